@@ -1,0 +1,185 @@
+import { StagewireError } from './errors.ts';
+import { decodeUtf8, encodeUtf8, utf8Length } from './utf8.ts';
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/**
+ * A cursor over bytes that came from outside. Every read is checked against the end: reading past it throws
+ * `E_TRUNCATED`, blamed on the peer. Multi-byte numbers are big-endian unless the name says otherwise.
+ */
+export class ByteReader {
+  readonly bytes: Uint8Array;
+  readonly end: number;
+  position: number;
+
+  constructor(bytes: Uint8Array, position = 0, end = bytes.length) {
+    this.bytes = bytes;
+    this.position = position;
+    this.end = end;
+  }
+
+  get remaining(): number {
+    return this.end - this.position;
+  }
+
+  u8(): number {
+    return this.bytes[this.#take(1)]!;
+  }
+
+  /** The next byte without moving past it. */
+  peek(): number {
+    const at = this.#take(1);
+    this.position = at;
+    return this.bytes[at]!;
+  }
+
+  u16(): number {
+    const at = this.#take(2);
+    return this.bytes[at]! * 0x100 + this.bytes[at + 1]!;
+  }
+
+  u24(): number {
+    const at = this.#take(3);
+    const { bytes } = this;
+    return bytes[at]! * 0x10000 + bytes[at + 1]! * 0x100 + bytes[at + 2]!;
+  }
+
+  u32(): number {
+    const at = this.#take(4);
+    const { bytes } = this;
+    return bytes[at]! * 0x1000000 + bytes[at + 1]! * 0x10000 + bytes[at + 2]! * 0x100 + bytes[at + 3]!;
+  }
+
+  /** Little-endian: only the message stream id of a chunk header is (RTMP 1.0, section 5.3.1.2.1). */
+  u32le(): number {
+    const at = this.#take(4);
+    const { bytes } = this;
+    return bytes[at + 3]! * 0x1000000 + bytes[at + 2]! * 0x10000 + bytes[at + 1]! * 0x100 + bytes[at]!;
+  }
+
+  f64(): number {
+    const high = this.u32();
+    scratch.setUint32(0, high);
+    scratch.setUint32(4, this.u32());
+    return scratch.getFloat64(0);
+  }
+
+  /** A view of the next `count` bytes: it shares their memory. */
+  take(count: number): Uint8Array {
+    const at = this.#take(count);
+    return this.bytes.subarray(at, at + count);
+  }
+
+  skip(count: number): void {
+    this.#take(count);
+  }
+
+  utf8(count: number): string {
+    const at = this.#take(count);
+    return decodeUtf8(this.bytes, at, at + count);
+  }
+
+  #take(count: number): number {
+    const at = this.position;
+    if (count > this.end - at) {
+      throw new StagewireError('E_TRUNCATED', 'peer', `needed ${count} bytes, ${this.end - at} left`);
+    }
+    this.position = at + count;
+    return at;
+  }
+}
+
+/** A cursor that writes into memory that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** What was written so far, as a view: copy it if the writer is used again. */
+  get view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  /** What was written so far, as memory of its own. */
+  copy(): Uint8Array {
+    return this.#bytes.slice(0, this.length);
+  }
+
+  u8(value: number): void {
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
+  }
+
+  u16(value: number): void {
+    const at = this.#grow(2);
+    this.#bytes[at] = value >>> 8;
+    this.#bytes[at + 1] = value;
+  }
+
+  u24(value: number): void {
+    const at = this.#grow(3);
+    this.#bytes[at] = value >>> 16;
+    this.#bytes[at + 1] = value >>> 8;
+    this.#bytes[at + 2] = value;
+  }
+
+  u32(value: number): void {
+    const at = this.#grow(4);
+    this.setU32(at, value);
+  }
+
+  u32le(value: number): void {
+    const at = this.#grow(4);
+    this.#bytes[at] = value;
+    this.#bytes[at + 1] = value >>> 8;
+    this.#bytes[at + 2] = value >>> 16;
+    this.#bytes[at + 3] = value >>> 24;
+  }
+
+  f64(value: number): void {
+    scratch.setFloat64(0, value);
+    const high = scratch.getUint32(0);
+    const low = scratch.getUint32(4);
+    this.u32(high);
+    this.u32(low);
+  }
+
+  bytes(source: Uint8Array): void {
+    const at = this.#grow(source.length);
+    this.#bytes.set(source, at);
+  }
+
+  /** The text's bytes without any length. */
+  utf8(text: string): void {
+    const at = this.#grow(utf8Length(text));
+    encodeUtf8(text, this.#bytes, at);
+  }
+
+  /** Overwrites four bytes written earlier, such as a length that was not known yet. */
+  setU32(at: number, value: number): void {
+    this.#bytes[at] = value >>> 24;
+    this.#bytes[at + 1] = value >>> 16;
+    this.#bytes[at + 2] = value >>> 8;
+    this.#bytes[at + 3] = value;
+  }
+
+  /** Forgets what was written from `length` on. */
+  truncate(length: number): void {
+    this.length = Math.min(this.length, length);
+  }
+
+  #grow(count: number): number {
+    const at = this.length;
+    const needed = at + count;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+    }
+    this.length = needed;
+    return at;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * UTF-8 without a platform: the isolates have no TextDecoder. Invalid input becomes U+FFFD, one per
+ * maximal ill-formed part (Unicode 3.9, the same as the WHATWG decoder), because old clients send Latin-1.
+ */
+
+const REPLACEMENT = 0xfffd;
+const CODES_PER_CALL = 4096; // `fromCharCode.apply` pushes its arguments on the stack.
+
+/** Decodes bytes `start` to `end` (exclusive) of `bytes`. */
+export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
+  // Short ASCII is nearly all there is: method names and keys.
+  if (end - start <= 24) {
+    let text = '';
+    let at = start;
+    for (; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte >= 0x80) break;
+      text += String.fromCharCode(byte);
+    }
+    if (at === end) return text;
+  }
+
+  const codes: number[] = [];
+  let text = '';
+  let at = start;
+  while (at < end) {
+    const lead = bytes[at++]!;
+    if (lead < 0x80) {
+      codes.push(lead);
+    } else {
+      const need = lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : lead >= 0xf0 && lead < 0xf5 ? 3 : 0;
+      let code = need === 1 ? lead & 0x1f : need === 2 ? lead & 0x0f : lead & 0x07;
+      let seen = 0;
+      while (seen < need && at < end) {
+        const next = bytes[at]!;
+        // The second byte has narrower bounds: no overlong forms, no surrogates, nothing past U+10FFFF.
+        const low = seen > 0 ? 0x80 : lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+        const high = seen > 0 ? 0xbf : lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+        if (next < low || next > high) break;
+        code = code * 64 + (next & 0x3f);
+        at++;
+        seen++;
+      }
+      if (need === 0 || seen < need) codes.push(REPLACEMENT);
+      else if (code < 0x10000) codes.push(code);
+      else codes.push(0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+    }
+    if (codes.length >= CODES_PER_CALL) {
+      text += String.fromCharCode.apply(undefined, codes);
+      codes.length = 0;
+    }
+  }
+  return text + String.fromCharCode.apply(undefined, codes);
+}
+
+/** How many bytes `text` takes in UTF-8; a lone surrogate counts as U+FFFD. */
+export function utf8Length(text: string): number {
+  let length = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    if (unit < 0x800) {
+      length += 1;
+    } else if (isPair(text, i, unit)) {
+      length += 2; // four bytes for two units
+      i++;
+    } else {
+      length += 2;
+    }
+  }
+  return length;
+}
+
+/** Writes `text` at `at`, where `utf8Length(text)` bytes must be free. Returns the position after it. */
+export function encodeUtf8(text: string, bytes: Uint8Array, at: number): number {
+  let position = at;
+  for (let i = 0; i < text.length; i++) {
+    let code = text.charCodeAt(i);
+    if (code < 0x80) {
+      bytes[position++] = code;
+      continue;
+    }
+    if (code < 0x800) {
+      bytes[position++] = 0xc0 | (code >> 6);
+      bytes[position++] = 0x80 | (code & 0x3f);
+      continue;
+    }
+    if (isPair(text, i, code)) {
+      code = (code - 0xd800) * 0x400 + (text.charCodeAt(++i) - 0xdc00) + 0x10000;
+      bytes[position++] = 0xf0 | (code >> 18);
+      bytes[position++] = 0x80 | ((code >> 12) & 0x3f);
+    } else {
+      if (code >= 0xd800 && code <= 0xdfff) code = REPLACEMENT;
+      bytes[position++] = 0xe0 | (code >> 12);
+    }
+    bytes[position++] = 0x80 | ((code >> 6) & 0x3f);
+    bytes[position++] = 0x80 | (code & 0x3f);
+  }
+  return position;
+}
+
+function isPair(text: string, i: number, unit: number): boolean {
+  if (unit < 0xd800 || unit > 0xdbff || i + 1 >= text.length) return false;
+  const next = text.charCodeAt(i + 1);
+  return next >= 0xdc00 && next <= 0xdfff;
+}
