@@ -1,0 +1,274 @@
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { describeError, printable, StagewireError } from './base/errors.ts';
+import { limitsSchema } from './base/limits.ts';
+
+export { defaultLimits, type Limits } from './base/limits.ts';
+
+/** Where a listener binds. Port 0 picks a free one. */
+export interface Address {
+  /** A name or an address; IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+const defaultHost = '127.0.0.1';
+const addressAllowed =
+  '[HOST:]PORT with a port from 0 to 65535 (0 picks a free one), such as 0.0.0.0:1935 or [::1]:1935';
+
+const address = (fallback: Address) =>
+  z
+    .union([z.string(), z.number()], { error: addressAllowed })
+    .transform((text, context): Address => {
+      const parsed = parseAddress(String(text));
+      if (!parsed) context.addIssue({ code: 'custom', message: addressAllowed, input: text });
+      return parsed ?? fallback;
+    })
+    .default(fallback);
+
+const path = z.string({ error: 'a path' }).min(1, { error: 'a path' });
+const oneOf = <const Names extends readonly string[]>(...names: Names) =>
+  z.enum(names, { error: names.join(' or ') });
+
+/** Every option of the server, as the file given with `--config` spells it. */
+const options = z.strictObject({
+  /** The applications directory: one folder per application. Default `sample-apps`. */
+  apps: path.default('sample-apps'),
+  /** Where the server keeps its data: shared objects, recordings. Created when missing. Default `.stagewire`. */
+  data: path.default('.stagewire'),
+  /** Where RTMP listens. Default `127.0.0.1:1935`. */
+  rtmp: address({ host: defaultHost, port: 1935 }),
+  /** Where HTTP listens: WebSocket, HTTP-FLV, console, API, metrics. Default `127.0.0.1:8080`. */
+  http: address({ host: defaultHost, port: 8080 }),
+  /** Records for people, or one JSON object a line. Default `pretty`. */
+  log: oneOf('pretty', 'json').default('pretty'),
+  /** The least important records that are printed. Default `info`. */
+  logLevel: oneOf('debug', 'info', 'warn', 'error').default('info'),
+  /** A file whose text is the token that the API's administration asks for. Default: none. */
+  adminTokenFile: path.optional(),
+  limits: limitsSchema.prefault({}),
+});
+
+/** The configuration with every default filled in; paths are absolute. */
+export type Config = z.output<typeof options>;
+
+/** What the command line asks for: a server, or a text to print before leaving with exit code 0. */
+export type CommandLine = { readonly config: Config } | { readonly print: string };
+
+interface Flag {
+  readonly value: string;
+  readonly about: string;
+  /** The option that it sets. */
+  readonly option?: Exclude<keyof Config, 'limits'>;
+}
+
+const flags: Readonly<Record<string, Flag>> = {
+  '--apps': { value: 'DIR', about: 'applications, a folder each (default sample-apps)', option: 'apps' },
+  '--data': {
+    value: 'DIR',
+    about: "the server's own data, created when missing (default .stagewire)",
+    option: 'data',
+  },
+  '--rtmp': { value: '[HOST:]PORT', about: 'where RTMP listens (default 127.0.0.1:1935)', option: 'rtmp' },
+  '--http': { value: '[HOST:]PORT', about: 'where HTTP listens (default 127.0.0.1:8080)', option: 'http' },
+  '--log': {
+    value: 'pretty|json',
+    about: 'for people, or a JSON object a line (default pretty)',
+    option: 'log',
+  },
+  '--config': { value: 'FILE', about: 'these options and all limits as JSON; flags win over the file' },
+  '--admin-token-file': {
+    value: 'FILE',
+    about: 'holds the token that administration asks for',
+    option: 'adminTokenFile',
+  },
+  '--help': { value: '', about: 'print this' },
+  '--version': { value: '', about: 'print the version' },
+};
+
+/**
+ * Reads the command line and the file it names, and makes sure of the folders. Throws `E_USAGE` (command
+ * line) or `E_CONFIG` (file, folders), each with one line to print before leaving with exit code 2.
+ */
+export function parseCommandLine(argv: readonly string[], cwd = process.cwd()): CommandLine {
+  const given = readFlags(argv);
+  if (given.has('--help')) return { print: helpText() };
+  if (given.has('--version')) return { print: version() };
+
+  const file = given.get('--config');
+  const fromFile = file === undefined ? {} : readConfigFile(resolve(cwd, file));
+  const fromFlags: Record<string, unknown> = {};
+  for (const [name, text] of given) {
+    const { option } = flags[name]!;
+    if (option) fromFlags[option] = pathOptions.has(option) ? resolve(cwd, text) : text;
+  }
+  check(fromFlags, 'E_USAGE', (key) => Object.keys(flags).find((name) => flags[name]?.option === key) ?? key);
+
+  const parsed = options.parse({ ...fromFile, ...fromFlags });
+  const config = { ...parsed, apps: resolve(cwd, parsed.apps), data: resolve(cwd, parsed.data) };
+  requireFolders(config);
+  return { config };
+}
+
+const pathOptions: ReadonlySet<string> = new Set(['apps', 'data', 'adminTokenFile']);
+
+function readFlags(argv: readonly string[]): Map<string, string> {
+  const given = new Map<string, string>();
+  const rest = [...argv];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    const [name = '', inline] = splitOnce(word, '=');
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (!flag) {
+      const nearest = nearestName(name, Object.keys(flags));
+      const hint = nearest ? `did you mean ${nearest}?` : 'see --help';
+      throw usage(`unknown ${name.startsWith('-') ? 'option' : 'argument'} ${quoted(name)}: ${hint}`);
+    }
+    if (flag.value === '') {
+      if (inline !== undefined) throw usage(`${name} takes no value, got ${quoted(inline)}`);
+      given.set(name, '');
+      continue;
+    }
+    const value = inline ?? (rest[0]?.startsWith('--') ? undefined : rest.shift());
+    if (value === undefined || value === '') throw usage(`${name} needs a value: ${name} ${flag.value}`);
+    given.set(name, value);
+  }
+  return given;
+}
+
+/** The checked content of a configuration file, its paths made absolute from the file's folder. */
+function readConfigFile(file: string): Record<string, unknown> {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8').replace(/^\ufeff/, ''));
+  } catch (error) {
+    const problem = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
+    throw new StagewireError(
+      'E_CONFIG',
+      'host',
+      `${printable(file)} ${problem}: ${describeError(error, 200)}`,
+    );
+  }
+  check(content, 'E_CONFIG', (key) => `${printable(file)}: ${key}`);
+  const given = { ...(content as Record<string, unknown>) };
+  for (const name of pathOptions) {
+    if (given[name] !== undefined) given[name] = resolve(dirname(file), String(given[name]));
+  }
+  return given;
+}
+
+/** Throws one line about the first thing wrong: where, the value seen, what is allowed. */
+function check(content: unknown, code: 'E_USAGE' | 'E_CONFIG', where: (key: string) => string): void {
+  const issue = options.safeParse(content).error?.issues[0];
+  if (!issue) return;
+  const key = issue.path.join('.');
+  const fail = (text: string) => new StagewireError(code, 'host', text);
+
+  if (issue.code === 'unrecognized_keys') {
+    const unknown = issue.keys[0] ?? '';
+    const known = Object.keys(key === 'limits' ? limitsSchema.shape : options.shape);
+    const nearest = nearestName(unknown, known);
+    const prefix = key === '' ? '' : `${key}.`;
+    const hint = nearest ? `did you mean ${prefix}${nearest}?` : `known are ${known.join(', ')}`;
+    throw fail(`${where(`unknown option ${quoted(prefix + unknown)}`)}: ${hint}`);
+  }
+  const seen = issue.path.reduce<unknown>(
+    (value, part) => (value as Record<PropertyKey, unknown>)?.[part],
+    content,
+  );
+  const expected =
+    issue.code === 'invalid_type' && issue.expected === 'object' ? 'a JSON object' : issue.message;
+  throw fail(`${where(key || 'the content')} is ${quoted(seen)}, expected ${expected}`);
+}
+
+function requireFolders(config: Config): void {
+  const apps = statSync(config.apps, { throwIfNoEntry: false });
+  if (!apps?.isDirectory()) {
+    const problem = apps ? 'is not a folder' : 'does not exist';
+    const text = `the applications folder ${printable(config.apps)} ${problem}: create it or name another with --apps DIR`;
+    throw new StagewireError('E_CONFIG', 'host', text);
+  }
+  try {
+    // What clients stored is nobody else's to read.
+    mkdirSync(config.data, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const text = `the data folder ${printable(config.data)} cannot be created: ${describeError(error)}`;
+    throw new StagewireError('E_CONFIG', 'host', text);
+  }
+}
+
+function parseAddress(text: string): Address | undefined {
+  const match = /^(?:(?:\[(?<v6>[^\]]*)\]|(?<name>[A-Za-z0-9._-]+)):)?(?<port>\d{1,5})$/.exec(text);
+  const port = Number(match?.groups?.port);
+  const { v6, name } = match?.groups ?? {};
+  if (!match || port > 65_535 || (v6 !== undefined && isIP(v6) !== 6)) return undefined;
+  return { host: v6 ?? name ?? defaultHost, port };
+}
+
+/** `host:port` as a URL spells it. */
+export function formatAddress({ host, port }: Address): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function usage(text: string): StagewireError {
+  return new StagewireError('E_USAGE', 'host', text);
+}
+
+function quoted(value: unknown): string {
+  return printable(JSON.stringify(value) ?? String(value), 80);
+}
+
+function splitOnce(text: string, separator: string): [string, string?] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+/** The known name that was probably meant: at most a third of its letters differ. */
+function nearestName(name: string, known: readonly string[]): string | undefined {
+  if (name.length > 64) return undefined;
+  const wanted = name.toLowerCase();
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= Math.max(1, best.candidate.length / 3) ? best.candidate : undefined;
+}
+
+/** Letters to add, drop, replace, or swap with their neighbour. */
+function editDistance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
+  for (let i = 1; i <= a.length; i++) {
+    const above = rows[i - 1]!;
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = isSwap ? rows[i - 2]![j - 2]! + 1 : replace;
+      row.push(Math.min(replace, swap, above[j]! + 1, row[j - 1]! + 1));
+    }
+    rows.push(row);
+  }
+  return rows[a.length]![b.length]!;
+}
+
+function helpText(): string {
+  const rows = Object.entries(flags).map(
+    ([name, { value, about }]) => [`${name} ${value}`.trimEnd(), about] as const,
+  );
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return [
+    `Stagewire ${version()}, an open Flash Communication Server`,
+    '',
+    'Usage: npm start -- [options]',
+    '',
+    ...rows.map(([left, about]) => `  ${left.padEnd(width)}  ${about}`),
+    '',
+    'Save a file in an application folder and its running instances take the new code over.',
+  ].join('\n');
+}
+
+function version(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
