@@ -1,0 +1,320 @@
+import { createHash } from 'node:crypto';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import * as esbuild from 'esbuild';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { describeError, StagewireError } from '../base/errors.ts';
+import { sourcePositions } from '../scripts/stack-trace.ts';
+import { findMain, isGone, type MainFile } from './app.ts';
+import { BuildError, type BuildMessage, checkScript, fromEsbuild } from './build-error.ts';
+
+/** What an isolate runs: one script, ready to be compiled. */
+export interface Build {
+  /** Eight hex digits of a hash of kind and code: the same content has the same id. */
+  readonly id: string;
+  readonly app: string;
+  /** Missing when the app has no script. */
+  readonly main?: MainFile;
+  readonly code: string;
+  /** JSON. Missing when the code is the author's file as it is. */
+  readonly sourceMap?: string;
+  /** Absolute paths of the files that were read: what to watch. */
+  readonly inputs: readonly string[];
+  /** What V8 calls the script in stack traces. */
+  readonly filename: string;
+  readonly warnings: readonly BuildMessage[];
+  /** Wall time, milliseconds since 1970. */
+  readonly builtAt: number;
+}
+
+export interface AppBuilderOptions {
+  /** Default: the folder's name. */
+  readonly app?: string;
+  /** The most that the built code may measure. Default 16 MiB. */
+  readonly maxCodeBytes?: number;
+  readonly clock?: Clock;
+}
+
+/** Where the built script of a module app leaves its exports. */
+export const exportsName = '__stagewireApp';
+
+/**
+ * Native `await` continues only after the isolate has been left and cannot be attributed to an event, so
+ * async functions become generators over the runtime's Promise. Decorators V8 does not know yet.
+ */
+const lowered = { 'async-await': false, 'async-generator': false, 'for-await': false, decorators: false };
+
+// An editor that saves by truncating and writing is done within a few milliseconds.
+const retries = 8;
+const retryMs = 25;
+
+/** Builds one application again and again; between builds esbuild keeps what has not changed. */
+export class AppBuilder {
+  readonly app: string;
+  readonly folder: string;
+  readonly #maxCodeBytes: number;
+  readonly #clock: Clock;
+  #bundler: { entry: string; context: esbuild.BuildContext<typeof bundleFlags> } | undefined;
+  /** What the last good build read: one of these gone missing is probably being saved. */
+  #lastInputs: readonly string[] = [];
+  /** Inputs that were found empty again and again: their authors mean it. */
+  #knownEmpty: readonly string[] = [];
+  #running: Promise<unknown> | undefined;
+  #next: Promise<Build> | undefined;
+  #isDisposed = false;
+
+  constructor(folder: string, options: AppBuilderOptions = {}) {
+    this.folder = resolve(folder);
+    this.app = options.app ?? basename(this.folder);
+    this.#maxCodeBytes = options.maxCodeBytes ?? 16 * 1024 * 1024;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * Builds what is on disk now. A call during a build waits for one more that starts afterwards, so the
+   * result is never older than the call. Throws BuildError (or `E_APP_MAINS`) when the author must act.
+   */
+  build(): Promise<Build> {
+    if (!this.#running) return this.#start();
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+    return this.#next;
+  }
+
+  /** May be called twice, and during a build, which then fails. */
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    await this.#running;
+    await this.#dropBundler();
+  }
+
+  #start(): Promise<Build> {
+    const build = this.#buildUntilWhole();
+    const running = build.then(noop, noop).then(() => {
+      if (this.#running === running) this.#running = undefined;
+    });
+    this.#running = running;
+    return build;
+  }
+
+  async #buildUntilWhole(): Promise<Build> {
+    for (let attempt = 1; ; attempt++) {
+      const isLast = attempt > retries || this.#isDisposed;
+      try {
+        const { build, empty } = await this.#buildOnce();
+        const isPartial = build.main
+          ? empty.some((input) => !this.#knownEmpty.includes(input))
+          : this.#lastInputs.length > 0;
+        if (isLast || !isPartial) {
+          this.#lastInputs = build.inputs;
+          this.#knownEmpty = empty;
+          return build;
+        }
+      } catch (error) {
+        if (isLast || !(error instanceof BuildError) || !(await this.#isBeingWritten(error))) throw error;
+      }
+      await new Promise<void>((done) => this.#clock.setTimer(done, retryMs));
+    }
+  }
+
+  /** A build may fail because an editor has just emptied or removed a file that it is about to write. */
+  async #isBeingWritten(failure: BuildError): Promise<boolean> {
+    const suspects = new Set([...this.#lastInputs, ...failure.inputs]);
+    return (await Promise.all([...suspects].map(isEmptyOrGone))).includes(true);
+  }
+
+  async #buildOnce(): Promise<{ build: Build; empty: readonly string[] }> {
+    if (this.#isDisposed)
+      throw new StagewireError('E_BUILDER', 'host', `the builder of ${this.app} was disposed`);
+    // Inputs and messages name real paths: esbuild follows symbolic links.
+    const folder = await realpath(this.folder).catch(() => this.folder);
+    const main = await findMain(folder);
+    if (!main) return { build: this.#finish({ code: '', inputs: [] }), empty: [] };
+
+    const built = main.kind === 'module' ? await this.#bundle(folder, main) : await this.#readClassic(main);
+    return { build: this.#finish({ ...built, main }), empty: built.empty ?? [] };
+  }
+
+  #finish(parts: BuiltParts): Build {
+    const { main, code, sourceMap, inputs, warnings = [] } = parts;
+    const sizeBytes = Buffer.byteLength(code);
+    if (sizeBytes > this.#maxCodeBytes) throw this.#tooLarge('the built code', sizeBytes, inputs);
+
+    const id = createHash('sha256').update(`${main?.kind}\n${code}`).digest('hex').slice(0, 8);
+    const build: Build = {
+      id,
+      app: this.app,
+      ...(main && { main }),
+      code,
+      ...(sourceMap !== undefined && { sourceMap }),
+      inputs,
+      filename: `app:${this.app}/${id}.js`,
+      warnings,
+      builtAt: this.#clock.now(),
+    };
+    // esbuild passes new syntax through as it is; V8's verdict is the one that counts.
+    if (main?.kind === 'module') {
+      const problem = checkScript(code, main.name);
+      const position = problem && sourcePositions(build)(problem.line, problem.column);
+      if (problem) throw new BuildError([{ ...problem, lineText: '', ...position }], inputs);
+    }
+    return build;
+  }
+
+  async #bundle(folder: string, main: MainFile): Promise<BuiltParts> {
+    const result = await this.#rebuild(folder, main.path, true);
+    const { code, sourceMap } = outputsOf(result);
+    const files = Object.entries(result.metafile.inputs);
+    const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
+    const empty = files.flatMap(([name, { bytes }]) => (bytes === 0 ? inputPath(folder, name) : []));
+    return { code, sourceMap, inputs, empty, warnings: result.warnings.map(fromEsbuild) };
+  }
+
+  async #rebuild(folder: string, entry: string, mayRestart: boolean): Promise<BundleResult> {
+    try {
+      if (this.#bundler?.entry !== entry) {
+        await this.#dropBundler();
+        const context = await esbuild.context({ ...bundleFlags, ...bundlePaths(folder, entry) });
+        this.#bundler = { entry, context };
+      }
+      return await this.#bundler.context.rebuild();
+    } catch (error) {
+      const errors = (error as Partial<esbuild.BuildFailure>).errors;
+      if (errors && errors.length > 0) {
+        const messages = errors.map(fromEsbuild);
+        throw new BuildError(messages, [
+          entry,
+          ...messages.flatMap(({ file }) => (file ? resolve(folder, file) : [])),
+        ]);
+      }
+      // Not about the code: esbuild's process died. It starts anew with the next context.
+      await this.#dropBundler();
+      await esbuild.stop();
+      if (mayRestart && !this.#isDisposed) return this.#rebuild(folder, entry, false);
+      throw new StagewireError('E_BUILDER', 'host', `esbuild failed on ${this.app}: ${describeError(error)}`);
+    }
+  }
+
+  async #readClassic(main: MainFile): Promise<BuiltParts> {
+    const inputs = [main.path];
+    const text = await this.#readText(main);
+    const problem = checkScript(text, main.name);
+    if (problem) throw new BuildError([problem], inputs);
+    if (text === '') return { code: '', inputs, empty: inputs };
+
+    // The keyword cannot be spelled otherwise, so a script without the word has no async functions.
+    if (!/\basync\b/.test(text)) return { code: text, inputs };
+    return { inputs, ...(await lowerClassic(text, main.name)) };
+  }
+
+  async #readText(main: MainFile): Promise<string> {
+    try {
+      const { size } = await stat(main.path);
+      if (size > this.#maxCodeBytes) throw this.#tooLarge(main.name, size, [main.path]);
+      return (await readFile(main.path, 'utf8')).replace(/^\ufeff/, '');
+    } catch (error) {
+      if (error instanceof StagewireError) throw error;
+      const text = `cannot be read: ${describeError(error)}`;
+      throw new BuildError([{ file: main.name, line: 0, column: 0, lineText: '', text }], [main.path]);
+    }
+  }
+
+  #tooLarge(what: string, sizeBytes: number, inputs: readonly string[]): BuildError {
+    const text = `${what} measures ${mebibytes(sizeBytes)} MiB, the limit is ${mebibytes(this.#maxCodeBytes)} MiB: import less`;
+    return new BuildError([{ file: '', line: 0, column: 0, lineText: '', text }], inputs);
+  }
+
+  async #dropBundler(): Promise<void> {
+    const bundler = this.#bundler;
+    this.#bundler = undefined;
+    await bundler?.context.dispose().catch(noop);
+  }
+}
+
+interface BuiltParts {
+  readonly main?: MainFile;
+  readonly code: string;
+  readonly sourceMap?: string;
+  readonly inputs: readonly string[];
+  /** The inputs that were empty when they were read. */
+  readonly empty?: readonly string[];
+  readonly warnings?: readonly BuildMessage[];
+}
+
+type BundleResult = esbuild.BuildResult<typeof bundleFlags>;
+
+const bundleFlags = {
+  bundle: true,
+  write: false,
+  metafile: true,
+  format: 'iife',
+  globalName: exportsName,
+  // A bare V8: neither Node nor a browser. Of a package's builds the browser's needs the least.
+  platform: 'neutral',
+  mainFields: ['browser', 'module', 'main'],
+  conditions: ['browser', 'module'],
+  target: 'esnext',
+  supported: lowered,
+  sourcemap: 'external',
+  sourcesContent: true,
+  keepNames: true,
+  charset: 'utf8',
+  logLevel: 'silent',
+  loader: { '.txt': 'text', '.md': 'text', '.html': 'text', '.csv': 'text', '.sql': 'text' },
+  // Modules are strict. Given raw, no tsconfig.json on the way up can change what a folder means.
+  tsconfigRaw: { compilerOptions: { alwaysStrict: true } },
+} as const satisfies esbuild.BuildOptions;
+
+function bundlePaths(folder: string, entry: string): esbuild.BuildOptions {
+  // Never written: the name only makes the map's sources relative to the folder.
+  return { absWorkingDir: folder, entryPoints: [entry], outfile: join(folder, '.stagewire-build.js') };
+}
+
+function outputsOf(result: { outputFiles: esbuild.OutputFile[] }): { code: string; sourceMap: string } {
+  const [map, code] = [true, false].map((isMap) =>
+    result.outputFiles.find(({ path }) => path.endsWith('.map') === isMap),
+  );
+  return { code: code?.text ?? '', sourceMap: map?.text ?? '{}' };
+}
+
+/** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */
+function inputPath(folder: string, name: string): string[] {
+  return name.startsWith('<') || name.startsWith('(') ? [] : [resolve(folder, name)];
+}
+
+/** Lowers async functions of a classic script. It stays sloppy and its top-level names stay globals. */
+async function lowerClassic(
+  text: string,
+  name: string,
+): Promise<{ code: string; sourceMap?: string; warnings?: BuildMessage[] }> {
+  const flags = { sourcefile: name, target: 'esnext', charset: 'utf8', logLevel: 'silent' } as const;
+  try {
+    const [low, asIs] = await Promise.all([
+      esbuild.transform(text, { ...flags, supported: lowered, sourcemap: 'external' }),
+      esbuild.transform(text, flags),
+    ]);
+    // Where lowering changes nothing, `async` was a word in a string, a comment or a name.
+    return low.code === asIs.code ? { code: text } : { code: low.code, sourceMap: low.map };
+  } catch (error) {
+    const errors = (error as Partial<esbuild.TransformFailure>).errors;
+    if (!errors) throw new StagewireError('E_BUILDER', 'host', `esbuild failed: ${describeError(error)}`);
+    // V8 has accepted the script, so it runs: only its async functions stay as they are.
+    return { code: text, warnings: errors.map(fromEsbuild) };
+  }
+}
+
+async function isEmptyOrGone(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).size === 0;
+  } catch (error) {
+    return isGone(error);
+  }
+}
+
+function mebibytes(sizeBytes: number): string {
+  return (sizeBytes / 1024 / 1024).toFixed(1);
+}
+
+function noop(): void {}

@@ -1,0 +1,157 @@
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import { codeFrame } from '../base/errors.ts';
+
+/** What a stack trace needs to know of the script that ran; a Build fits. */
+export interface TracedScript {
+  /** The name V8 puts into stack frames, such as `app:chat/7f3a90c1.js`. */
+  readonly filename: string;
+  readonly code: string;
+  /** JSON. Without one the code is the author's file as it is. */
+  readonly sourceMap?: string | undefined;
+  readonly main?: { readonly name: string } | undefined;
+}
+
+/** A place in a file of the author. Line and column count from 1; the file is relative to the app folder. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The text of that line, when it is known. */
+  readonly lineText?: string;
+}
+
+export interface StackFrame {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly function?: string;
+}
+
+export interface StackTrace {
+  /** What the stack says before its first frame. It is the script's text: escape it before printing. */
+  readonly message: string;
+  /** Frames in the author's files, innermost first. */
+  readonly frames: readonly StackFrame[];
+  /** The line of the innermost frame with a caret under the column. */
+  readonly codeFrame?: string;
+}
+
+// A stack is any text that a script likes to put into `error.stack`: bound everything.
+const maxStackLength = 65_536;
+const maxMessageLength = 4096;
+const maxLines = 256;
+const maxFrames = 32;
+const maxFunctionLength = 128;
+
+/** Maps a stack from inside the isolate to the author's files; frames of the runtime and of helpers go. */
+export function mapStackTrace(stack: string, script: TracedScript): StackTrace {
+  const text = stack.slice(0, maxStackLength);
+  const firstFrame = text.search(/\n {1,8}at /);
+  const head = firstFrame < 0 ? text : text.slice(0, firstFrame);
+  const lines = firstFrame < 0 ? [] : text.slice(firstFrame + 1).split('\n', maxLines);
+
+  const places = lines.flatMap((line) => readFrame(line, script) ?? []);
+  const inMessage = places.length === 0 ? readCompileError(head, script) : undefined;
+  const positions = sourcePositions(script);
+  const frames: StackFrame[] = [];
+  let frame: string | undefined;
+
+  for (const place of inMessage ? [inMessage.place] : places) {
+    const found = positions(place.line, place.column);
+    if (!found) continue;
+    const { file, line, column, lineText } = found;
+    if (frames.length === 0 && lineText !== undefined) frame = codeFrame(lineText, line, column);
+    frames.push({ file, line, column, ...(place.function ? { function: place.function } : {}) });
+    if (frames.length === maxFrames) break;
+  }
+
+  const message = (inMessage?.message ?? head).slice(0, maxMessageLength);
+  return { message, frames, ...(frame === undefined ? {} : { codeFrame: frame }) };
+}
+
+interface Place {
+  readonly line: number;
+  readonly column: number;
+  readonly function?: string | undefined;
+}
+
+/** Reads `at name (filename:line:column)`, `at filename:line:column` and the site of an `eval`. */
+function readFrame(frame: string, { filename }: TracedScript): Place | undefined {
+  const body = frame.trimStart();
+  if (!body.startsWith('at ')) return undefined;
+  // The name is searched, not matched by a pattern: it holds whatever characters the app's folder has.
+  const at = body.lastIndexOf(`${filename}:`);
+  const place = at < 0 ? undefined : readLineAndColumn(body, at + filename.length + 1);
+  return place && { ...place, function: functionName(body.slice(3, at)) };
+}
+
+/** isolated-vm ends the message of a syntax error with `[filename:line:column]`. */
+function readCompileError(
+  head: string,
+  { filename }: TracedScript,
+): { message: string; place: Place } | undefined {
+  const at = head.lastIndexOf(`[${filename}:`);
+  const place = at < 0 ? undefined : readLineAndColumn(head, at + filename.length + 2);
+  return place && { message: head.slice(0, at).trimEnd(), place };
+}
+
+function readLineAndColumn(text: string, at: number): Place | undefined {
+  const match = /^(\d{1,9}):(\d{1,9})/.exec(text.slice(at, at + 20));
+  const line = Number(match?.[1]);
+  const column = Number(match?.[2]);
+  return line > 0 && column > 0 ? { line, column } : undefined;
+}
+
+function functionName(text: string): string | undefined {
+  const end = text.indexOf(' (');
+  if (end < 0) return undefined;
+  const name = text.slice(0, Math.min(end, maxFunctionLength)).replace(/^async /, '');
+  return name === '' || name.endsWith('<anonymous>') ? undefined : name;
+}
+
+type FindPosition = (line: number, column: number) => SourcePosition | undefined;
+const known = new WeakMap<TracedScript, FindPosition>();
+
+/** Finds the author's position for a line and column (from 1) of the built code. The map is read once per script. */
+export function sourcePositions(script: TracedScript): FindPosition {
+  let find = known.get(script);
+  if (!find) {
+    find = script.sourceMap === undefined ? positionsAsTheyAre(script) : positionsByMap(script.sourceMap);
+    known.set(script, find);
+  }
+  return find;
+}
+
+function positionsAsTheyAre({ code, main }: TracedScript): FindPosition {
+  if (!main) return () => undefined;
+  const lines = splitLines(code);
+  return (line, column) => {
+    const lineText = lines[line - 1];
+    return lineText === undefined ? undefined : { file: main.name, line, column, lineText };
+  };
+}
+
+function positionsByMap(sourceMap: string): FindPosition {
+  const payload = JSON.parse(sourceMap) as SourceMapPayload;
+  const map = new SourceMap(payload);
+  const linesOf = new Map<string, string[]>();
+
+  return (line, column) => {
+    const entry = map.findEntry(line - 1, column - 1);
+    // Helpers of the bundler have no entry of their own: the one found then belongs to an earlier line.
+    if (!('originalSource' in entry) || entry.generatedLine !== line - 1 || !entry.originalSource)
+      return undefined;
+    const file = entry.originalSource;
+    if (!linesOf.has(file)) {
+      linesOf.set(file, splitLines(payload.sourcesContent[payload.sources.indexOf(file)] ?? ''));
+    }
+    const lineText = linesOf.get(file)?.[entry.originalLine];
+    const position = { file, line: entry.originalLine + 1, column: entry.originalColumn + 1 };
+    return lineText === undefined ? position : { ...position, lineText };
+  };
+}
+
+/** Lines as V8 counts them (ECMA-262, section 12.3). */
+export function splitLines(text: string): string[] {
+  return text.split(/\r\n|[\n\r\u2028\u2029]/);
+}

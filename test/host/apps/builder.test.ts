@@ -1,0 +1,356 @@
+import { mkdir, mkdtemp, realpath, rename, rm, symlink, truncate, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createContext, runInContext } from 'node:vm';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { BuildError } from '../../../host/apps/build-error.ts';
+import { AppBuilder, type Build } from '../../../host/apps/builder.ts';
+import { type Clock, systemClock } from '../../../host/base/clock.ts';
+
+let root: string;
+let folder: string;
+let builder: AppBuilder;
+
+beforeEach(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), 'stagewire-builder-')));
+  folder = join(root, 'chat');
+  await mkdir(folder);
+  builder = new AppBuilder(folder);
+});
+
+afterEach(async () => {
+  await builder.dispose();
+  await rm(root, { recursive: true, force: true });
+});
+
+async function write(files: Record<string, string>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+}
+
+async function failureOf(build: Promise<Build>): Promise<BuildError> {
+  const error = await build.then(
+    () => new Error('the build succeeded'),
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(BuildError);
+  return error as BuildError;
+}
+
+/** Runs a build as an isolate would: a bare V8 without Node's globals. */
+function run({ code, filename }: Build): Record<string, unknown> {
+  const context = createContext({ trace: [] as unknown[] });
+  runInContext(code, context, { filename });
+  return context as Record<string, unknown>;
+}
+
+test('a module is bundled with its own files, data and packages', async () => {
+  await write({
+    'main.ts': `
+      import { twice } from './lib/twice.ts';
+      import { name } from './data.json';
+      import text from './motto.txt';
+      import left from 'left';
+      import { up } from 'up';
+      export enum Kind { A = 3 }
+      export const result: string = [twice(21), name, text, left(1), up].join();`,
+    'lib/twice.ts': 'export const twice = (n: number): number => n * 2;',
+    'data.json': '{ "name": "lobby" }',
+    'motto.txt': 'žijeme',
+    'node_modules/left/package.json': '{ "main": "lib.js" }',
+    'node_modules/left/lib.js': 'module.exports = function (n) { return n + 1; };',
+    '../node_modules/up/package.json': '{ "exports": { "browser": "./b.js", "default": "./n.js" } }',
+    '../node_modules/up/b.js': 'export const up = "browser";',
+    '../node_modules/up/n.js': 'import "node:fs"; export const up = "node";',
+  });
+  const build = await builder.build();
+  expect(run(build).__stagewireApp).toMatchObject({ result: '42,lobby,žijeme,2,browser' });
+  expect(build).toMatchObject({
+    app: 'chat',
+    main: { path: join(folder, 'main.ts'), kind: 'module' },
+    id: expect.stringMatching(/^[0-9a-f]{8}$/),
+    filename: `app:chat/${build.id}.js`,
+    warnings: [],
+  });
+  expect(build.inputs).toEqual(
+    [
+      join(folder, 'data.json'),
+      join(folder, 'lib/twice.ts'),
+      join(folder, 'main.ts'),
+      join(folder, 'motto.txt'),
+      join(folder, 'node_modules/left/lib.js'),
+      join(root, 'node_modules/up/b.js'),
+    ].sort(),
+  );
+  expect(JSON.parse(build.sourceMap!)).toMatchObject({
+    sources: expect.arrayContaining(['main.ts', 'lib/twice.ts', '../node_modules/up/b.js']),
+    sourcesContent: expect.arrayContaining([expect.stringContaining('n * 2')]),
+  });
+});
+
+test('modules are strict, keep their names, and have no native async functions', async () => {
+  await write({
+    'main.ts': `
+      export const isStrict = (function () { return this === undefined; })();
+      export const name = (class Lobby {}).name;
+      export async function* ticks() { for await (const tick of [1, 2]) yield tick; }
+      export async function all() { const seen = []; for await (const t of ticks()) seen.push(t); return seen; }
+      function mark<T>(value: T, context: { name: string }) { marks.push(context.name); }
+      export const marks: string[] = [];
+      @mark class Marked {}
+      export const made = new Marked();`,
+  });
+  const build = await builder.build();
+  expect(build.code).not.toMatch(/\basync\b|\bawait\b/);
+  const exported = run(build).__stagewireApp as { all(): Promise<number[]> };
+  expect(exported).toMatchObject({ isStrict: true, name: 'Lobby', marks: ['Marked'] });
+  expect(await exported.all()).toEqual([1, 2]);
+});
+
+test('the id follows the content and nothing else', async () => {
+  await write({ 'main.ts': 'export const a = 1;' });
+  const first = await builder.build();
+  await write({ 'main.ts': 'export const a = 2;' });
+  const second = await builder.build();
+  await write({ 'main.ts': 'export const a = 1;' });
+  const third = await builder.build();
+  expect(second.id).not.toBe(first.id);
+  expect(third.id).toBe(first.id);
+  expect(run(second).__stagewireApp).toMatchObject({ a: 2 });
+});
+
+test('an app without a script is a build without a main file', async () => {
+  expect(await builder.build()).toMatchObject({ code: '', inputs: [] });
+  expect(await builder.build()).not.toHaveProperty('main');
+  await write({ 'main.asc': 'x = 1;' });
+  expect(await builder.build()).toMatchObject({ main: { kind: 'classic' } });
+});
+
+test('a classic script stays as it is: sloppy, its names global', async () => {
+  const text = 'x = 010; var y = 2; function f() { return this.x; } with (Math) { z = max(1, 2); } // async';
+  await write({ 'main.asc': `\ufeff${text}` });
+  const build = await builder.build();
+  expect(build.code).toBe(text);
+  expect(build).not.toHaveProperty('sourceMap');
+  expect(build.inputs).toEqual([join(folder, 'main.asc')]);
+  expect(run(build)).toMatchObject({ x: 8, y: 2, z: 2 });
+});
+
+test('async functions of a classic script are lowered and its names stay global', async () => {
+  await write({
+    'main.js': 'x = 010;\nasync function f() { await null; return arguments.length; }\nvar y = f(1, 2);',
+  });
+  const build = await builder.build();
+  expect(build).toMatchObject({ main: { kind: 'classic' }, warnings: [] });
+  expect(build.code).not.toMatch(/\basync\b/);
+  expect(JSON.parse(build.sourceMap!)).toMatchObject({ sources: ['main.js'] });
+  const globals = run(build);
+  expect(globals).toMatchObject({ x: 8, f: expect.any(Function) });
+  expect(await globals.y).toBe(2);
+});
+
+test('what V8 takes and the bundler does not is kept, with a warning', async () => {
+  const text = 'var async = 1, await = 2; // only names';
+  await write({ 'main.asc': text });
+  expect(await builder.build()).toMatchObject({ code: text, warnings: [{ file: 'main.asc', line: 1 }] });
+});
+
+const broken = [
+  {
+    name: 'main.ts',
+    text: 'let ž = 1;\n\tž = = 2;',
+    place: { line: 2, column: 6, lineText: '\tž = = 2;' },
+    says: 'Unexpected "="',
+  },
+  {
+    name: 'main.asc',
+    text: 'var a = 1;\n  a = = 2;',
+    place: { line: 2, column: 7, lineText: '  a = = 2;' },
+    says: "Unexpected token '='",
+  },
+  {
+    name: 'main.asc',
+    text: 'function f() {',
+    place: { line: 1, column: 15 },
+    says: 'Unexpected end of input',
+  },
+  { name: 'main.js', text: 'a = ;', place: { line: 1, column: 5 }, says: "Unexpected token ';'" },
+  {
+    name: 'main.ts',
+    text: 'import fs from "node:fs";\nexport { fs }; fs();',
+    place: { line: 1, column: 16 },
+    says: 'not available in the sandbox',
+  },
+  {
+    name: 'main.js',
+    text: 'export const os = require("os");',
+    place: { line: 1, column: 27 },
+    says: 'not available in the sandbox',
+  },
+  {
+    name: 'main.ts',
+    text: 'import "./gone.ts";',
+    place: { line: 1, column: 8 },
+    says: 'Could not resolve "./gone.ts"',
+  },
+  {
+    name: 'main.ts',
+    text: 'import "left-pad";',
+    place: { line: 1, column: 8 },
+    says: 'is the package installed',
+  },
+  {
+    name: 'main.ts',
+    text: 'export const a = await 1;',
+    place: { line: 1, column: 18 },
+    says: 'Top-level await is not available',
+  },
+  {
+    name: 'main.js',
+    text: 'const a = await f();',
+    place: { line: 1, column: 11 },
+    says: 'Top-level await is not available',
+  },
+  { name: 'main.ts', text: 'var a;\nwith (a) {}', place: { line: 2, column: 1 }, says: 'strict mode' },
+] as const;
+
+for (const { name, text, place, says } of broken) {
+  test(`${name} with ${JSON.stringify(text)} fails with its place and reason`, async () => {
+    await write({ [name]: text });
+    const error = await failureOf(builder.build());
+    expect(error).toMatchObject({ code: 'E_BUILD', blame: 'app' });
+    expect(error.messages[0]).toMatchObject({ file: name, ...place, text: expect.stringContaining(says) });
+    expect(error.inputs).toContain(join(folder, name));
+  });
+}
+
+test('a failure prints file, reason, source line and caret', async () => {
+  await write({ 'main.ts': 'import "./lib/a.ts";', 'lib/a.ts': 'export const a = 1;\nlet b = = 2;' });
+  const error = await failureOf(builder.build());
+  expect(error.format()).toBe('lib/a.ts:2:9: Unexpected "="\n2 | let b = = 2;\n  |         ^');
+  expect(error.message).toBe('lib/a.ts:2:9: Unexpected "="');
+  expect(error.inputs).toEqual([join(folder, 'main.ts'), join(folder, 'lib/a.ts')]);
+});
+
+test('a sloppy package that cannot be strict is found at build time, in its own file', async () => {
+  await write({
+    'main.ts': 'import q from "sloppy"; export { q };\nq();',
+    'node_modules/sloppy/index.js': 'module.exports = 1;\ndelete module;',
+  });
+  const error = await failureOf(builder.build());
+  expect(error.messages[0]).toMatchObject({ file: 'node_modules/sloppy/index.js', line: 2 });
+});
+
+test('after a failure the next good save builds', async () => {
+  await write({ 'main.ts': 'import "./lib.ts";' });
+  await failureOf(builder.build());
+  await write({ 'lib.ts': 'globalThis.done = true;' });
+  expect(run(await builder.build())).toMatchObject({ done: true });
+});
+
+test('two main files are refused by name', async () => {
+  await write({ 'main.ts': '', 'main.js': '' });
+  await expect(builder.build()).rejects.toMatchObject({ code: 'E_APP_MAINS', blame: 'app' });
+});
+
+test('the main file may change its name and kind', async () => {
+  await write({ 'main.js': 'export const a = 1;' });
+  expect(await builder.build()).toMatchObject({ main: { name: 'main.js', kind: 'module' } });
+  await write({ 'main.js': 'a = 1;' });
+  expect(await builder.build()).toMatchObject({ main: { name: 'main.js', kind: 'classic' } });
+  await rename(join(folder, 'main.js'), join(folder, 'main.ts'));
+  expect(await builder.build()).toMatchObject({ main: { name: 'main.ts', kind: 'module' } });
+});
+
+test('code over the limit is refused with both sizes', async () => {
+  const small = new AppBuilder(folder, { maxCodeBytes: 1024 * 1024 });
+  await write({ 'main.ts': `export const a = "${'x'.repeat(1024 * 1024)}";` });
+  const error = await failureOf(small.build());
+  expect(error.message).toBe('the built code measures 1.0 MiB, the limit is 1.0 MiB: import less');
+  await rename(join(folder, 'main.ts'), join(folder, 'main.asc'));
+  await truncate(join(folder, 'main.asc'), 100 * 1024 * 1024);
+  expect((await failureOf(small.build())).message).toContain('main.asc measures 100.0 MiB');
+  await small.dispose();
+});
+
+/** Does something between the attempts of a build, as an editor would, instead of waiting. */
+function whileWaiting(action: () => Promise<void>): Clock {
+  return {
+    ...systemClock,
+    setTimer: (callback) => {
+      void action().then(callback);
+      return {};
+    },
+  };
+}
+
+test('a main file that is empty while an editor writes it is read again', async () => {
+  await write({ 'main.ts': '' });
+  builder = new AppBuilder(folder, {
+    clock: whileWaiting(() => write({ 'main.ts': 'export const a = 1;' })),
+  });
+  expect(run(await builder.build()).__stagewireApp).toMatchObject({ a: 1 });
+});
+
+test('a main file or import that vanishes for a moment is waited for', async () => {
+  const files = { 'main.ts': 'export { a } from "./a.ts";', 'a.ts': 'export const a = 1;' };
+  builder = new AppBuilder(folder, { clock: whileWaiting(() => write(files)) });
+  await write(files);
+  const { id } = await builder.build();
+  for (const name of Object.keys(files)) {
+    await unlink(join(folder, name));
+    expect(await builder.build()).toMatchObject({ id });
+    await truncate(join(folder, name));
+    expect(await builder.build()).toMatchObject({ id });
+  }
+});
+
+test('an empty main file, or one that is gone for good, is accepted in the end', async () => {
+  let waits = 0;
+  const clock = whileWaiting(async () => void waits++);
+  builder = new AppBuilder(folder, { clock });
+  await write({ 'main.ts': '' });
+  expect(await builder.build()).toMatchObject({ main: { name: 'main.ts' } });
+  expect(waits).toBeLessThan(20);
+  await unlink(join(folder, 'main.ts'));
+  expect(await builder.build()).not.toHaveProperty('main');
+});
+
+test('calls during a build share one more build, which sees what was written before them', async () => {
+  await write({ 'main.ts': 'export const a = 1;' });
+  const first = builder.build();
+  await write({ 'main.ts': 'export const a = 2;' });
+  const [second, third] = [builder.build(), builder.build()];
+  expect(third).toBe(second);
+  await first;
+  expect(run(await second).__stagewireApp).toMatchObject({ a: 2 });
+});
+
+test('an app folder may be a symbolic link', async () => {
+  await write({ 'main.ts': 'import "./a.ts";', 'a.ts': '' });
+  await symlink(folder, join(root, 'link'));
+  const linked = new AppBuilder(join(root, 'link'));
+  expect(await linked.build()).toMatchObject({
+    app: 'link',
+    inputs: [join(folder, 'a.ts'), join(folder, 'main.ts')],
+  });
+  await linked.dispose();
+});
+
+test('a disposed builder builds no more', async () => {
+  await write({ 'main.ts': 'export const a = 1;' });
+  const last = builder.build();
+  await Promise.all([builder.dispose(), last.catch(() => undefined)]);
+  await builder.dispose();
+  await expect(builder.build()).rejects.toMatchObject({ code: 'E_BUILDER' });
+});
+
+test('a tsconfig.json on the way up changes nothing', async () => {
+  await write({
+    'main.ts': 'export const a = 1;',
+    '../tsconfig.json': '{ "compilerOptions": { "target": "nonsense" } ',
+  });
+  expect(await builder.build()).toMatchObject({ warnings: [] });
+});
