@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ByteReader } from '../../wire/bytes.ts';
 import { StagewireError } from '../../wire/errors.ts';
@@ -13,6 +12,7 @@ import {
   parseVideoHead,
   videoCacheKey,
 } from '../../wire/media-head.ts';
+import { fromHex, loadVectors, toHex, type Vector } from '../support/vectors.ts';
 
 interface Decoded {
   kind: string;
@@ -26,13 +26,12 @@ interface Decoded {
 interface TagVector {
   name: string;
   hex: string;
-  fullLength?: number;
   decoded: Decoded;
 }
 
 const bodies: TagVector[] = [
-  ...vectors<TagVector>('media-tags'),
-  ...vectors<{ name: string; message: { hex: string }; decoded: Decoded }>('messages').map((vector) => {
+  ...loadVectors<Vector & TagVector>('media-tags'),
+  ...loadVectors<Vector & { message: { hex: string }; decoded: Decoded }>('messages').map((vector) => {
     return { name: vector.name, hex: vector.message.hex, decoded: vector.decoded };
   }),
 ].filter(({ decoded }) => decoded.kind === 'audio' || decoded.kind === 'video');
@@ -239,7 +238,7 @@ describe('heads in full', () => {
   });
 
   test('of any bytes are read or refused, and the short questions never fail', () => {
-    const inputs = vectors<{ target: string; hex: string }>('fuzz')
+    const inputs = loadVectors<Vector & { target: string; hex: string }>('fuzz')
       .filter(({ target }) => target.startsWith('message reader'))
       // Behind the header of their only chunk.
       .map(({ hex }) => fromHex(hex).subarray(12));
@@ -271,7 +270,7 @@ describe('heads in full', () => {
 });
 
 describe('FLV files', () => {
-  for (const { name, hex } of vectors<{ name: string; hex: string }>('flv-files')) {
+  for (const { name, hex } of loadVectors<Vector & { hex: string }>('flv-files')) {
     test(`the header of ${name} survives a round trip`, () => {
       const file = new ByteReader(fromHex(hex));
       const header = flv.decodeFlvHeader(file);
@@ -322,15 +321,3 @@ describe('FLV files', () => {
     expect(flv.decodeFlvTag(new ByteReader(fromHex('08 0000')))).toBeUndefined();
   });
 });
-
-function fromHex(hex: string): Uint8Array {
-  return new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
-}
-
-function vectors<T>(name: string): T[] {
-  return JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8')).vectors;
-}

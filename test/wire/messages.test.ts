@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { StagewireError } from '../../wire/errors.ts';
 import * as messages from '../../wire/messages.ts';
@@ -9,18 +8,16 @@ import {
   type UserControl,
   UserControlType,
 } from '../../wire/user-control.ts';
+import { fromHex, loadVectors, toHex, type Vector } from '../support/vectors.ts';
 
 const { MessageType } = messages;
 
-interface MessageVector {
-  name: string;
+interface MessageVector extends Vector {
   message: { type: number; hex: string };
   decoded: { kind: string; [field: string]: unknown };
 }
 
-const vectors: MessageVector[] = JSON.parse(
-  readFileSync(new URL('../vectors/messages.json', import.meta.url), 'utf8'),
-).vectors;
+const vectors = loadVectors<MessageVector>('messages');
 
 describe('captured messages', () => {
   for (const { name, message, decoded } of vectors) {
@@ -212,12 +209,4 @@ function split(hex: string, timestamp: number) {
 
 function peerError(code: string) {
   return expect.objectContaining({ code, blame: 'peer' });
-}
-
-function fromHex(hex: string): Uint8Array {
-  return new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

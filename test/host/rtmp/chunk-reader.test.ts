@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type ChunkLimits, ChunkReader, defaultChunkLimits } from '../../../host/rtmp/chunk-reader.ts';
 import { StagewireError } from '../../../wire/errors.ts';
 import type { RtmpMessage } from '../../../wire/messages.ts';
+import { fromHex, loadVectors, type Vector } from '../../support/vectors.ts';
 
 interface Read extends RtmpMessage {
   csid: number;
@@ -20,17 +20,13 @@ interface ExpectedMessage {
   sha256?: string;
 }
 
-interface StreamVector {
-  id: string;
-  name: string;
+interface StreamVector extends Vector {
   hex: string;
   initialChunkSize: number;
   messages: ExpectedMessage[];
 }
 
-interface HeaderVector {
-  id: string;
-  name: string;
+interface HeaderVector extends Vector {
   hex: string;
   fmt: number;
   csid: number;
@@ -48,10 +44,10 @@ interface HeaderVector {
  */
 const bigEndianStreamIds = ['chunk-headers-11c7476455', 'chunk-headers-59d3a24b16'];
 
-const streams = vectors<StreamVector>('chunk-streams');
-const headers = vectors<HeaderVector>('chunk-headers');
-const invalid = vectors<{ name: string; hex: string }>('chunk-invalid');
-const fuzz = vectors<{ hex: string; target: string }>('fuzz').filter(({ target }) =>
+const streams = loadVectors<StreamVector>('chunk-streams');
+const headers = loadVectors<HeaderVector>('chunk-headers');
+const invalid = loadVectors<Vector & { hex: string }>('chunk-invalid');
+const fuzz = loadVectors<Vector & { hex: string; target: string }>('fuzz').filter(({ target }) =>
   target.includes('chunk'),
 );
 
@@ -420,13 +416,4 @@ function seeded(seed: number): (below: number) => number {
 
 function byte(value: number): string {
   return value.toString(16).padStart(2, '0');
-}
-
-function fromHex(hex: string): Uint8Array {
-  return new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
-}
-
-function vectors<T>(name: string): T[] {
-  const file = new URL(`../../vectors/${name}.json`, import.meta.url);
-  return JSON.parse(readFileSync(file, 'utf8')).vectors;
 }

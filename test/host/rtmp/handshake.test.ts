@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   ClientHandshake,
@@ -10,9 +9,9 @@ import {
   serverKeys,
 } from '../../../host/rtmp/handshake.ts';
 import { StagewireError } from '../../../wire/errors.ts';
+import { fromHex, loadVectors, type Vector } from '../../support/vectors.ts';
 
-interface PacketVector {
-  name: string;
+interface PacketVector extends Vector {
   kind: 'c1' | 's1' | 'c2' | 's2' | 'packet';
   packet: string;
   peerDigest?: string;
@@ -25,7 +24,7 @@ interface PacketVector {
   };
 }
 
-const packets = vectors<PacketVector>('handshake');
+const packets = loadVectors<PacketVector>('handshake');
 const hellos = packets.filter(({ kind }) => kind === 'c1');
 
 describe('captured packets', () => {
@@ -221,13 +220,4 @@ function seeded(seed: number): (below: number) => number {
     state ^= state << 5;
     return (state >>> 0) % below;
   };
-}
-
-function fromHex(hex: string): Uint8Array {
-  return new Uint8Array(Buffer.from(hex, 'hex'));
-}
-
-function vectors<T>(name: string): T[] {
-  const file = new URL(`../../vectors/${name}.json`, import.meta.url);
-  return JSON.parse(readFileSync(file, 'utf8')).vectors;
 }
