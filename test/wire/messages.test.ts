@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { decodeAmf0 } from '../../wire/amf0.ts';
 import { StagewireError } from '../../wire/errors.ts';
+import { parseVideoHead } from '../../wire/media-head.ts';
 import * as messages from '../../wire/messages.ts';
 import { type RtmpMessage, splitAggregate } from '../../wire/messages.ts';
 import {
@@ -8,13 +10,18 @@ import {
   type UserControl,
   UserControlType,
 } from '../../wire/user-control.ts';
+import { type Tagged, valuesOf } from '../support/amf-values.ts';
 import { fromHex, loadVectors, toHex, type Vector } from '../support/vectors.ts';
 
 const { MessageType } = messages;
 
 interface MessageVector extends Vector {
   message: { type: number; hex: string };
-  decoded: { kind: string; [field: string]: unknown };
+  decoded: { kind: string; amf0?: Tagged[]; [field: string]: unknown };
+}
+
+interface StreamVector extends Vector {
+  messages: { type: number; hex: string | null; amf0?: Tagged[] }[];
 }
 
 const vectors = loadVectors<MessageVector>('messages');
@@ -50,6 +57,31 @@ describe('captured messages', () => {
         if (payload.length > 2) expect(encodeUserControl(control)).toEqual(payload);
       });
     }
+  }
+});
+
+describe('AMF values of captured messages', () => {
+  for (const { name, message, decoded } of vectors) {
+    if (decoded.amf0 === undefined) continue;
+    test(`those of ${name} are read`, () => {
+      const payload = fromHex(message.hex);
+      const body = decoded.kind === 'video' ? parseVideoHead(payload)!.data : payload;
+      expect(decodeAmf0(body)).toEqual(valuesOf(decoded.amf0!, 0));
+    });
+  }
+
+  for (const { name, id, messages: sent } of loadVectors<StreamVector>('chunk-streams')) {
+    const withValues = sent.filter(({ amf0 }) => amf0 !== undefined);
+    if (withValues.length === 0) continue;
+    test(`those of ${name} (${id}) are read`, () => {
+      for (const { type, hex, amf0 } of withValues) {
+        const payload = fromHex(hex!);
+        // The AMF3 forms have a selector in front.
+        const body =
+          type >= MessageType.DataAmf3 && type <= MessageType.CommandAmf3 ? payload.subarray(1) : payload;
+        expect(decodeAmf0(body)).toEqual(valuesOf(amf0!, 0));
+      }
+    });
   }
 });
 

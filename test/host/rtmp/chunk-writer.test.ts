@@ -8,6 +8,7 @@ import {
   serializeMessage,
 } from '../../../host/rtmp/chunk-writer.ts';
 import { controlMessage, encodeSetChunkSize, MessageType, type RtmpMessage } from '../../../wire/messages.ts';
+import { loadVectors, type Vector } from '../../support/vectors.ts';
 
 const cases = [
   {
@@ -57,6 +58,23 @@ const cases = [
 for (const { name, message, csid, hex } of cases) {
   test(`${name} is written to the byte`, () => {
     expect(serializeMessage(message, csid, 128).toString('hex')).toBe(hex.replaceAll(' ', ''));
+  });
+}
+
+interface MessageVector extends Vector {
+  hex: string;
+  message: { csid: number; timestamp: number; type: number; msid: number; hex: string };
+}
+
+for (const { name, hex, message } of loadVectors<MessageVector>('messages')) {
+  test(`the captured message "${name}" is written to the byte`, () => {
+    const { csid, timestamp, type, msid } = message;
+    const written = serializeMessage(
+      { type, streamId: msid, timestamp, payload: bytes(message.hex) },
+      csid,
+      128,
+    );
+    expect(written.toString('hex')).toBe(hex);
   });
 }
 
