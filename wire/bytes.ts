@@ -1,5 +1,5 @@
 import { StagewireError } from './errors.ts';
-import { decodeUtf8, encodeUtf8, utf8Length } from './utf8.ts';
+import { decodeName, decodeUtf8, encodeUtf8, utf8Length } from './utf8.ts';
 
 const scratch = new DataView(new ArrayBuffer(8));
 
@@ -79,6 +79,12 @@ export class ByteReader {
     return decodeUtf8(this.bytes, at, at + count);
   }
 
+  /** `utf8` for texts that come again and again, such as keys. */
+  name(count: number): string {
+    const at = this.#take(count);
+    return decodeName(this.bytes, at, at + count);
+  }
+
   #take(count: number): number {
     const at = this.position;
     if (count > this.end - at) {
@@ -156,6 +162,36 @@ export class ByteWriter {
   utf8(text: string): void {
     const at = this.#grow(utf8Length(text));
     encodeUtf8(text, this.#bytes, at);
+  }
+
+  /** The text's bytes when all of it is ASCII; otherwise writes nothing and says false. */
+  ascii(text: string): boolean {
+    const units = text.length;
+    const at = this.#grow(units);
+    const bytes = this.#bytes;
+    for (let i = 0; i < units; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= 0x80) {
+        this.length = at;
+        return false;
+      }
+      bytes[at + i] = unit;
+    }
+    return true;
+  }
+
+  /** The text's length in two bytes, then its bytes. Writes nothing and says false when it takes over 65535. */
+  utf8Short(text: string): boolean {
+    if (text.length > 0xffff) return false;
+    this.u16(text.length);
+    if (this.ascii(text)) return true;
+    this.length -= 2;
+    const length = utf8Length(text);
+    if (length > 0xffff) return false;
+    this.u16(length);
+    const at = this.#grow(length);
+    encodeUtf8(text, this.#bytes, at);
+    return true;
   }
 
   /** Overwrites four bytes written earlier, such as a length that was not known yet. */

@@ -4,22 +4,76 @@
  */
 
 const REPLACEMENT = 0xfffd;
+const LONGEST_BY_EIGHT = 256; // Longer texts would be chains of many small strings.
 const CODES_PER_CALL = 4096; // `fromCharCode.apply` pushes its arguments on the stack.
 
 /** Decodes bytes `start` to `end` (exclusive) of `bytes`. */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
-  // Short ASCII is nearly all there is: method names and keys.
-  if (end - start <= 24) {
-    let text = '';
-    let at = start;
-    for (; at < end; at++) {
-      const byte = bytes[at]!;
-      if (byte >= 0x80) break;
-      text += String.fromCharCode(byte);
-    }
-    if (at === end) return text;
+  if (end - start > LONGEST_BY_EIGHT) return decodeAny(bytes, start, end);
+
+  // ASCII is nearly all there is: method names, keys, chat lines.
+  let text = '';
+  let at = start;
+  for (; at + 8 <= end; at += 8) {
+    const a = bytes[at]!;
+    const b = bytes[at + 1]!;
+    const c = bytes[at + 2]!;
+    const d = bytes[at + 3]!;
+    const e = bytes[at + 4]!;
+    const f = bytes[at + 5]!;
+    const g = bytes[at + 6]!;
+    const h = bytes[at + 7]!;
+    if ((a | b | c | d | e | f | g | h) >= 0x80) return text + decodeAny(bytes, at, end);
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+  }
+  const rest = at;
+  for (; at < end; at++) {
+    if (bytes[at]! >= 0x80) return text + decodeAny(bytes, rest, end);
+  }
+  switch (end - rest) {
+    case 1:
+      return text + String.fromCharCode(bytes[rest]!);
+    case 2:
+      return text + String.fromCharCode(bytes[rest]!, bytes[rest + 1]!);
+    case 3:
+      return text + String.fromCharCode(bytes[rest]!, bytes[rest + 1]!, bytes[rest + 2]!);
+    case 4:
+      return text + String.fromCharCode(bytes[rest]!, bytes[rest + 1]!, bytes[rest + 2]!, bytes[rest + 3]!);
+    default:
+      for (at = rest; at < end; at++) text += String.fromCharCode(bytes[at]!);
+      return text;
+  }
+}
+
+const NAME_SLOTS = 1024;
+const LONGEST_NAME = 32;
+const names: string[] = new Array<string>(NAME_SLOTS).fill('');
+
+/** The same as `decodeUtf8` for texts that come again and again, such as keys: they are not built anew. */
+export function decodeName(bytes: Uint8Array, start: number, end: number): string {
+  const length = end - start;
+  if (length > LONGEST_NAME || length === 0) return decodeUtf8(bytes, start, end);
+
+  let hash = length;
+  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
+  const slot = (hash ^ (hash >>> 10)) & (NAME_SLOTS - 1);
+  const known = names[slot]!;
+  if (known.length === length) {
+    let i = 0;
+    while (i < length && known.charCodeAt(i) === bytes[start + i]) i++;
+    if (i === length) return known;
   }
 
+  const text = decodeUtf8(bytes, start, end);
+  // As many units as bytes means ASCII, or U+FFFD, which equals no byte: a slot never answers for other bytes.
+  if (text.length !== length) return text;
+  // What an object's key comes back as is the engine's own copy, which makes later property stores cheap.
+  const name = Object.keys({ [text]: true })[0]!;
+  names[slot] = name;
+  return name;
+}
+
+function decodeAny(bytes: Uint8Array, start: number, end: number): string {
   const codes: number[] = [];
   let text = '';
   let at = start;
@@ -28,7 +82,14 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
     if (lead < 0x80) {
       codes.push(lead);
     } else {
-      const need = lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : lead >= 0xf0 && lead < 0xf5 ? 3 : 0;
+      const need =
+        lead >= 0xc2 && lead < 0xe0
+          ? 1
+          : lead >= 0xe0 && lead < 0xf0
+            ? 2
+            : lead >= 0xf0 && lead < 0xf5
+              ? 3
+              : 0;
       let code = need === 1 ? lead & 0x1f : need === 2 ? lead & 0x0f : lead & 0x07;
       let seen = 0;
       while (seen < need && at < end) {
