@@ -54,7 +54,7 @@ export class AppBuilder {
   readonly folder: string;
   readonly #maxCodeBytes: number;
   readonly #clock: Clock;
-  #bundler: { entry: string; context: esbuild.BuildContext<typeof bundleFlags> } | undefined;
+  #bundler: { entry: string; life: number; context: esbuild.BuildContext<typeof bundleFlags> } | undefined;
   /** What the last good build read: one of these gone missing is probably being saved. */
   #lastInputs: readonly string[] = [];
   /** Inputs that were found empty again and again: their authors mean it. */
@@ -164,7 +164,7 @@ export class AppBuilder {
   }
 
   async #bundle(folder: string, main: MainFile): Promise<BuiltParts> {
-    const result = await this.#rebuild(folder, main.path, true);
+    const result = await this.#rebuild(folder, main.path);
     const { code, sourceMap } = outputsOf(result);
     const files = Object.entries(result.metafile.inputs);
     const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
@@ -172,28 +172,20 @@ export class AppBuilder {
     return { code, sourceMap, inputs, empty, warnings: result.warnings.map(fromEsbuild) };
   }
 
-  async #rebuild(folder: string, entry: string, mayRestart: boolean): Promise<BundleResult> {
+  async #rebuild(folder: string, entry: string): Promise<BundleResult> {
     try {
-      if (this.#bundler?.entry !== entry) {
-        await this.#dropBundler();
-        const context = await esbuild.context({ ...bundleFlags, ...bundlePaths(folder, entry) });
-        this.#bundler = { entry, context };
-      }
-      return await this.#bundler.context.rebuild();
+      return await withEsbuild(async (life) => {
+        if (this.#bundler?.entry !== entry || this.#bundler.life !== life) {
+          await this.#dropBundler();
+          const context = await esbuild.context({ ...bundleFlags, ...bundlePaths(folder, entry) });
+          this.#bundler = { entry, life, context };
+        }
+        return this.#bundler.context.rebuild();
+      });
     } catch (error) {
-      const errors = (error as Partial<esbuild.BuildFailure>).errors;
-      if (errors && errors.length > 0) {
-        const messages = errors.map(fromEsbuild);
-        throw new BuildError(messages, [
-          entry,
-          ...messages.flatMap(({ file }) => (file ? resolve(folder, file) : [])),
-        ]);
-      }
-      // Not about the code: esbuild's process died. It starts anew with the next context.
-      await this.#dropBundler();
-      await esbuild.stop();
-      if (mayRestart && !this.#isDisposed) return this.#rebuild(folder, entry, false);
-      throw new StagewireError('E_BUILDER', 'host', `esbuild failed on ${this.app}: ${describeError(error)}`);
+      const messages = errorsOf(error, this.app).map(fromEsbuild);
+      const read = messages.flatMap(({ file }) => (file ? resolve(folder, file) : []));
+      throw new BuildError(messages, [entry, ...read]);
     }
   }
 
@@ -229,7 +221,8 @@ export class AppBuilder {
   async #dropBundler(): Promise<void> {
     const bundler = this.#bundler;
     this.#bundler = undefined;
-    await bundler?.context.dispose().catch(noop);
+    // A context of an earlier process is gone with it.
+    if (bundler?.life === esbuildLife) await bundler.context.dispose();
   }
 }
 
@@ -291,18 +284,45 @@ async function lowerClassic(
 ): Promise<{ code: string; sourceMap?: string; warnings?: BuildMessage[] }> {
   const flags = { sourcefile: name, target: 'esnext', charset: 'utf8', logLevel: 'silent' } as const;
   try {
-    const [low, asIs] = await Promise.all([
-      esbuild.transform(text, { ...flags, supported: lowered, sourcemap: 'external' }),
-      esbuild.transform(text, flags),
-    ]);
+    const [low, asIs] = await withEsbuild(() =>
+      Promise.all([
+        esbuild.transform(text, { ...flags, supported: lowered, sourcemap: 'external' }),
+        esbuild.transform(text, flags),
+      ]),
+    );
     // Where lowering changes nothing, `async` was a word in a string, a comment or a name.
     return low.code === asIs.code ? { code: text } : { code: low.code, sourceMap: low.map };
   } catch (error) {
-    const errors = (error as Partial<esbuild.TransformFailure>).errors;
-    if (!errors) throw new StagewireError('E_BUILDER', 'host', `esbuild failed: ${describeError(error)}`);
     // V8 has accepted the script, so it runs: only its async functions stay as they are.
-    return { code: text, warnings: errors.map(fromEsbuild) };
+    return { code: text, warnings: errorsOf(error, name).map(fromEsbuild) };
   }
+}
+
+let esbuildLife = 0;
+
+/**
+ * Does something with esbuild's process, and once more with a new one when it turns out to have died. Contexts
+ * belong to one life of it. It is stopped once per life: stopping would strand calls already made to the next.
+ */
+async function withEsbuild<T>(work: (life: number) => Promise<T>): Promise<T> {
+  const life = esbuildLife;
+  try {
+    return await work(life);
+  } catch (error) {
+    if (!/^The service (was stopped|is no longer running)/.test(describeError(error))) throw error;
+    if (life === esbuildLife) {
+      esbuildLife++;
+      await esbuild.stop();
+    }
+    return work(esbuildLife);
+  }
+}
+
+/** What esbuild has to say about the code; any other failure of it is the host's. */
+function errorsOf(error: unknown, what: string): readonly esbuild.Message[] {
+  const errors = (error as Partial<esbuild.BuildFailure>).errors;
+  if (errors && errors.length > 0) return errors;
+  throw new StagewireError('E_BUILDER', 'host', `esbuild failed on ${what}: ${describeError(error)}`);
 }
 
 async function isEmptyOrGone(path: string): Promise<boolean> {

@@ -113,7 +113,8 @@ test('what was logged just before the process ends is written', () => {
   const env = { ...process.env, FORCE_COLOR: '0' };
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', env });
   expect(run).toMatchObject({ status: 3, stderr: '' });
-  expect(run.stdout).toMatch(/info {2}last words\n\{"level":"info".*"message":"indeed"\}\n/);
+  expect(run.stdout).toMatch(/^\d\d:\d\d:\d\d info {2}last words$/m);
+  expect(run.stdout).toMatch(/^\{"level":"info".*"message":"indeed"\}$/m);
 });
 
 test('anything thrown can be described', () => {

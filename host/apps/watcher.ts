@@ -1,0 +1,260 @@
+import { EventEmitter } from 'node:events';
+import { realpathSync } from 'node:fs';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import { type FSWatcher, watch } from 'chokidar';
+import { type Clock, systemClock, type Timer } from '../base/clock.ts';
+import { describeError, StagewireError } from '../base/errors.ts';
+import { whyNotAnApp } from './app.ts';
+
+export interface AppWatcherEvents {
+  /** A folder that can be an application has appeared. */
+  added: [app: string];
+  /** The folder is gone. */
+  removed: [app: string];
+  /** Something that its script depends on was written: time to build. */
+  changed: [app: string];
+  /** A folder has appeared whose name no application can have. */
+  refused: [name: string, reason: string];
+  /** Watching has suffered (too many files, no permission); it goes on where it can. */
+  problem: [error: StagewireError];
+}
+
+export interface AppWatcherOptions {
+  /** After the first change, further ones are held until nothing has happened for so long. Default 100. */
+  readonly quietMs?: number;
+  readonly clock?: Clock;
+}
+
+interface WatchedApp {
+  readonly folder: string;
+  /** Where the folder really is: builds name their inputs so. */
+  readonly realFolder: string;
+  readonly changes: Coalescer;
+  inputs: ReadonlySet<string>;
+  /** Inputs that lie where the folder's own watch does not look. */
+  outside: ReadonlySet<string>;
+  /** The last build failed, or there was none: any source file may be what it needs. */
+  isOpen: boolean;
+}
+
+// An app that imports half of npm must not use up the machine's watches.
+const maxOutsideFiles = 512;
+
+/** Watches the applications directory and says which app to build, add or remove. */
+export class AppWatcher extends EventEmitter<AppWatcherEvents> {
+  readonly #root: string;
+  readonly #quietMs: number;
+  readonly #clock: Clock;
+  readonly #apps = new Map<string, WatchedApp>();
+  #folders: FSWatcher | undefined;
+  #outside: FSWatcher | undefined;
+  #isReady = false;
+
+  constructor(appsFolder: string, options: AppWatcherOptions = {}) {
+    super();
+    this.#root = resolve(appsFolder);
+    this.#quietMs = options.quietMs ?? 100;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** The applications there are now, sorted. */
+  get apps(): string[] {
+    return [...this.#apps.keys()].sort();
+  }
+
+  /** Resolves when every change from now on will be seen. What exists by then is in `apps`, without events. */
+  async start(): Promise<void> {
+    // chokidar holds back `unlink` for 100 ms: a folder that goes is `removed`, its main file not `changed` before.
+    const ignored = (path: string) => this.#isIgnored(path);
+    this.#outside = watch([], { ignoreInitial: true });
+    this.#folders = watch(this.#root, { ignored });
+    for (const watcher of [this.#folders, this.#outside]) {
+      watcher.on('error', (error) => {
+        this.emit(
+          'problem',
+          new StagewireError('E_WATCH', 'host', `watching ${this.#root}: ${describeError(error)}`),
+        );
+      });
+    }
+    this.#folders.on('addDir', (path) => this.#onFolder(path));
+    this.#folders.on('unlinkDir', (path) => this.#onFolderGone(path));
+    for (const event of ['add', 'change', 'unlink'] as const) {
+      this.#folders.on(event, (path) => this.#isReady && this.#onFile(path));
+      this.#outside.on(event, (path) => this.#onOutsideFile(path));
+    }
+    const folders = this.#folders;
+    await new Promise<void>((done) => folders.once('ready', done));
+    this.#isReady = true;
+  }
+
+  /**
+   * Says what the last build read (absolute paths). After a failed build say so: then any source file of
+   * the folder counts, for a missing import may be satisfied by a file that nobody has read yet.
+   */
+  setInputs(app: string, files: readonly string[], options: { failed?: boolean } = {}): void {
+    const watched = this.#apps.get(app);
+    if (!watched) return;
+    watched.inputs = new Set(files);
+    watched.isOpen = options.failed ?? false;
+
+    // Own files before those of packages, should there be too many.
+    const outside = files.filter((file) => !this.#isCovered(file));
+    outside.sort((a, b) => Number(a.includes(packages)) - Number(b.includes(packages)));
+    const before = watched.outside;
+    watched.outside = new Set(outside.slice(0, maxOutsideFiles));
+    this.#outside?.add([...watched.outside].filter((file) => !before.has(file)));
+    this.#unwatch(before);
+  }
+
+  /** May be called twice. No event comes afterwards. */
+  async close(): Promise<void> {
+    this.removeAllListeners();
+    for (const { changes } of this.#apps.values()) changes.cancel();
+    await Promise.all([this.#folders?.close(), this.#outside?.close()]);
+  }
+
+  #onFolder(path: string): void {
+    const name = relative(this.#root, path);
+    if (name === '' || name.includes(sep)) return;
+    const reason = whyNotAnApp(name);
+    if (reason !== undefined) {
+      this.emit('refused', name, reason);
+      return;
+    }
+    if (this.#apps.has(name)) return;
+    this.#apps.set(name, {
+      folder: path,
+      realFolder: realPath(path),
+      changes: new Coalescer(this.#clock, this.#quietMs, () => this.emit('changed', name)),
+      inputs: new Set(),
+      outside: new Set(),
+      isOpen: true,
+    });
+    if (this.#isReady) this.emit('added', name);
+  }
+
+  #onFolderGone(path: string): void {
+    const name = relative(this.#root, path);
+    const watched = this.#apps.get(name);
+    if (!watched) return;
+    watched.changes.cancel();
+    this.#apps.delete(name);
+    this.#unwatch(watched.outside);
+    this.emit('removed', name);
+  }
+
+  #onFile(path: string): void {
+    const parts = relative(this.#root, path).split(sep);
+    const owner = this.#apps.get(parts[0]!);
+    if (!owner) return;
+    const realFile = join(owner.realFolder, ...parts.slice(1));
+    const isMain = parts.length === 2 && /^main\.\w+$/.test(basename(path));
+
+    for (const watched of this.#apps.values()) {
+      const isOwn = watched === owner && (isMain || (watched.isOpen && sourceFile.test(path)));
+      if (isOwn || watched.inputs.has(realFile)) watched.changes.touch();
+    }
+  }
+
+  #onOutsideFile(path: string): void {
+    for (const watched of this.#apps.values()) {
+      if (watched.outside.has(path)) watched.changes.touch();
+    }
+  }
+
+  /** Stops watching files that no app has among its inputs any longer. */
+  #unwatch(files: ReadonlySet<string>): void {
+    const unused = [...files].filter((file) => {
+      for (const { outside } of this.#apps.values()) if (outside.has(file)) return false;
+      return true;
+    });
+    if (unused.length > 0) this.#outside?.unwatch(unused);
+  }
+
+  #isCovered(file: string): boolean {
+    for (const [name, { realFolder }] of this.#apps) {
+      if (file.startsWith(realFolder + sep)) return !isIgnoredIn(name, relative(realFolder, file).split(sep));
+    }
+    return false;
+  }
+
+  #isIgnored(path: string): boolean {
+    const [name = '', ...rest] = relative(this.#root, path).split(sep);
+    if (name === '' || name === '..') return false;
+    return isIgnoredIn(name, rest);
+  }
+}
+
+const packages = `${sep}node_modules${sep}`;
+const sourceFile = /\.(?:[cm]?[jt]s|[jt]sx|asc|json|txt|md|html|csv|sql)$/;
+
+/** Whether a path inside an app folder is none of its script's: media, stored data, packages, editors' files. */
+function isIgnoredIn(app: string, path: readonly string[]): boolean {
+  if (app.startsWith('.') || app === 'node_modules') return true;
+  if (path.length === 0) return false;
+  if (whyNotAnApp(app) !== undefined) return true;
+  return notScript.has(path[0]!) || path.some((part) => part === 'node_modules' || isEditorFile(part));
+}
+
+const notScript = new Set(['streams', 'sharedobjects', 'public']);
+
+/** Hidden files (vim's swap files among them), backups, and what editors write before they rename it. */
+function isEditorFile(name: string): boolean {
+  return /^\.|^#|~$|\.sw[a-z]$|\.tmp$|^4913$/.test(name) || name.includes('___jb_');
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Fires at once, then holds further touches until there was quiet, but never longer than ten times that. */
+export class Coalescer {
+  readonly #clock: Clock;
+  readonly #quietMs: number;
+  readonly #fire: () => void;
+  #timer: Timer | undefined;
+  #heldSince: number | undefined;
+
+  constructor(clock: Clock, quietMs: number, fire: () => void) {
+    this.#clock = clock;
+    this.#quietMs = quietMs;
+    this.#fire = fire;
+  }
+
+  touch(): void {
+    if (!this.#timer) {
+      this.#restart();
+      this.#fire();
+      return;
+    }
+    const now = this.#clock.monotonic();
+    this.#heldSince ??= now;
+    // Something that writes without pause still gets its builds.
+    if (now - this.#heldSince < this.#quietMs * 10) this.#restart();
+  }
+
+  /** Forgets what is held. */
+  cancel(): void {
+    this.#clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.#heldSince = undefined;
+  }
+
+  #restart(): void {
+    this.#clock.clearTimer(this.#timer);
+    this.#timer = this.#clock.setTimer(() => this.#onQuiet(), this.#quietMs);
+  }
+
+  #onQuiet(): void {
+    const isHeld = this.#heldSince !== undefined;
+    this.#timer = undefined;
+    this.#heldSince = undefined;
+    if (!isHeld) return;
+    this.#restart();
+    this.#fire();
+  }
+}
