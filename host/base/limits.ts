@@ -42,6 +42,10 @@ const mailboxLimits = {
   mailboxBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
   /** How long a client may stay pending before it is rejected. Default 30000. */
   pendingConnectMs: whole(100, 60 * minute, 30_000),
+  /** How long `authorizePublish` and `authorizePlay` may take before the request is refused. Default 10000. */
+  authorizeMs: whole(100, 10 * minute, 10_000),
+  /** An instance without clients is unloaded after so long. Default 1200000 (20 minutes). */
+  idleInstanceMs: whole(100, 24 * 60 * minute, 20 * minute),
   /** Commands that a pending client may send ahead. Default 64. */
   pendingCommands: whole(0, 10_000, 64),
 };

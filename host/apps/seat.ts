@@ -1,0 +1,106 @@
+import type { ClientInfo, CommandBody, Delivery } from '../../runtime/protocol.ts';
+import type { ClientEnd, ConnectRequest, InvokeId, Seat, StreamEnd, Transport } from '../rtmp/ports.ts';
+import { NetStream, type StreamOwner } from '../streams/net-stream.ts';
+
+/** What a seat needs of its instance. */
+export interface SeatHost {
+  post(delivery: Delivery, seat: ClientSeat): void;
+  call(
+    seat: ClientSeat,
+    name: string,
+    transaction: number,
+    command: CommandBody,
+    onMissing?: () => void,
+  ): void;
+  reply(request: InvokeId, isOk: boolean, command: CommandBody): void;
+  leave(seat: ClientSeat): void;
+  streamOwner(seat: ClientSeat): StreamOwner;
+}
+
+/** A call to a client that is not accepted yet. */
+interface QueuedInvoke {
+  method: string;
+  request: InvokeId | undefined;
+  args: Uint8Array;
+}
+
+const MAX_QUEUED_INVOKES = 64;
+
+/** One client of an instance: what must survive the script. */
+export class ClientSeat implements Seat {
+  readonly number: number;
+  readonly info: ClientInfo;
+  /** The connect command, for this script and the next. */
+  readonly command: CommandBody;
+  readonly end: ClientEnd;
+  readonly connectedAt = Date.now();
+  standing: 'pending' | 'accepted' | 'gone' = 'pending';
+  /** After a reload, until the new script has said whether it keeps the client: its deliveries wait here. */
+  held: Delivery[] | undefined;
+  /** Reading from its socket is stopped because its instance cannot keep up. */
+  isPaused = false;
+  readonly calls = new Set<number>();
+  readonly #host: SeatHost;
+  #queued: QueuedInvoke[] = [];
+
+  constructor(number: number, id: string, request: ConnectRequest, end: ClientEnd, host: SeatHost) {
+    this.number = number;
+    this.command = request.command;
+    this.end = end;
+    this.#host = host;
+    this.info = {
+      id,
+      ip: request.address,
+      agent: request.agent,
+      referrer: request.referrer,
+      pageUrl: request.pageUrl,
+      uri: request.uri,
+      protocol: request.protocol,
+      secure: request.isSecure,
+    };
+  }
+
+  get id(): string {
+    return this.info.id;
+  }
+
+  call(name: string, transaction: number, command: CommandBody): void {
+    this.#host.call(this, name, transaction, command);
+  }
+
+  callOr(name: string, transaction: number, command: CommandBody, onMissing: () => void): void {
+    this.#host.call(this, name, transaction, command, onMissing);
+  }
+
+  reply(request: InvokeId, isOk: boolean, command: CommandBody): void {
+    this.#host.reply(request, isOk, command);
+  }
+
+  openStream(streamId: number, transport: Transport): StreamEnd {
+    return new NetStream(streamId, transport, this.#host.streamOwner(this));
+  }
+
+  leave(): void {
+    this.#host.leave(this);
+  }
+
+  accept(): void {
+    this.standing = 'accepted';
+    this.end.accept();
+    const queued = this.#queued;
+    this.#queued = [];
+    for (const { method, request, args } of queued) this.end.invoke(method, request, args);
+  }
+
+  /** Calls the client; before it is accepted the call waits behind the answer to connect. False when it cannot. */
+  invoke(method: string, request: InvokeId | undefined, args: Uint8Array): boolean {
+    if (this.standing === 'gone') return false;
+    if (this.standing === 'accepted') {
+      this.end.invoke(method, request, args);
+      return true;
+    }
+    if (this.#queued.length >= MAX_QUEUED_INVOKES) return false;
+    this.#queued.push({ method, request, args: args.slice() });
+    return true;
+  }
+}

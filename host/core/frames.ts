@@ -1,0 +1,173 @@
+/**
+ * What host and core say to each other over the core's one inherited socket: frames of
+ * `u32 length, u8 kind, u32 isolate, body`. Twins for both ends; the records inside a turn are runtime/protocol.ts.
+ */
+import { SEED_BYTES } from '../../runtime/protocol.ts';
+import { StagewireError } from '../../wire/errors.ts';
+
+const FRAME_HEAD = 9;
+export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+
+export const FrameKind = { ready: 1, boot: 2, booted: 3, turn: 4, done: 5, dispose: 6, stats: 7 } as const;
+
+/** Everything a core needs to make an isolate and run an application's code in it. */
+export interface BootFrame {
+  /** For stack traces: `app:chat/7f3a.js`. */
+  filename: string;
+  /** BootOptions of the runtime, as JSON. */
+  options: string;
+  memoryMb: number;
+  /** Time limit of the script's top level, and of each later entry. */
+  bootMs: number;
+  handlerMs: number;
+  maxOutputBytes: number;
+  nowMs: number;
+  monotonicMs: number;
+  code: string;
+}
+
+export interface BootedFrame {
+  error?: { message: string; stack: string };
+}
+
+/** How an entry ended. After anything but `ok` the isolate is of no further use. */
+export const TurnEnd = { ok: 0, timeout: 1, memory: 2, failed: 3 } as const;
+export type TurnEnd = (typeof TurnEnd)[keyof typeof TurnEnd];
+
+/** What the operating system and V8 say of one isolate. */
+export interface IsolateStats {
+  heapBytes: number;
+  cpuMs: number;
+}
+
+export interface Frame {
+  kind: number;
+  isolate: number;
+  body: Buffer;
+}
+
+/** Cuts a byte stream into frames. `push` calls `onFrame` with views into what it was given where it can. */
+export class FrameReader {
+  readonly #onFrame: (frame: Frame) => void;
+  #parts: Buffer[] = [];
+  #buffered = 0;
+
+  constructor(onFrame: (frame: Frame) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  push(chunk: Buffer): void {
+    this.#parts.push(chunk);
+    this.#buffered += chunk.length;
+    if (this.#buffered < this.#needed()) return;
+
+    let bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts, this.#buffered);
+    while (bytes.length >= 4) {
+      const length = bytes.readUInt32BE(0);
+      if (length < FRAME_HEAD - 4 || length > MAX_FRAME_BYTES) {
+        throw new StagewireError('E_FRAME', 'host', `a frame of ${length} bytes on the core's socket`);
+      }
+      if (bytes.length < 4 + length) break;
+      const body = bytes.subarray(FRAME_HEAD, 4 + length);
+      this.#onFrame({ kind: bytes[4]!, isolate: bytes.readUInt32BE(5), body });
+      bytes = bytes.subarray(4 + length);
+    }
+    this.#parts = bytes.length > 0 ? [bytes] : [];
+    this.#buffered = bytes.length;
+  }
+
+  /** How many bytes must be there before it is worth joining them. */
+  #needed(): number {
+    const first = this.#parts[0]!;
+    return first.length >= 4 ? 4 + first.readUInt32BE(0) : 4;
+  }
+}
+
+/** A frame as one buffer, ready to write. */
+export function frame(kind: number, isolate: number, ...parts: Uint8Array[]): Buffer {
+  let length = FRAME_HEAD;
+  for (const part of parts) length += part.length;
+  const bytes = Buffer.allocUnsafe(length);
+  bytes.writeUInt32BE(length - 4, 0);
+  bytes[4] = kind;
+  bytes.writeUInt32BE(isolate, 5);
+  let at = FRAME_HEAD;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+export function jsonFrame(kind: number, isolate: number, value: unknown): Buffer {
+  return frame(kind, isolate, Buffer.from(JSON.stringify(value)));
+}
+
+const TURN_HEAD = 16 + SEED_BYTES;
+
+/** Host to core: the turn's time, its seed, and its deliveries. */
+export function turnFrame(
+  isolate: number,
+  nowMs: number,
+  monotonicMs: number,
+  seed: Buffer,
+  records: Uint8Array,
+): Buffer {
+  const head = Buffer.allocUnsafe(TURN_HEAD);
+  head.writeDoubleBE(nowMs, 0);
+  head.writeDoubleBE(monotonicMs, 8);
+  seed.copy(head, 16, 0, SEED_BYTES);
+  return frame(FrameKind.turn, isolate, head, records);
+}
+
+export interface Turn {
+  nowMs: number;
+  monotonicMs: number;
+  seed: Buffer;
+  records: Buffer;
+}
+
+export function readTurn(body: Buffer): Turn {
+  return {
+    nowMs: body.readDoubleBE(0),
+    monotonicMs: body.readDoubleBE(8),
+    seed: body.subarray(16, TURN_HEAD),
+    records: body.subarray(TURN_HEAD),
+  };
+}
+
+/** Core to host: how the turn ended, where it was (offset into its records, -1 for nowhere), and its commands. */
+export interface Done {
+  end: TurnEnd;
+  /** Deliveries before this offset were handled; the one at `running` was being handled when it ended. */
+  finished: number;
+  running: number;
+  message: string;
+  stack: string;
+  commands: Buffer;
+}
+
+export function doneFrame(isolate: number, done: Done): Buffer {
+  const message = Buffer.from(done.message);
+  const stack = Buffer.from(done.stack);
+  const head = Buffer.allocUnsafe(17);
+  head[0] = done.end;
+  head.writeUInt32BE(done.finished, 1);
+  head.writeInt32BE(done.running, 5);
+  head.writeUInt32BE(message.length, 9);
+  head.writeUInt32BE(stack.length, 13);
+  return frame(FrameKind.done, isolate, head, message, stack, done.commands);
+}
+
+export function readDone(body: Buffer): Done {
+  const messageEnd = 17 + body.readUInt32BE(9);
+  const stackEnd = messageEnd + body.readUInt32BE(13);
+  return {
+    end: body[0] as TurnEnd,
+    finished: body.readUInt32BE(1),
+    running: body.readInt32BE(5),
+    message: body.toString('utf8', 17, messageEnd),
+    stack: body.toString('utf8', messageEnd, stackEnd),
+    commands: body.subarray(stackEnd),
+  };
+}

@@ -1,0 +1,129 @@
+import ivm from 'isolated-vm';
+import { HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/protocol.ts';
+import { type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
+
+const INITIAL_BUFFER = 64 * 1024;
+/** Larger than any batch the host sends (it cuts them) plus the largest single message a client may send. */
+const MAX_INPUT = 16 * 1024 * 1024;
+const MAX_ENTRIES_PER_TURN = 1_000_000;
+
+/** The runtime's bundle, compiled once per core; later isolates start from its code cache. */
+export interface RuntimeCode {
+  source: string;
+  cache?: ivm.ExternalCopy<ArrayBuffer>;
+}
+
+type EnterReference = ivm.Reference<(nowMs: number, monotonicMs: number) => void>;
+
+/** One application instance's heap: the script, the runtime it sees, and the buffers it shares with this core. */
+export class CoreIsolate {
+  readonly #isolate: ivm.Isolate;
+  readonly #handlerMs: number;
+  readonly #input = new SharedArrayBuffer(INITIAL_BUFFER, { maxByteLength: MAX_INPUT });
+  readonly #header = new Int32Array(this.#input, 0, HEADER_BYTES / 4);
+  readonly #inputBytes = new Uint8Array(this.#input);
+  readonly #output: SharedArrayBuffer;
+  readonly #outputBytes: Uint8Array;
+  #enter: EnterReference | undefined;
+  #disposed = false;
+
+  constructor(boot: BootFrame) {
+    this.#isolate = new ivm.Isolate({ memoryLimit: boot.memoryMb });
+    this.#handlerMs = boot.handlerMs;
+    this.#output = new SharedArrayBuffer(Math.min(INITIAL_BUFFER, boot.maxOutputBytes), {
+      maxByteLength: boot.maxOutputBytes,
+    });
+    this.#outputBytes = new Uint8Array(this.#output);
+  }
+
+  /** Installs the runtime, then runs the application's top level. Rejects with what either threw. */
+  async boot(runtime: RuntimeCode, boot: BootFrame): Promise<void> {
+    const context = await this.#isolate.createContext();
+    const script = await this.#isolate.compileScript(runtime.source, {
+      filename: 'stagewire:runtime',
+      ...(runtime.cache ? { cachedData: runtime.cache } : { produceCachedData: true }),
+    });
+    const { cachedData } = script as ivm.CachedDataResult;
+    if (cachedData) runtime.cache ??= cachedData;
+    const install = (await script.run(context, { reference: true })) as ivm.Reference<
+      (input: SharedArrayBuffer, output: SharedArrayBuffer, options: string) => unknown
+    >;
+    const input = new ivm.ExternalCopy(this.#input).copyInto({ release: true });
+    const output = new ivm.ExternalCopy(this.#output).copyInto({ release: true });
+    this.#enter = (await install.apply(undefined, [input, output, boot.options] as never, {
+      result: { reference: true },
+    })) as unknown as EnterReference;
+    install.release();
+    script.release();
+
+    // An entry without deliveries sets the clock that the top level reads.
+    await this.#enter.apply(undefined, [boot.nowMs, boot.monotonicMs]);
+    const app = await this.#isolate.compileScript(boot.code, { filename: boot.filename });
+    await app.run(context, { timeout: boot.bootMs });
+    app.release();
+  }
+
+  /** Enters until every delivery is handled. Never rejects: what went wrong is in the result. */
+  async turn(turn: Turn): Promise<Done> {
+    const { records } = turn;
+    const needed = HEADER_BYTES + records.length;
+    if (needed > this.#input.byteLength) this.#input.grow(Math.min(MAX_INPUT, needed * 2));
+    this.#inputBytes.set(turn.seed, SEED_OFFSET);
+    this.#inputBytes.set(records, HEADER_BYTES);
+    this.#header[Header.inputLength] = records.length;
+    this.#header[Header.finished] = 0;
+
+    const failure = { message: '', stack: '' };
+    let end: TurnEnd = TurnEnd.ok;
+    let commands: Buffer = Buffer.alloc(0);
+    for (let entries = 0; entries < MAX_ENTRIES_PER_TURN; entries++) {
+      try {
+        await this.#enter!.apply(undefined, [turn.nowMs, turn.monotonicMs], { timeout: this.#handlerMs });
+      } catch (error) {
+        end = this.#endOf(error);
+        failure.message = error instanceof Error ? error.message : String(error);
+        failure.stack = error instanceof Error ? (error.stack ?? '') : '';
+      }
+      const written = this.takeOutput();
+      commands = commands.length === 0 ? written : Buffer.concat([commands, written]);
+      // A rejection that nobody handled fails the entry but not the isolate: the next deliveries still run.
+      const isMore = this.#header[Header.again] === 1 || this.#header[Header.finished]! < records.length;
+      if (!isMore || end === TurnEnd.timeout || end === TurnEnd.memory) break;
+    }
+    return {
+      end,
+      finished: this.#header[Header.finished]!,
+      running: this.#header[Header.running]!,
+      ...failure,
+      commands,
+    };
+  }
+
+  /** The commands written since the last call, as memory of their own. */
+  takeOutput(): Buffer {
+    const length = this.#header[Header.outputLength]!;
+    this.#header[Header.outputLength] = 0;
+    return Buffer.from(this.#outputBytes.subarray(0, length));
+  }
+
+  async stats(): Promise<IsolateStats> {
+    if (this.#disposed || this.#isolate.isDisposed) return { heapBytes: 0, cpuMs: 0 };
+    const heap = await this.#isolate.getHeapStatistics();
+    return {
+      heapBytes: heap.used_heap_size + heap.externally_allocated_size,
+      cpuMs: Number(this.#isolate.cpuTime / 1_000_000n),
+    };
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (!this.#isolate.isDisposed) this.#isolate.dispose();
+  }
+
+  #endOf(error: unknown): TurnEnd {
+    if (this.#isolate.isDisposed) return TurnEnd.memory;
+    if (error instanceof Error && error.message === 'Script execution timed out.') return TurnEnd.timeout;
+    return TurnEnd.failed;
+  }
+}

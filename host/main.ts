@@ -1,0 +1,62 @@
+import { isIP } from 'node:net';
+import { describeError, StagewireError } from './base/errors.ts';
+import { createLog } from './base/log.ts';
+import { type Address, formatAddress, parseCommandLine } from './config.ts';
+import { type Server, startServer } from './server.ts';
+
+/** Whatever scripts and clients do, the process is gone by then. */
+const EXIT_WITHIN_MS = 4500;
+
+async function main(): Promise<void> {
+  const commandLine = parseCommandLine(process.argv.slice(2));
+  if ('print' in commandLine) {
+    console.log(commandLine.print);
+    return;
+  }
+  const { config } = commandLine;
+  const log = createLog({ format: config.log, level: config.logLevel });
+  let server: Server | undefined;
+
+  const stop = (signal: string) => {
+    setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref();
+    log.info(`stopping (${signal})`);
+    void (server?.close() ?? Promise.resolve()).then(() => process.exit(0));
+  };
+  process.once('SIGINT', () => stop('SIGINT'));
+  process.once('SIGTERM', () => stop('SIGTERM'));
+
+  server = await startServer(config, log);
+  const rtmp = `rtmp://${formatAddress(server.rtmp)}`;
+  console.log(`stagewire ready ${rtmp} http://${formatAddress(server.http)}`);
+  if (config.log === 'pretty') printWelcome(server, config.rtmp, rtmp);
+}
+
+/** What to try with each application, for people at a terminal. */
+function printWelcome(server: Server, asked: Address, rtmp: string): void {
+  const lines = [''];
+  for (const app of server.registry.apps) {
+    const state = app.build ? `build ${app.build.id}` : 'does not build: see above';
+    lines.push(`  ${app.name}  (${state})`);
+    lines.push(`    ffmpeg   ffmpeg -re -i clip.mp4 -c copy -f flv "${rtmp}/${app.name}/mystream"`);
+    lines.push(`    OBS      Server ${rtmp}/${app.name}   Stream key mystream`);
+    lines.push(`    watch    ffplay "${rtmp}/${app.name}/mystream"`);
+    lines.push('');
+  }
+  if (server.registry.apps.length === 0)
+    lines.push('  No applications yet: make a folder with a main.ts in it.', '');
+  if (isLoopback(asked.host)) {
+    lines.push('  Only this machine can connect. To open it: npm start -- --rtmp 0.0.0.0:1935', '');
+  }
+  console.log(lines.join('\n'));
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+main().catch((error: unknown) => {
+  // One clear line for what the user can mend, the whole story for what only we can.
+  if (error instanceof StagewireError) console.error(`stagewire: ${describeError(error)}`);
+  else console.error(error);
+  process.exit(error instanceof StagewireError && /^E_(USAGE|CONFIG)$/.test(error.code) ? 2 : 1);
+});

@@ -1,0 +1,277 @@
+import type { Socket } from 'node:net';
+import { StagewireError } from '../../wire/errors.ts';
+import {
+  controlMessage,
+  decodeAcknowledgement,
+  decodeWindowAckSize,
+  encodeAcknowledgement,
+  encodeSetChunkSize,
+  MessageType,
+  type RtmpMessage,
+} from '../../wire/messages.ts';
+import { decodeUserControl, encodeUserControl, UserControlType } from '../../wire/user-control.ts';
+import type { Limits } from '../base/limits.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { ChunkStreamId, ChunkWriter, serializeMessage } from './chunk-writer.ts';
+import { ServerHandshake } from './handshake.ts';
+import type { Transport } from './ports.ts';
+
+/** Chunk size of what we send: media messages go out in few chunks, and FFmpeg copies it for its own. */
+const CHUNK_BYTES = 60_000;
+/** What acknowledgements are sent for at least, whatever the peer asked (wire.md, section 5). */
+const ACK_WINDOW = 2_500_000;
+const FORMAT = `rtmp-${CHUNK_BYTES}`;
+
+/** Who takes the messages of a connection. */
+export interface MessageHandler {
+  /** May throw StagewireError: the connection is dropped then. */
+  onMessage(message: RtmpMessage): void;
+  /** Called once, whatever ended the connection. */
+  onClose(): void;
+}
+
+/** What ended a connection from our side, for the log. */
+export type OnDrop = (error: StagewireError) => void;
+
+/** RTMP over one TCP or TLS socket: handshake, chunks, acknowledgements, pings (wire.md, sections 1 to 6). */
+export class RtmpConnection implements Transport {
+  readonly protocol: string;
+  readonly isSecure: boolean;
+  readonly address: string;
+  readonly format = FORMAT;
+  readonly #socket: Socket;
+  readonly #limits: Limits;
+  readonly #onDrop: OnDrop;
+  readonly #handler: MessageHandler;
+  readonly #handshake = new ServerHandshake();
+  readonly #reader: ChunkReader;
+  readonly #writer = new ChunkWriter();
+  readonly #openedAt: number;
+  #isHandshakeDone = false;
+  #isConnected = false;
+  #isClosed = false;
+  #isFlushScheduled = false;
+  #heardAt: number;
+  #pingedAt = 0;
+  #acknowledged = 0;
+  #ackWindow = ACK_WINDOW;
+  #controlMessages = 0;
+  #controlSecond = 0;
+
+  constructor(
+    socket: Socket,
+    isSecure: boolean,
+    limits: Limits,
+    onDrop: OnDrop,
+    makeHandler: (transport: Transport) => MessageHandler,
+  ) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#onDrop = onDrop;
+    this.isSecure = isSecure;
+    this.protocol = isSecure ? 'rtmps' : 'rtmp';
+    this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+    this.#openedAt = this.#heardAt = performance.now();
+    const chunkLimits = {
+      maxMediaBytes: limits.mediaMessageBytes,
+      maxOtherBytes: limits.pendingCommandBytes,
+      maxBufferedBytes: limits.mediaMessageBytes * 2,
+      maxChunkStreams: limits.chunkStreams,
+      maxBrokenMessages: limits.interruptedMessages,
+    };
+    this.#reader = new ChunkReader(chunkLimits, (message) => this.#message(message));
+    this.#handler = makeHandler(this);
+    socket.setNoDelay(true);
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
+    socket.on('error', () => {}); // 'close' follows
+    socket.on('close', () => this.#closed());
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  send(message: RtmpMessage): void {
+    if (this.#isClosed) return;
+    const queued = this.#socket.writableLength + this.#writer.length;
+    if (queued > this.#limits.viewerQueueBytes * 2) {
+      return this.#drop('E_SLOW_READER', `the client does not read: ${queued} bytes wait for it`);
+    }
+    this.#writer.writeMessage(message, chunkStreamFor(message.type));
+    if (message.type === MessageType.SetChunkSize) this.#writer.chunkBytes = CHUNK_BYTES;
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  serialize(message: RtmpMessage, streamId: number): Buffer {
+    return serializeMessage({ ...message, streamId }, chunkStreamFor(message.type), CHUNK_BYTES);
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    this.#flush();
+    this.#socket.write(bytes);
+  }
+
+  setReading(isReading: boolean): void {
+    if (isReading) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  accepted(): void {
+    this.#isConnected = true;
+    this.#reader.limits.maxOtherBytes = this.#limits.commandBytes;
+  }
+
+  close(lingerMs: number): void {
+    if (this.#isClosed) return;
+    this.#flush();
+    this.#socket.end();
+    // Unread input would make the kernel send a reset, and the peer would lose what we sent last.
+    this.#socket.resume();
+    setTimeout(() => this.#socket.destroy(), lingerMs + 1000).unref();
+  }
+
+  /** Tells the peer our chunk size; once, before the first large message. */
+  announceChunkSize(): void {
+    this.send(controlMessage(MessageType.SetChunkSize, encodeSetChunkSize(CHUNK_BYTES)));
+  }
+
+  /** Called about once a second: enforces the time limits of the handshake and of silence. */
+  tick(now: number): void {
+    const { handshakeMs, connectMs, pingIdleMs, dropSilentMs } = this.#limits;
+    const age = now - this.#openedAt;
+    const silent = now - this.#heardAt;
+    if (!this.#isHandshakeDone && age > handshakeMs) {
+      return this.#drop('E_HANDSHAKE_TIMEOUT', `no complete handshake after ${handshakeMs} ms`);
+    }
+    if (!this.#isConnected && age > handshakeMs + connectMs + this.#limits.pendingConnectMs) {
+      return this.#drop('E_CONNECT_TIMEOUT', `no accepted connect command after ${Math.round(age)} ms`);
+    }
+    if (this.#socket.isPaused())
+      this.#heardAt = now; // we are the ones who do not listen
+    else if (silent > dropSilentMs) this.#drop('E_SILENT', `no byte for ${Math.round(silent)} ms`);
+    else if (this.#isConnected && silent > pingIdleMs && now - this.#pingedAt > pingIdleMs) {
+      this.#pingedAt = now;
+      const ping = encodeUserControl({ type: UserControlType.PingRequest, sentAt: Math.floor(now) >>> 0 });
+      this.send(controlMessage(MessageType.UserControl, ping));
+    }
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    this.#heardAt = performance.now();
+    try {
+      let rest: Uint8Array = bytes;
+      if (!this.#isHandshakeDone) {
+        const step = this.#handshake.push(rest);
+        if (step.send.length > 0) this.#socket.write(step.send);
+        this.#isHandshakeDone = step.done;
+        rest = rest.subarray(step.consumed);
+      }
+      if (this.#isHandshakeDone && rest.length > 0) {
+        this.#reader.push(rest);
+        this.#acknowledge();
+      }
+    } catch (error) {
+      if (!(error instanceof StagewireError)) throw error;
+      this.#onDrop(error);
+      this.#reader.close();
+      this.#socket.destroy();
+    }
+  }
+
+  #message(message: RtmpMessage): void {
+    switch (message.type) {
+      case MessageType.SetChunkSize:
+      case MessageType.Abort:
+        return; // the reader has acted on them
+      case MessageType.Acknowledgement:
+        this.#countControl();
+        decodeAcknowledgement(message.payload);
+        return;
+      case MessageType.WindowAckSize:
+        this.#countControl();
+        this.#ackWindow = Math.max(1024, Math.min(ACK_WINDOW, decodeWindowAckSize(message.payload)));
+        return;
+      case MessageType.SetPeerBandwidth:
+        this.#countControl();
+        return;
+      case MessageType.UserControl:
+        this.#countControl();
+        return this.#userControl(message);
+      default:
+        this.#handler.onMessage(message);
+    }
+  }
+
+  #userControl(message: RtmpMessage): void {
+    const control = decodeUserControl(message.payload);
+    if (control.type !== UserControlType.PingRequest) return;
+    const pong = encodeUserControl({ type: UserControlType.PingResponse, sentAt: control.sentAt });
+    this.send(controlMessage(MessageType.UserControl, pong));
+  }
+
+  #countControl(): void {
+    const second = Math.floor(this.#heardAt / 1000);
+    if (second !== this.#controlSecond) {
+      this.#controlSecond = second;
+      this.#controlMessages = 0;
+    }
+    if (++this.#controlMessages > this.#limits.controlMessagesPerSecond) {
+      throw new StagewireError(
+        'E_CONTROL_FLOOD',
+        'peer',
+        `${this.#controlMessages} control messages in one second`,
+      );
+    }
+  }
+
+  #acknowledge(): void {
+    const received = this.#reader.pushedBytes;
+    if (received - this.#acknowledged < this.#ackWindow / 2) return;
+    this.#acknowledged = received;
+    this.send(controlMessage(MessageType.Acknowledgement, encodeAcknowledgement(received % 2 ** 32)));
+  }
+
+  #flush(): void {
+    this.#isFlushScheduled = false;
+    if (this.#writer.length > 0) this.#socket.write(this.#writer.take());
+  }
+
+  #drop(code: string, text: string): void {
+    if (this.#socket.destroyed) return;
+    this.#onDrop(new StagewireError(code, 'peer', text));
+    this.#socket.destroy();
+  }
+
+  #closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#reader.close();
+    this.#handler.onClose();
+  }
+}
+
+/** Commands go out on 3 whatever their stream: some clients listen nowhere else. */
+function chunkStreamFor(type: number): number {
+  switch (type) {
+    case MessageType.Audio:
+      return ChunkStreamId.Audio;
+    case MessageType.Video:
+      return ChunkStreamId.Video;
+    case MessageType.DataAmf0:
+    case MessageType.DataAmf3:
+      return ChunkStreamId.Data;
+    case MessageType.CommandAmf0:
+    case MessageType.CommandAmf3:
+      return ChunkStreamId.Command;
+    default:
+      return ChunkStreamId.Control;
+  }
+}

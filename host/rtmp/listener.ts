@@ -1,0 +1,100 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { StagewireError } from '../base/errors.ts';
+import type { Limits } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import { RtmpConnection } from './connection.ts';
+import type { Lobby } from './ports.ts';
+import { Session } from './session.ts';
+
+const TICK_MS = 1000;
+
+/** Accepts RTMP connections and gives each a session. */
+export class RtmpListener {
+  readonly #server: Server;
+  readonly #lobby: Lobby;
+  readonly #limits: Limits;
+  readonly #log: Log;
+  readonly #connections = new Set<RtmpConnection>();
+  readonly #perAddress = new Map<string, number>();
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(lobby: Lobby, limits: Limits, log: Log) {
+    this.#lobby = lobby;
+    this.#limits = limits;
+    this.#log = log;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Resolves with the port; rejects with Node's error when it cannot listen. */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#server.on('error', (error) => this.#log.error(`rtmp: ${error.message}`, { error }));
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    const address = this.#server.address();
+    return typeof address === 'object' && address ? address.port : port;
+  }
+
+  /** Accepts nobody any more and ends every connection. */
+  close(): void {
+    clearInterval(this.#ticker);
+    this.#server.close();
+    for (const connection of this.#connections) connection.close(0);
+  }
+
+  #accept(socket: Socket): void {
+    const address = socket.remoteAddress ?? '';
+    const fromThere = this.#perAddress.get(address) ?? 0;
+    const { connections, connectionsPerAddress } = this.#limits;
+    if (
+      this.#connections.size >= connections ||
+      (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress)
+    ) {
+      this.#log.warn(
+        `${address} is refused: ${this.#connections.size} connections, ${fromThere} from there`,
+        {
+          code: 'E_TOO_MANY_CONNECTIONS',
+        },
+      );
+      socket.destroy();
+      return;
+    }
+    this.#perAddress.set(address, fromThere + 1);
+
+    const onDrop = (error: StagewireError) => {
+      this.#log.warn(`${address}:${socket.remotePort ?? 0} is dropped: ${error.message}`, {
+        code: error.code,
+      });
+    };
+    const connection: RtmpConnection = new RtmpConnection(
+      socket,
+      false,
+      this.#limits,
+      onDrop,
+      (transport) => {
+        return new Session(transport, this.#lobby, this.#limits, () => connection.announceChunkSize());
+      },
+    );
+    this.#connections.add(connection);
+    socket.once('close', () => {
+      this.#connections.delete(connection);
+      const left = (this.#perAddress.get(address) ?? 1) - 1;
+      if (left > 0) this.#perAddress.set(address, left);
+      else this.#perAddress.delete(address);
+    });
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const connection of this.#connections) connection.tick(now);
+  }
+}

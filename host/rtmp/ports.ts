@@ -1,0 +1,112 @@
+/**
+ * What a session needs from its transport below and from the applications above. Interfaces belong to the one who
+ * calls them: host/streams and host/apps implement these.
+ */
+import type { CommandBody } from '../../runtime/protocol.ts';
+import type { RtmpMessage } from '../../wire/messages.ts';
+import type { StatusCode } from '../../wire/status.ts';
+
+/** A connection's outgoing half and its reading, whatever carries the messages. */
+export interface Transport {
+  readonly protocol: string;
+  readonly isSecure: boolean;
+  readonly address: string;
+  /** Transports of one format take the same bytes for the same message and message stream id. */
+  readonly format: string;
+  /** Written but not yet taken by the operating system. */
+  readonly queuedBytes: number;
+  /** Sent together with all else that this round of the event loop sends. */
+  send(message: RtmpMessage): void;
+  /** A message as bytes for `write`, under another message stream id. They depend on nothing sent before. */
+  serialize(message: RtmpMessage, streamId: number): Buffer;
+  /** Bytes from `serialize`, possibly shared with other transports: nobody may change them afterwards. */
+  write(bytes: Buffer): void;
+  /** Stops and resumes reading from the peer. */
+  setReading(isReading: boolean): void;
+  /** The client was accepted: larger commands may come. */
+  accepted(): void;
+  /** Sends what is queued, then closes; by force after `lingerMs`. */
+  close(lingerMs: number): void;
+}
+
+/** The `connect` command, and where it came from. */
+export interface ConnectRequest {
+  app: string;
+  instance: string;
+  /** What followed `?` in the command's `app`. */
+  query: string;
+  uri: string;
+  agent: string;
+  referrer: string;
+  pageUrl: string;
+  address: string;
+  protocol: string;
+  isSecure: boolean;
+  /** The whole command, for `onConnect`'s further arguments. */
+  command: CommandBody;
+}
+
+/** Why the server itself refuses a client. */
+export interface Refusal {
+  code: StatusCode;
+  description: string;
+}
+
+/** Where clients connect to. */
+export interface Lobby {
+  connect(request: ConnectRequest, client: ClientEnd): Seat | Refusal;
+}
+
+/** A client's place in an instance. Nothing is called after `leave`. */
+export interface Seat {
+  /** `client.id` of the script. */
+  readonly id: string;
+  /** A method of the script's Client object. `transaction` 0 wants no answer. */
+  call(name: string, transaction: number, command: CommandBody): void;
+  /** As `call`, but when the script has no such method `onMissing` answers. */
+  callOr(name: string, transaction: number, command: CommandBody, onMissing: () => void): void;
+  /** The answer to `ClientEnd.invoke`. */
+  reply(request: InvokeId, isOk: boolean, command: CommandBody): void;
+  openStream(streamId: number, transport: Transport): StreamEnd;
+  leave(): void;
+}
+
+/** Names one call to a client. Opaque: it goes back with the answer. */
+export type InvokeId = object;
+
+/** What an instance does to a client. Everything is sent in the order of the calls. */
+export interface ClientEnd {
+  accept(): void;
+  /** `info`: AMF0 bytes of the whole info object. */
+  reject(info: Uint8Array): void;
+  /** `value`: AMF0 bytes of one value. */
+  result(transaction: number, value: Uint8Array): void;
+  error(transaction: number, info: Uint8Array): void;
+  /** Calls a method of the client; without `request` nobody waits. `args`: AMF0 bytes. */
+  invoke(method: string, request: InvokeId | undefined, args: Uint8Array): void;
+  setReading(isReading: boolean): void;
+  /** Ends the connection after what was sent before; with a status if one says why. */
+  disconnect(why?: Refusal): void;
+}
+
+/** `play` as the client asked for it; times in milliseconds, -2 and -1 as in server-api.md, 18.2. */
+export interface PlayRequest {
+  name: string;
+  query: string;
+  startMs: number;
+  isReset: boolean;
+}
+
+/** One NetStream of a client: publishes, plays, or does nothing. */
+export interface StreamEnd {
+  readonly isPublishing: boolean;
+  publish(name: string, query: string, mode: string): void;
+  play(request: PlayRequest): void;
+  pause(isPaused: boolean): void;
+  seek(positionMs: number): void;
+  receive(medium: 'audio' | 'video', isWanted: boolean): void;
+  /** Audio, video and data of a publisher. */
+  media(message: RtmpMessage): void;
+  /** `closeStream`: the id may publish or play again. May be called twice. */
+  close(): void;
+}

@@ -1,0 +1,464 @@
+import { walkAmf0 } from '../../wire/amf-walk.ts';
+import {
+  type CommandHead,
+  decodeCommandValues,
+  encodeCommand,
+  encodeCommandAround,
+  readCommandHead,
+} from '../../wire/commands.ts';
+import {
+  controlMessage,
+  encodeSetPeerBandwidth,
+  encodeWindowAckSize,
+  isKnownType,
+  MessageType,
+  PeerBandwidthLimit,
+  type RtmpMessage,
+  splitAggregate,
+} from '../../wire/messages.ts';
+import { describe, status } from '../../wire/status.ts';
+import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
+import type { AmfLimits, AmfValue } from '../../wire/values.ts';
+import { StagewireError } from '../base/errors.ts';
+import type { Limits } from '../base/limits.ts';
+import { type AppAddress, parseApp, parseStreamName } from './names.ts';
+import type { ClientEnd, InvokeId, Lobby, Refusal, Seat, StreamEnd, Transport } from './ports.ts';
+
+/** Clients show H.264 and AAC only to a server that calls itself Flash Media Server 3 or later. */
+const FMS_VERSION = 'FMS/4,5,0,297';
+const CAPABILITIES = 255;
+const WINDOW_BYTES = 2_500_000;
+
+type State =
+  | { at: 'new' }
+  /** The script has not decided; `held` waits for it. */
+  | { at: 'pending'; seat: Seat; transaction: number; encoding: number; held: RtmpMessage[] }
+  | { at: 'connected'; seat: Seat; encoding: number }
+  | { at: 'closed' };
+
+/**
+ * One NetConnection: connect, calls both ways, streams (wire.md, sections 9 and 10). It knows messages, not chunks,
+ * so that every transport shares it.
+ */
+export class Session implements ClientEnd {
+  readonly #transport: Transport;
+  readonly #lobby: Lobby;
+  readonly #limits: Limits;
+  readonly #amfLimits: AmfLimits;
+  readonly #announceChunkSize: () => void;
+  readonly #streams = new Map<number, StreamEnd>();
+  readonly #invokes = new Map<number, InvokeId>();
+  #state: State = { at: 'new' };
+  #nextTransaction = 1;
+  #unknownTypes = 0;
+  #malformedCommands = 0;
+
+  constructor(transport: Transport, lobby: Lobby, limits: Limits, announceChunkSize: () => void = () => {}) {
+    this.#transport = transport;
+    this.#lobby = lobby;
+    this.#limits = limits;
+    this.#amfLimits = { depth: limits.amfDepth, values: limits.amfValues };
+    this.#announceChunkSize = announceChunkSize;
+  }
+
+  onMessage(message: RtmpMessage): void {
+    if (this.#state.at === 'closed') return;
+    if (isKnownType(message.type)) this.#unknownTypes = 0;
+    else if (++this.#unknownTypes >= this.#limits.unknownTypesInARow) {
+      throw new StagewireError(
+        'E_UNKNOWN_TYPES',
+        'peer',
+        `${this.#unknownTypes} messages of unknown type in a row`,
+      );
+    }
+
+    switch (message.type) {
+      case MessageType.Audio:
+      case MessageType.Video:
+        this.#streams.get(message.streamId)?.media(message);
+        return;
+      case MessageType.Aggregate:
+        for (const part of splitAggregate(message)) this.onMessage(part);
+        return;
+      case MessageType.DataAmf0:
+      case MessageType.DataAmf3:
+        this.#data(message);
+        return;
+      case MessageType.CommandAmf0:
+      case MessageType.CommandAmf3:
+        this.#command(message);
+        return;
+    }
+  }
+
+  onClose(): void {
+    const state = this.#state;
+    this.#state = { at: 'closed' };
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
+    this.#invokes.clear();
+    if (state.at === 'pending' || state.at === 'connected') state.seat.leave();
+  }
+
+  // What the instance does to the client.
+
+  accept(): void {
+    const state = this.#state;
+    if (state.at !== 'pending') return;
+    this.#state = { at: 'connected', seat: state.seat, encoding: state.encoding };
+    this.#transport.accepted();
+    const info = {
+      ...status('NetConnection.Connect.Success', describe.connected()),
+      objectEncoding: state.encoding,
+      data: { version: FMS_VERSION.slice(4) },
+    };
+    const properties = { fmsVer: FMS_VERSION, capabilities: CAPABILITIES, mode: 1 };
+    this.#send(encodeCommand('_result', state.transaction, properties, info));
+    for (const message of state.held) this.onMessage(message);
+  }
+
+  reject(info: Uint8Array): void {
+    if (this.#state.at === 'pending')
+      this.#refuse(encodeCommandAround('_error', this.#state.transaction, info));
+  }
+
+  result(transaction: number, value: Uint8Array): void {
+    this.#send(encodeCommandAround('_result', transaction, value));
+  }
+
+  error(transaction: number, info: Uint8Array): void {
+    this.#send(encodeCommandAround('_error', transaction, info));
+  }
+
+  invoke(method: string, request: InvokeId | undefined, args: Uint8Array): void {
+    if (request === undefined) {
+      this.#send(encodeCommandAround(method, 0, args));
+      return;
+    }
+    const transaction = this.#nextTransaction++;
+    this.#invokes.set(transaction, request);
+    this.#send(encodeCommandAround(method, transaction, args));
+  }
+
+  setReading(isReading: boolean): void {
+    this.#transport.setReading(isReading);
+  }
+
+  disconnect(why?: Refusal): void {
+    const state = this.#state;
+    if (state.at === 'closed') return;
+    if (state.at === 'pending' && why) {
+      this.#refuseWith(state.transaction, why);
+      return;
+    }
+    if (why) this.#send(encodeCommand('onStatus', 0, null, status(why.code, why.description)));
+    this.#send(encodeCommand('close', 0, null));
+    this.#transport.close(this.#limits.rejectLingerMs);
+  }
+
+  // What the client does.
+
+  #command(message: RtmpMessage): void {
+    let head: CommandHead;
+    try {
+      head = readCommandHead(message);
+      walkAmf0(message.payload, head.valuesAt, message.payload.length, this.#amfLimits);
+    } catch (error) {
+      this.#malformed(error);
+      return;
+    }
+    const state = this.#state;
+    if (state.at === 'new') {
+      if (head.name !== 'connect') {
+        throw new StagewireError(
+          'E_NOT_CONNECTED',
+          'peer',
+          `"${head.name.slice(0, 80)}" came before connect`,
+        );
+      }
+      this.#connect(head, message);
+    } else if (state.at === 'pending') {
+      if (state.held.length >= this.#limits.pendingCommands) {
+        this.#refuseWith(
+          state.transaction,
+          rejected('Too many commands before the connection was accepted.'),
+        );
+        return;
+      }
+      state.held.push({ ...message, payload: message.payload.slice() });
+    } else if (state.at === 'connected') {
+      this.#connectedCommand(state.seat, head, message);
+    }
+  }
+
+  /** Answers malformed AMF where the transaction is known, and gives up on a peer that goes on sending it. */
+  #malformed(error: unknown): void {
+    if (!(error instanceof StagewireError) || ++this.#malformedCommands > this.#limits.malformedCommands)
+      throw error;
+  }
+
+  #connect(head: CommandHead, message: RtmpMessage): void {
+    const { object, args } = decodeCommandValues(message, this.#amfLimits);
+    const text = (key: string) => {
+      const value = isObject(object) ? object[key] : undefined;
+      return typeof value === 'string' ? value : '';
+    };
+    const encoding = isObject(object) && object.objectEncoding === 3 ? 3 : 0;
+    this.#greet();
+    if (args.length > this.#limits.connectArgs) {
+      this.#refuseWith(
+        head.transaction,
+        rejected(`connect takes at most ${this.#limits.connectArgs} arguments`),
+      );
+      return;
+    }
+    let address: AppAddress;
+    try {
+      address = parseApp(text('app'), text('tcUrl'));
+    } catch (error) {
+      if (!(error instanceof StagewireError)) throw error;
+      this.#refuseWith(head.transaction, rejected(serverReject(error.message)));
+      return;
+    }
+
+    const { protocol, isSecure } = this.#transport;
+    const seat = this.#lobby.connect(
+      {
+        ...address,
+        uri: text('tcUrl'),
+        agent: text('flashVer'),
+        referrer: text('swfUrl'),
+        pageUrl: text('pageUrl'),
+        address: this.#transport.address,
+        protocol,
+        isSecure,
+        command: { type: message.type, body: message.payload.slice() },
+      },
+      this,
+    );
+    if ('code' in seat)
+      this.#refuseWith(head.transaction, { ...seat, description: serverReject(seat.description) });
+    else this.#state = { at: 'pending', seat, transaction: head.transaction, encoding, held: [] };
+  }
+
+  /** What comes before the answer to connect; clients accept it while they wait (wire.md, section 9.1). */
+  #greet(): void {
+    const bandwidth = { windowBytes: WINDOW_BYTES, limit: PeerBandwidthLimit.Dynamic };
+    this.#transport.send(controlMessage(MessageType.WindowAckSize, encodeWindowAckSize(WINDOW_BYTES)));
+    this.#transport.send(controlMessage(MessageType.SetPeerBandwidth, encodeSetPeerBandwidth(bandwidth)));
+    this.#announceChunkSize();
+    const begin = encodeUserControl({ type: UserControlType.StreamBegin, streamId: 0 });
+    this.#transport.send(controlMessage(MessageType.UserControl, begin));
+  }
+
+  #refuseWith(transaction: number, { code, description }: Refusal): void {
+    this.#refuse(encodeCommand('_error', transaction, null, status(code, description)));
+  }
+
+  #refuse(answer: Uint8Array): void {
+    this.#send(answer);
+    this.#send(encodeCommand('close', 0, null));
+    const state = this.#state;
+    this.#state = { at: 'closed' };
+    if (state.at === 'pending') state.seat.leave();
+    this.#transport.close(this.#limits.rejectLingerMs);
+  }
+
+  #connectedCommand(seat: Seat, head: CommandHead, message: RtmpMessage): void {
+    const { name, transaction } = head;
+    const command = { type: message.type, body: message.payload };
+    switch (name) {
+      case '_result':
+      case '_error': {
+        const request = this.#invokes.get(transaction);
+        this.#invokes.delete(transaction);
+        if (request) seat.reply(request, name === '_result', command);
+        return;
+      }
+      case 'createStream':
+        return this.#createStream(seat, transaction);
+      case 'deleteStream':
+        return this.#deleteStream(this.#values(message).args[0], transaction);
+      case 'closeStream':
+      case 'publish':
+      case 'play':
+      case 'play2':
+      case 'pause':
+      case 'pauseRaw':
+      case 'seek':
+      case 'receiveAudio':
+      case 'receiveVideo':
+        return this.#streamCommand(name, message, transaction);
+      case 'getStreamLength':
+      case 'releaseStream':
+      case '_checkbw':
+      case 'checkBandwidth':
+      case 'FCPublish':
+      case 'FCUnpublish':
+      case 'FCSubscribe':
+      case 'FCUnsubscribe':
+        return seat.callOr(name, transaction, command, () =>
+          this.#encoderCommand(name, transaction, message),
+        );
+      case 'close':
+        return this.#transport.close(0);
+      case 'connect':
+      case 'onStatus':
+      case 'initStream':
+      case '@setDataFrame':
+      case 'setPeerInfo':
+        // Reserved: these never reach the application as calls (server-api.md, 7.1).
+        if (transaction !== 0) this.#callFailed(transaction, `${name} is not a method.`);
+        return;
+      default:
+        return seat.call(name, transaction, command);
+    }
+  }
+
+  /** What encoders and players expect of every server when the script does not answer (wire.md, 9.4 to 9.7). */
+  #encoderCommand(name: string, transaction: number, message: RtmpMessage): void {
+    const wanted = this.#values(message).args[0];
+    const details = typeof wanted === 'string' ? wanted : '';
+    if (transaction !== 0) {
+      this.#send(encodeCommand('_result', transaction, null, name === 'getStreamLength' ? 0 : undefined));
+    }
+    const notice = ENCODER_NOTICES[name];
+    if (notice) this.#send(encodeCommand(`on${name}`, 0, null, { ...status(notice, details), details }));
+  }
+
+  #createStream(seat: Seat, transaction: number): void {
+    let id = 1;
+    while (this.#streams.has(id)) id++;
+    if (this.#streams.size >= this.#limits.streamsPerConnection) {
+      this.#callFailed(transaction, `${this.#streams.size} streams are open, and that is the limit.`);
+      return;
+    }
+    this.#streams.set(id, seat.openStream(id, this.#transport));
+    if (transaction !== 0) this.#send(encodeCommand('_result', transaction, null, id));
+  }
+
+  #deleteStream(id: AmfValue, transaction: number): void {
+    if (typeof id === 'number') {
+      this.#streams.get(id)?.close();
+      this.#streams.delete(id);
+    } else {
+      // GStreamer sends the stream's name: with one stream there is no doubt which.
+      this.#onlyStream()?.close();
+    }
+    if (transaction !== 0) this.#send(encodeCommand('_result', transaction, null, undefined));
+  }
+
+  #streamCommand(name: string, message: RtmpMessage, transaction: number): void {
+    // Some clients send stream commands on message stream 0 when they have only one.
+    const stream = this.#streams.get(message.streamId) ?? this.#onlyStream();
+    if (!stream) {
+      if (transaction !== 0)
+        this.#callFailed(transaction, `${name}: there is no stream ${message.streamId}.`);
+      return;
+    }
+    const { args } = this.#values(message);
+    switch (name) {
+      case 'publish':
+        if (typeof args[0] !== 'string') stream.close();
+        else {
+          const { name: stem, query } = nameOrRaw(args[0]);
+          stream.publish(stem, query, typeof args[1] === 'string' ? args[1] : 'live');
+        }
+        break;
+      case 'play':
+        if (typeof args[0] !== 'string') stream.close();
+        else {
+          const [wanted, start, , reset] = args;
+          const startMs = typeof start === 'number' ? start : -2000;
+          const isReset =
+            reset === undefined || reset === null || (reset !== false && reset !== 0 && reset !== 2);
+          stream.play({ ...nameOrRaw(wanted as string), startMs, isReset });
+        }
+        break;
+      case 'play2':
+        if (isObject(args[0]) && typeof args[0].streamName === 'string') {
+          stream.play({ ...nameOrRaw(args[0].streamName), startMs: -2000, isReset: true });
+        }
+        break;
+      case 'pause':
+      case 'pauseRaw':
+        stream.pause(args[0] === true);
+        break;
+      case 'seek':
+        stream.seek(Number(args[0]) || 0);
+        break;
+      case 'receiveAudio':
+        stream.receive('audio', args[0] !== false);
+        break;
+      case 'receiveVideo':
+        stream.receive('video', args[0] !== false && args[0] !== 0);
+        break;
+      case 'closeStream':
+        stream.close();
+        break;
+    }
+    // Most clients send transaction 0 here and hear of the outcome by onStatus; FFmpeg counts on.
+  }
+
+  #data(message: RtmpMessage): void {
+    const stream = this.#streams.get(message.streamId) ?? this.#publishingStream();
+    if (!stream) return;
+    try {
+      const isAmf3 = message.type === MessageType.DataAmf3 && message.payload[0] !== 2;
+      walkAmf0(message.payload, isAmf3 ? 1 : 0, message.payload.length, this.#amfLimits);
+    } catch (error) {
+      if (error instanceof StagewireError) return; // wire.md, section 20: malformed data messages are dropped
+      throw error;
+    }
+    stream.media(message);
+  }
+
+  #values(message: RtmpMessage) {
+    return decodeCommandValues(message, this.#amfLimits);
+  }
+
+  #onlyStream(): StreamEnd | undefined {
+    return this.#streams.size === 1 ? this.#streams.values().next().value : undefined;
+  }
+
+  #publishingStream(): StreamEnd | undefined {
+    for (const stream of this.#streams.values()) if (stream.isPublishing) return stream;
+    return undefined;
+  }
+
+  #callFailed(transaction: number, description: string): void {
+    this.#send(encodeCommand('_error', transaction, null, status('NetConnection.Call.Failed', description)));
+  }
+
+  #send(payload: Uint8Array): void {
+    this.#transport.send({ type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload });
+  }
+}
+
+const ENCODER_NOTICES: Record<string, Parameters<typeof status>[0]> = {
+  FCPublish: 'NetStream.Publish.Start',
+  FCUnpublish: 'NetStream.Unpublish.Success',
+  FCSubscribe: 'NetStream.Play.Start',
+  FCUnsubscribe: 'NetStream.Play.Stop',
+};
+
+/** A name that cannot be: the stream refuses it with a status of its own. */
+function nameOrRaw(text: string): { name: string; query: string } {
+  try {
+    return parseStreamName(text);
+  } catch {
+    return { name: '', query: '' };
+  }
+}
+
+function rejected(description: string): Refusal {
+  return { code: 'NetConnection.Connect.Rejected', description };
+}
+
+function serverReject(reason: string): string {
+  return `[ Server.Reject ] : (_defaultRoot_, _defaultVHost_) : ${reason}`;
+}
+
+function isObject(value: AmfValue): value is Record<string, AmfValue> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type Server as HttpServer } from 'node:http';
+import { hostname } from 'node:os';
+import { getRequestListener } from '@hono/node-server';
+import { Registry } from './apps/registry.ts';
+import { type Clock, systemClock } from './base/clock.ts';
+import { describeError, StagewireError } from './base/errors.ts';
+import type { Log } from './base/log.ts';
+import { type Address, type Config, formatAddress } from './config.ts';
+import { RtmpListener } from './rtmp/listener.ts';
+import { CorePool } from './scripts/core-pool.ts';
+import { bundleRuntime } from './scripts/runtime-bundle.ts';
+import { createApi, type InstanceReport } from './web/api.ts';
+
+/** How long scripts may take in `onAppStop` when the server stops. */
+const STOP_PATIENCE_MS = 2000;
+/** How long clients have to read why they are disconnected. */
+const LINGER_MS = 500;
+
+/** A running server. */
+export interface Server {
+  readonly rtmp: Address;
+  readonly http: Address;
+  readonly registry: Registry;
+  readonly version: string;
+  /** Process ids of the cores that run the scripts. */
+  readonly corePids: number[];
+  /** Stops within about three seconds, whatever scripts do. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Starts everything. Throws a StagewireError with one line for the terminal when it cannot. */
+export async function startServer(config: Config, log: Log, clock: Clock = systemClock): Promise<Server> {
+  const version = readVersion();
+  const adminToken = config.adminTokenFile === undefined ? undefined : readToken(config.adminTokenFile);
+  const startedAt = clock.monotonic();
+  const pool = new CorePool({ runtime: await bundleRuntime(), log });
+  const registry = new Registry(config.apps, {
+    pool,
+    limits: config.limits,
+    log,
+    clock,
+    serverVersion: `FMS/4,5,0,297 compatible; Stagewire/${version}`,
+    hostname: hostname(),
+  });
+  const rtmp = new RtmpListener(registry, config.limits, log);
+  const api = createApi(
+    {
+      health: () => ({
+        status: 'ok',
+        version,
+        uptimeSeconds: Math.round((clock.monotonic() - startedAt) / 1000),
+        connections: rtmp.connections,
+        instances: registry.instances.length,
+      }),
+      instances: () => reportInstances(registry),
+    },
+    adminToken,
+  );
+  const web = createServer(getRequestListener(api.fetch, { overrideGlobalObjects: false }));
+
+  try {
+    await Promise.all([registry.start(), pool.warmUp()]);
+    const rtmpPort = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
+    const httpPort = await listen('HTTP', config.http, (host, port) => listenHttp(web, host, port));
+
+    let closing: Promise<void> | undefined;
+    return {
+      rtmp: { host: config.rtmp.host, port: rtmpPort },
+      http: { host: config.http.host, port: httpPort },
+      registry,
+      version,
+      get corePids() {
+        return pool.pids;
+      },
+      close: () => {
+        closing ??= (async () => {
+          await registry.close(STOP_PATIENCE_MS);
+          rtmp.close();
+          web.close();
+          web.closeAllConnections();
+          await waitUntil(() => rtmp.connections === 0, LINGER_MS);
+          pool.close();
+        })();
+        return closing;
+      },
+    };
+  } catch (error) {
+    pool.close();
+    rtmp.close();
+    await registry.close(0);
+    throw error;
+  }
+}
+
+async function reportInstances(registry: Registry): Promise<InstanceReport[]> {
+  return Promise.all(
+    registry.instances.map(async (instance) => {
+      const stats = await instance.stats();
+      return {
+        app: instance.app,
+        instance: instance.instance,
+        build: instance.build?.id ?? null,
+        since: new Date(instance.startedAt).toISOString(),
+        clients: instance.clientCount,
+        streams: [...instance.streams].map((stream) => ({
+          name: stream.name,
+          publisher: stream.publisher?.clientId ?? null,
+          viewers: stream.viewerCount,
+          bytes: stream.bytesIn,
+        })),
+        heapBytes: stats?.heapBytes ?? null,
+        cpuMs: stats?.cpuMs ?? null,
+      };
+    }),
+  );
+}
+
+async function listen(
+  what: string,
+  address: Address,
+  start: (host: string, port: number) => Promise<number>,
+): Promise<number> {
+  try {
+    return await start(address.host, address.port);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why =
+      code === 'EADDRINUSE'
+        ? 'another program uses that port: stop it, or choose another port (0 picks a free one)'
+        : describeError(error);
+    throw new StagewireError(
+      'E_LISTEN',
+      'host',
+      `${what} cannot listen on ${formatAddress(address)}: ${why}`,
+    );
+  }
+}
+
+function listenHttp(server: HttpServer, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address ? address.port : port);
+    });
+  });
+}
+
+function readToken(file: string): string {
+  let token: string;
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new StagewireError(
+      'E_CONFIG',
+      'host',
+      `the admin token file ${file} cannot be read: ${describeError(error)}`,
+    );
+  }
+  if (token.length < 16) {
+    throw new StagewireError(
+      'E_CONFIG',
+      'host',
+      `the admin token in ${file} has ${token.length} characters: use 16 or more`,
+    );
+  }
+  return token;
+}
+
+function readVersion(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+async function waitUntil(condition: () => boolean, patienceMs: number): Promise<void> {
+  const end = performance.now() + patienceMs;
+  while (!condition() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+}

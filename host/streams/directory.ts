@@ -1,0 +1,32 @@
+import { LiveStream, type LiveStreamLimits } from './live-stream.ts';
+
+/** The live streams of one instance, by name. A stream exists while somebody publishes or views it. */
+export class StreamDirectory {
+  readonly #limits: LiveStreamLimits;
+  readonly #streams = new Map<string, LiveStream>();
+
+  constructor(limits: LiveStreamLimits) {
+    this.#limits = limits;
+  }
+
+  /** The stream of that name, made when there is none. */
+  open(name: string): LiveStream {
+    let stream = this.#streams.get(name);
+    if (!stream) {
+      const made = new LiveStream(name, this.#limits, () => {
+        if (this.#streams.get(name) === made) this.#streams.delete(name);
+      });
+      stream = made;
+      this.#streams.set(name, made);
+    }
+    return stream;
+  }
+
+  find(name: string): LiveStream | undefined {
+    return this.#streams.get(name);
+  }
+
+  [Symbol.iterator](): Iterator<LiveStream> {
+    return this.#streams.values();
+  }
+}

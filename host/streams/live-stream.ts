@@ -1,0 +1,178 @@
+import {
+  audioCacheKey,
+  isVideoKeyFrame,
+  isVideoSequenceHeader,
+  videoCacheKey,
+} from '../../wire/media-head.ts';
+import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import type { Viewer } from './viewer.ts';
+
+export interface LiveStreamLimits {
+  /** The group of pictures kept for late joiners. */
+  gopBytes: number;
+  /** What may wait for one viewer. */
+  viewerQueueBytes: number;
+  slowViewerMs: number;
+}
+
+/** Codec headers, one per role and track; senders choose the track ids. */
+const MAX_HEADERS = 64;
+
+/** What the script and the API see of a publisher. */
+export interface Publisher {
+  readonly clientId: string;
+  /** Another source took the name: the publisher is told and stops. */
+  evict(): void;
+}
+
+/**
+ * One live stream: a name with at most one source and any number of viewers, who stay when the source goes and go
+ * on with the next (server-api.md, section 9). What arrives in one round of the event loop goes to each viewer as
+ * one write, of bytes that all viewers of a format share.
+ */
+export class LiveStream {
+  readonly name: string;
+  readonly #limits: LiveStreamLimits;
+  readonly #onIdle: () => void;
+  readonly #viewers = new Set<Viewer>();
+  readonly #headers = new Map<string, RtmpMessage>();
+  #metadata: RtmpMessage | undefined;
+  /** From the last key frame on; undefined while there is none, or none that fits. */
+  #gop: RtmpMessage[] | undefined;
+  #gopBytes = 0;
+  #publisher: Publisher | undefined;
+  #pending: RtmpMessage[] = [];
+  /** Bytes of media received from the present publisher. */
+  bytesIn = 0;
+
+  constructor(name: string, limits: LiveStreamLimits, onIdle: () => void) {
+    this.name = name;
+    this.#limits = limits;
+    this.#onIdle = onIdle;
+  }
+
+  get publisher(): Publisher | undefined {
+    return this.#publisher;
+  }
+
+  get viewerCount(): number {
+    return this.#viewers.size;
+  }
+
+  /** Takes the name for this source. False when it has one: the second gets BadName. */
+  publish(publisher: Publisher): boolean {
+    if (this.#publisher) return false;
+    this.#publisher = publisher;
+    this.bytesIn = 0;
+    for (const viewer of this.#viewers) viewer.published();
+    return true;
+  }
+
+  /** The source ends; another publisher's request to end is ignored. */
+  unpublish(publisher: Publisher): void {
+    if (this.#publisher !== publisher) return;
+    this.#flush();
+    this.#publisher = undefined;
+    this.#headers.clear();
+    this.#metadata = undefined;
+    this.#forgetPictures();
+    for (const viewer of this.#viewers) viewer.unpublished();
+    this.#checkIdle();
+  }
+
+  /** Adds a viewer and gives it what a late joiner needs: metadata, codec headers, the pictures since the key frame. */
+  join(viewer: Viewer): void {
+    this.#flush();
+    this.#viewers.add(viewer);
+    viewer.start(this.#catchUp());
+  }
+
+  leave(viewer: Viewer): void {
+    if (this.#viewers.delete(viewer)) this.#checkIdle();
+  }
+
+  /** The catch-up of a viewer who was away (paused): the same as a late joiner's. */
+  resume(viewer: Viewer): void {
+    this.#flush();
+    viewer.start(this.#catchUp());
+  }
+
+  /** Metadata for those here and those to come; undefined forgets it. */
+  setMetadata(message: RtmpMessage | undefined): void {
+    this.#metadata = message;
+    if (message) this.push(message);
+  }
+
+  /** Audio, video or data of the publisher, in order. The payload is kept: it must not change. */
+  push(message: RtmpMessage): void {
+    this.bytesIn += message.payload.length;
+    this.#remember(message);
+    this.#pending.push(message);
+    // The publisher's bytes of this round make one write to each viewer.
+    if (this.#pending.length === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0) return;
+    const messages = this.#pending;
+    this.#pending = [];
+    if (this.#viewers.size === 0) return;
+    const now = performance.now();
+    const shared = new Map<string, Buffer>();
+    for (const viewer of this.#viewers) viewer.send(messages, shared, now, this.#limits);
+  }
+
+  #remember(message: RtmpMessage): void {
+    const { type, payload } = message;
+    if (type === MessageType.Video) {
+      const key = videoCacheKey(payload);
+      if (key !== undefined) this.#rememberHeader(key, message);
+      if (isVideoKeyFrame(payload)) {
+        this.#gop = [];
+        this.#gopBytes = 0;
+      }
+      if (isVideoSequenceHeader(payload)) return;
+    } else if (type === MessageType.Audio) {
+      const key = audioCacheKey(payload);
+      if (key !== undefined) {
+        this.#rememberHeader(key, message);
+        return;
+      }
+    } else {
+      return; // data: late joiners get the metadata only (wire.md, section 13)
+    }
+    if (!this.#gop || payload.length === 0) return;
+    this.#gop.push(message);
+    this.#gopBytes += payload.length;
+    if (this.#gopBytes > this.#limits.gopBytes) this.#forgetPictures();
+  }
+
+  #rememberHeader(key: string, message: RtmpMessage): void {
+    if (this.#headers.size < MAX_HEADERS || this.#headers.has(key)) {
+      // A header is small and stays for hours: a view would keep the whole read buffer alive.
+      this.#headers.set(key, { ...message, payload: message.payload.slice() });
+    }
+  }
+
+  #forgetPictures(): void {
+    this.#gop = undefined;
+    this.#gopBytes = 0;
+  }
+
+  #catchUp(): CatchUp {
+    const headers = [...this.#headers.values()];
+    const withMetadata = this.#metadata ? [this.#metadata, ...headers] : headers;
+    return { headers: withMetadata, pictures: this.#gop ?? [] };
+  }
+
+  #checkIdle(): void {
+    if (!this.#publisher && this.#viewers.size === 0) this.#onIdle();
+  }
+}
+
+/** What a viewer gets before live messages. */
+export interface CatchUp {
+  /** To be sent with the time of the first media message that follows. */
+  headers: RtmpMessage[];
+  pictures: RtmpMessage[];
+}

@@ -1,0 +1,208 @@
+import { encodeValues } from './amf.ts';
+import { Client, expectClient } from './client.ts';
+import { hide } from './clock.ts';
+import { describe, type Outcome } from './events.ts';
+import { type AnyFunction, runHandler } from './handlers.ts';
+import type { Outbox } from './outbox.ts';
+import type { BootOptions, ClientInfo, ScriptErrorInfo, StreamRequest } from './protocol.ts';
+import { endLive, Stream, setLive, streamFor } from './stream.ts';
+
+type Handlers = Record<string, unknown>;
+
+/** The `application` object and the life of its clients (server-api.md, sections 4 and 5). */
+export class ApplicationSide {
+  /** What scripts see as `application`: theirs to extend, handlers are looked up on it at call time. */
+  readonly application: Handlers = {};
+  readonly #outbox: Outbox;
+  readonly #clients: Client[] = []; // `application.clients`: one array for the life of the instance
+  readonly #byNumber = new Map<number, Client>();
+  /** What `authorizePublish` was shown, so that `onPublish` gets the same object. */
+  readonly #candidates = new WeakMap<Client, Stream>();
+
+  constructor(outbox: Outbox, options: BootOptions) {
+    this.#outbox = outbox;
+    const { application } = this;
+    const fixed = (name: string, value: unknown) =>
+      Object.defineProperty(application, name, {
+        value,
+        writable: false,
+        configurable: false,
+        enumerable: true,
+      });
+    fixed('clients', this.#clients);
+    fixed('name', options.name);
+    fixed('server', options.server);
+    fixed('hostname', options.hostname);
+    hide(application, 'acceptConnection', (client: unknown) => this.#accept(client));
+    hide(application, 'rejectConnection', (client: unknown, ...rest: unknown[]) =>
+      this.#rejectByCall(client, rest),
+    );
+    hide(application, 'disconnect', (client: unknown) => this.#disconnect(client));
+    hide(application, 'broadcastMsg', (method: unknown, ...args: unknown[]) => this.#broadcast(method, args));
+  }
+
+  client(number: number): Client | undefined {
+    return this.#byNumber.get(number);
+  }
+
+  start(): void {
+    this.#run('onAppStart', [], (outcome) => {
+      const error = outcome.isOk ? '' : `application.onAppStart failed: ${describe(outcome.error).message}`;
+      this.#outbox.send({ kind: 'started', error });
+    });
+  }
+
+  stop(code: string): void {
+    this.#run('onAppStop', [{ code, level: 'status' }], (outcome) => {
+      this.#outbox.send({ kind: 'stopped', isVetoed: outcome.isOk && outcome.value === false });
+    });
+  }
+
+  connect(number: number, info: ClientInfo, args: unknown[]): void {
+    const client = new Client(number, info);
+    this.#byNumber.set(number, client);
+    if (!this.#has('onConnect')) return this.#accept(client);
+    this.#run('onConnect', [client, ...args], (outcome) => {
+      // Only the booleans decide; anything else leaves the client pending (server-api.md, 4.2).
+      if (!outcome.isOk) this.#reject(client, 'Script error');
+      else if (outcome.value === true) this.#accept(client);
+      else if (outcome.value === false) this.#reject(client, '');
+    });
+  }
+
+  /** A client that an earlier build (or a core that died) had accepted: `onReattach`, else `onConnect` again. */
+  reattach(number: number, info: ClientInfo, args: unknown[], reason: string): void {
+    const client = new Client(number, info);
+    client.reconnected = reason;
+    this.#byNumber.set(number, client);
+    // It was accepted before this build came: it counts as connected while the handler decides.
+    this.#enter(client);
+    const side = expectClient('reattach', client);
+    let isDecided = false;
+    const keep = (isKept: boolean) => {
+      if (isDecided || side.standing === 'gone') return;
+      isDecided = true;
+      delete side.refuse;
+      this.#outbox.send({ kind: 'attached', client: number, isKept });
+    };
+    side.refuse = () => keep(false);
+    const decide = (outcome: Outcome) => keep(outcome.isOk && outcome.value !== false);
+    if (this.#has('onReattach')) this.#run('onReattach', [client, reason], decide);
+    else this.#run('onConnect', [client, ...args], decide);
+  }
+
+  disconnect(number: number): Client | undefined {
+    const client = this.#byNumber.get(number);
+    if (!client) return undefined;
+    const side = expectClient('disconnect', client);
+    const wasAccepted = this.#leave(client);
+    side.standing = 'gone';
+    this.#byNumber.delete(number);
+    if (wasAccepted) this.#run('onDisconnect', [client]);
+    return client;
+  }
+
+  publish(number: number, request: StreamRequest): void {
+    const client = this.#byNumber.get(number);
+    if (!client) return;
+    const candidate = this.#candidates.get(client);
+    const stream = candidate?.name === request.name ? candidate : new Stream(request);
+    this.#candidates.delete(client);
+    setLive(stream);
+    this.#run('onPublish', [client, stream]);
+  }
+
+  unpublish(number: number, request: StreamRequest): void {
+    const stream = streamFor(request);
+    endLive(request.name);
+    const client = this.#byNumber.get(number);
+    if (client) this.#run('onUnpublish', [client, stream]);
+  }
+
+  /** Fails closed: without a handler everybody may, with one only `true` lets the request pass; a string says why not. */
+  authorize(request: number, action: 'publish' | 'play', number: number, wanted: StreamRequest): void {
+    const verdict = (isAllowed: boolean, description: string) =>
+      this.#outbox.send({ kind: 'verdict', request, isAllowed, description });
+    const client = this.#byNumber.get(number);
+    if (!client) return verdict(false, 'the client is gone');
+    const stream = action === 'publish' ? new Stream(wanted) : streamFor(wanted);
+    if (action === 'publish') this.#candidates.set(client, stream);
+    const handler = action === 'publish' ? 'authorizePublish' : 'authorizePlay';
+    if (!this.#has(handler)) return verdict(true, '');
+    this.#run(handler, [client, stream], (outcome) => {
+      if (!outcome.isOk) verdict(false, 'script error');
+      else if (typeof outcome.value === 'string') verdict(false, outcome.value);
+      else verdict(outcome.value === true, `not allowed to ${action} ${wanted.name}`);
+    });
+  }
+
+  status(info: ScriptErrorInfo): void {
+    this.#run('onStatus', [{ code: 'Application.Script.Error', level: 'error', ...info }]);
+  }
+
+  #has(name: string): boolean {
+    return typeof this.application[name] === 'function';
+  }
+
+  /** Runs the handler of that name, looked up now; without one `done` hears `undefined` at once. */
+  #run(name: string, args: unknown[], done?: (outcome: Outcome) => void): void {
+    const handler = this.application[name];
+    if (typeof handler !== 'function') done?.({ isOk: true, value: undefined });
+    else runHandler(`application.${name}`, handler as AnyFunction, this.application, args, done);
+  }
+
+  #accept(client: unknown): void {
+    const side = expectClient('application.acceptConnection', client);
+    if (side.standing !== 'pending') return;
+    this.#enter(client as Client);
+    this.#outbox.send({ kind: 'accept', client: side.number });
+  }
+
+  #rejectByCall(client: unknown, rest: unknown[]): void {
+    const [first, second] = rest;
+    // FMS 3: (client, description, errorObj); before: (client, errorObj).
+    const [description, application] = typeof first === 'string' ? [first, second] : ['', first];
+    this.#reject(client, description, application);
+  }
+
+  #reject(client: unknown, description: string, application?: unknown): void {
+    const side = expectClient('application.rejectConnection', client);
+    side.refuse?.();
+    if (side.standing !== 'pending') return;
+    const info = {
+      level: 'error',
+      code: 'NetConnection.Connect.Rejected',
+      description: description === '' ? 'Connection failed.' : description,
+      ...(application !== undefined && { application }),
+    };
+    const encoded = encodeValues([info]);
+    side.standing = 'gone';
+    this.#byNumber.delete(side.number);
+    this.#outbox.send({ kind: 'reject', client: side.number, info: encoded });
+  }
+
+  #disconnect(client: unknown): boolean {
+    const side = expectClient('application.disconnect', client);
+    if (side.standing !== 'accepted' || !this.#clients.includes(client as Client)) return false;
+    this.#outbox.send({ kind: 'disconnect', client: side.number });
+    return true;
+  }
+
+  #broadcast(method: unknown, args: unknown[]): void {
+    if (typeof method !== 'string' || method === '') {
+      throw new TypeError(`application.broadcastMsg: expected the name of a method, got ${typeof method}`);
+    }
+    this.#outbox.send({ kind: 'broadcast', method, args: encodeValues(args) });
+  }
+
+  #enter(client: Client): void {
+    expectClient('application.acceptConnection', client).standing = 'accepted';
+    this.#clients.push(client);
+  }
+
+  #leave(client: Client): boolean {
+    const at = this.#clients.indexOf(client);
+    if (at >= 0) this.#clients.splice(at, 1);
+    return at >= 0;
+  }
+}

@@ -1,0 +1,223 @@
+import { encodeValues } from './amf.ts';
+import { hide } from './clock.ts';
+import { currentEvent } from './events.ts';
+import { runHandler } from './handlers.ts';
+import type { Outbox } from './outbox.ts';
+import { StagePromise } from './promise.ts';
+import type { ClientInfo } from './protocol.ts';
+
+/** Where a client stands with the script. */
+export type Standing = 'pending' | 'accepted' | 'gone';
+
+interface HostSide {
+  number: number;
+  standing: Standing;
+  /** While a re-attached client awaits its verdict: what `rejectConnection` means then. */
+  refuse?: () => void;
+}
+
+const hostSides = new WeakMap<object, HostSide>();
+
+/** One object per connection, the same in every event. Scripts add properties and methods of their own. */
+export class Client {
+  declare agent: string;
+  declare id: string;
+  declare ip: string;
+  declare pageUrl: string;
+  declare protocol: string;
+  declare referrer: string;
+  declare secure: boolean;
+  declare uri: string;
+  /** False, or why the script is being given this client again: `reload`, `crash` ... */
+  declare reconnected: false | string;
+
+  constructor(number: number, info: ClientInfo) {
+    hostSides.set(this, { number, standing: 'pending' });
+    Object.assign(this, info, { reconnected: false });
+  }
+
+  call(method: string, responder?: ResultObject | null, ...args: unknown[]): boolean {
+    return invocations().call(this, method, responder, args);
+  }
+
+  invoke(method: string, ...args: unknown[]): Promise<unknown> {
+    return invocations().invoke(this, method, args);
+  }
+}
+
+/** What `client.call` takes for the answer (server-api.md, 7.3). */
+export interface ResultObject {
+  onResult?(value: unknown): void;
+  onStatus?(info: unknown): void;
+}
+
+/** The host's side of a client object; undefined for anything that the server did not make. */
+export function hostSide(client: unknown): HostSide | undefined {
+  return typeof client === 'object' && client !== null ? hostSides.get(client) : undefined;
+}
+
+/** As `hostSide`, for API members that need a client: names the member when they got something else. */
+export function expectClient(member: string, value: unknown): HostSide {
+  const side = hostSide(value);
+  if (!side)
+    throw new TypeError(`${member}: expected a Client, got ${value === null ? 'null' : typeof value}`);
+  return side;
+}
+
+export function installClient(global: typeof globalThis): void {
+  function PublicClient(): never {
+    throw new TypeError('Client: clients are made by the server when somebody connects');
+  }
+  Object.defineProperty(PublicClient, 'name', { value: 'Client' });
+  Object.defineProperty(PublicClient, 'prototype', { value: Client.prototype, writable: false });
+  hide(Client.prototype, 'constructor', PublicClient);
+  hide(global, 'Client', PublicClient);
+}
+
+interface Pending {
+  client: object;
+  method: string;
+  onValue(value: unknown): void;
+  onFailure(info: FailureInfo): void;
+}
+
+/** The info object of a failed call (server-api.md, 7.2). */
+export interface FailureInfo {
+  level: 'error';
+  code: string;
+  description: string;
+  [extra: string]: unknown;
+}
+
+export function callFailed(description: string): FailureInfo {
+  return { level: 'error', code: 'NetConnection.Call.Failed', description };
+}
+
+/** What `client.invoke` rejects with: the info object of the failure, as an Error. */
+export class CallError extends Error {
+  readonly code: string;
+  readonly info: unknown;
+
+  constructor(method: string, info: unknown) {
+    const { code, description } = (
+      typeof info === 'object' && info !== null ? info : {}
+    ) as Partial<FailureInfo>;
+    super(`${method}: ${description ?? String(info)}`);
+    this.name = 'CallError';
+    this.code = code ?? 'NetConnection.Call.Failed';
+    this.info = info;
+  }
+}
+
+/** Calls from the script to clients, and who waits for their answers. */
+export class Invocations {
+  readonly #outbox: Outbox;
+  readonly #max: number;
+  readonly #pending = new Map<number, Pending>();
+  #nextRequest = 1;
+
+  constructor(outbox: Outbox, max: number) {
+    this.#outbox = outbox;
+    this.#max = max;
+  }
+
+  /** `client.call`: true when the call was sent. A call that cannot be sent has no other effect. */
+  call(client: object, method: string, responder: ResultObject | null | undefined, args: unknown[]): boolean {
+    const side = expectClient('client.call', client);
+    if (side.standing === 'gone') return false;
+    checkMethod('client.call', method);
+    if (
+      responder !== undefined &&
+      responder !== null &&
+      typeof responder !== 'object' &&
+      typeof responder !== 'function'
+    ) {
+      throw new TypeError(
+        `client.call: the second argument is the object that takes the answer, or null, not ${typeof responder}`,
+      );
+    }
+    const encoded = encodeValues(args);
+    if (!responder) {
+      this.#outbox.send({ kind: 'invoke', client: side.number, request: 0, method, args: encoded });
+      return true;
+    }
+    if (this.#pending.size >= this.#max) return false;
+    const { where } = currentEvent();
+    const answer = (member: 'onResult' | 'onStatus', value: unknown) => {
+      const fn = responder[member];
+      if (typeof fn === 'function') runHandler(`${member} of ${method} (${where})`, fn, responder, [value]);
+    };
+    this.#send(side.number, encoded, {
+      client,
+      method,
+      onValue: (value) => answer('onResult', value),
+      onFailure: (info) => answer('onStatus', info),
+    });
+    return true;
+  }
+
+  /** `client.invoke`: as `call`, with a promise for the answer. */
+  invoke(client: object, method: string, args: unknown[]): Promise<unknown> {
+    return new StagePromise((resolve, reject) => {
+      const side = expectClient('client.invoke', client);
+      checkMethod('client.invoke', method);
+      if (side.standing === 'gone') {
+        reject(new CallError(method, callFailed('Client disconnected')));
+      } else if (this.#pending.size >= this.#max) {
+        reject(
+          new CallError(
+            method,
+            callFailed(`${this.#max} calls are waiting for answers, and that is the limit`),
+          ),
+        );
+      } else {
+        const onFailure = (info: FailureInfo) => reject(new CallError(method, info));
+        this.#send(side.number, encodeValues(args), { client, method, onValue: resolve, onFailure });
+      }
+    });
+  }
+
+  /** An answer arrived: `values` are those after the command object. */
+  settle(request: number, isOk: boolean, value: unknown): void {
+    const pending = this.#pending.get(request);
+    if (!pending) return; // answered twice, or after a time-out: nobody waits any more
+    this.#pending.delete(request);
+    if (isOk) pending.onValue(value);
+    else pending.onFailure(value as FailureInfo);
+  }
+
+  /** The answer will never come, and `description` says why. */
+  fail(request: number, description: string): void {
+    this.settle(request, false, callFailed(description));
+  }
+
+  /** The client left: whoever waits for it is told. */
+  abandon(client: object): void {
+    for (const [request, pending] of this.#pending) {
+      if (pending.client === client) this.fail(request, 'Client disconnected');
+    }
+  }
+
+  #send(client: number, args: Uint8Array, pending: Pending): void {
+    const request = this.#nextRequest++;
+    this.#pending.set(request, pending);
+    this.#outbox.send({ kind: 'invoke', client, request, method: pending.method, args });
+  }
+}
+
+function checkMethod(member: string, method: unknown): asserts method is string {
+  if (typeof method !== 'string' || method === '') {
+    throw new TypeError(`${member}: expected the name of the client's method, got ${typeof method}`);
+  }
+}
+
+let instance: Invocations | undefined;
+
+export function startInvocations(invocations: Invocations): void {
+  instance = invocations;
+}
+
+function invocations(): Invocations {
+  if (!instance) throw new Error('client.call: the runtime has not started');
+  return instance;
+}

@@ -1,0 +1,109 @@
+import { fillRandom, randomNumber } from './entropy.ts';
+
+/**
+ * Time enters with the turn: within one turn `Date.now()` stands still, in every turn it moves on. Together with
+ * the turn's randomness that makes a script a function of what it was sent.
+ */
+let nowMs = 0;
+let monotonicMs = 0;
+
+export function setTime(now: number, monotonic: number): void {
+  nowMs = now;
+  monotonicMs = monotonic;
+}
+
+/** Milliseconds since 1970 at the start of this turn. */
+export function turnTime(): number {
+  return nowMs;
+}
+
+/** Replaces every source of time and randomness that a script can reach. */
+export function installClock(global: typeof globalThis): void {
+  installDate(global);
+  installTemporal(global);
+  installDateTimeFormat();
+  hide(Math, 'random', () => randomNumber());
+  hide(global, 'performance', Object.freeze({ now: () => monotonicMs, timeOrigin: 0 }));
+  hide(global, 'crypto', Object.freeze({ getRandomValues, randomUUID }));
+}
+
+/** Defines a writable, configurable property that `for...in` does not show. */
+export function hide(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+function installDate(global: typeof globalThis): void {
+  const NativeDate = global.Date;
+  function StageDate(this: unknown, ...args: unknown[]): unknown {
+    if (!new.target) return new NativeDate(nowMs).toString();
+    return Reflect.construct(NativeDate, args.length === 0 ? [nowMs] : args, new.target);
+  }
+  Object.defineProperty(StageDate, 'name', { value: 'Date', configurable: true });
+  Object.defineProperty(StageDate, 'length', { value: 7, configurable: true });
+  Object.defineProperty(StageDate, 'prototype', { value: NativeDate.prototype, writable: false });
+  hide(StageDate, 'now', () => nowMs);
+  hide(StageDate, 'parse', NativeDate.parse);
+  hide(StageDate, 'UTC', NativeDate.UTC);
+  hide(NativeDate.prototype, 'constructor', StageDate);
+  hide(global, 'Date', StageDate);
+}
+
+interface TemporalLike {
+  Instant: { fromEpochMilliseconds(ms: number): { toZonedDateTimeISO(zone: unknown): ZonedLike } };
+  Now: object;
+}
+interface ZonedLike {
+  toPlainDateTime(): unknown;
+  toPlainDate(): unknown;
+  toPlainTime(): unknown;
+}
+
+function installTemporal(global: typeof globalThis): void {
+  const temporal = (global as { Temporal?: TemporalLike }).Temporal;
+  if (!temporal) return;
+  const { Instant, Now } = temporal;
+  const instant = () => Instant.fromEpochMilliseconds(Math.trunc(nowMs));
+  const zoned = (zone: unknown = 'UTC') => instant().toZonedDateTimeISO(zone);
+  hide(Now, 'instant', instant);
+  hide(Now, 'timeZoneId', () => 'UTC');
+  hide(Now, 'zonedDateTimeISO', zoned);
+  hide(Now, 'plainDateTimeISO', (zone?: unknown) => zoned(zone).toPlainDateTime());
+  hide(Now, 'plainDateISO', (zone?: unknown) => zoned(zone).toPlainDate());
+  hide(Now, 'plainTimeISO', (zone?: unknown) => zoned(zone).toPlainTime());
+}
+
+function installDateTimeFormat(): void {
+  const prototype = Intl.DateTimeFormat.prototype;
+  const nativeFormat = Object.getOwnPropertyDescriptor(prototype, 'format')?.get;
+  const nativeParts = prototype.formatToParts;
+  if (!nativeFormat) return;
+  Object.defineProperty(prototype, 'format', {
+    configurable: true,
+    get(this: Intl.DateTimeFormat) {
+      const format = nativeFormat.call(this) as (date?: unknown) => string;
+      return (date?: unknown) => format(date === undefined ? nowMs : date);
+    },
+  });
+  hide(prototype, 'formatToParts', function formatToParts(this: Intl.DateTimeFormat, date?: Date | number) {
+    return nativeParts.call(this, date === undefined ? nowMs : date);
+  });
+}
+
+function getRandomValues<T extends ArrayBufferView>(view: T): T {
+  if (!ArrayBuffer.isView(view)) throw new TypeError('crypto.getRandomValues: expected a typed array');
+  if (view.byteLength > 65536) {
+    throw new RangeError(`crypto.getRandomValues: at most 65536 bytes at once, not ${view.byteLength}`);
+  }
+  fillRandom(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  return view;
+}
+
+function randomUUID(): string {
+  const bytes = new Uint8Array(16);
+  fillRandom(bytes);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40; // version 4
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80; // variant of RFC 9562
+  let hex = '';
+  for (const byte of bytes) hex += byte.toString(16).padStart(2, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,35 @@
+import { type Outcome, reportError, within } from './events.ts';
+import { whenSettled } from './promise.ts';
+
+/** A function of the application: called by name or slot, with whatever there is. */
+export type AnyFunction = (...args: unknown[]) => unknown;
+
+/**
+ * Calls a handler of the application as an event of its own and tells `done` how it ended, once its promise has
+ * settled if it returned one. What it throws, or rejects with, is reported.
+ */
+export function runHandler(
+  where: string,
+  fn: AnyFunction,
+  self: unknown,
+  args: unknown[],
+  done: (outcome: Outcome) => void = () => {},
+): void {
+  const fail = (error: unknown) => {
+    reportError(error, where);
+    done({ isOk: false, error });
+  };
+  within({ where }, () => {
+    let value: unknown;
+    try {
+      value = Reflect.apply(fn, self, args);
+    } catch (error) {
+      return fail(error);
+    }
+    try {
+      whenSettled(value, (settled) => done({ isOk: true, value: settled }), fail);
+    } catch (error) {
+      fail(error); // a hostile `then`
+    }
+  });
+}

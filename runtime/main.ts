@@ -1,0 +1,141 @@
+import { ByteReader } from '../wire/bytes.ts';
+import { decodeArguments, setAmfLimits } from './amf.ts';
+import { ApplicationSide } from './application.ts';
+import { dispatchCall } from './calls.ts';
+import { Invocations, installClient, startInvocations } from './client.ts';
+import { hide, installClock, setTime } from './clock.ts';
+import { installConsole } from './console.ts';
+import { reseed } from './entropy.ts';
+import { startEvents } from './events.ts';
+import { Outbox } from './outbox.ts';
+import { installPromise, StagePromise, takeTouched } from './promise.ts';
+import {
+  type BootOptions,
+  type Delivery,
+  decodeDelivery,
+  HEADER_BYTES,
+  Header,
+  SEED_OFFSET,
+} from './protocol.ts';
+import { installStream } from './stream.ts';
+import { Timers } from './timers.ts';
+
+/**
+ * One entry into the isolate. Handles deliveries from the shared input buffer until all are finished, one of them
+ * made a promise (its continuations must run before the next delivery, and they run when the entry ends), or the
+ * entry has taken so long that the next delivery deserves a time limit of its own.
+ */
+export type Enter = (nowMs: number, monotonicMs: number) => void;
+
+/**
+ * Called once by the core, before any application code, with memory that both sides share. Installs the globals,
+ * removes what scripts must not have, and returns the entry. Nothing of what it is given is reachable afterwards.
+ */
+export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, optionsJson: string): Enter {
+  const options = JSON.parse(optionsJson) as BootOptions;
+  const realNow = Date.now;
+  const header = new Int32Array(input, 0, HEADER_BYTES / 4);
+  const seed = new Uint8Array(input, SEED_OFFSET);
+  const bytes = new Uint8Array(input);
+  const outbox = new Outbox(header, output);
+
+  startEvents(outbox);
+  setAmfLimits(options.amfDepth, options.amfValues);
+  const app = new ApplicationSide(outbox, options);
+  const invocations = new Invocations(outbox, options.maxOutstandingInvokes);
+  const timers = new Timers(outbox, options.maxTimers);
+  startInvocations(invocations);
+  installGlobals(globalThis, app, timers, outbox, header);
+
+  const handle = (delivery: Delivery, mustYield: () => boolean): void => {
+    switch (delivery.kind) {
+      case 'call': {
+        const client = app.client(delivery.client);
+        if (client) dispatchCall(outbox, client, delivery.call, delivery.command);
+        return;
+      }
+      case 'reply':
+        return invocations.settle(delivery.request, delivery.isOk, decodeArguments(delivery.command).args[0]);
+      case 'unanswered':
+        return invocations.fail(delivery.request, delivery.description);
+      case 'connect':
+        return app.connect(delivery.client, delivery.info, decodeArguments(delivery.command).args);
+      case 'reattach': {
+        const { args } = decodeArguments(delivery.command);
+        return app.reattach(delivery.client, delivery.info, args, delivery.reason);
+      }
+      case 'disconnect': {
+        const client = app.disconnect(delivery.client);
+        if (client) invocations.abandon(client);
+        return;
+      }
+      case 'publish':
+        return app.publish(delivery.client, delivery.stream);
+      case 'unpublish':
+        return app.unpublish(delivery.client, delivery.stream);
+      case 'authorize':
+        return app.authorize(delivery.request, delivery.action, delivery.client, delivery.stream);
+      case 'status':
+        return app.status(delivery.info);
+      case 'wake':
+        return timers.wake(mustYield);
+      case 'start':
+        return app.start();
+      case 'stop':
+        return app.stop(delivery.code);
+    }
+  };
+
+  return (nowMs, monotonicMs) => {
+    const enteredAt = realNow();
+    let isTouched = false;
+    const mustYield = () => {
+      isTouched = takeTouched() || isTouched;
+      return isTouched || realNow() - enteredAt >= options.yieldAfterMs;
+    };
+
+    header[Header.again] = 0;
+    setTime(nowMs, monotonicMs);
+    reseed(seed);
+    StagePromise.settle();
+    takeTouched();
+
+    const end = HEADER_BYTES + header[Header.inputLength]!;
+    const reader = new ByteReader(bytes, HEADER_BYTES + header[Header.finished]!, end);
+    while (reader.position < end) {
+      header[Header.running] = reader.position - HEADER_BYTES;
+      const delivery = decodeDelivery(reader);
+      header[Header.finished] = reader.position - HEADER_BYTES;
+      handle(delivery, mustYield);
+      if (mustYield()) break;
+    }
+    // A delivery that made promises runs on in their continuations: it is still the one to blame.
+    if (!isTouched) header[Header.running] = -1;
+    if (reader.position < end) header[Header.again] = 1;
+  };
+}
+
+function installGlobals(
+  global: typeof globalThis,
+  app: ApplicationSide,
+  timers: Timers,
+  outbox: Outbox,
+  header: Int32Array,
+): void {
+  installPromise(global, header);
+  installClock(global);
+  installConsole(global, outbox);
+  installClient(global);
+  installStream(global);
+  timers.install(global);
+  hide(global, 'application', app.application);
+  hide(global, 'queueMicrotask', (fn: unknown) => {
+    if (typeof fn !== 'function')
+      throw new TypeError(`queueMicrotask: expected a function, got ${typeof fn}`);
+    new StagePromise<void>((resolve) => resolve()).then(() => void Reflect.apply(fn, undefined, []));
+  });
+  // Time and memory that no limit covers, and the ends of objects, which no two runs agree on (DESIGN.md, "The wall").
+  for (const name of ['WeakRef', 'FinalizationRegistry', 'Atomics', 'SharedArrayBuffer', 'WebAssembly']) {
+    Reflect.deleteProperty(global, name);
+  }
+}

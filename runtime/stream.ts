@@ -1,0 +1,40 @@
+import { hide } from './clock.ts';
+import type { StreamRequest } from './protocol.ts';
+
+/** A live stream as the script sees it. One object per name for as long as it is published. */
+export class Stream {
+  readonly name: string;
+  /** What followed `?` in the publish name, without the `?`. */
+  readonly publishQueryString: string;
+
+  constructor(request: StreamRequest) {
+    this.name = request.name;
+    this.publishQueryString = request.query;
+  }
+}
+
+const live = new Map<string, Stream>();
+
+/** The published stream of that name, or an object for one that nobody publishes yet. */
+export function streamFor(request: StreamRequest): Stream {
+  return live.get(request.name) ?? new Stream(request);
+}
+
+export function setLive(stream: Stream): void {
+  live.set(stream.name, stream);
+}
+
+export function endLive(name: string): void {
+  live.delete(name);
+}
+
+/** The global `Stream`: its prototype is open to scripts, its construction is not. */
+export function installStream(global: typeof globalThis): void {
+  function PublicStream(): never {
+    throw new TypeError('Stream: streams are made by the server');
+  }
+  Object.defineProperty(PublicStream, 'name', { value: 'Stream' });
+  Object.defineProperty(PublicStream, 'prototype', { value: Stream.prototype, writable: false });
+  hide(Stream.prototype, 'constructor', PublicStream);
+  hide(global, 'Stream', PublicStream);
+}

@@ -1,0 +1,56 @@
+/**
+ * A chat room per instance: rtmp://HOST/chat/ROOM. Connect with a name, then call `say`, `whisper` and `who`; the
+ * room calls your `joined`, `left`, `heard` and `whispered`.
+ */
+
+interface Member extends Client {
+  name: string;
+}
+
+const members = () => application.clients as Member[];
+const called = (name: string) => members().find((member) => member.name === name);
+
+application.onConnect = (client, wanted) => {
+  const name = String(wanted ?? '').trim();
+  if (name === '' || name.length > 32) {
+    application.rejectConnection(client, 'Connect with a name of 1 to 32 characters.');
+    return false;
+  }
+  const member = client as Member;
+  if (called(name)) {
+    application.rejectConnection(client, `The name ${name} is taken.`, { taken: name });
+    return false;
+  }
+  member.name = name;
+  application.acceptConnection(client);
+  application.broadcastMsg('joined', name);
+  return true;
+};
+
+// A new version of this file keeps everybody who is here: the name comes from the connect arguments again.
+application.onDisconnect = (client) => application.broadcastMsg('left', (client as Member).name);
+
+Object.assign(Client.prototype, {
+  /** Says something to everybody in the room. */
+  say(this: Member, text: unknown) {
+    const line = checked(text);
+    application.broadcastMsg('heard', this.name, line);
+    return line.length;
+  },
+
+  /** Says something to one person: resolves to whether they were there. */
+  whisper(this: Member, name: unknown, text: unknown) {
+    const line = checked(text);
+    return called(String(name))?.call('whispered', null, this.name, line) ?? false;
+  },
+
+  /** The names of everybody in the room. */
+  who(this: Member) {
+    return members().map((member) => member.name);
+  },
+});
+
+function checked(text: unknown): string {
+  if (typeof text !== 'string' || text.trim() === '') throw new TypeError('say something');
+  return text.slice(0, 1000);
+}

@@ -1,0 +1,85 @@
+import { Amf0Decoder, Amf0Encoder } from './amf0.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { MessageType, type RtmpMessage } from './messages.ts';
+import type { AmfLimits, AmfValue } from './values.ts';
+
+/** How a command message begins (wire.md, section 9): its name and transaction id. */
+export interface CommandHead {
+  name: string;
+  /** 0: no answer wanted. Echoed bit for bit. */
+  transaction: number;
+  /** Where the AMF0 values begin: after the format selector of type 17. */
+  valuesAt: number;
+}
+
+const STRING_MARKER = 2;
+const NUMBER_MARKER = 0;
+
+/** Reads name and transaction id and decodes nothing else. */
+export function readCommandHead(message: RtmpMessage): CommandHead {
+  const reader = valuesOf(message);
+  const valuesAt = reader.position;
+  if (reader.u8() !== STRING_MARKER) return { name: '', transaction: 0, valuesAt };
+  const name = reader.utf8(reader.u16());
+  // Some senders of notifications leave the id out.
+  const hasId = reader.remaining >= 9 && reader.u8() === NUMBER_MARKER;
+  return { name, transaction: hasId ? reader.f64() : 0, valuesAt };
+}
+
+/** A command decoded whole: the command object (or null) and the arguments after it. */
+export interface CommandValues {
+  object: AmfValue;
+  args: AmfValue[];
+}
+
+/** Throws E_AMF for what is malformed or beyond the limits. */
+export function decodeCommandValues(message: RtmpMessage, limits: AmfLimits): CommandValues {
+  const [, , object, ...args] = decodeValues(message, limits);
+  return { object, args };
+}
+
+/** All values of a command or data message. */
+export function decodeValues(message: RtmpMessage, limits: AmfLimits): AmfValue[] {
+  const reader = valuesOf(message);
+  const decoder = new Amf0Decoder(reader, limits);
+  const values: AmfValue[] = [];
+  while (reader.remaining > 0) values.push(decoder.value());
+  return values;
+}
+
+/** Types 15 to 17 begin with a format selector, which some senders leave out (wire.md, section 4). */
+function valuesOf(message: RtmpMessage): ByteReader {
+  const reader = new ByteReader(message.payload);
+  const hasSelector = message.type === MessageType.CommandAmf3 || message.type === MessageType.DataAmf3;
+  if (hasSelector && reader.remaining > 0 && reader.peek() !== STRING_MARKER) reader.skip(1);
+  return reader;
+}
+
+/** Values as AMF0, one after the other. */
+export function encodeValues(...values: unknown[]): Uint8Array {
+  const writer = new ByteWriter();
+  const encoder = new Amf0Encoder(writer);
+  for (const value of values) encoder.value(value);
+  return writer.view;
+}
+
+/** The body of a command: `null` for the command object is the caller's to give. */
+export function encodeCommand(name: string, transaction: number, ...values: unknown[]): Uint8Array {
+  return encodeValues(name, transaction, ...values);
+}
+
+/** The body of a command whose arguments are AMF0 already; the command object is null. */
+export function encodeCommandAround(name: string, transaction: number, args: Uint8Array): Uint8Array {
+  const writer = new ByteWriter(32 + name.length + args.length);
+  const encoder = new Amf0Encoder(writer);
+  encoder.value(name);
+  encoder.value(transaction);
+  encoder.value(null);
+  writer.bytes(args);
+  return writer.view;
+}
+
+/** The body of a data message: handler name, then its arguments. */
+export function encodeData(name: string, ...values: unknown[]): Uint8Array {
+  return encodeValues(name, ...values);
+}
