@@ -34,14 +34,21 @@ export function decodeArguments(command: CommandBody): Arguments {
 }
 
 const writer = new ByteWriter(1024);
+/** Objects that belong to the server: clients and streams. They never leave it. */
+const opaque = new WeakSet<object>();
+const encoder = new Amf0Encoder(writer, { isOpaque: (object) => opaque.has(object) });
+
+export function makeOpaque(object: object): void {
+  opaque.add(object);
+}
 
 /**
- * Values as AMF0, one after the other, as memory of its own. Host objects (`Client`, `Stream`) and functions become
- * undefined; cycles and shared references survive.
+ * Values as AMF0, one after the other, as memory of its own. Functions are skipped and objects of the server become
+ * undefined; cycles and shared references survive. Throws for what AMF cannot say, naming the place.
  */
 export function encodeValues(values: readonly unknown[]): Uint8Array {
   writer.truncate(0);
-  const encoder = new Amf0Encoder(writer);
+  encoder.reset();
   for (const value of values) encoder.value(value);
   return writer.copy();
 }

@@ -1,4 +1,4 @@
-import { encodeValues } from './amf.ts';
+import { encodeValues, makeOpaque } from './amf.ts';
 import { hide } from './clock.ts';
 import { currentEvent } from './events.ts';
 import { runHandler } from './handlers.ts';
@@ -32,6 +32,7 @@ export class Client {
   declare reconnected: false | string;
 
   constructor(number: number, info: ClientInfo) {
+    makeOpaque(this);
     hostSides.set(this, { number, standing: 'pending' });
     Object.assign(this, info, { reconnected: false });
   }

@@ -1,3 +1,4 @@
+import { makeOpaque } from './amf.ts';
 import { hide } from './clock.ts';
 import type { StreamRequest } from './protocol.ts';
 
@@ -8,6 +9,7 @@ export class Stream {
   readonly publishQueryString: string;
 
   constructor(request: StreamRequest) {
+    makeOpaque(this);
     this.name = request.name;
     this.publishQueryString = request.query;
   }

@@ -26,24 +26,24 @@ export function readCommandHead(message: RtmpMessage): CommandHead {
   return { name, transaction: hasId ? reader.f64() : 0, valuesAt };
 }
 
-/** A command decoded whole: the command object (or null) and the arguments after it. */
+/** What the host itself reads of a command: the command object (or null) and the first arguments. */
 export interface CommandValues {
   object: AmfValue;
   args: AmfValue[];
 }
 
-/** Throws E_AMF for what is malformed or beyond the limits. */
-export function decodeCommandValues(message: RtmpMessage, limits: AmfLimits): CommandValues {
-  const [, , object, ...args] = decodeValues(message, limits);
+/** Decodes the command object and at most `maxArgs` arguments. Throws E_AMF for what is malformed or too much. */
+export function decodeCommandValues(message: RtmpMessage, limits: AmfLimits, maxArgs: number): CommandValues {
+  const [, , object, ...args] = decodeValues(message, limits, 3 + maxArgs);
   return { object, args };
 }
 
-/** All values of a command or data message. */
-export function decodeValues(message: RtmpMessage, limits: AmfLimits): AmfValue[] {
+/** The first values of a command or data message. */
+export function decodeValues(message: RtmpMessage, limits: AmfLimits, maxValues: number): AmfValue[] {
   const reader = valuesOf(message);
   const decoder = new Amf0Decoder(reader, limits);
   const values: AmfValue[] = [];
-  while (reader.remaining > 0) values.push(decoder.value());
+  while (reader.remaining > 0 && values.length < maxValues) values.push(decoder.value());
   return values;
 }
 

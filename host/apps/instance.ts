@@ -221,11 +221,9 @@ export class Instance implements SeatHost {
   }
 
   streamOwner(seat: ClientSeat): StreamOwner {
-    const { amfDepth, amfValues } = this.#host.limits;
     return {
       clientId: seat.id,
       streams: this.streams,
-      amfLimits: { depth: amfDepth, values: amfValues },
       authorize: (action, stream) => this.#authorize(seat, action, stream),
       published: (stream) => this.post({ kind: 'publish', client: seat.number, stream }, seat),
       unpublished: (stream) => this.post({ kind: 'unpublish', client: seat.number, stream }, seat),

@@ -28,6 +28,9 @@ import type { ClientEnd, InvokeId, Lobby, Refusal, Seat, StreamEnd, Transport } 
 const FMS_VERSION = 'FMS/4,5,0,297';
 const CAPABILITIES = 255;
 const WINDOW_BYTES = 2_500_000;
+/** For the few values that the host itself decodes, on the thread that serves everybody. */
+const HOST_LIMITS: AmfLimits = { depth: 16, values: 2048 };
+const MAX_ARGS = 4;
 
 type State =
   | { at: 'new' }
@@ -160,9 +163,10 @@ export class Session implements ClientEnd {
 
   #command(message: RtmpMessage): void {
     let head: CommandHead;
+    let count: number;
     try {
       head = readCommandHead(message);
-      walkAmf0(message.payload, head.valuesAt, message.payload.length, this.#amfLimits);
+      count = walkAmf0(message.payload, head.valuesAt, message.payload.length, this.#amfLimits);
     } catch (error) {
       this.#malformed(error);
       return;
@@ -176,7 +180,7 @@ export class Session implements ClientEnd {
           `"${head.name.slice(0, 80)}" came before connect`,
         );
       }
-      this.#connect(head, message);
+      this.#connect(head, message, count - 3);
     } else if (state.at === 'pending') {
       if (state.held.length >= this.#limits.pendingCommands) {
         this.#refuseWith(
@@ -197,15 +201,15 @@ export class Session implements ClientEnd {
       throw error;
   }
 
-  #connect(head: CommandHead, message: RtmpMessage): void {
-    const { object, args } = decodeCommandValues(message, this.#amfLimits);
+  #connect(head: CommandHead, message: RtmpMessage, argCount: number): void {
+    const { object } = decodeCommandValues(message, HOST_LIMITS, 0);
     const text = (key: string) => {
       const value = isObject(object) ? object[key] : undefined;
       return typeof value === 'string' ? value : '';
     };
     const encoding = isObject(object) && object.objectEncoding === 3 ? 3 : 0;
     this.#greet();
-    if (args.length > this.#limits.connectArgs) {
+    if (argCount > this.#limits.connectArgs) {
       this.#refuseWith(
         head.transaction,
         rejected(`connect takes at most ${this.#limits.connectArgs} arguments`),
@@ -406,15 +410,16 @@ export class Session implements ClientEnd {
     try {
       const isAmf3 = message.type === MessageType.DataAmf3 && message.payload[0] !== 2;
       walkAmf0(message.payload, isAmf3 ? 1 : 0, message.payload.length, this.#amfLimits);
+      stream.media(message);
     } catch (error) {
-      if (error instanceof StagewireError) return; // wire.md, section 20: malformed data messages are dropped
-      throw error;
+      // A malformed data message is dropped, the stream goes on.
+      if (!(error instanceof StagewireError)) throw error;
     }
-    stream.media(message);
   }
 
+  /** Throws, and so ends the connection, for values that no client has reason to put into these commands. */
   #values(message: RtmpMessage) {
-    return decodeCommandValues(message, this.#amfLimits);
+    return decodeCommandValues(message, HOST_LIMITS, MAX_ARGS);
   }
 
   #onlyStream(): StreamEnd | undefined {

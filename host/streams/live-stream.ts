@@ -17,6 +17,7 @@ export interface LiveStreamLimits {
 
 /** Codec headers, one per role and track; senders choose the track ids. */
 const MAX_HEADERS = 64;
+const MAX_DATA_FRAMES = 64;
 
 /** What the script and the API see of a publisher. */
 export interface Publisher {
@@ -36,7 +37,8 @@ export class LiveStream {
   readonly #onIdle: () => void;
   readonly #viewers = new Set<Viewer>();
   readonly #headers = new Map<string, RtmpMessage>();
-  #metadata: RtmpMessage | undefined;
+  /** Data that late joiners get too, by handler name: `onMetaData` above all. */
+  readonly #dataFrames = new Map<string, RtmpMessage>();
   /** From the last key frame on; undefined while there is none, or none that fits. */
   #gop: RtmpMessage[] | undefined;
   #gopBytes = 0;
@@ -74,7 +76,7 @@ export class LiveStream {
     this.#flush();
     this.#publisher = undefined;
     this.#headers.clear();
-    this.#metadata = undefined;
+    this.#dataFrames.clear();
     this.#forgetPictures();
     for (const viewer of this.#viewers) viewer.unpublished();
     this.#checkIdle();
@@ -97,10 +99,15 @@ export class LiveStream {
     viewer.start(this.#catchUp());
   }
 
-  /** Metadata for those here and those to come; undefined forgets it. */
-  setMetadata(message: RtmpMessage | undefined): void {
-    this.#metadata = message;
-    if (message) this.push(message);
+  /** Data for those who are here and those who come later (`@setDataFrame`). */
+  setDataFrame(key: string, message: RtmpMessage): void {
+    if (this.#dataFrames.size < MAX_DATA_FRAMES || this.#dataFrames.has(key))
+      this.#dataFrames.set(key, message);
+    this.push(message);
+  }
+
+  clearDataFrame(key: string): void {
+    this.#dataFrames.delete(key);
   }
 
   /** Audio, video or data of the publisher, in order. The payload is kept: it must not change. */
@@ -139,7 +146,7 @@ export class LiveStream {
         return;
       }
     } else {
-      return; // data: late joiners get the metadata only (wire.md, section 13)
+      return; // data: late joiners get the data frames only
     }
     if (!this.#gop || payload.length === 0) return;
     this.#gop.push(message);
@@ -160,9 +167,7 @@ export class LiveStream {
   }
 
   #catchUp(): CatchUp {
-    const headers = [...this.#headers.values()];
-    const withMetadata = this.#metadata ? [this.#metadata, ...headers] : headers;
-    return { headers: withMetadata, pictures: this.#gop ?? [] };
+    return { headers: [...this.#dataFrames.values(), ...this.#headers.values()], pictures: this.#gop ?? [] };
   }
 
   #checkIdle(): void {

@@ -18,7 +18,6 @@ export interface Verdict {
 export interface StreamOwner {
   readonly clientId: string;
   readonly streams: StreamDirectory;
-  readonly amfLimits: AmfLimits;
   /** The script's verdict. Always settles; refuses when the script cannot say. */
   authorize(action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict>;
   published(stream: StreamRequest): void;
@@ -30,6 +29,8 @@ export interface StreamOwner {
 /** Messages that an encoder sends before it heard whether it may publish. */
 const MAX_EARLY_MESSAGES = 256;
 const MAX_EARLY_BYTES = 1024 * 1024;
+/** Metadata of a file with a key-frame index has some thousand values. */
+const METADATA_LIMITS: AmfLimits = { depth: 16, values: 32_768 };
 
 type State =
   | { at: 'idle' }
@@ -182,13 +183,15 @@ export class NetStream implements StreamEnd {
       stream.push(message);
       return;
     }
-    const [first, ...rest] = decodeValues(message, this.#owner.amfLimits);
-    if (first === '@clearDataFrame') {
-      stream.setMetadata(undefined);
-    } else if (first === '@setDataFrame' && typeof rest[0] === 'string') {
-      stream.setMetadata(dataMessage(message.timestamp, rest[0], asEcmaArray(rest[1])));
+    const [first] = decodeValues(message, METADATA_LIMITS, 1);
+    if (first === '@setDataFrame' || first === '@clearDataFrame') {
+      const [, key, value] = decodeValues(message, METADATA_LIMITS, 3);
+      if (typeof key !== 'string') return;
+      if (first === '@clearDataFrame') stream.clearDataFrame(key);
+      else stream.setDataFrame(key, dataMessage(message.timestamp, key, asEcmaArray(value)));
     } else if (first === 'onMetaData') {
-      stream.setMetadata(dataMessage(message.timestamp, first, asEcmaArray(rest[0])));
+      const [, value] = decodeValues(message, METADATA_LIMITS, 2);
+      stream.setDataFrame(first, dataMessage(message.timestamp, first, asEcmaArray(value)));
     } else {
       stream.push(message);
     }

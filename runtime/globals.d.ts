@@ -1,0 +1,172 @@
+/**
+ * What a Stagewire script finds in its global scope. Reference this file from the `tsconfig.json` of your
+ * applications folder (`sample-apps/tsconfig.json` shows how) and the editor knows it all.
+ *
+ * A script runs in a V8 heap of its own, one per instance, one handler at a time. There is no file system, no
+ * network and no Node; time stands still within one handler. Sources: Server-Side ActionScript Language Reference
+ * (FCS MX to FMS 4.5); what is new in Stagewire says so.
+ */
+
+/** What every status carries: `level` is `"status"`, `"warning"` or `"error"`. */
+interface Info {
+  readonly code: string;
+  readonly level: 'status' | 'warning' | 'error';
+  readonly description?: string;
+  readonly details?: string;
+  readonly [extra: string]: unknown;
+}
+
+/** What `application.onStatus` gets when a handler threw. */
+interface ScriptErrorInfo extends Info {
+  readonly code: 'Application.Script.Error';
+  /** The file as you wrote it, not as it was built. */
+  readonly filename: string;
+  readonly lineno: number;
+  /** The text of that line. */
+  readonly linebuf: string;
+}
+
+/** Takes the answer of a client to `client.call`. */
+interface ResultObject {
+  /** The value that the client's method returned. */
+  onResult?(value: any): void;
+  /** The call failed: no such method, it threw, or the client left (`NetConnection.Call.Failed`). */
+  onStatus?(info: Info): void;
+}
+
+/** `true` accepts, `false` refuses, anything else leaves the client pending until the script decides. */
+type ConnectVerdict = boolean | null | undefined | void;
+
+/** `true` allows. Everything else refuses; a string is the reason that the client reads. */
+type Authorization = boolean | string;
+
+/** The instance that this script runs. Add properties of your own: they live as long as this build runs. */
+interface Application {
+  /** The accepted clients: one array for the life of the instance, in the order they came. Pending ones are not in it. */
+  readonly clients: Client[];
+  /** `app/instance`; the instance of `rtmp://host/app` is `_definst_`. */
+  readonly name: string;
+  /** Platform and version, ending in `name/version`. */
+  readonly server: string;
+  readonly hostname: string;
+
+  /** Called once, before the first client. A promise that it returns is awaited; clients wait meanwhile. */
+  onAppStart?(): void | Promise<void>;
+  /**
+   * Called before the instance ends: `info.code` is `Application.Shutdown`, or `Application.GC` when nobody has been
+   * connected for a while, and then `false` keeps the instance.
+   */
+  onAppStop?(info: Info): boolean | void | Promise<boolean | void>;
+  /**
+   * A client wants to connect; `args` are what it gave to `connect` after the address. Without this handler everybody
+   * is accepted. A handler that throws refuses.
+   */
+  onConnect?(client: Client, ...args: any[]): ConnectVerdict | Promise<ConnectVerdict>;
+  /** An accepted client is gone, whatever the reason. Called exactly once for each. */
+  onDisconnect?(client: Client): void;
+  /**
+   * New in Stagewire. This code has taken over a running instance (`reason` is `"reload"`) or replaces a script that
+   * was stopped, and this client was connected before. `false`, a throw or a rejected promise disconnects it. Without
+   * this handler `onConnect` is called with the original arguments, and `client.reconnected` tells the reason.
+   */
+  onReattach?(client: Client, reason: string): ConnectVerdict | Promise<ConnectVerdict>;
+  /** A client has begun to publish. It cannot refuse any more: see `authorizePublish`. */
+  onPublish?(client: Client, stream: Stream): void;
+  onUnpublish?(client: Client, stream: Stream): void;
+  /**
+   * New in Stagewire. May this client publish this stream? Asked before the client hears anything; may be async. A
+   * throw, a rejection or no answer in time refuses. Without this handler everybody may.
+   */
+  authorizePublish?(client: Client, stream: Stream): Authorization | Promise<Authorization>;
+  /** New in Stagewire. As `authorizePublish`, for playing. */
+  authorizePlay?(client: Client, stream: Stream): Authorization | Promise<Authorization>;
+  /** A handler of this script threw. */
+  onStatus?(info: ScriptErrorInfo): void;
+
+  /** Accepts a client that is in or after `onConnect`. Once accepted, nothing happens. */
+  acceptConnection(client: Client): void;
+  /** Refuses a client that is in or after `onConnect`; it reads `error` as `info.application`. */
+  rejectConnection(client: Client, error?: unknown): void;
+  rejectConnection(client: Client, description: string, error?: unknown): void;
+  /** Ends an accepted client's connection after what was sent to it before. False when it is no accepted client. */
+  disconnect(client: Client): boolean;
+  /** Calls a method of every accepted client. Nobody hears the results. */
+  broadcastMsg(method: string, ...args: unknown[]): void;
+
+  [own: string]: any;
+}
+
+/**
+ * One connection. Methods that you add to a client, or to `Client.prototype`, are what clients may call:
+ *
+ *     Client.prototype.add = function (a, b) { return a + b; };
+ *
+ * A returned promise defers the answer; what a method throws is the caller's `NetConnection.Call.Failed`.
+ */
+interface Client {
+  /** The client's software as it names itself, such as `LNX 9,0,124,2`. Never proof of anything. */
+  readonly agent: string;
+  /** Unique and unguessable, for as long as the connection lasts. */
+  readonly id: string;
+  readonly ip: string;
+  /** The page that held the player, as the client claims. */
+  readonly pageUrl: string;
+  /** `rtmp` or `rtmps`. */
+  readonly protocol: string;
+  /** The SWF, or the server that connects, as the client claims. */
+  readonly referrer: string;
+  /** Whether the connection is encrypted. */
+  readonly secure: boolean;
+  /** The address that the client connected to, query included. */
+  readonly uri: string;
+  /** New in Stagewire. False, or why an earlier build's client comes to `onConnect` again: `reload`, `timeout`, `memory`, `crash`. */
+  readonly reconnected: false | string;
+
+  /**
+   * Calls a method of the client. True when the call was sent; the answer goes to `result.onResult` or
+   * `result.onStatus`. Pass `null` when nobody waits for it.
+   */
+  call(method: string, result?: ResultObject | null, ...args: unknown[]): boolean;
+  /** New in Stagewire. As `call`, with a promise: rejects with a `CallError` when the call fails or the client leaves. */
+  invoke<T = any>(method: string, ...args: unknown[]): Promise<T>;
+
+  [own: string]: any;
+}
+
+/** Made by the server; the prototype is yours to extend, and extensions reach clients that are connected already. */
+declare const Client: { readonly prototype: Client };
+
+/** A live stream of this instance. */
+interface Stream {
+  /** Without container prefix and query. */
+  readonly name: string;
+  /** What followed `?` in the name it was published under: `token=x` of `rtmp://host/app/stream?token=x`. */
+  readonly publishQueryString: string;
+
+  [own: string]: any;
+}
+
+declare const Stream: { readonly prototype: Stream };
+
+declare const application: Application;
+
+/** Prints one value to the instance's log. */
+declare function trace(value: unknown): void;
+
+declare const console: Record<'log' | 'info' | 'debug' | 'warn' | 'error', (...values: unknown[]) => void>;
+
+declare function setTimeout(callback: (...args: any[]) => void, ms?: number, ...args: unknown[]): number;
+declare function setInterval(callback: (...args: any[]) => void, ms?: number, ...args: unknown[]): number;
+/** As FCS had it: the method is looked up at each tick. */
+declare function setInterval(object: object, method: string, ms?: number, ...args: unknown[]): number;
+declare function clearTimeout(id: number | undefined): void;
+declare function clearInterval(id: number | undefined): void;
+declare function queueMicrotask(callback: () => void): void;
+
+/** Milliseconds since the host started, at the start of this handler. */
+declare const performance: { now(): number };
+
+declare const crypto: {
+  getRandomValues<T extends ArrayBufferView>(view: T): T;
+  randomUUID(): string;
+};

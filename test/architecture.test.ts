@@ -1,0 +1,97 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+/**
+ * The house: imports go one way. `wire/` imports nothing; `runtime/` and `client/` only `wire/`; inside `host/` a
+ * folder imports those before it. Only `host/core/` knows isolated-vm, and the host sees of the runtime only the wall.
+ */
+const root = fileURLToPath(new URL('..', import.meta.url));
+const hostOrder = ['base', 'rtmp', 'web', 'streams', 'shared-objects', 'core', 'scripts', 'apps', 'cluster'];
+
+interface Import {
+  from: string;
+  to: string;
+}
+
+const imports = ['wire', 'runtime', 'client', 'host'].flatMap((top) =>
+  sourceFiles(join(root, top)).flatMap(importsOf),
+);
+
+describe('imports', () => {
+  test('are found at all', () => {
+    expect(imports.length).toBeGreaterThan(100);
+  });
+
+  test('of wire/ stay in wire/', () => {
+    expect(offenders('wire/', (to) => to.startsWith('wire/'))).toEqual([]);
+  });
+
+  test('of runtime/ and client/ go to themselves and wire/', () => {
+    expect(offenders('runtime/', (to) => /^(runtime|wire)\//.test(to))).toEqual([]);
+    expect(offenders('client/', (to) => /^(client|wire)\//.test(to))).toEqual([]);
+  });
+
+  test('of host/ go to host/, wire/, packages, and of runtime/ only to the wall', () => {
+    const isAllowed = (to: string) => !to.startsWith('runtime/') || to === 'runtime/protocol.ts';
+    expect(
+      offenders('host/', (to) => isAllowed(to) && !/^(test|bench|client|sample-apps)\//.test(to)),
+    ).toEqual([]);
+  });
+
+  test('inside host/ go to folders before their own', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      const [, fromFolder = ''] = /^host\/([^/]+)\//.exec(from) ?? [];
+      const [, toFolder = ''] = /^host\/([^/]+)\//.exec(to) ?? [];
+      return toFolder !== '' && fromFolder !== '' && rank(toFolder) > rank(fromFolder);
+    });
+    expect(wrong).toEqual([]);
+    const upwards = imports.filter(({ from, to }) => /^host\/[^/]+\//.test(from) && /^host\/[^/]+$/.test(to));
+    expect(upwards).toEqual([]);
+  });
+
+  test('of isolated-vm happen in host/core/ only', () => {
+    const users = imports.filter(({ to }) => to === 'isolated-vm').map(({ from }) => from);
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.filter((from) => !from.startsWith('host/core/'))).toEqual([]);
+  });
+
+  test('of Node in wire/ and runtime/ do not exist', () => {
+    expect(offenders('wire/', (to) => !to.startsWith('node:'))).toEqual([]);
+    expect(offenders('runtime/', (to) => !to.startsWith('node:'))).toEqual([]);
+  });
+});
+
+test('every folder of host/ has its place in the order', () => {
+  const folders = readdirSync(join(root, 'host'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect(folders.map((entry) => entry.name).filter((name) => !hostOrder.includes(name))).toEqual([]);
+});
+
+function offenders(folder: string, isAllowed: (to: string) => boolean): Import[] {
+  return imports.filter(({ from, to }) => from.startsWith(folder) && !isAllowed(to));
+}
+
+function rank(folder: string): number {
+  return hostOrder.indexOf(folder);
+}
+
+function sourceFiles(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: false })
+    .filter((name) => /\.tsx?$/.test(name) && !name.includes('node_modules'))
+    .map((name) => join(folder, name));
+}
+
+/** Relative imports as paths from the root, packages by name. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  const from = relative(root, file);
+  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '');
+  return found.map((to) => ({
+    from,
+    to: to.startsWith('.') ? relative(root, resolve(dirname(file), to)) : to,
+  }));
+}
