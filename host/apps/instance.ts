@@ -84,7 +84,7 @@ export class Instance implements SeatHost {
   #current: Incarnation | undefined;
   #build: Build | undefined;
   /** What came while there was no script. */
-  #waiting: Delivery[] = [];
+  readonly #waiting: Delivery[] = [];
   /** Loads, reloads and recoveries happen one after the other. */
   #work: Promise<void>;
   #isClosed = false;
@@ -113,6 +113,10 @@ export class Instance implements SeatHost {
     return this.#build;
   }
 
+  get #log(): Log {
+    return this.#host.log.child({ instance: this.name, build: this.#build?.id });
+  }
+
   get clientCount(): number {
     return this.#seats.size;
   }
@@ -134,9 +138,8 @@ export class Instance implements SeatHost {
     this.#seats.set(seat.number, seat);
     this.post({ kind: 'connect', client: seat.number, info: seat.info, command: seat.command }, seat);
     const { clock, limits } = this.#host;
-    clock.setTimer(() => {
-      if (seat.standing !== 'pending') return;
-      this.#rejectSeat(seat, 'Connection timed out');
+    seat.patience = clock.setTimer(() => {
+      if (seat.standing === 'pending') this.#rejectSeat(seat, 'Connection timed out');
     }, limits.pendingConnectMs);
     return seat;
   }
@@ -145,20 +148,26 @@ export class Instance implements SeatHost {
   reload(build: Build): Promise<void> {
     return this.#enqueue(async () => {
       if (this.#isClosed || this.#build?.id === build.id) return;
-      const startedAt = this.#host.clock.monotonic();
-      const next = await this.#boot(build);
-      if (!next || this.#isClosed) return next?.script.dispose();
+      const { clock } = this.#host;
+      const startedAt = clock.monotonic();
+      const next = build.main ? await this.#boot(build) : undefined;
+      if (this.#isClosed) return next?.script.dispose();
+      if (build.main && !next) return;
+
+      const heldAt = clock.monotonic();
       const previous = this.#current;
-      const heldAt = this.#host.clock.monotonic();
       await previous?.script.hold();
-      await next.script.hold();
-      this.#adopt(next, 'reload', previous?.script.mailbox.takeAll() ?? []);
+      await next?.script.hold();
+      const leftovers = [...(previous?.script.mailbox.takeAll() ?? []), ...this.#waiting.splice(0)];
+      this.#build = build;
+      if (next) this.#adopt(next, 'reload', leftovers);
+      else this.#adoptNothing(leftovers);
       previous?.script.dispose();
-      const now = this.#host.clock.monotonic();
-      next.log.info(
-        `runs new code, ${this.#seats.size} ${this.#seats.size === 1 ? 'client' : 'clients'} kept` +
-          ` (ready in ${Math.round(now - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms)`,
-      );
+
+      const now = clock.monotonic();
+      const kept = `${this.#seats.size} ${this.#seats.size === 1 ? 'client' : 'clients'} kept`;
+      const took = `ready in ${Math.round(now - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
+      this.#log.info(`runs new code, ${kept} (${took})`);
     });
   }
 
@@ -166,19 +175,30 @@ export class Instance implements SeatHost {
   async close(why: Refusal, patienceMs: number): Promise<void> {
     if (this.#isClosed) return;
     await this.#stopScript('Application.Shutdown', patienceMs);
+    // Each client's onDisconnect follows; what the script does in them reaches nobody any more.
+    const script = this.#current?.script;
+    for (const seat of [...this.#seats.values()]) {
+      seat.end.disconnect(why);
+      this.leave(seat);
+    }
+    await script?.whenIdle(patienceMs / 4);
     this.#end(why);
   }
 
   // What seats ask for.
 
   post(delivery: Delivery, seat: ClientSeat): void {
+    if (this.#isClosed) return;
     if (seat.held && seat.standing === 'accepted' && delivery.kind !== 'disconnect') {
       seat.held.push(delivery);
       if (seat.held.length >= MAX_HELD) this.#pause(seat);
       return;
     }
     const script = this.#current?.script;
-    if (script) {
+    if (this.#build && !this.#build.main) {
+      // Not at once: the session that asked has not yet noted that it did.
+      queueMicrotask(() => this.#withoutScript(delivery));
+    } else if (script) {
       script.post(delivery);
       if (script.mailbox.isFull) this.#pause(seat);
     } else {
@@ -200,8 +220,7 @@ export class Instance implements SeatHost {
       this.#calls.set(call, { seat, name, transaction, onMissing });
       seat.calls.add(call);
     }
-    if (this.#build && !this.#build.main) this.#command(undefined, { kind: 'missing', call });
-    else this.post({ kind: 'call', client: seat.number, call, command: this.#keepable(command) }, seat);
+    this.post({ kind: 'call', client: seat.number, call, command: this.#keepable(command) }, seat);
   }
 
   reply(invocation: InvokeId, isOk: boolean, command: CommandBody): void {
@@ -212,6 +231,7 @@ export class Instance implements SeatHost {
   leave(seat: ClientSeat): void {
     if (seat.standing === 'gone') return;
     seat.standing = 'gone';
+    this.#host.clock.clearTimer(seat.patience);
     seat.held = undefined;
     this.#seats.delete(seat.number);
     this.#paused.delete(seat);
@@ -244,7 +264,7 @@ export class Instance implements SeatHost {
     }
     this.#build = built;
     if (!built.main) {
-      this.#adoptNothing();
+      this.#adoptNothing(this.#waiting.splice(0));
       return;
     }
     const first = await this.#boot(built);
@@ -253,10 +273,8 @@ export class Instance implements SeatHost {
       this.#end({ code: 'NetConnection.Connect.Rejected', description: 'The application failed to start.' });
       return;
     }
-    const waiting = this.#waiting;
-    this.#waiting = [];
     this.#current = first;
-    for (const delivery of waiting) first.script.post(delivery);
+    for (const delivery of this.#waiting.splice(0)) first.script.post(delivery);
   }
 
   /** Boots a build and runs its `onAppStart`. Undefined when that failed: the author has been told. */
@@ -334,7 +352,6 @@ export class Instance implements SeatHost {
   #adopt(next: Incarnation, reason: HandoverReason, leftovers: Delivery[]): void {
     const waiting = new Set(leftovers.map(keyOf));
     this.#current = next;
-    this.#build = next.build;
     for (const seat of this.#seats.values()) {
       const { number: client, info, command } = seat;
       if (seat.standing === 'accepted') {
@@ -370,22 +387,20 @@ export class Instance implements SeatHost {
   }
 
   /** An app without a script accepts everybody. */
-  #adoptNothing(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const delivery of waiting) this.#withoutScript(delivery);
+  #adoptNothing(leftovers: Delivery[]): void {
+    this.#current = undefined;
+    const pending = [...this.#seats.values()].filter((seat) => seat.standing === 'pending');
+    for (const { number } of pending) this.#clientCommand(undefined, { kind: 'accept', client: number });
+    for (const delivery of leftovers) this.#withoutScript(delivery);
+    for (const call of [...this.#calls.keys()]) this.#answer({ kind: 'missing', call });
   }
 
   #withoutScript(delivery: Delivery): void {
-    if (delivery.kind === 'connect') this.#command(undefined, { kind: 'accept', client: delivery.client });
-    if (delivery.kind === 'call') this.#command(undefined, { kind: 'missing', call: delivery.call });
+    if (delivery.kind === 'connect')
+      this.#clientCommand(undefined, { kind: 'accept', client: delivery.client });
+    if (delivery.kind === 'call') this.#answer({ kind: 'missing', call: delivery.call });
     if (delivery.kind === 'authorize') {
-      this.#command(undefined, {
-        kind: 'verdict',
-        request: delivery.request,
-        isAllowed: true,
-        description: '',
-      });
+      this.#verdicts.get(delivery.request)?.settle({ isAllowed: true, description: '' });
     }
   }
 
@@ -396,7 +411,7 @@ export class Instance implements SeatHost {
       code: END_CODES[end.reason],
       ...(trace.codeFrame && { detail: trace.codeFrame }),
     });
-    const leftovers = incarnation.script.mailbox.takeAll();
+    this.#waiting.unshift(...incarnation.script.mailbox.takeAll());
     const now = this.#host.clock.monotonic();
     this.#deaths = [...this.#deaths.filter((at) => now - at < DEATHS_WITHIN_MS), now];
     if (this.#deaths.length >= MAX_DEATHS) {
@@ -410,7 +425,8 @@ export class Instance implements SeatHost {
       return;
     }
     void this.#enqueue(async () => {
-      const next = await this.#boot(incarnation.build);
+      if (this.#current || this.#isClosed) return; // a reload was faster
+      const next = await this.#boot(this.#build ?? incarnation.build);
       if (this.#isClosed) return next?.script.dispose();
       if (!next) {
         this.#end({
@@ -420,9 +436,7 @@ export class Instance implements SeatHost {
         return;
       }
       await next.script.hold();
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      this.#adopt(next, end.reason, [...leftovers, ...waiting]);
+      this.#adopt(next, end.reason, this.#waiting.splice(0));
       next.log.info(`started again after ${END_NAMES[end.reason]}, ${this.#seats.size} clients kept`);
     });
   }
@@ -457,7 +471,7 @@ export class Instance implements SeatHost {
         if (this.#seats.size > 0 || this.#isClosed) return;
         if (isVetoed) return this.#scheduleUnload();
         const idleSeconds = Math.round((clock.monotonic() - idleSince) / 1000);
-        this.#host.log.info(`unloaded after ${idleSeconds} s without clients`, { instance: this.name });
+        this.#log.info(`unloaded after ${idleSeconds} s without clients`);
         this.#end({ code: 'NetConnection.Connect.AppShutdown', description: 'The instance was idle.' });
       });
     }, limits.idleInstanceMs);
@@ -510,7 +524,9 @@ export class Instance implements SeatHost {
         return this.#answer(command);
       case 'accept': {
         const seat = this.#seats.get(command.client);
-        if (seat?.standing === 'pending') seat.accept();
+        if (seat?.standing !== 'pending') return;
+        this.#host.clock.clearTimer(seat.patience);
+        seat.accept();
         return;
       }
       case 'reject': {
@@ -584,7 +600,7 @@ export class Instance implements SeatHost {
 
   #refuseAttached(seat: ClientSeat, why: string): void {
     seat.held = undefined;
-    this.#host.log.info(`client ${seat.id} is disconnected: the new script ${why}`, { instance: this.name });
+    this.#log.info(`client ${seat.id} is disconnected: the new script ${why}`);
     seat.end.disconnect({
       code: 'NetConnection.Connect.Rejected',
       description: 'The application was reloaded.',
@@ -593,7 +609,6 @@ export class Instance implements SeatHost {
 
   #rejectSeat(seat: ClientSeat, description: string): void {
     seat.end.reject(encodeValues(status('NetConnection.Connect.Rejected', description)));
-    this.leave(seat);
   }
 
   #authorize(seat: ClientSeat, action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict> {
@@ -610,8 +625,7 @@ export class Instance implements SeatHost {
       };
       const delivery: Delivery = { kind: 'authorize', request, action, client: seat.number, stream };
       this.#verdicts.set(request, { delivery, settle });
-      if (this.#build && !this.#build.main) this.#withoutScript(delivery);
-      else this.post(delivery, seat);
+      this.post(delivery, seat);
     });
   }
 
@@ -638,7 +652,7 @@ export class Instance implements SeatHost {
     const what = culprit ? nameOfHandler(culprit) : 'the script';
     if (reason === 'timeout') return `${what} ran for ${this.#host.limits.handlerMs} ms and was stopped`;
     if (reason === 'memory') return `${what} needed more than ${this.#host.limits.heapMb} MB and was stopped`;
-    return `the core process is gone: ${message}`;
+    return `its script is gone: ${message}`;
   }
 
   // Back-pressure.

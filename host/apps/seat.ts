@@ -1,4 +1,5 @@
 import type { ClientInfo, CommandBody, Delivery } from '../../runtime/protocol.ts';
+import type { Timer } from '../base/clock.ts';
 import type { ClientEnd, ConnectRequest, InvokeId, Seat, StreamEnd, Transport } from '../rtmp/ports.ts';
 import { NetStream, type StreamOwner } from '../streams/net-stream.ts';
 
@@ -39,6 +40,8 @@ export class ClientSeat implements Seat {
   held: Delivery[] | undefined;
   /** Reading from its socket is stopped because its instance cannot keep up. */
   isPaused = false;
+  /** Runs out when the script does not decide about the client. */
+  patience: Timer | undefined;
   readonly calls = new Set<number>();
   readonly #host: SeatHost;
   #queued: QueuedInvoke[] = [];

@@ -44,6 +44,9 @@ export class CoreProcess {
   readonly #socket: Duplex;
   readonly #log: Log;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #stats = new Map<number, Promise<IsolateStats>>();
+  /** Who is told when the core dies, by isolate. */
+  readonly #residents = new Map<number, (error: StagewireError) => void>();
   #nextIsolate = 1;
 
   constructor(runtime: string, log: Log, onExit: (core: CoreProcess, reason: string) => void) {
@@ -90,14 +93,22 @@ export class CoreProcess {
       for (const waiting of this.#waiting.values()) waiting.fail(error);
       this.#waiting.clear();
       onExit(this, reason);
+      for (const onDeath of this.#residents.values()) onDeath(error);
+      this.#residents.clear();
     };
     this.#child.once('error', (error) => gone(error.message));
     this.#child.once('exit', (code, signal) => gone(signal ? `killed by ${signal}` : `exit code ${code}`));
     this.#socket.write(frame(FrameKind.ready, 0, Buffer.from(runtime)));
   }
 
-  /** Makes an isolate and runs the code's top level. Rejects only when the core dies. */
-  async boot(request: BootFrame): Promise<{ isolate: number; booted: Booted }> {
+  /**
+   * Makes an isolate and runs the code's top level. Rejects only when the core dies; when it dies later, `onDeath`
+   * is called unless the isolate was disposed of before.
+   */
+  async boot(
+    request: BootFrame,
+    onDeath: (error: StagewireError) => void,
+  ): Promise<{ isolate: number; booted: Booted }> {
     await this.ready;
     const isolate = this.#nextIsolate++;
     this.isolates++;
@@ -106,6 +117,7 @@ export class CoreProcess {
       this.#socket.write(jsonFrame(FrameKind.boot, isolate, request));
     });
     if (booted.error) this.isolates--;
+    else this.#residents.set(isolate, onDeath);
     return { isolate, booted };
   }
 
@@ -123,16 +135,25 @@ export class CoreProcess {
     });
   }
 
+  /** Callers that ask while an answer is on its way share it. */
   stats(isolate: number): Promise<IsolateStats> {
-    return new Promise((resolve, reject) => {
-      this.#expect(-isolate, { stats: resolve, fail: reject });
-      this.#socket.write(frame(FrameKind.stats, isolate));
-    });
+    let asked = this.#stats.get(isolate);
+    if (!asked) {
+      asked = new Promise<IsolateStats>((resolve, reject) => {
+        this.#expect(-isolate, { stats: resolve, fail: reject });
+        this.#socket.write(frame(FrameKind.stats, isolate));
+      }).finally(() => this.#stats.delete(isolate));
+      this.#stats.set(isolate, asked);
+    }
+    return asked;
   }
 
   dispose(isolate: number): void {
     if (this.isGone) return;
     this.isolates--;
+    this.#waiting
+      .get(-isolate)
+      ?.fail(new StagewireError('E_DISPOSED', 'host', `isolate ${isolate} was disposed`));
     this.#waiting.delete(-isolate);
     this.#socket.write(frame(FrameKind.dispose, isolate));
   }

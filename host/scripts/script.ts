@@ -8,7 +8,7 @@ import {
 } from '../../runtime/protocol.ts';
 import { ByteReader } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { describeError, StagewireError } from '../base/errors.ts';
+import { StagewireError } from '../base/errors.ts';
 import { type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
 import type { CorePool } from './core-pool.ts';
 import type { CoreProcess } from './core-process.ts';
@@ -93,7 +93,7 @@ export class Script {
       monotonicMs: this.#clock.monotonic(),
       code: spec.code,
     };
-    const { isolate, booted } = await core.boot(request);
+    const { isolate, booted } = await core.boot(request, (error) => this.#coreDied(error));
     if (booted.error) throw new BootError(booted.error.message, booted.error.stack);
     this.#core = core;
     this.#isolate = isolate;
@@ -123,13 +123,23 @@ export class Script {
     await this.#turn;
   }
 
+  /** Resolves when everything posted so far has been handled, or after `patienceMs`. */
+  async whenIdle(patienceMs: number): Promise<void> {
+    const end = this.#clock.monotonic() + patienceMs;
+    while ((this.#turn || this.mailbox.length > 0) && !this.#isEnded && this.#clock.monotonic() < end) {
+      await Promise.race([this.#turn, new Promise((resolve) => setTimeout(resolve, 5))]);
+    }
+  }
+
   /** Heap and processor time. Undefined when the script has ended. */
   async stats(): Promise<IsolateStats | undefined> {
     if (this.#isEnded || !this.#core) return undefined;
     return this.#core.stats(this.#isolate).catch(() => undefined);
   }
 
+  /** May be called twice, and during a turn, whose commands are lost then. */
   dispose(): void {
+    if (this.#isEnded) return;
     this.#end();
     this.#core?.dispose(this.#isolate);
   }
@@ -161,17 +171,20 @@ export class Script {
     let done: Done;
     try {
       done = await core.turn(this.#isolate, this.#clock.now(), this.#clock.monotonic(), seed, records);
-    } catch (error) {
-      if (this.#isEnded) return;
-      this.#end();
-      // What the turn had handled is gone with the core: nobody knows how far it came.
-      this.#listener.onEnd({ reason: 'crash', message: describeError(error), stack: '', culprit: undefined });
-      return;
+    } catch {
+      return; // the core died, or the script was disposed of: both are known already
     }
     if (this.#isEnded) return;
     this.#deliver(done.commands);
     if (done.end === TurnEnd.failed) this.#listener.onError(done.message, done.stack);
     if (done.end === TurnEnd.timeout || done.end === TurnEnd.memory) this.#died(done, records);
+  }
+
+  /** What a turn under way had handled is gone with the core: nobody knows how far it came. */
+  #coreDied(error: StagewireError): void {
+    if (this.#isEnded) return;
+    this.#end();
+    this.#listener.onEnd({ reason: 'crash', message: error.message, stack: '', culprit: undefined });
   }
 
   #died(done: Done, records: Uint8Array): void {
