@@ -1,0 +1,77 @@
+/**
+ * `npm run bench [-- NAME ...] [--json FILE] [--profile DIR]`. Each figure is printed beside its floor, measured in
+ * the same run: on a busy machine the ratio tells more than the figure.
+ */
+import { execFileSync, type StdioOptions } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { benchCalls } from './calls.ts';
+import { benchReload } from './reload.ts';
+import { benchStart } from './start.ts';
+import { printReport, type Report, ratioTo } from './support/figures.ts';
+import { profileInto, root } from './support/server.ts';
+
+const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
+  start: benchStart,
+  calls: benchCalls,
+  reload: benchReload,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, profile: { type: 'string' } },
+});
+const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
+if (unknown.length > 0) {
+  console.error(`no benchmark ${unknown.join(', ')}: there are ${Object.keys(benchmarks).join(', ')}`);
+  process.exit(2);
+}
+if (values.profile !== undefined) profileInto(resolve(values.profile));
+
+const machine = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: availableParallelism(),
+  node: process.version,
+  load: loadavg()[0]!,
+  commit: commit(),
+};
+console.log(
+  `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.load.toFixed(2)}, commit ${machine.commit}`,
+);
+
+const reports: Report[] = [];
+for (const name of names) {
+  const report = await benchmarks[name]!();
+  printReport(report);
+  reports.push(report);
+}
+if (values.json !== undefined) writeJson(values.json);
+process.exit(0);
+
+function writeJson(file: string): void {
+  const withRatios = reports.map((report) => ({
+    ...report,
+    figures: report.figures.map((figure) => ({
+      ...figure,
+      floors: figure.floors.map((floor) => ({ ...floor, ratio: ratioTo(figure, floor) })),
+    })),
+  }));
+  const at = new Date().toISOString();
+  writeFileSync(file, `${JSON.stringify({ at, machine, reports: withRatios }, null, 2)}\n`);
+}
+
+function commit(): string {
+  try {
+    const quiet = ['ignore', 'pipe', 'ignore'] satisfies StdioOptions;
+    return execFileSync('git', ['describe', '--always', '--dirty'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: quiet,
+    }).trim();
+  } catch {
+    return 'unknown';
+  }
+}

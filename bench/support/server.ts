@@ -1,0 +1,65 @@
+import type { ChildProcess } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { lineOf, startNode, stopChild } from './children.ts';
+import { childrenOf } from './cpu.ts';
+
+export const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** A Stagewire server in a process of its own. */
+export interface StagewireServer {
+  readonly pid: number;
+  readonly port: number;
+  /** From starting the process to its ready line. */
+  readonly readyMs: number;
+  /** The processes that run scripts, at this moment. */
+  corePids(): number[];
+  stop(): Promise<void>;
+}
+
+let profileFolder: string | undefined;
+
+/** From now on servers write V8 profiles of their host process there when they stop. */
+export function profileInto(folder: string): void {
+  profileFolder = folder;
+}
+
+export async function startServer(apps: string): Promise<StagewireServer> {
+  const data = join(apps, '..', 'data');
+  const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const options = ['--rtmp', '0', '--http', '0', '--apps', apps, '--data', data, '--log', 'json'];
+  const startedAt = performance.now();
+  const child = startNode([...profiling, join(root, 'host/main.ts'), ...options], { cwd: root });
+  const [, port] = await lineOf(child, /^stagewire ready rtmp:\/\/[^ ]*:(\d+) /);
+  return {
+    pid: child.pid!,
+    port: Number(port),
+    readyMs: performance.now() - startedAt,
+    corePids: () => childrenOf(child.pid!, 'host/core/main.ts'),
+    stop: () => stopChild(child),
+  };
+}
+
+/** One of the floors: a process that prints `ready PORT`. */
+export interface FloorServer {
+  readonly pid: number;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+export async function startFloor(file: string): Promise<FloorServer> {
+  const child: ChildProcess = startNode([join(root, 'bench/floors', file)]);
+  const [, port] = await lineOf(child, /^ready (\d+)$/);
+  return { pid: child.pid!, port: Number(port), stop: () => stopChild(child) };
+}
+
+/** A copy of bench/apps that may be changed, and that is gone when the bench ends. */
+export function copyApps(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'stagewire-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const apps = join(folder, 'apps');
+  cpSync(join(root, 'bench/apps'), apps, { recursive: true });
+  return apps;
+}
