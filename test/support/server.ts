@@ -1,0 +1,240 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import type { Limits } from '../../host/base/limits.ts';
+import { DEADLINE_MS, inTime, Journal } from './journal.ts';
+
+export const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The files of one application: relative path and content. */
+export type AppFiles = Record<string, string>;
+
+export interface ServerOptions {
+  /** Applications to begin with, by name. */
+  apps?: Record<string, AppFiles>;
+  /** Folders of `sample-apps` to copy. */
+  samples?: string[];
+  limits?: Partial<Limits>;
+  log?: 'json' | 'pretty';
+  logLevel?: 'debug' | 'info';
+  /** The content of the file for `--admin-token-file`. */
+  adminToken?: string;
+}
+
+/** One line of the server's log. In `pretty` mode only `message` is filled. */
+export interface LogRecord {
+  level: string;
+  message: string;
+  instance?: string;
+  build?: string;
+  code?: string;
+  detail?: string;
+  [field: string]: unknown;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** A Stagewire server in a process of its own, with folders of its own. */
+export class TestServer {
+  readonly log = new Journal<LogRecord>('the log', (record) => JSON.stringify(record).slice(0, 300));
+  readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  readonly appsFolder: string;
+  /** `rtmp://127.0.0.1:PORT`. */
+  rtmp = '';
+  /** `http://127.0.0.1:PORT`. */
+  http = '';
+  output = '';
+  errors = '';
+  readonly #folder: string;
+  readonly #child: ChildProcess;
+
+  constructor(options: ServerOptions = {}) {
+    this.#folder = mkdtempSync(join(tmpdir(), 'stagewire-test-'));
+    this.appsFolder = join(this.#folder, 'apps');
+    mkdirSync(this.appsFolder);
+    for (const [name, files] of Object.entries(options.apps ?? {})) this.writeApp(name, files);
+    for (const name of options.samples ?? []) this.copySample(name);
+    const config = join(this.#folder, 'config.json');
+    const { limits = {}, logLevel = 'info', log = 'json', adminToken } = options;
+    writeFileSync(config, JSON.stringify({ limits, logLevel }));
+    const args = ['--apps', this.appsFolder, '--data', join(this.#folder, 'data'), '--log', log];
+    args.push('--rtmp', '0', '--http', '0', '--config', config);
+    if (adminToken !== undefined) {
+      const file = join(this.#folder, 'token');
+      writeFileSync(file, `${adminToken}\n`);
+      args.push('--admin-token-file', file);
+    }
+    this.#child = spawn(process.execPath, [join(root, 'host/main.ts'), ...args], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.add(this.#child);
+    this.exited = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => {
+        running.delete(this.#child);
+        this.log.end(`the server left with ${signal ?? code}${this.errors && `: ${this.errors}`}`);
+        resolve({ code, signal });
+      });
+    });
+    let line = '';
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text;
+      const lines = (line + text).split('\n');
+      line = lines.pop() ?? '';
+      for (const each of lines) this.log.add(parseLine(each));
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text;
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get rtmpPort(): number {
+    return Number(new URL(this.rtmp).port);
+  }
+
+  async ready(): Promise<this> {
+    const { message } = await this.log.waitFor('the ready line', ({ message }) =>
+      message.startsWith('stagewire ready'),
+    );
+    const [, , rtmp = '', http = ''] = message.split(' ');
+    this.rtmp = rtmp;
+    this.http = http;
+    return this;
+  }
+
+  /** Makes or replaces an application's folder. */
+  writeApp(name: string, files: AppFiles): void {
+    mkdirSync(join(this.appsFolder, name), { recursive: true });
+    for (const [file, content] of Object.entries(files)) this.writeFile(`${name}/${file}`, content);
+  }
+
+  /** `path` is relative to the applications folder. */
+  writeFile(path: string, content: string): void {
+    const file = join(this.appsFolder, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+
+  readFile(path: string): string {
+    return readFileSync(join(this.appsFolder, path), 'utf8');
+  }
+
+  remove(path: string): void {
+    rmSync(join(this.appsFolder, path), { recursive: true });
+  }
+
+  copySample(name: string): void {
+    cpSync(join(root, 'sample-apps', name), join(this.appsFolder, name), { recursive: true });
+  }
+
+  /** Waits for a record whose message contains `text`, or that `matches`, from the place `from` on. */
+  waitForLog(matches: string | ((record: LogRecord) => boolean), from = 0): Promise<LogRecord> {
+    const test = typeof matches === 'string' ? (r: LogRecord) => r.message.includes(matches) : matches;
+    return this.log.waitFor(`a line with ${String(matches)}`, test, from);
+  }
+
+  /** Process ids of the cores: the children of the server that run host/core/main.ts. */
+  corePids(): number[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => {
+        const [parent, command] = processOf(pid);
+        return parent === this.pid && command.includes('host/core/main.ts');
+      })
+      .map(Number);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** SIGTERM; the server has to leave with code 0. */
+  async stop(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    const { code, signal } = await inTime('the server to stop', this.exited);
+    expect({ code, signal, errors: this.errors }).toEqual({ code: 0, signal: null, errors: '' });
+  }
+
+  /** Whatever happened: the process ends and its folders go. */
+  async destroy(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.exited;
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** A server for all tests of a file. Its clean stop is asserted after the last of them. */
+export function useServer(options: ServerOptions = {}): TestServer {
+  let server: TestServer | undefined;
+  beforeAll(async () => {
+    server = new TestServer(options);
+    await server.ready();
+  }, DEADLINE_MS * 2);
+  afterAll(async () => {
+    try {
+      await server?.stop();
+    } finally {
+      await server?.destroy();
+    }
+  }, DEADLINE_MS * 2);
+  // Tests get the object before the server starts: every use is looked up when it happens.
+  return new Proxy({} as TestServer, {
+    get(_, member) {
+      if (!server) throw new Error('the server runs only inside of tests');
+      const value = Reflect.get(server, member, server) as unknown;
+      return typeof value === 'function' ? value.bind(server) : value;
+    },
+  });
+}
+
+/** A server for one test, killed when the test ends. */
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const server = new TestServer(options);
+  onTestFinished(() => server.destroy());
+  return server.ready();
+}
+
+/** Runs the command line and waits for its end: for what must not start. */
+export async function runMain(...args: string[]): Promise<{ code: number; output: string; errors: string }> {
+  const child = spawn(process.execPath, [join(root, 'host/main.ts'), ...args], { cwd: tmpdir() });
+  running.add(child);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  const exit = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)));
+  const code = await inTime('the command line to end', exit);
+  running.delete(child);
+  return { code, output, errors };
+}
+
+function parseLine(line: string): LogRecord {
+  if (!line.startsWith('{')) return { level: '', message: line };
+  return JSON.parse(line) as LogRecord;
+}
+
+/** Parent and command line; a process that has just ended has neither. */
+function processOf(pid: string): [number, string] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    return [parent, readFileSync(`/proc/${pid}/cmdline`, 'utf8')];
+  } catch {
+    return [0, ''];
+  }
+}
