@@ -2,7 +2,7 @@ import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
 import type { CommandBody } from './protocol.ts';
 
-/** Message type 17: a command whose body starts with a format selector (wire.md, section 4). */
+/** Message type 17: a command whose body starts with a format selector (RTMP 1.0, section 7.1.1). */
 const COMMAND_AMF3 = 17;
 
 const limits = { depth: 64, values: 65536 };
@@ -22,7 +22,7 @@ export interface Arguments {
 /** Decodes a command as its client sent it. The host has walked the bytes: they are well formed. */
 export function decodeArguments(command: CommandBody): Arguments {
   const reader = new ByteReader(command.body);
-  // The selector may be missing (wire.md, section 4): then the name's string marker comes first.
+  // Some clients leave the selector out: then the name's string marker comes first.
   if (command.type === COMMAND_AMF3 && reader.peek() !== 2) reader.skip(1);
   const decoder = new Amf0Decoder(reader, limits);
   const name = decoder.value();

@@ -9,7 +9,7 @@ import { endLive, Stream, setLive, streamFor } from './stream.ts';
 
 type Handlers = Record<string, unknown>;
 
-/** The `application` object and the life of its clients (server-api.md, sections 4 and 5). */
+/** The `application` object and the life of its clients (Server-Side ActionScript Language Reference, class Application). */
 export class ApplicationSide {
   /** What scripts see as `application`: theirs to extend, handlers are looked up on it at call time. */
   readonly application: Handlers = {};
@@ -63,7 +63,7 @@ export class ApplicationSide {
     this.#byNumber.set(number, client);
     if (!this.#has('onConnect')) return this.#accept(client);
     this.#run('onConnect', [client, ...args], (outcome) => {
-      // Only the booleans decide; anything else leaves the client pending (server-api.md, 4.2).
+      // Only the booleans decide; anything else leaves the client pending.
       if (!outcome.isOk) this.#reject(client, 'Script error');
       else if (outcome.value === true) this.#accept(client);
       else if (outcome.value === false) this.#reject(client, '');

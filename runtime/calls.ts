@@ -11,7 +11,7 @@ const MAX_PATH = 16;
 
 /**
  * A call by a client: a method of its Client object, `a/b/m` and `a.b.m` alike reaching `client.a.b.m` with
- * `this` being `client.a.b` (server-api.md, 7.1). The answer goes back unless `call` is 0.
+ * `this` being `client.a.b` (Server-Side ActionScript Language Reference, class Client). The answer goes back unless `call` is 0.
  */
 export function dispatchCall(outbox: Outbox, client: Client, call: number, command: CommandBody): void {
   const fail = (description: string) => {

@@ -46,7 +46,7 @@ export class Client {
   }
 }
 
-/** What `client.call` takes for the answer (server-api.md, 7.3). */
+/** What `client.call` takes for the answer (Server-Side ActionScript Language Reference, Client.call). */
 export interface ResultObject {
   onResult?(value: unknown): void;
   onStatus?(info: unknown): void;
@@ -82,7 +82,7 @@ interface Pending {
   onFailure(info: FailureInfo): void;
 }
 
-/** The info object of a failed call (server-api.md, 7.2). */
+/** The info object of a failed call (`NetConnection.Call.Failed`). */
 export interface FailureInfo {
   level: 'error';
   code: string;

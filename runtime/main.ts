@@ -134,7 +134,7 @@ function installGlobals(
       throw new TypeError(`queueMicrotask: expected a function, got ${typeof fn}`);
     new StagePromise<void>((resolve) => resolve()).then(() => void Reflect.apply(fn, undefined, []));
   });
-  // Time and memory that no limit covers, and the ends of objects, which no two runs agree on (DESIGN.md, "The wall").
+  // Time and memory that no limit covers, and the ends of objects, which no two runs agree on (ARCHITECTURE.md, "The wall").
   for (const name of ['WeakRef', 'FinalizationRegistry', 'Atomics', 'SharedArrayBuffer', 'WebAssembly']) {
     Reflect.deleteProperty(global, name);
   }

@@ -79,7 +79,7 @@ export function installPromise(global: typeof globalThis, sharedHeader: Int32Arr
   });
 }
 
-/** Whether a promise was made since the last call. An event that made one ends its entry (DESIGN.md, "The wall"). */
+/** Whether a promise was made since the last call. An event that made one ends its entry (ARCHITECTURE.md, "The wall"). */
 export function takeTouched(): boolean {
   const was = isTouched;
   isTouched = false;

@@ -21,7 +21,7 @@ export interface ClientInfo {
   secure: boolean;
 }
 
-/** An AMF command body as it came from a client: message type 17 or 20, then the bytes (wire.md, section 9). */
+/** An AMF command body as it came from a client: message type 17 or 20, then the bytes (RTMP 1.0, section 7.1.1). */
 export interface CommandBody {
   type: number;
   body: Uint8Array;

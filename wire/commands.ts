@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter } from './bytes.ts';
 import { MessageType, type RtmpMessage } from './messages.ts';
 import type { AmfLimits, AmfValue } from './values.ts';
 
-/** How a command message begins (wire.md, section 9): its name and transaction id. */
+/** How a command message begins (RTMP 1.0, section 7.2): its name and transaction id. */
 export interface CommandHead {
   name: string;
   /** 0: no answer wanted. Echoed bit for bit. */
@@ -47,7 +47,7 @@ export function decodeValues(message: RtmpMessage, limits: AmfLimits, maxValues:
   return values;
 }
 
-/** Types 15 to 17 begin with a format selector, which some senders leave out (wire.md, section 4). */
+/** Types 15 to 17 begin with a format selector, which some senders leave out. */
 function valuesOf(message: RtmpMessage): ByteReader {
   const reader = new ByteReader(message.payload);
   const hasSelector = message.type === MessageType.CommandAmf3 || message.type === MessageType.DataAmf3;

@@ -50,18 +50,6 @@ const mailboxLimits = {
   pendingCommands: whole(0, 10_000, 64),
 };
 
-/** How cores are watched (DESIGN.md, "Processes"). */
-const coreLimits = {
-  /** Isolates in one core process. Default 50. */
-  instancesPerCore: whole(1, 1000, 50),
-  /** What a turn may take beyond `handlerMs` before its isolate counts as stuck. Default 250. */
-  stuckGraceMs: whole(10, minute, 250),
-  /** A core whose memory grew by more than this is killed. Default 512. */
-  coreGrowthMb: whole(64, 65_536, 512),
-  /** The same within a quarter of a second of one turn. Default 256. */
-  coreBurstMb: whole(32, 65_536, 256),
-};
-
 /** Sockets and sessions, whatever the transport. */
 const connectionLimits = {
   /** Connections to the server. Default 10000. */
@@ -127,7 +115,6 @@ export const limitsSchema = z
   .strictObject({
     ...scriptLimits,
     ...mailboxLimits,
-    ...coreLimits,
     ...connectionLimits,
     ...messageLimits,
     ...mediaLimits,

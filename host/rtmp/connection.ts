@@ -18,7 +18,7 @@ import type { Transport } from './ports.ts';
 
 /** Chunk size of what we send: media messages go out in few chunks, and FFmpeg copies it for its own. */
 const CHUNK_BYTES = 60_000;
-/** What acknowledgements are sent for at least, whatever the peer asked (wire.md, section 5). */
+/** What acknowledgements are sent for at least, whatever the peer asked. */
 const ACK_WINDOW = 2_500_000;
 const FORMAT = `rtmp-${CHUNK_BYTES}`;
 
@@ -33,7 +33,7 @@ export interface MessageHandler {
 /** What ended a connection from our side, for the log. */
 export type OnDrop = (error: StagewireError) => void;
 
-/** RTMP over one TCP or TLS socket: handshake, chunks, acknowledgements, pings (wire.md, sections 1 to 6). */
+/** RTMP over one TCP or TLS socket: handshake, chunks, acknowledgements, pings (RTMP 1.0, sections 5 and 7.1). */
 export class RtmpConnection implements Transport {
   readonly protocol: string;
   readonly isSecure: boolean;

@@ -11,7 +11,7 @@ export interface AppAddress {
 
 /**
  * Splits the `app` of a connect command: `live/room1?token=x` is application `live`, instance `room1`
- * (wire.md, section 9.1). An empty one is looked for in `tcUrl`.
+ * (RTMP 1.0, section 7.2.1.1). An empty one is looked for in `tcUrl`.
  */
 export function parseApp(app: string, tcUrl: string): AppAddress {
   const [path, query] = cut(app !== '' ? app : pathOf(tcUrl), '?');

@@ -89,7 +89,7 @@ export interface ClientEnd {
   disconnect(why?: Refusal): void;
 }
 
-/** `play` as the client asked for it; times in milliseconds, -2 and -1 as in server-api.md, 18.2. */
+/** `play` as the client asked for it; times in milliseconds, -2000 live or recorded, -1000 live only. */
 export interface PlayRequest {
   name: string;
   query: string;

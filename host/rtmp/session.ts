@@ -40,7 +40,7 @@ type State =
   | { at: 'closed' };
 
 /**
- * One NetConnection: connect, calls both ways, streams (wire.md, sections 9 and 10). It knows messages, not chunks,
+ * One NetConnection: connect, calls both ways, streams (RTMP 1.0, section 7.2). It knows messages, not chunks,
  * so that every transport shares it.
  */
 export class Session implements ClientEnd {
@@ -245,7 +245,7 @@ export class Session implements ClientEnd {
     else this.#state = { at: 'pending', seat, transaction: head.transaction, encoding, held: [] };
   }
 
-  /** What comes before the answer to connect; clients accept it while they wait (wire.md, section 9.1). */
+  /** What comes before the answer to connect; clients accept it while they wait (RTMP 1.0, section 7.2.1.1). */
   #greet(): void {
     const bandwidth = { windowBytes: WINDOW_BYTES, limit: PeerBandwidthLimit.Dynamic };
     this.#transport.send(controlMessage(MessageType.WindowAckSize, encodeWindowAckSize(WINDOW_BYTES)));
@@ -311,7 +311,7 @@ export class Session implements ClientEnd {
       case 'initStream':
       case '@setDataFrame':
       case 'setPeerInfo':
-        // Reserved: these never reach the application as calls (server-api.md, 7.1).
+        // Reserved: these never reach the application as calls.
         if (transaction !== 0) this.#callFailed(transaction, `${name} is not a method.`);
         return;
       default:
@@ -319,7 +319,7 @@ export class Session implements ClientEnd {
     }
   }
 
-  /** What encoders and players expect of every server when the script does not answer (wire.md, 9.4 to 9.7). */
+  /** What encoders and players expect of every server when the script does not answer. */
   #encoderCommand(name: string, transaction: number, message: RtmpMessage): void {
     const wanted = this.#values(message).args[0];
     const details = typeof wanted === 'string' ? wanted : '';

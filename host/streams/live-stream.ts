@@ -28,7 +28,7 @@ export interface Publisher {
 
 /**
  * One live stream: a name with at most one source and any number of viewers, who stay when the source goes and go
- * on with the next (server-api.md, section 9). What arrives in one round of the event loop goes to each viewer as
+ * on with the next. What arrives in one round of the event loop goes to each viewer as
  * one write, of bytes that all viewers of a format share.
  */
 export class LiveStream {

@@ -39,7 +39,7 @@ type State =
   | { at: 'publishing'; request: StreamRequest; stream: LiveStream; publisher: Publisher }
   | { at: 'playing'; request: PlayRequest; stream: LiveStream; viewer: Viewer };
 
-/** One NetStream of one client: its state, and the statuses that the client hears (wire.md, sections 10 to 13). */
+/** One NetStream of one client: its state, and the statuses that the client hears (RTMP 1.0, section 7.2.2). */
 export class NetStream implements StreamEnd {
   readonly #id: number;
   readonly #transport: Transport;
@@ -213,7 +213,7 @@ function dataMessage(timestamp: number, name: string, value: AmfValue): RtmpMess
   return { type: MessageType.DataAmf0, streamId: 0, timestamp, payload: encodeData(name, value) };
 }
 
-/** FFmpeg as a player looks for stream properties in an ECMA array only (wire.md, section 13). */
+/** FFmpeg as a player looks for stream properties in an ECMA array only. */
 function asEcmaArray(value: AmfValue): AmfValue {
   const isPlain =
     typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

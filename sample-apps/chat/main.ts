@@ -23,11 +23,11 @@ application.onConnect = (client, wanted) => {
   }
   member.name = name;
   application.acceptConnection(client);
-  application.broadcastMsg('joined', name);
+  // After this file was saved everybody passes here again: they are still in the room, and nobody joined.
+  if (!client.reconnected) application.broadcastMsg('joined', name);
   return true;
 };
 
-// A new version of this file keeps everybody who is here: the name comes from the connect arguments again.
 application.onDisconnect = (client) => application.broadcastMsg('left', (client as Member).name);
 
 Object.assign(Client.prototype, {
