@@ -63,10 +63,7 @@ export class FrameReader {
 
     let bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts, this.#buffered);
     while (bytes.length >= 4) {
-      const length = bytes.readUInt32BE(0);
-      if (length < FRAME_HEAD - 4 || length > MAX_FRAME_BYTES) {
-        throw new StagewireError('E_FRAME', 'host', `a frame of ${length} bytes on the core's socket`);
-      }
+      const length = frameLength(bytes);
       if (bytes.length < 4 + length) break;
       const body = bytes.subarray(FRAME_HEAD, 4 + length);
       this.#onFrame({ kind: bytes[4]!, isolate: bytes.readUInt32BE(5), body });
@@ -79,8 +76,14 @@ export class FrameReader {
   /** How many bytes must be there before it is worth joining them. */
   #needed(): number {
     const first = this.#parts[0]!;
-    return first.length >= 4 ? 4 + first.readUInt32BE(0) : 4;
+    return first.length >= 4 ? 4 + frameLength(first) : 4;
   }
+}
+
+function frameLength(bytes: Buffer): number {
+  const length = bytes.readUInt32BE(0);
+  if (length >= FRAME_HEAD - 4 && length <= MAX_FRAME_BYTES) return length;
+  throw new StagewireError('E_FRAME', 'host', `a frame of ${length} bytes on the core's socket`);
 }
 
 /** A frame as one buffer, ready to write. */

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { parseApp, parseStreamName } from '../../../host/rtmp/names.ts';
+
+describe('the app of a connect command', () => {
+  const cases = [
+    { app: 'live', tcUrl: '', is: { app: 'live', instance: '_definst_', query: '' } },
+    { app: 'live/', tcUrl: '', is: { app: 'live', instance: '_definst_', query: '' } },
+    { app: '/live/room1/', tcUrl: '', is: { app: 'live', instance: 'room1', query: '' } },
+    { app: 'live/a/b', tcUrl: '', is: { app: 'live', instance: 'a/b', query: '' } },
+    {
+      app: 'live/room1?user=x&a=/b',
+      tcUrl: '',
+      is: { app: 'live', instance: 'room1', query: 'user=x&a=/b' },
+    },
+    { app: '', tcUrl: 'rtmp://host:1935/live/x?k=1', is: { app: 'live', instance: 'x', query: 'k=1' } },
+    { app: 'live/50%25', tcUrl: '', is: { app: 'live', instance: '50%25', query: '' } },
+    { app: 'живо/зал', tcUrl: '', is: { app: 'живо', instance: 'зал', query: '' } },
+  ];
+  for (const { app, tcUrl, is } of cases) {
+    test(`"${app || tcUrl}" is ${is.app}/${is.instance}`, () => expect(parseApp(app, tcUrl)).toEqual(is));
+  }
+
+  for (const app of [
+    '',
+    '/',
+    '..',
+    'live/..',
+    'live/../x',
+    'live//x',
+    '.hidden',
+    'a\\b',
+    'a\u0000',
+    'live/a\nb',
+    'x'.repeat(300),
+  ]) {
+    test(`${JSON.stringify(app.slice(0, 20))} is refused`, () => {
+      expect(() => parseApp(app, '')).toThrow(expect.objectContaining({ code: 'E_NAME', blame: 'peer' }));
+    });
+  }
+});
+
+describe('a stream name', () => {
+  const cases = [
+    { text: 'cam', is: { name: 'cam', query: '' } },
+    { text: 'cam?token=x?y', is: { name: 'cam', query: 'token=x?y' } },
+    { text: 'mp4:shows/one.f4v', is: { name: 'shows/one.f4v', query: '' } },
+    { text: 'flv:cam', is: { name: 'cam', query: '' } },
+    { text: 'a=b-c', is: { name: 'a=b-c', query: '' } },
+  ];
+  for (const { text, is } of cases)
+    test(`"${text}" is ${is.name}`, () => expect(parseStreamName(text)).toEqual(is));
+
+  for (const text of ['', '?x', '../x', 'a/../b', '/abs', 'a\\b', 'mp4:', 'a\u0000']) {
+    test(`${JSON.stringify(text)} is refused`, () => {
+      expect(() => parseStreamName(text)).toThrow(expect.objectContaining({ code: 'E_NAME' }));
+    });
+  }
+});

@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import { decodeAll, Mailbox } from '../../../host/scripts/mailbox.ts';
+import type { Delivery } from '../../../runtime/protocol.ts';
+
+const call = (number: number, bytes = 10): Delivery => ({
+  kind: 'call',
+  client: 1,
+  call: number,
+  command: { type: 20, body: new Uint8Array(bytes) },
+});
+const numbers = (deliveries: Delivery[]) =>
+  deliveries.map((delivery) => (delivery.kind === 'call' ? delivery.call : 0));
+const roomy = { records: 1000, bytes: 10_000_000 };
+
+describe('a mailbox', () => {
+  test('gives all that waits as one batch, in order, and is empty then', () => {
+    const mailbox = new Mailbox(roomy);
+    for (const number of [1, 2, 3]) mailbox.post(call(number));
+    expect(numbers(decodeAll(mailbox.take()))).toEqual([1, 2, 3]);
+    expect(mailbox.length).toBe(0);
+    expect(mailbox.take()).toHaveLength(0);
+  });
+
+  test('cuts large backlogs into turns without splitting a delivery', () => {
+    const mailbox = new Mailbox(roomy);
+    for (let number = 1; number <= 20; number++) mailbox.post(call(number, 50_000));
+    const turns: number[][] = [];
+    for (let batch = mailbox.take(); batch.length > 0; batch = mailbox.take()) {
+      expect(batch.length).toBeLessThan(400_000);
+      turns.push(numbers(decodeAll(batch)));
+    }
+    expect(turns.length).toBeGreaterThan(2);
+    expect(turns.flat()).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+  });
+
+  test('is full at its count of records and has room again at half of it', () => {
+    const mailbox = new Mailbox({ records: 4, bytes: 1_000_000 });
+    for (let number = 1; number <= 3; number++) mailbox.post(call(number));
+    expect(mailbox.isFull).toBe(false);
+    mailbox.post(call(4));
+    expect([mailbox.isFull, mailbox.hasRoom]).toEqual([true, false]);
+    mailbox.take();
+    expect([mailbox.isFull, mailbox.hasRoom]).toEqual([false, true]);
+  });
+
+  test('is full at its bytes', () => {
+    const mailbox = new Mailbox({ records: 1000, bytes: 1000 });
+    mailbox.post(call(1, 900));
+    expect(mailbox.isFull).toBe(false);
+    mailbox.post(call(2, 100));
+    expect(mailbox.isFull).toBe(true);
+  });
+
+  test('hands everything to a successor', () => {
+    const mailbox = new Mailbox(roomy);
+    for (let number = 1; number <= 10; number++) mailbox.post(call(number, 60_000));
+    expect(numbers(mailbox.takeAll())).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect([mailbox.length, mailbox.hasRoom]).toEqual([0, true]);
+  });
+});

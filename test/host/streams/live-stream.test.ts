@@ -1,0 +1,287 @@
+import { describe, expect, test } from 'vitest';
+import type { Transport } from '../../../host/rtmp/ports.ts';
+import { LiveStream } from '../../../host/streams/live-stream.ts';
+import { Viewer } from '../../../host/streams/viewer.ts';
+import { encodeData } from '../../../wire/commands.ts';
+import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
+
+const limits = { gopBytes: 1000, viewerQueueBytes: 1000, slowViewerMs: 50 };
+
+/** A transport that notes what is written, one word a message, and can be told to be slow. */
+class NotingTransport implements Transport {
+  readonly protocol = 'test';
+  readonly isSecure = false;
+  readonly address = '';
+  readonly format: string;
+  queuedBytes = 0;
+  serialized = 0;
+  readonly writes: string[] = [];
+
+  constructor(format = 'test') {
+    this.format = format;
+  }
+
+  get words(): string[] {
+    return this.writes.flatMap((write) => write.trim().split(' '));
+  }
+
+  serialize(message: RtmpMessage, streamId: number): Buffer {
+    this.serialized++;
+    return Buffer.from(`${nameOf(message)}@${message.timestamp}${streamId === 1 ? '' : `#${streamId}`} `);
+  }
+
+  write(bytes: Buffer): void {
+    this.writes.push(bytes.toString());
+  }
+
+  send(): void {}
+  setReading(): void {}
+  accepted(): void {}
+  close(): void {}
+}
+
+const bodies: Record<string, { type: number; payload: number[] }> = {
+  config: { type: MessageType.Video, payload: [0x17, 0, 0, 0, 0, 1, 2] },
+  key: { type: MessageType.Video, payload: [0x17, 1, 0, 0, 0, 9] },
+  inter: { type: MessageType.Video, payload: [0x27, 1, 0, 0, 0, 9] },
+  aac: { type: MessageType.Audio, payload: [0xaf, 0, 0x12, 0x10] },
+  sound: { type: MessageType.Audio, payload: [0xaf, 1, 9] },
+};
+
+function media(name: keyof typeof bodies, timestamp: number): RtmpMessage {
+  const { type, payload } = bodies[name]!;
+  return { type, streamId: 1, timestamp, payload: Uint8Array.from(payload) };
+}
+
+function nameOf({ type, payload }: RtmpMessage): string {
+  if (type === MessageType.DataAmf0) return 'meta';
+  const found = Object.entries(bodies).find(
+    ([, body]) => body.type === type && body.payload.every((byte, i) => payload[i] === byte),
+  );
+  return found?.[0] ?? 'unknown';
+}
+
+const meta: RtmpMessage = {
+  type: MessageType.DataAmf0,
+  streamId: 1,
+  timestamp: 0,
+  payload: encodeData('onMetaData', {}),
+};
+const publisher = { clientId: 'a', evict() {} };
+const silent = { published() {}, unpublished() {}, tooSlow() {} };
+const settle = () => new Promise<void>((resolve) => queueMicrotask(resolve));
+
+function watch(stream: LiveStream, transport = new NotingTransport(), streamId = 1, events = silent) {
+  const viewer = new Viewer(transport, streamId, events);
+  stream.join(viewer);
+  return { transport, viewer };
+}
+
+function onAir(): LiveStream {
+  const stream = new LiveStream('s', limits, () => {});
+  stream.publish(publisher);
+  stream.setDataFrame('onMetaData', meta);
+  stream.push(media('config', 0));
+  stream.push(media('aac', 0));
+  return stream;
+}
+
+describe('a live stream', () => {
+  test('gives a late joiner metadata and headers at the time of the key frame, and all since it', async () => {
+    const stream = onAir();
+    for (const [name, at] of [
+      ['key', 0],
+      ['inter', 40],
+      ['key', 5000],
+      ['sound', 5010],
+      ['inter', 5040],
+    ] as const) {
+      stream.push(media(name, at));
+    }
+    await settle();
+    const { transport } = watch(stream);
+    expect(transport.words).toEqual([
+      'meta@5000',
+      'config@5000',
+      'aac@5000',
+      'key@5000',
+      'sound@5010',
+      'inter@5040',
+    ]);
+    stream.push(media('inter', 5080));
+    await settle();
+    expect(transport.words.at(-1)).toBe('inter@5080');
+  });
+
+  test('keeps inter frames from a viewer that has no key frame yet, not its sound', async () => {
+    const stream = onAir();
+    const { transport } = watch(stream);
+    for (const [name, at] of [
+      ['inter', 40],
+      ['sound', 50],
+      ['inter', 80],
+      ['key', 120],
+      ['inter', 160],
+    ] as const) {
+      stream.push(media(name, at));
+    }
+    await settle();
+    expect(transport.words).toEqual(['meta@50', 'config@50', 'aac@50', 'sound@50', 'key@120', 'inter@160']);
+  });
+
+  test('writes one round as one buffer that viewers of a format and stream id share', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    await settle();
+    const a = new NotingTransport();
+    const viewers = [
+      watch(stream, a),
+      watch(stream),
+      watch(stream, new NotingTransport(), 2),
+      watch(stream, new NotingTransport('other')),
+    ];
+    for (const { transport } of viewers) {
+      transport.writes.length = 0;
+      transport.serialized = 0;
+    }
+    for (const at of [40, 80, 120]) stream.push(media('inter', at));
+    await settle();
+    expect(viewers.map(({ transport }) => transport.writes.map((write) => write.trim()))).toEqual([
+      ['inter@40 inter@80 inter@120'],
+      ['inter@40 inter@80 inter@120'],
+      ['inter@40#2 inter@80#2 inter@120#2'],
+      ['inter@40 inter@80 inter@120'],
+    ]);
+    expect(viewers.map(({ transport }) => transport.serialized)).toEqual([3, 0, 3, 3]);
+  });
+
+  test('drops the pictures it keeps when they outgrow their bound, and begins again at the next key frame', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    for (let at = 1; at <= 200; at++) stream.push(media('inter', at));
+    await settle();
+    expect(watch(stream).transport.writes).toEqual([]);
+    stream.push(media('key', 300));
+    await settle();
+    expect(watch(stream).transport.words.at(-1)).toBe('key@300');
+  });
+
+  test('skips a slow viewer to the next key frame but leaves it the sound, and gives up after a time', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    await settle();
+    let slow = 0;
+    const { transport } = watch(stream, new NotingTransport(), 1, { ...silent, tooSlow: () => slow++ });
+    transport.writes.length = 0;
+    const round = async (name: keyof typeof bodies, at: number) => {
+      stream.push(media(name, at));
+      await settle();
+    };
+    transport.queuedBytes = 1200;
+    await round('inter', 40);
+    await round('key', 80);
+    await round('sound', 90);
+    expect(transport.words).toEqual(['sound@90']);
+    transport.queuedBytes = 100;
+    await round('inter', 120);
+    await round('key', 160);
+    await round('inter', 200);
+    expect(transport.words).toEqual(['sound@90', 'key@160', 'inter@200']);
+
+    transport.queuedBytes = 5000;
+    const end = performance.now() + 5000;
+    for (let at = 1000; slow === 0 && performance.now() < end; at += 10) {
+      await round('sound', at);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(slow).toBe(1);
+    expect(transport.words).toEqual(['sound@90', 'key@160', 'inter@200']);
+  });
+
+  test('keeps its viewers when the publisher goes, and shows them the next one from its key frame', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    await settle();
+    const heard: string[] = [];
+    const events = {
+      ...silent,
+      published: () => heard.push('published'),
+      unpublished: () => heard.push('unpublished'),
+    };
+    const { transport } = watch(stream, new NotingTransport(), 1, events);
+    stream.unpublish(publisher);
+    transport.writes.length = 0;
+    expect(stream.publish({ clientId: 'b', evict() {} })).toBe(true);
+    for (const [name, at] of [
+      ['config', 0],
+      ['inter', 10],
+      ['key', 20],
+    ] as const)
+      stream.push(media(name, at));
+    await settle();
+    expect(heard).toEqual(['unpublished', 'published']);
+    expect(transport.words).toEqual(['config@0', 'key@20']);
+  });
+
+  test('has one publisher, and only that one can end it', () => {
+    const stream = onAir();
+    const other = { clientId: 'b', evict() {} };
+    expect(stream.publish(other)).toBe(false);
+    stream.unpublish(other);
+    expect(stream.publisher).toBe(publisher);
+  });
+
+  test('ends when nobody publishes and nobody views', () => {
+    let idle = 0;
+    const stream = new LiveStream('s', limits, () => idle++);
+    stream.publish(publisher);
+    const { viewer } = watch(stream);
+    stream.unpublish(publisher);
+    expect(idle).toBe(0);
+    stream.leave(viewer);
+    expect(idle).toBe(1);
+  });
+
+  test('gives a viewer who paused a fresh start at the key frame', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    await settle();
+    const { transport, viewer } = watch(stream);
+    viewer.pause();
+    transport.writes.length = 0;
+    for (const [name, at] of [
+      ['key', 1000],
+      ['inter', 1040],
+    ] as const)
+      stream.push(media(name, at));
+    await settle();
+    expect(transport.writes).toEqual([]);
+    stream.resume(viewer);
+    expect(transport.words).toEqual(['meta@1000', 'config@1000', 'aac@1000', 'key@1000', 'inter@1040']);
+  });
+
+  test('spares a viewer the medium it does not want', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    await settle();
+    const { transport, viewer } = watch(stream);
+    transport.writes.length = 0;
+    viewer.receive('video', false);
+    for (const [name, at] of [
+      ['inter', 10],
+      ['sound', 20],
+    ] as const)
+      stream.push(media(name, at));
+    await settle();
+    viewer.receive('video', true);
+    viewer.receive('audio', false);
+    for (const [name, at] of [
+      ['inter', 30],
+      ['sound', 40],
+      ['key', 50],
+    ] as const)
+      stream.push(media(name, at));
+    await settle();
+    expect(transport.words).toEqual(['sound@20', 'key@50']);
+  });
+});
