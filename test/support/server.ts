@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Limits } from '../../host/base/limits.ts';
-import { DEADLINE_MS, inTime, Journal } from './journal.ts';
+import { DEADLINE_MS, eventually, inTime, Journal } from './journal.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -141,6 +141,18 @@ export class TestServer {
   waitForLog(matches: string | ((record: LogRecord) => boolean), from = 0): Promise<LogRecord> {
     const test = typeof matches === 'string' ? (r: LogRecord) => r.message.includes(matches) : matches;
     return this.log.waitFor(`a line with ${String(matches)}`, test, from);
+  }
+
+  /** What an instance's script has printed; waits until there is as much as `expected`, then compares. */
+  async expectTraces(instance: string, expected: readonly unknown[]): Promise<void> {
+    const traces = () => this.log.entries.filter((r) => r.instance === instance).map((r) => r.message);
+    await eventually(
+      `${expected.length} lines of ${instance}`,
+      () => traces().length >= expected.length,
+    ).catch(
+      () => {}, // the comparison says what is missing
+    );
+    expect(traces()).toEqual(expected);
   }
 
   /** Process ids of the cores: the children of the server that run host/core/main.ts. */
