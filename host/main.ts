@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
+import { type AppFile, readAppFile } from './apps/app-file.ts';
 import { describeError, StagewireError } from './base/errors.ts';
-import { createLog } from './base/log.ts';
+import { createLog, type Log } from './base/log.ts';
 import { type Address, formatAddress, parseCommandLine } from './config.ts';
 import { type Server, startServer } from './server.ts';
 
@@ -28,18 +29,22 @@ async function main(): Promise<void> {
   server = await startServer(config, log);
   const rtmp = `rtmp://${formatAddress(server.rtmp)}`;
   console.log(`stagewire ready ${rtmp} http://${formatAddress(server.http)}`);
-  if (config.log === 'pretty') printWelcome(server, config.rtmp, rtmp);
+  if (config.log === 'pretty') await printWelcome(server, config.rtmp, rtmp, log);
 }
 
 /** What to try with each application, for people at a terminal. */
-function printWelcome(server: Server, asked: Address, rtmp: string): void {
+async function printWelcome(server: Server, asked: Address, rtmp: string, log: Log): Promise<void> {
   const lines = [''];
   for (const app of server.registry.apps) {
-    const state = app.build ? `build ${app.build.id}` : 'does not build: see above';
-    lines.push(`  ${app.name}  (${state})`);
-    lines.push(`    ffmpeg   ffmpeg -re -i clip.mp4 -c copy -f flv "${rtmp}/${app.name}/mystream"`);
-    lines.push(`    OBS      Server ${rtmp}/${app.name}   Stream key mystream`);
-    lines.push(`    watch    ffplay "${rtmp}/${app.name}/mystream"`);
+    const { try: stream = 'mystream' } = await readAppFile(app.folder).catch((error: unknown) => {
+      log.warn(describeError(error), { instance: app.name });
+      return {} as AppFile;
+    });
+    const [name = stream] = stream.split('?');
+    lines.push(`  ${app.name}  (${app.build ? `build ${app.build.id}` : 'does not build: see above'})`);
+    lines.push(`    ffmpeg   ffmpeg -re -i clip.mp4 -c copy -f flv "${rtmp}/${app.name}/${stream}"`);
+    lines.push(`    OBS      Server ${rtmp}/${app.name}   Stream key ${stream}`);
+    lines.push(`    watch    ffplay "${rtmp}/${app.name}/${name}"`);
     lines.push('');
   }
   if (server.registry.apps.length === 0)

@@ -16,6 +16,10 @@ export class App {
   /** Settles with the first verdict on the folder: a build, or why there is none. */
   building: Promise<Build>;
 
+  get folder(): string {
+    return this.builder.folder;
+  }
+
   constructor(name: string, builder: AppBuilder) {
     this.name = name;
     this.builder = builder;
