@@ -283,8 +283,13 @@ export class Instance implements SeatHost {
     const { startMs } = this.#host.limits;
     let failure = '';
     const script = new Script(this.#spec(build), this.#host.clock, {
-      onCommands: (commands) => {
-        for (const command of commands) this.#command(incarnation, command);
+      onCommand: (command) => {
+        try {
+          this.#command(incarnation, command);
+        } catch (error) {
+          // A bug of ours: this command is lost, the instance is not.
+          log.error(`the command "${command.kind}" failed`, { error });
+        }
       },
       onError: (message, stack) => this.#scriptError(incarnation, 'promise', message, stack),
       onEnd: (end) => {

@@ -46,7 +46,9 @@ export class RtmpConnection implements Transport {
   readonly #handshake = new ServerHandshake();
   readonly #reader: ChunkReader;
   readonly #writer = new ChunkWriter();
-  readonly #openedAt: number;
+  /** The connection's beginning, then the end of its handshake. */
+  #waitingSince: number;
+  #hasCommand = false;
   #isHandshakeDone = false;
   #isConnected = false;
   #isClosed = false;
@@ -71,7 +73,7 @@ export class RtmpConnection implements Transport {
     this.isSecure = isSecure;
     this.protocol = isSecure ? 'rtmps' : 'rtmp';
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-    this.#openedAt = this.#heardAt = performance.now();
+    this.#waitingSince = this.#heardAt = performance.now();
     const chunkLimits = {
       maxMediaBytes: limits.mediaMessageBytes,
       maxOtherBytes: limits.pendingCommandBytes,
@@ -141,13 +143,13 @@ export class RtmpConnection implements Transport {
   /** Called about once a second: enforces the time limits of the handshake and of silence. */
   tick(now: number): void {
     const { handshakeMs, connectMs, pingIdleMs, dropSilentMs } = this.#limits;
-    const age = now - this.#openedAt;
+    const waited = now - this.#waitingSince;
     const silent = now - this.#heardAt;
-    if (!this.#isHandshakeDone && age > handshakeMs) {
+    if (!this.#isHandshakeDone && waited > handshakeMs) {
       return this.#drop('E_HANDSHAKE_TIMEOUT', `no complete handshake after ${handshakeMs} ms`);
     }
-    if (!this.#isConnected && age > handshakeMs + connectMs + this.#limits.pendingConnectMs) {
-      return this.#drop('E_CONNECT_TIMEOUT', `no accepted connect command after ${Math.round(age)} ms`);
+    if (this.#isHandshakeDone && !this.#hasCommand && waited > connectMs) {
+      return this.#drop('E_CONNECT_TIMEOUT', `no connect command ${connectMs} ms after the handshake`);
     }
     if (this.#socket.isPaused())
       this.#heardAt = now; // we are the ones who do not listen
@@ -172,6 +174,7 @@ export class RtmpConnection implements Transport {
         const step = this.#handshake.push(rest);
         if (step.send.length > 0) this.#socket.write(step.send);
         this.#isHandshakeDone = step.done;
+        if (step.done) this.#waitingSince = this.#heardAt;
         rest = rest.subarray(step.consumed);
       }
       if (this.#isHandshakeDone && rest.length > 0) {
@@ -179,8 +182,8 @@ export class RtmpConnection implements Transport {
         this.#acknowledge();
       }
     } catch (error) {
-      if (!(error instanceof StagewireError)) throw error;
-      this.#onDrop(error);
+      // What is no StagewireError is a bug of ours; it may cost this connection, never another.
+      this.#onDrop(error instanceof StagewireError ? error : bug(error));
       this.#reader.close();
       this.#socket.destroy();
     }
@@ -206,6 +209,7 @@ export class RtmpConnection implements Transport {
         this.#countControl();
         return this.#userControl(message);
       default:
+        if (message.type === MessageType.CommandAmf0 || message.type === MessageType.CommandAmf3) this.#hasCommand = true;
         this.#handler.onMessage(message);
     }
   }
@@ -256,6 +260,11 @@ export class RtmpConnection implements Transport {
     this.#reader.close();
     this.#handler.onClose();
   }
+}
+
+function bug(error: unknown): StagewireError {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new StagewireError('E_BUG', 'host', text);
 }
 
 /** Commands go out on 3 whatever their stream: some clients listen nowhere else. */

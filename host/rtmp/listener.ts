@@ -70,10 +70,10 @@ export class RtmpListener {
     }
     this.#perAddress.set(address, fromThere + 1);
 
-    const onDrop = (error: StagewireError) => {
-      this.#log.warn(`${address}:${socket.remotePort ?? 0} is dropped: ${error.message}`, {
-        code: error.code,
-      });
+    const peer = `${address}:${socket.remotePort ?? 0}`;
+    const onDrop = ({ blame, code, message }: StagewireError) => {
+      if (blame === 'peer') this.#log.warn(`${peer} is dropped, its own fault: ${message}`, { code });
+      else this.#log.error(`${peer} is dropped by a bug of the server`, { code, detail: message });
     };
     const connection: RtmpConnection = new RtmpConnection(
       socket,

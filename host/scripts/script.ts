@@ -36,8 +36,8 @@ export interface ScriptEnd {
 }
 
 export interface ScriptListener {
-  /** The commands of one turn, in order. Byte fields are views that are valid during the call. */
-  onCommands(commands: Command[]): void;
+  /** The commands of a turn, in order. Byte fields are views. Must not throw. */
+  onCommand(command: Command): void;
   /** A rejection that no handler claimed: the script goes on. */
   onError(message: string, stack: string): void;
   onEnd(end: ScriptEnd): void;
@@ -208,7 +208,7 @@ export class Script {
       if (command.kind === 'wake-at') this.#setAlarm(command.atMs);
       else commands.push(command);
     }
-    if (commands.length > 0) this.#listener.onCommands(commands);
+    for (const command of commands) this.#listener.onCommand(command);
   }
 
   #setAlarm(atMs: number): void {
