@@ -221,6 +221,11 @@ export class RtmpClient {
     return stream;
   }
 
+  /** Resolves when the server has handled everything sent so far: the answer to a call comes behind it. */
+  async settled(): Promise<void> {
+    await this.call('getStreamLength', 'settled');
+  }
+
   /** Waits for a call of that method by the server. */
   waitForCall(method: string, from = 0): Promise<Received> {
     return this.received.waitFor(`a call of ${method}`, (r) => isCommand(r) && r.name === method, from);
@@ -409,6 +414,11 @@ export class ClientStream {
   data(timestamp: number, ...values: unknown[]): void {
     const payload = encodeAmf0(values);
     this.#client.message({ type: Type.DataAmf0, streamId: this.id, timestamp, payload }, 4);
+  }
+
+  /** Resolves when the server has handled everything that this client has sent so far. */
+  async settled(): Promise<void> {
+    await this.#client.settled();
   }
 
   /** Waits for an audio or video message with exactly this body. */
