@@ -20,7 +20,10 @@ test('calls that race with reloads are answered once each, in order, by one buil
     let newest = 0;
     for (let n = 1; !isOver; n++) {
       try {
-        const [version, echoed] = (await client.call(n % 3 === 0 ? 'echoLater' : 'echo', n)) as [number, number];
+        const [version, echoed] = (await client.call(n % 3 === 0 ? 'echoLater' : 'echo', n)) as [
+          number,
+          number,
+        ];
         expect(echoed).toBe(n);
         expect(version, 'an old build answered after a new one').toBeGreaterThanOrEqual(newest);
         newest = version;
@@ -36,7 +39,8 @@ test('calls that race with reloads are answered once each, in order, by one buil
   for (let version = 1; version <= 8; version++) {
     server.writeApp('race', { 'main.ts': build(version) });
     const deadline = performance.now() + 20_000;
-    while (!seen.has(version) && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+    while (!seen.has(version) && performance.now() < deadline)
+      await new Promise((resolve) => setImmediate(resolve));
     expect(seen.has(version), `build ${version} answers`).toBe(true);
   }
   isOver = true;
