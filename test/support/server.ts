@@ -36,9 +36,18 @@ export interface LogRecord {
 }
 
 const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
+const killAll = () => {
+  for (const child of running) killGroup(child);
+};
+process.on('exit', killAll);
+// The test runner is gone: its worker has no exit of its own then.
+process.on('disconnect', killAll);
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    killAll();
+    process.exit(1);
+  });
+}
 
 /** A Stagewire server in a process of its own, with folders of its own. */
 export class TestServer {
@@ -73,6 +82,7 @@ export class TestServer {
     this.#child = spawn(process.execPath, [join(root, 'host/main.ts'), ...args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // a group of its own, so that nothing it started can outlive the test
     });
     running.add(this.#child);
     this.exited = new Promise((resolve) => {
@@ -179,7 +189,7 @@ export class TestServer {
 
   /** Whatever happened: the process ends and its folders go. */
   async destroy(): Promise<void> {
-    this.#child.kill('SIGKILL');
+    killGroup(this.#child);
     await this.exited;
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -218,9 +228,12 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
 
 /** Runs the command line and waits for its end: for what must not start. */
 export async function runMain(...args: string[]): Promise<{ code: number; output: string; errors: string }> {
-  const child = spawn(process.execPath, [join(root, 'host/main.ts'), ...args], { cwd: tmpdir() });
+  const child = spawn(process.execPath, [join(root, 'host/main.ts'), ...args], {
+    cwd: tmpdir(),
+    detached: true,
+  });
   running.add(child);
-  onTestFinished(() => void child.kill('SIGKILL'));
+  onTestFinished(() => killGroup(child));
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -233,6 +246,15 @@ export async function runMain(...args: string[]): Promise<{ code: number; output
   const code = await inTime('the command line to end', exit);
   running.delete(child);
   return { code, output, errors };
+}
+
+/** Ends a process and all that it started, also when it has ended itself. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody is left in the group.
+  }
 }
 
 function parseLine(line: string): LogRecord {
