@@ -3,7 +3,8 @@ import { describeError } from '../base/errors.ts';
 import type { ClientEnd, ConnectRequest, Lobby, Refusal, Seat } from '../rtmp/ports.ts';
 import { BuildError, formatMessage } from './build-error.ts';
 import { AppBuilder, type Build } from './builder.ts';
-import { Instance, type InstanceHost } from './instance.ts';
+import type { InstanceHost } from './incarnation.ts';
+import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** One application: its folder, its last good build, and the instances that run it. */

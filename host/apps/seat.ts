@@ -38,8 +38,6 @@ export class ClientSeat implements Seat {
   standing: 'pending' | 'accepted' | 'gone' = 'pending';
   /** After a reload, until the new script has said whether it keeps the client: its deliveries wait here. */
   held: Delivery[] | undefined;
-  /** Reading from its socket is stopped because its instance cannot keep up. */
-  isPaused = false;
   /** Runs out when the script does not decide about the client. */
   patience: Timer | undefined;
   readonly calls = new Set<number>();

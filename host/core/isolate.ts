@@ -63,7 +63,7 @@ export class CoreIsolate {
     app.release();
   }
 
-  /** Enters until every delivery is handled. Never rejects: what went wrong is in the result. */
+  /** Enters until every delivery is handled, or nothing moves any more. Never rejects: what went wrong is in the result. */
   async turn(turn: Turn): Promise<Done> {
     const { records } = turn;
     const needed = HEADER_BYTES + records.length;
@@ -77,6 +77,7 @@ export class CoreIsolate {
     let end: TurnEnd = TurnEnd.ok;
     let commands: Buffer = Buffer.alloc(0);
     for (let entries = 0; entries < MAX_ENTRIES_PER_TURN; entries++) {
+      const finishedBefore = this.#header[Header.finished]!;
       try {
         await this.#enter!.apply(undefined, [turn.nowMs, turn.monotonicMs], { timeout: this.#handlerMs });
       } catch (error) {
@@ -89,6 +90,8 @@ export class CoreIsolate {
       // A rejection that nobody handled fails the entry but not the isolate: the next deliveries still run.
       const isMore = this.#header[Header.again] === 1 || this.#header[Header.finished]! < records.length;
       if (!isMore || end === TurnEnd.timeout || end === TurnEnd.memory) break;
+      const isStuck = this.#header[Header.finished] === finishedBefore && written.length === 0;
+      if (end === TurnEnd.failed && isStuck) break;
     }
     return {
       end,

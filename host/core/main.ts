@@ -22,8 +22,13 @@ let runtime: RuntimeCode | undefined;
 
 const reader = new FrameReader(handle);
 host.on('data', (chunk: Buffer) => reader.push(chunk));
-host.on('close', () => process.exit(0));
-host.on('error', () => process.exit(0));
+host.on('close', leave);
+host.on('error', leave);
+
+/** The host is gone. An orderly exit would wait for isolates that are busy. */
+function leave(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
 
 function handle({ kind, isolate, body }: Frame): void {
   switch (kind) {

@@ -209,7 +209,8 @@ export class RtmpConnection implements Transport {
         this.#countControl();
         return this.#userControl(message);
       default:
-        if (message.type === MessageType.CommandAmf0 || message.type === MessageType.CommandAmf3) this.#hasCommand = true;
+        if (message.type === MessageType.CommandAmf0 || message.type === MessageType.CommandAmf3)
+          this.#hasCommand = true;
         this.#handler.onMessage(message);
     }
   }

@@ -101,8 +101,9 @@ export class Script {
     else this.#deliver(booted.commands);
   }
 
-  get corePid(): number {
-    return this.#core?.pid ?? 0;
+  /** It was disposed of, or died. */
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
   post(delivery: Delivery): void {
@@ -176,8 +177,11 @@ export class Script {
     }
     if (this.#isEnded) return;
     this.#deliver(done.commands);
-    if (done.end === TurnEnd.failed) this.#listener.onError(done.message, done.stack);
     if (done.end === TurnEnd.timeout || done.end === TurnEnd.memory) this.#died(done, records);
+    else if (done.end === TurnEnd.failed) {
+      this.#listener.onError(done.message, done.stack);
+      if (done.finished < records.length) this.#died(done, records);
+    }
   }
 
   /** What a turn under way had handled is gone with the core: nobody knows how far it came. */
@@ -193,7 +197,7 @@ export class Script {
     const rest = this.mailbox.takeAll();
     for (const delivery of [...decodeAll(records, done.finished), ...rest]) this.mailbox.post(delivery);
     this.#listener.onEnd({
-      reason: done.end === TurnEnd.timeout ? 'timeout' : 'memory',
+      reason: done.end === TurnEnd.timeout ? 'timeout' : done.end === TurnEnd.memory ? 'memory' : 'crash',
       message: done.message,
       stack: done.stack,
       culprit: done.running >= 0 ? decodeAll(records, done.running)[0] : undefined,

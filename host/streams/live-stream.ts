@@ -5,14 +5,11 @@ import {
   videoCacheKey,
 } from '../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import type { Viewer } from './viewer.ts';
+import type { CatchUp, Viewer, ViewerLimits } from './viewer.ts';
 
-export interface LiveStreamLimits {
+export interface LiveStreamLimits extends ViewerLimits {
   /** The group of pictures kept for late joiners. */
   gopBytes: number;
-  /** What may wait for one viewer. */
-  viewerQueueBytes: number;
-  slowViewerMs: number;
 }
 
 /** Codec headers, one per role and track; senders choose the track ids. */
@@ -173,11 +170,4 @@ export class LiveStream {
   #checkIdle(): void {
     if (!this.#publisher && this.#viewers.size === 0) this.#onIdle();
   }
-}
-
-/** What a viewer gets before live messages. */
-export interface CatchUp {
-  /** To be sent with the time of the first media message that follows. */
-  headers: RtmpMessage[];
-  pictures: RtmpMessage[];
 }

@@ -44,6 +44,8 @@ export class NetStream implements StreamEnd {
   readonly #id: number;
   readonly #transport: Transport;
   readonly #owner: StreamOwner;
+  /** Flash Player says what it wants before it plays. */
+  readonly #wants = { audio: true, video: true };
   #state: State = { at: 'idle' };
 
   constructor(id: number, transport: Transport, owner: StreamOwner) {
@@ -112,6 +114,7 @@ export class NetStream implements StreamEnd {
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
+    this.#wants[medium] = isWanted;
     if (this.#state.at === 'playing') this.#state.viewer.receive(medium, isWanted);
   }
 
@@ -170,6 +173,8 @@ export class NetStream implements StreamEnd {
         this.#owner.tooSlow();
       },
     });
+    viewer.receive('audio', this.#wants.audio);
+    viewer.receive('video', this.#wants.video);
     this.#state = { at: 'playing', request, stream, viewer };
     this.#control(UserControlType.StreamBegin);
     if (request.isReset) this.#status('NetStream.Play.Reset', describe.playReset(name), name);

@@ -1,7 +1,19 @@
 import { isVideoKeyFrame, isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import type { Transport } from '../rtmp/ports.ts';
-import type { CatchUp, LiveStreamLimits } from './live-stream.ts';
+
+export interface ViewerLimits {
+  /** What may wait for one viewer. */
+  viewerQueueBytes: number;
+  slowViewerMs: number;
+}
+
+/** What a viewer gets before live messages. */
+export interface CatchUp {
+  /** To be sent with the time of the first media message that follows. */
+  headers: RtmpMessage[];
+  pictures: RtmpMessage[];
+}
 
 /** What a viewer's stream has to say of its source. */
 export interface ViewerEvents {
@@ -71,7 +83,7 @@ export class Viewer {
     messages: readonly RtmpMessage[],
     shared: Map<string, Buffer>,
     now: number,
-    limits: LiveStreamLimits,
+    limits: ViewerLimits,
   ): void {
     if (this.#isPaused || !this.#isKeepingUp(now, limits)) return;
     const takesAll =
@@ -90,7 +102,7 @@ export class Viewer {
   }
 
   /** Beyond its bound a viewer loses video until the next key frame; audio goes on up to twice the bound. */
-  #isKeepingUp(now: number, limits: LiveStreamLimits): boolean {
+  #isKeepingUp(now: number, limits: ViewerLimits): boolean {
     const queued = this.#transport.queuedBytes;
     if (queued <= limits.viewerQueueBytes) {
       if (this.#behindSince !== undefined && queued <= limits.viewerQueueBytes / 2)

@@ -1,0 +1,226 @@
+import type { Command, Delivery } from '../../runtime/protocol.ts';
+import { readCommandHead } from '../../wire/commands.ts';
+import type { Clock } from '../base/clock.ts';
+import { describeError, printable } from '../base/errors.ts';
+import type { Limits } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import type { CorePool } from '../scripts/core-pool.ts';
+import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
+import { mapStackTrace } from '../scripts/stack-trace.ts';
+import type { Build } from './builder.ts';
+import { LogBudget } from './log-budget.ts';
+
+/** What every instance shares. */
+export interface InstanceHost {
+  readonly pool: CorePool;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** `application.server` and `application.hostname` of the scripts. */
+  readonly serverVersion: string;
+  readonly hostname: string;
+}
+
+/** A command about clients, streams or calls: those about the script itself end here. */
+export type ClientCommand = Exclude<
+  Command,
+  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' }
+>;
+
+export interface IncarnationListener {
+  onCommand(incarnation: Incarnation, command: ClientCommand): void;
+  /** The script ended by itself; the author has been told. What it had not handled is in its mailbox. */
+  onEnd(incarnation: Incarnation, end: ScriptEnd): void;
+}
+
+const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
+const END_CODES = { timeout: 'E_HANDLER_TIMEOUT', memory: 'E_OUT_OF_MEMORY', crash: 'E_CORE_GONE' } as const;
+
+/** One build of an application running for one instance: its script, its log lines, its errors. */
+export class Incarnation {
+  readonly build: Build;
+  readonly log: Log;
+  readonly script: Script;
+  readonly #host: InstanceHost;
+  readonly #listener: IncarnationListener;
+  readonly #logBudget: LogBudget;
+  /** While it starts: hears why it cannot, or an empty text. */
+  #onStarted: ((error: string) => void) | undefined;
+  #onStopped: ((isVetoed: boolean) => void) | undefined;
+  #hasStarted = false;
+
+  constructor(name: string, build: Build, host: InstanceHost, listener: IncarnationListener) {
+    this.build = build;
+    this.#host = host;
+    this.#listener = listener;
+    this.log = host.log.child({ instance: name, build: build.id });
+    this.#logBudget = new LogBudget(host.limits.logBytesPerSecond, host.clock);
+    this.script = new Script(scriptSpec(name, build, host), host.clock, {
+      onCommand: (command) => this.#command(command),
+      onError: (message, stack) => this.#reportError('promise', message, stack),
+      onEnd: (end) => this.#ended(end),
+    });
+  }
+
+  /** Boots and runs `onAppStart`; false when that failed, and the author has been told. It is held afterwards. */
+  async start(): Promise<boolean> {
+    const { clock, limits, pool } = this.#host;
+    try {
+      await this.script.boot(pool);
+    } catch (error) {
+      if (error instanceof BootError) this.#reportError('top level', error.message, error.scriptStack);
+      else this.log.error(`cannot start: ${describeError(error)}`, { error });
+      return false;
+    }
+    const failure = await new Promise<string>((resolve) => {
+      const late = `application.onAppStart took longer than ${limits.startMs} ms`;
+      const timer = clock.setTimer(() => resolve(late), limits.startMs);
+      this.#onStarted = (error) => {
+        clock.clearTimer(timer);
+        resolve(error);
+      };
+      this.script.post({ kind: 'start' });
+      this.script.release();
+    });
+    this.#onStarted = undefined;
+    if (failure !== '') {
+      this.log.error(`does not start: ${failure}`, { code: 'E_APP_START' });
+      this.script.dispose();
+      return false;
+    }
+    await this.script.hold();
+    this.#hasStarted = true;
+    return true;
+  }
+
+  /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
+  stop(code: string, patienceMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#host.clock.setTimer(() => resolve(false), patienceMs);
+      this.#onStopped = (isVetoed) => {
+        this.#host.clock.clearTimer(timer);
+        resolve(isVetoed);
+      };
+      this.script.post({ kind: 'stop', code });
+    });
+  }
+
+  #command(command: Command): void {
+    try {
+      switch (command.kind) {
+        case 'log':
+          if (this.#logBudget.takes(command.text.length, this.log)) this.log[command.level](command.text);
+          return;
+        case 'script-error':
+          return this.#reportError(command.where, command.message, command.stack);
+        case 'started':
+          return this.#onStarted?.(command.error);
+        case 'stopped':
+          return this.#onStopped?.(command.isVetoed);
+        case 'wake-at':
+          return; // the script's own
+        default:
+          this.#listener.onCommand(this, command);
+      }
+    } catch (error) {
+      // A bug of ours: this command is lost, the instance is not.
+      this.log.error(`the command "${command.kind}" failed`, { error });
+    }
+  }
+
+  #ended(end: ScriptEnd): void {
+    const why = this.#describeEnd(end);
+    if (!this.#hasStarted) return this.#onStarted?.(why);
+    const { codeFrame } = mapStackTrace(end.stack, this.build);
+    this.log.error(why, { code: END_CODES[end.reason], ...(codeFrame && { detail: codeFrame }) });
+    this.#listener.onEnd(this, end);
+  }
+
+  /** Prints what a script threw, in the author's own lines, and tells the script's `application.onStatus`. */
+  #reportError(where: string, message: string, stack: string): void {
+    const { frames, codeFrame } = mapStackTrace(stack, this.build);
+    const place = frames[0];
+    if (this.#logBudget.takes(message.length + (codeFrame?.length ?? 0), this.log)) {
+      const at = place ? ` (${place.file}:${place.line}:${place.column})` : '';
+      this.log.error(`${where}: ${message}${at}`, {
+        code: 'E_SCRIPT',
+        ...(codeFrame && { detail: codeFrame }),
+      });
+    }
+    if (where === 'application.onStatus' || !this.#hasStarted) return;
+    this.script.post({
+      kind: 'status',
+      info: {
+        description: message,
+        filename: place?.file ?? '',
+        lineno: place?.line ?? 0,
+        linebuf: codeFrame?.split('\n')[0]?.replace(/^\d+ \| /, '') ?? '',
+      },
+    });
+  }
+
+  #describeEnd({ reason, culprit, message }: ScriptEnd): string {
+    const { handlerMs, heapMb } = this.#host.limits;
+    const what = culprit ? nameOfHandler(culprit) : 'the script';
+    if (reason === 'timeout') return `${what} ran for ${handlerMs} ms and was stopped`;
+    if (reason === 'memory') return `${what} needed more than ${heapMb} MB and was stopped`;
+    return `its script is gone: ${message}`;
+  }
+}
+
+function scriptSpec(
+  name: string,
+  build: Build,
+  { limits, serverVersion, hostname }: InstanceHost,
+): ScriptSpec {
+  return {
+    code: build.code,
+    filename: build.filename,
+    memoryMb: limits.heapMb,
+    handlerMs: limits.handlerMs,
+    bootMs: limits.startMs,
+    maxOutputBytes: MAX_OUTPUT_BYTES,
+    mailbox: { records: limits.mailboxRecords, bytes: limits.mailboxBytes },
+    options: {
+      name,
+      server: serverVersion,
+      hostname,
+      build: build.id,
+      isClassic: build.main?.kind === 'classic',
+      amfDepth: limits.amfDepth,
+      amfValues: limits.amfValues,
+      maxTimers: limits.timers,
+      maxOutstandingInvokes: limits.outstandingCalls,
+      // A whole number: isolated-vm refuses other time limits.
+      yieldAfterMs: Math.min(50, Math.floor(limits.handlerMs / 4)),
+    },
+  };
+}
+
+/** The handler that a delivery runs, as its author knows it. */
+function nameOfHandler(delivery: Delivery): string {
+  switch (delivery.kind) {
+    case 'call': {
+      const { type, body } = delivery.command;
+      return printable(readCommandHead({ type, streamId: 0, timestamp: 0, payload: body }).name, 80);
+    }
+    case 'authorize':
+      return delivery.action === 'publish' ? 'application.authorizePublish' : 'application.authorizePlay';
+    default:
+      return HANDLERS[delivery.kind];
+  }
+}
+
+const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> = {
+  start: 'application.onAppStart',
+  stop: 'application.onAppStop',
+  connect: 'application.onConnect',
+  reattach: 'application.onReattach',
+  disconnect: 'application.onDisconnect',
+  publish: 'application.onPublish',
+  unpublish: 'application.onUnpublish',
+  status: 'application.onStatus',
+  wake: 'a timer',
+  reply: 'the handler of an answer',
+  unanswered: 'the handler of an answer',
+};
