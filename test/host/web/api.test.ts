@@ -1,0 +1,180 @@
+import { type IncomingHttpHeaders, request } from 'node:http';
+import { createConnection } from 'node:net';
+import { expect, test } from 'vitest';
+import { eventually } from '../../support/journal.ts';
+import { keyFrame } from '../../support/media.ts';
+import { connect } from '../../support/rtmp-client.ts';
+import { startServer, useServer } from '../../support/server.ts';
+
+const token = 'a-token-of-24-characters';
+const server = useServer({
+  adminToken: token,
+  apps: {
+    app: {
+      'main.ts':
+        'application.onConnect = () => true; Client.prototype.myId = function () { return this.id; };',
+    },
+    bare: { 'README.md': '' },
+  },
+});
+
+interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  // biome-ignore lint/suspicious/noExplicitAny: the tests look at what they expect.
+  json: any;
+}
+
+/** Unlike fetch, node:http lets a test write any Host and Origin. */
+function get(url: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asking = request(url, { headers, method }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, json: parse(body) });
+      });
+    });
+    asking.on('error', reject).end();
+  });
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}
+
+test('/healthz is open to everybody', async () => {
+  for (const headers of [
+    {},
+    { host: 'evil.example' },
+    { origin: 'https://evil.example' },
+    { authorization: 'Bearer x' },
+  ]) {
+    const { status, json } = await get(`${server.http}/healthz`, headers);
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ status: 'ok', version: expect.stringMatching(/^\d+\./) });
+  }
+});
+
+const port = () => new URL(server.http).port;
+const access: { name: string; headers: () => Record<string, string>; status: number }[] = [
+  { name: 'a loopback name', headers: () => ({ host: `localhost:${port()}` }), status: 200 },
+  { name: 'a loopback address', headers: () => ({ host: `127.0.0.1:${port()}` }), status: 200 },
+  { name: 'the IPv6 loopback address', headers: () => ({ host: `[::1]:${port()}` }), status: 200 },
+  {
+    name: 'a name pointed at this machine',
+    headers: () => ({ host: `rebound.example:${port()}` }),
+    status: 403,
+  },
+  {
+    name: 'a name that begins like loopback',
+    headers: () => ({ host: '127.0.0.1.evil.example' }),
+    status: 403,
+  },
+  { name: 'localhost as a part of a name', headers: () => ({ host: 'localhost.evil.example' }), status: 403 },
+  { name: 'a foreign origin', headers: () => ({ origin: 'https://evil.example' }), status: 403 },
+  { name: 'no origin at all (null)', headers: () => ({ origin: 'null' }), status: 403 },
+  { name: 'another port as origin', headers: () => ({ origin: 'http://127.0.0.1:1' }), status: 403 },
+  { name: 'its own origin', headers: () => ({ origin: `http://127.0.0.1:${port()}` }), status: 200 },
+  {
+    name: 'the token under a foreign name',
+    headers: () => ({ host: 'media.example', authorization: `Bearer ${token}` }),
+    status: 200,
+  },
+  {
+    name: 'the token and a foreign origin',
+    headers: () => ({ origin: 'https://evil.example', authorization: `Bearer ${token}` }),
+    status: 403,
+  },
+  { name: 'a wrong token', headers: () => ({ authorization: `Bearer ${token}x` }), status: 403 },
+  { name: 'a wrong scheme', headers: () => ({ authorization: `Basic ${token}` }), status: 403 },
+];
+for (const { name, headers, status } of access) {
+  test(`/api/instances answers ${name} with ${status}`, async () => {
+    const answer = await get(`${server.http}/api/instances`, headers());
+    expect(answer.status).toBe(status);
+    if (status === 200) expect(answer.json).toHaveProperty('instances');
+    else expect(answer.json).not.toHaveProperty('instances');
+  });
+}
+
+test('a refusal says what to do, and lets no other site read', async () => {
+  const { json, headers } = await get(`${server.http}/api/instances`, { host: 'rebound.example' });
+  expect(json).toEqual({
+    error: expect.stringMatching(/^E_/),
+    message: expect.stringContaining('rebound.example'),
+  });
+  expect(headers).not.toHaveProperty('access-control-allow-origin');
+});
+
+test('without a token file no token is taken', async () => {
+  const plain = await startServer({ apps: { app: { 'main.ts': '' } } });
+  const headers = { host: 'media.example', authorization: 'Bearer undefined' };
+  expect((await get(`${plain.http}/api/instances`, headers)).status).toBe(403);
+  expect((await get(`${plain.http}/api/instances`)).status).toBe(200);
+});
+
+test('/api/instances tells of clients, streams, build, heap and processor time', async () => {
+  const publisher = await connect(`${server.rtmp}/app/room`);
+  const stream = await publisher.createStream();
+  await stream.publish('cam');
+  const watcher = await connect(`${server.rtmp}/app/room`);
+  const viewer = await watcher.createStream();
+  await viewer.play('cam');
+  await (await watcher.createStream()).play('waiting');
+  stream.video(0, keyFrame(1));
+  await viewer.waitForMedia(keyFrame(1));
+  await connect(`${server.rtmp}/bare/room`);
+
+  const { json } = await get(`${server.http}/api/instances`);
+  const room = json.instances.find((each: { instance: string; app: string }) => each.app === 'app');
+  expect(room).toEqual({
+    app: 'app',
+    instance: 'room',
+    build: expect.stringMatching(/^[0-9a-f]{8}$/),
+    since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    clients: 2,
+    streams: expect.arrayContaining([
+      {
+        name: 'cam',
+        publisher: await publisher.call('myId'),
+        viewers: 1,
+        bytes: keyFrame(1).length,
+      },
+      { name: 'waiting', publisher: null, viewers: 1, bytes: 0 },
+    ]),
+    heapBytes: expect.any(Number),
+    cpuMs: expect.any(Number),
+  });
+  expect(room.heapBytes).toBeGreaterThan(10_000);
+  const bare = json.instances.find((each: { app: string }) => each.app === 'bare');
+  expect(bare).toMatchObject({ instance: 'room', clients: 1, streams: [], heapBytes: null, cpuMs: null });
+
+  await publisher.close();
+  await watcher.close();
+  await eventually('the clients to be gone', async () => {
+    const { json } = await get(`${server.http}/api/instances`);
+    const room = json.instances.find((each: { app: string }) => each.app === 'app');
+    return room.clients === 0 && room.streams.length === 0;
+  });
+});
+
+test('what is not there is 404, also for others than GET', async () => {
+  for (const path of ['/', '/nothing', '/api/nothing', '/healthz/x', '/%2e%2e/etc/passwd']) {
+    expect((await get(`${server.http}${path}`)).status, path).toBe(404);
+  }
+  expect((await get(`${server.http}/api/instances`, {}, 'DELETE')).status).toBe(404);
+});
+
+test('bytes that are no HTTP disturb nobody', async () => {
+  const socket = createConnection({ host: '127.0.0.1', port: Number(port()) });
+  socket.write(Buffer.alloc(1000, 3));
+  await new Promise((resolve) => socket.once('close', resolve).resume());
+  expect((await get(`${server.http}/healthz`)).status).toBe(200);
+});
