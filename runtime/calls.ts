@@ -40,8 +40,12 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
 }
 
 function findMethod(client: Client, name: string): { owner: object; method: AnyFunction } | undefined {
+  if (!name.includes('.') && !name.includes('/')) {
+    const method = API.has(name) ? undefined : member(client, name);
+    return typeof method === 'function' ? { owner: client, method: method as AnyFunction } : undefined;
+  }
   const path = name.split(/[./]/);
-  if (path.length > MAX_PATH || (path.length === 1 && API.has(name))) return undefined;
+  if (path.length > MAX_PATH) return undefined;
   let owner: object = client;
   for (const step of path.slice(0, -1)) {
     const next = member(owner, step);

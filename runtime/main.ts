@@ -36,7 +36,8 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
   const realNow = Date.now;
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);
   const seed = new Uint8Array(input, SEED_OFFSET);
-  const bytes = new Uint8Array(input);
+  const shared = new Uint8Array(input); // follows the buffer's length
+  let records = new Uint8Array(0);
   const outbox = new Outbox(header, output);
 
   startEvents(outbox);
@@ -86,6 +87,15 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
     }
   };
 
+  // Reading byte by byte is cheaper in memory of our own than in shared memory that may grow: copied once a turn.
+  const copyOfInput = (): Uint8Array => {
+    if (header[Header.finished] !== 0) return records;
+    const length = header[Header.inputLength]!;
+    if (records.length < length) records = new Uint8Array(length * 2);
+    records.set(shared.subarray(HEADER_BYTES, HEADER_BYTES + length));
+    return records;
+  };
+
   return (nowMs, monotonicMs) => {
     const enteredAt = realNow();
     let isTouched = false;
@@ -100,18 +110,17 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
     StagePromise.settle();
     takeTouched();
 
-    const end = HEADER_BYTES + header[Header.inputLength]!;
-    const reader = new ByteReader(bytes, HEADER_BYTES + header[Header.finished]!, end);
-    while (reader.position < end) {
-      header[Header.running] = reader.position - HEADER_BYTES;
+    const reader = new ByteReader(copyOfInput(), header[Header.finished], header[Header.inputLength]);
+    while (reader.remaining > 0) {
+      header[Header.running] = reader.position;
       const delivery = decodeDelivery(reader);
-      header[Header.finished] = reader.position - HEADER_BYTES;
+      header[Header.finished] = reader.position;
       handle(delivery, mustYield);
       if (mustYield()) break;
     }
     // A delivery that made promises runs on in their continuations: it is still the one to blame.
     if (!isTouched) header[Header.running] = -1;
-    if (reader.position < end) header[Header.again] = 1;
+    if (reader.remaining > 0) header[Header.again] = 1;
   };
 }
 

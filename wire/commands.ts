@@ -14,6 +14,7 @@ export interface CommandHead {
 
 const STRING_MARKER = 2;
 const NUMBER_MARKER = 0;
+const NULL_MARKER = 5;
 
 /** Reads name and transaction id and decodes nothing else. */
 export function readCommandHead(message: RtmpMessage): CommandHead {
@@ -68,15 +69,22 @@ export function encodeCommand(name: string, transaction: number, ...values: unkn
   return encodeValues(name, transaction, ...values);
 }
 
-/** The body of a command whose arguments are AMF0 already; the command object is null. */
+const around = new ByteWriter(1024);
+const aroundEncoder = new Amf0Encoder(around);
+
+/**
+ * The body of a command whose arguments are AMF0 already; the command object is null. The result is a view that the
+ * next call overwrites: this runs once for every answer.
+ */
 export function encodeCommandAround(name: string, transaction: number, args: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(32 + name.length + args.length);
-  const encoder = new Amf0Encoder(writer);
-  encoder.value(name);
-  encoder.value(transaction);
-  encoder.value(null);
-  writer.bytes(args);
-  return writer.view;
+  around.truncate(0);
+  aroundEncoder.reset();
+  aroundEncoder.value(name);
+  around.u8(NUMBER_MARKER);
+  around.f64(transaction);
+  around.u8(NULL_MARKER);
+  around.bytes(args);
+  return around.view;
 }
 
 /** The body of a data message: handler name, then its arguments. */

@@ -15,7 +15,7 @@ export interface Transport {
   readonly format: string;
   /** Written but not yet taken by the operating system. */
   readonly queuedBytes: number;
-  /** Sent together with all else that this round of the event loop sends. */
+  /** Copies the payload; sent together with all else that this round of the event loop sends. */
   send(message: RtmpMessage): void;
   /** A message as bytes for `write`, under another message stream id. They depend on nothing sent before. */
   serialize(message: RtmpMessage, streamId: number): Buffer;

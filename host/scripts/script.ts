@@ -168,10 +168,9 @@ export class Script {
     const core = this.#core;
     if (!core) return;
     const records = this.mailbox.take();
-    const seed = randomFillSync(Buffer.allocUnsafe(SEED_BYTES));
     let done: Done;
     try {
-      done = await core.turn(this.#isolate, this.#clock.now(), this.#clock.monotonic(), seed, records);
+      done = await core.turn(this.#isolate, this.#clock.now(), this.#clock.monotonic(), nextSeed(), records);
     } catch {
       return; // the core died, or the script was disposed of: both are known already
     }
@@ -220,4 +219,15 @@ export class Script {
     const delayMs = Math.max(0, atMs - this.#clock.now());
     this.#alarm = this.#clock.setTimer(() => this.post({ kind: 'wake' }), Math.min(delayMs, 2 ** 31 - 1));
   }
+}
+
+const SEEDS_AT_ONCE = 128;
+let seeds = Buffer.alloc(0);
+
+/** Fresh random bytes for one turn. The operating system is asked for many at a time. */
+function nextSeed(): Buffer {
+  if (seeds.length === 0) seeds = randomFillSync(Buffer.allocUnsafe(SEED_BYTES * SEEDS_AT_ONCE));
+  const seed = seeds.subarray(0, SEED_BYTES);
+  seeds = seeds.subarray(SEED_BYTES);
+  return seed;
 }
