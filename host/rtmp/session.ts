@@ -21,8 +21,9 @@ import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
-import { type AppAddress, parseApp, parseStreamName } from './names.ts';
+import { type AppAddress, parseApp } from './names.ts';
 import type { ClientEnd, InvokeId, Lobby, Refusal, Seat, StreamEnd, Transport } from './ports.ts';
+import { isObject, type StreamCommand, streamCommands } from './stream-commands.ts';
 
 /** Clients show H.264 and AAC only to a server that calls itself Flash Media Server 3 or later. */
 const FMS_VERSION = 'FMS/4,5,0,297';
@@ -162,14 +163,13 @@ export class Session implements ClientEnd {
   // What the client does.
 
   #command(message: RtmpMessage): void {
-    let head: CommandHead;
-    let count: number;
+    let head: CommandHead = { name: '', transaction: 0, valuesAt: 0 };
+    let valueCount: number;
     try {
       head = readCommandHead(message);
-      count = walkAmf0(message.payload, head.valuesAt, message.payload.length, this.#amfLimits);
+      valueCount = walkAmf0(message.payload, head.valuesAt, message.payload.length, this.#amfLimits);
     } catch (error) {
-      this.#malformed(error);
-      return;
+      return this.#malformed(head, error);
     }
     const state = this.#state;
     if (state.at === 'new') {
@@ -180,7 +180,7 @@ export class Session implements ClientEnd {
           `"${head.name.slice(0, 80)}" came before connect`,
         );
       }
-      this.#connect(head, message, count - 3);
+      this.#connect(head, message, valueCount - 3);
     } else if (state.at === 'pending') {
       if (state.held.length >= this.#limits.pendingCommands) {
         this.#refuseWith(
@@ -195,10 +195,11 @@ export class Session implements ClientEnd {
     }
   }
 
-  /** Answers malformed AMF where the transaction is known, and gives up on a peer that goes on sending it. */
-  #malformed(error: unknown): void {
-    if (!(error instanceof StagewireError) || ++this.#malformedCommands > this.#limits.malformedCommands)
-      throw error;
+  /** Answers where somebody waits for an answer, and gives up on a peer that goes on like this. */
+  #malformed({ name, transaction }: CommandHead, error: unknown): void {
+    const isTolerable = error instanceof StagewireError && this.#state.at === 'connected';
+    if (!isTolerable || ++this.#malformedCommands > this.#limits.malformedCommands) throw error;
+    if (transaction !== 0) this.#callFailed(transaction, `${name.slice(0, 80)}: ${error.message}.`);
   }
 
   #connect(head: CommandHead, message: RtmpMessage, argCount: number): void {
@@ -283,16 +284,6 @@ export class Session implements ClientEnd {
         return this.#createStream(seat, transaction);
       case 'deleteStream':
         return this.#deleteStream(this.#values(message).args[0], transaction);
-      case 'closeStream':
-      case 'publish':
-      case 'play':
-      case 'play2':
-      case 'pause':
-      case 'pauseRaw':
-      case 'seek':
-      case 'receiveAudio':
-      case 'receiveVideo':
-        return this.#streamCommand(name, message, transaction);
       case 'getStreamLength':
       case 'releaseStream':
       case '_checkbw':
@@ -301,9 +292,7 @@ export class Session implements ClientEnd {
       case 'FCUnpublish':
       case 'FCSubscribe':
       case 'FCUnsubscribe':
-        return seat.callOr(name, transaction, command, () =>
-          this.#encoderCommand(name, transaction, message),
-        );
+        return this.#encoderCommand(seat, head, message);
       case 'close':
         return this.#transport.close(0);
       case 'connect':
@@ -314,20 +303,25 @@ export class Session implements ClientEnd {
         // Reserved: these never reach the application as calls.
         if (transaction !== 0) this.#callFailed(transaction, `${name} is not a method.`);
         return;
-      default:
-        return seat.call(name, transaction, command);
+      default: {
+        const run = streamCommands.get(name);
+        if (run) this.#streamCommand(run, head, message);
+        else seat.call(name, transaction, command);
+      }
     }
   }
 
-  /** What encoders and players expect of every server when the script does not answer. */
-  #encoderCommand(name: string, transaction: number, message: RtmpMessage): void {
-    const wanted = this.#values(message).args[0];
+  /** What encoders and players expect of every server: answered here when the script does not. */
+  #encoderCommand(seat: Seat, { name, transaction }: CommandHead, message: RtmpMessage): void {
+    const [wanted] = this.#values(message).args;
     const details = typeof wanted === 'string' ? wanted : '';
-    if (transaction !== 0) {
-      this.#send(encodeCommand('_result', transaction, null, name === 'getStreamLength' ? 0 : undefined));
-    }
-    const notice = ENCODER_NOTICES[name];
-    if (notice) this.#send(encodeCommand(`on${name}`, 0, null, { ...status(notice, details), details }));
+    seat.callOr(name, transaction, { type: message.type, body: message.payload }, () => {
+      if (transaction !== 0) {
+        this.#send(encodeCommand('_result', transaction, null, name === 'getStreamLength' ? 0 : undefined));
+      }
+      const notice = ENCODER_NOTICES[name];
+      if (notice) this.#send(encodeCommand(`on${name}`, 0, null, { ...status(notice, details), details }));
+    });
   }
 
   #createStream(seat: Seat, transaction: number): void {
@@ -352,7 +346,7 @@ export class Session implements ClientEnd {
     if (transaction !== 0) this.#send(encodeCommand('_result', transaction, null, undefined));
   }
 
-  #streamCommand(name: string, message: RtmpMessage, transaction: number): void {
+  #streamCommand(run: StreamCommand, { name, transaction }: CommandHead, message: RtmpMessage): void {
     // Some clients send stream commands on message stream 0 when they have only one.
     const stream = this.#streams.get(message.streamId) ?? this.#onlyStream();
     if (!stream) {
@@ -360,48 +354,8 @@ export class Session implements ClientEnd {
         this.#callFailed(transaction, `${name}: there is no stream ${message.streamId}.`);
       return;
     }
-    const { args } = this.#values(message);
-    switch (name) {
-      case 'publish':
-        if (typeof args[0] !== 'string') stream.close();
-        else {
-          const { name: stem, query } = nameOrRaw(args[0]);
-          stream.publish(stem, query, typeof args[1] === 'string' ? args[1] : 'live');
-        }
-        break;
-      case 'play':
-        if (typeof args[0] !== 'string') stream.close();
-        else {
-          const [wanted, start, , reset] = args;
-          const startMs = typeof start === 'number' ? start : -2000;
-          const isReset =
-            reset === undefined || reset === null || (reset !== false && reset !== 0 && reset !== 2);
-          stream.play({ ...nameOrRaw(wanted as string), startMs, isReset });
-        }
-        break;
-      case 'play2':
-        if (isObject(args[0]) && typeof args[0].streamName === 'string') {
-          stream.play({ ...nameOrRaw(args[0].streamName), startMs: -2000, isReset: true });
-        }
-        break;
-      case 'pause':
-      case 'pauseRaw':
-        stream.pause(args[0] === true);
-        break;
-      case 'seek':
-        stream.seek(Number(args[0]) || 0);
-        break;
-      case 'receiveAudio':
-        stream.receive('audio', args[0] !== false);
-        break;
-      case 'receiveVideo':
-        stream.receive('video', args[0] !== false && args[0] !== 0);
-        break;
-      case 'closeStream':
-        stream.close();
-        break;
-    }
-    // Most clients send transaction 0 here and hear of the outcome by onStatus; FFmpeg counts on.
+    // The outcome is told by onStatus; nobody waits for an answer to the command itself.
+    run(stream, this.#values(message).args);
   }
 
   #data(message: RtmpMessage): void {
@@ -447,23 +401,10 @@ const ENCODER_NOTICES: Record<string, Parameters<typeof status>[0]> = {
   FCUnsubscribe: 'NetStream.Play.Stop',
 };
 
-/** A name that cannot be: the stream refuses it with a status of its own. */
-function nameOrRaw(text: string): { name: string; query: string } {
-  try {
-    return parseStreamName(text);
-  } catch {
-    return { name: '', query: '' };
-  }
-}
-
 function rejected(description: string): Refusal {
   return { code: 'NetConnection.Connect.Rejected', description };
 }
 
 function serverReject(reason: string): string {
   return `[ Server.Reject ] : (_defaultRoot_, _defaultVHost_) : ${reason}`;
-}
-
-function isObject(value: AmfValue): value is Record<string, AmfValue> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
