@@ -96,7 +96,8 @@ export class RtmpConnection implements Transport {
   send(message: RtmpMessage): void {
     if (this.#isClosed) return;
     const queued = this.#socket.writableLength + this.#writer.length;
-    if (queued > this.#limits.viewerQueueBytes * 2) {
+    // More than media may fill: a viewer that is merely slow is not cut off for a status.
+    if (queued > this.#limits.viewerQueueBytes * 2 + this.#limits.mediaMessageBytes) {
       return this.#drop('E_SLOW_READER', `the client does not read: ${queued} bytes wait for it`);
     }
     this.#writer.writeMessage(message, chunkStreamFor(message.type));
