@@ -135,7 +135,7 @@ const server = useServer({
           },
           escape() {
             const outer = this.constructor.constructor;
-            return typeof outer('return typeof process')();
+            return outer('return typeof process')();
           },
           escapes() { return Function('return typeof process + typeof require')(); },
         });`,
