@@ -26,6 +26,9 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => stop('SIGINT'));
   process.once('SIGTERM', () => stop('SIGTERM'));
 
+  // A bug must not end the show for everybody: it is logged whole, and the server goes on.
+  process.on('uncaughtException', (error) => log.error('a bug of the server', { code: 'E_BUG', error }));
+
   server = await startServer(config, log);
   const rtmp = `rtmp://${formatAddress(server.rtmp)}`;
   console.log(`stagewire ready ${rtmp} http://${formatAddress(server.http)}`);

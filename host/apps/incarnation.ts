@@ -29,6 +29,7 @@ export type ClientCommand = Exclude<
 
 export interface IncarnationListener {
   onCommand(incarnation: Incarnation, command: ClientCommand): void;
+  onTurnEnd(): void;
   /** The script ended by itself; the author has been told. What it had not handled is in its mailbox. */
   onEnd(incarnation: Incarnation, end: ScriptEnd): void;
 }
@@ -57,6 +58,7 @@ export class Incarnation {
     this.#logBudget = new LogBudget(host.limits.logBytesPerSecond, host.clock);
     this.script = new Script(scriptSpec(name, build, host), host.clock, {
       onCommand: (command) => this.#command(command),
+      onTurnEnd: () => listener.onTurnEnd(),
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onEnd: (end) => this.#ended(end),
     });

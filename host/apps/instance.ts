@@ -237,8 +237,8 @@ export class Instance implements SeatHost {
     return new Incarnation(this.name, build, this.#host, {
       onCommand: (incarnation, command) => {
         if (incarnation === this.#current && !this.#isClosed) this.#obey(incarnation, command);
-        this.#resume();
       },
+      onTurnEnd: () => this.#resume(),
       onEnd: (incarnation, end) => {
         if (incarnation === this.#current) this.#recover(incarnation, end);
       },
@@ -282,6 +282,7 @@ export class Instance implements SeatHost {
     for (const seat of this.#seats.values()) if (seat.standing === 'pending') this.#accept(seat);
     for (const delivery of leftovers) this.#withoutScript(delivery);
     for (const [call] of this.#calls) this.#calls.missing(call);
+    this.#resume();
   }
 
   #withoutScript(delivery: Delivery): void {
@@ -454,7 +455,8 @@ export class Instance implements SeatHost {
   }
 
   #resume(): void {
-    if (this.#paused.size === 0 || !this.#current?.script.mailbox.hasRoom) return;
+    const hasRoom = this.#current ? this.#current.script.mailbox.hasRoom : !this.#build?.main;
+    if (this.#paused.size === 0 || !hasRoom) return;
     for (const seat of this.#paused) {
       if (seat.held) continue;
       this.#paused.delete(seat);

@@ -136,6 +136,13 @@ export class RtmpConnection implements Transport {
     setTimeout(() => this.#socket.destroy(), lingerMs + 1000).unref();
   }
 
+  fail(error: unknown): void {
+    if (this.#socket.destroyed) return;
+    this.#onDrop(error instanceof StagewireError ? error : bug(error));
+    this.#reader.close();
+    this.#socket.destroy();
+  }
+
   /** Tells the peer our chunk size; once, before the first large message. */
   announceChunkSize(): void {
     this.send(controlMessage(MessageType.SetChunkSize, encodeSetChunkSize(CHUNK_BYTES)));
@@ -183,10 +190,7 @@ export class RtmpConnection implements Transport {
         this.#acknowledge();
       }
     } catch (error) {
-      // What is no StagewireError is a bug of ours; it may cost this connection, never another.
-      this.#onDrop(error instanceof StagewireError ? error : bug(error));
-      this.#reader.close();
-      this.#socket.destroy();
+      this.fail(error);
     }
   }
 
@@ -251,9 +255,7 @@ export class RtmpConnection implements Transport {
   }
 
   #drop(code: string, text: string): void {
-    if (this.#socket.destroyed) return;
-    this.#onDrop(new StagewireError(code, 'peer', text));
-    this.#socket.destroy();
+    this.fail(new StagewireError(code, 'peer', text));
   }
 
   #closed(): void {

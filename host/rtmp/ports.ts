@@ -25,6 +25,8 @@ export interface Transport {
   setReading(isReading: boolean): void;
   /** The client was accepted: larger commands may come. */
   accepted(): void;
+  /** Drops the connection and logs why: the peer's fault, or a bug that must not cost anybody else. */
+  fail(error: unknown): void;
   /** Sends what is queued, then closes; by force after `lingerMs`. */
   close(lingerMs: number): void;
 }

@@ -118,7 +118,11 @@ export class Session implements ClientEnd {
     };
     const properties = { fmsVer: FMS_VERSION, capabilities: CAPABILITIES, mode: 1 };
     this.#send(encodeCommand('_result', state.transaction, properties, info));
-    for (const message of state.held) this.onMessage(message);
+    try {
+      for (const message of state.held) this.onMessage(message);
+    } catch (error) {
+      this.#transport.fail(error);
+    }
   }
 
   reject(info: Uint8Array): void {
@@ -364,11 +368,12 @@ export class Session implements ClientEnd {
     try {
       const isAmf3 = message.type === MessageType.DataAmf3 && message.payload[0] !== 2;
       walkAmf0(message.payload, isAmf3 ? 1 : 0, message.payload.length, this.#amfLimits);
-      stream.media(message);
     } catch (error) {
       // A malformed data message is dropped, the stream goes on.
-      if (!(error instanceof StagewireError)) throw error;
+      if (error instanceof StagewireError) return;
+      throw error;
     }
+    stream.media(message);
   }
 
   /** Throws, and so ends the connection, for values that no client has reason to put into these commands. */

@@ -38,6 +38,8 @@ export interface ScriptEnd {
 export interface ScriptListener {
   /** The commands of a turn, in order. Byte fields are views. Must not throw. */
   onCommand(command: Command): void;
+  /** A turn has ended: there may be room in the mailbox. */
+  onTurnEnd(): void;
   /** A rejection that no handler claimed: the script goes on. */
   onError(message: string, stack: string): void;
   onEnd(end: ScriptEnd): void;
@@ -181,6 +183,7 @@ export class Script {
       this.#listener.onError(done.message, done.stack);
       if (done.finished < records.length) this.#died(done, records);
     }
+    this.#listener.onTurnEnd();
   }
 
   /** What a turn under way had handled is gone with the core: nobody knows how far it came. */

@@ -4,6 +4,7 @@ import { controlMessage, MessageType, type RtmpMessage } from '../../wire/messag
 import { describe, type StatusCode, status } from '../../wire/status.ts';
 import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import { type AmfLimits, type AmfValue, EcmaArray } from '../../wire/values.ts';
+import { StagewireError } from '../base/errors.ts';
 import type { PlayRequest, StreamEnd, Transport } from '../rtmp/ports.ts';
 import type { StreamDirectory } from './directory.ts';
 import type { LiveStream, Publisher } from './live-stream.ts';
@@ -121,7 +122,12 @@ export class NetStream implements StreamEnd {
   media(message: RtmpMessage): void {
     const state = this.#state;
     if (state.at === 'publishing') {
-      this.#relay(state.stream, message);
+      try {
+        this.#relay(state.stream, message);
+      } catch (error) {
+        // Data that cannot be read is dropped, the stream goes on.
+        if (!(error instanceof StagewireError)) throw error;
+      }
     } else if (state.at === 'asking' && state.early.length < MAX_EARLY_MESSAGES) {
       state.earlyBytes += message.payload.length;
       if (state.earlyBytes <= MAX_EARLY_BYTES) state.early.push(message);

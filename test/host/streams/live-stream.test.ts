@@ -37,6 +37,9 @@ class NotingTransport implements Transport {
   send(): void {}
   setReading(): void {}
   accepted(): void {}
+  fail(error: unknown): void {
+    throw error;
+  }
   close(): void {}
 }
 
