@@ -239,16 +239,31 @@ test('a change of an imported file or of JSON is a change of the application', a
   expect(await client.call('both')).toEqual(['two', 2]);
 });
 
-test('an npm package of the application is bundled', async () => {
-  const { client } = await openApp({
-    'main.ts': `import { double } from 'tiny'; import whole from 'common'; ${accept}
-      Client.prototype.double = (n) => [double(n), whole.half(n)];`,
-    'node_modules/tiny/package.json': '{ "name": "tiny", "type": "module", "exports": "./index.js" }',
-    'node_modules/tiny/index.js': 'export const double = (n) => n * 2;',
-    'node_modules/common/package.json': '{ "name": "common", "main": "lib.js" }',
-    'node_modules/common/lib.js': 'exports.half = function (n) { return n / 2; };',
-  });
+const packages = {
+  'node_modules/tiny/package.json': '{ "name": "tiny", "type": "module", "exports": "./index.js" }',
+  'node_modules/tiny/index.js': 'export const double = (n) => n * 2;',
+  'node_modules/common/package.json': '{ "name": "common", "main": "lib.js" }',
+  'node_modules/common/lib.js': 'exports.half = function (n) { return n / 2; };',
+};
+const usesPackages = `import { double } from 'tiny'; import whole from 'common'; ${accept}
+  Client.prototype.double = (n) => [double(n), whole.half(n)];`;
+
+test('npm packages of the application are bundled', async () => {
+  const { client } = await openApp({ ...packages, 'main.ts': usesPackages });
   expect(await client.call('double', 21)).toEqual([42, 10.5]);
+});
+
+test('a missing package keeps the old code serving until it is installed', async () => {
+  const { app, client } = await openApp({ 'main.ts': version('old') });
+  const record = await saveBroken(app, 'main.ts', usesPackages);
+  expect(record.detail).toContain('is the package installed');
+  expect(await client.call('version')).toBe('old');
+  const from = server.log.mark;
+  server.writeApp(app, packages);
+  // The last that npm writes.
+  server.writeFile(`${app}/package-lock.json`, '{}');
+  await server.waitForLog((r) => r.instance === `${app}/room` && r.message.startsWith('runs new code'), from);
+  expect(await client.call('double', 2)).toEqual([4, 1]);
 });
 
 test('timers of the old code stop with it', async () => {
