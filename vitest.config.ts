@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Most tests wait for a server: two at a time halve the time, even on two cores.
+    maxWorkers: 2,
   },
 });

@@ -15,6 +15,15 @@ import { type ClientCommand, Incarnation, type InstanceHost } from './incarnatio
 import { OpenCalls } from './open-calls.ts';
 import { ClientSeat, type SeatHost } from './seat.ts';
 
+/** What an instance has to do with the application it is one of. */
+export interface InstanceOwner {
+  /** A build that has started before: what a new instance falls back to. */
+  proven(): Build | undefined;
+  started(build: Build): void;
+  /** Called once. */
+  closed(): void;
+}
+
 /** A question to the script whether a client may publish or play. */
 interface OpenVerdict {
   delivery: Delivery;
@@ -50,7 +59,7 @@ export class Instance implements SeatHost {
   readonly streams: StreamDirectory;
   readonly startedAt: number;
   readonly #host: InstanceHost;
-  readonly #onClosed: () => void;
+  readonly #owner: InstanceOwner;
   readonly #seats = new Map<number, ClientSeat>();
   readonly #calls = new OpenCalls();
   readonly #verdicts = new Map<number, OpenVerdict>();
@@ -72,13 +81,13 @@ export class Instance implements SeatHost {
     instance: string,
     build: Promise<Build>,
     host: InstanceHost,
-    onClosed: () => void,
+    owner: InstanceOwner,
   ) {
     this.app = app;
     this.instance = instance;
     this.name = `${app}/${instance}`;
     this.#host = host;
-    this.#onClosed = onClosed;
+    this.#owner = owner;
     this.startedAt = host.clock.now();
     this.streams = new StreamDirectory(host.limits);
     this.#work = this.#load(build);
@@ -113,8 +122,11 @@ export class Instance implements SeatHost {
       if (this.#isClosed || this.#build?.id === build.id) return;
       const { clock } = this.#host;
       const startedAt = clock.monotonic();
-      const next = build.main ? this.#incarnate(build) : undefined;
-      if (next && !(await next.start())) return;
+      const next = build.main ? await this.#start(build) : undefined;
+      if (build.main && !next) {
+        this.#log.warn('goes on with the code it has');
+        return;
+      }
       const heldAt = clock.monotonic();
       const previous = this.#current;
       await previous?.script.hold();
@@ -191,12 +203,16 @@ export class Instance implements SeatHost {
 
   leave(seat: ClientSeat): void {
     if (seat.standing === 'gone') return;
+    const { held = [] } = seat;
     seat.standing = 'gone';
     seat.held = undefined;
     this.#host.clock.clearTimer(seat.patience);
     this.#seats.delete(seat.number);
     this.#paused.delete(seat);
     this.#calls.forget(seat);
+    // What it published or ended while a new script was deciding about it is true all the same.
+    const streams = held.filter(({ kind }) => kind === 'publish' || kind === 'unpublish');
+    for (const delivery of streams) this.post(delivery, seat);
     this.post({ kind: 'disconnect', client: seat.number }, seat);
     if (this.#seats.size === 0) this.#scheduleUnload();
   }
@@ -225,12 +241,29 @@ export class Instance implements SeatHost {
     }
     this.#build = built;
     if (!built.main) return this.#adoptNothing(this.#waiting.splice(0));
-    const first = this.#incarnate(built);
-    if (!(await first.start())) return refuse('The application failed to start.');
+    const first = (await this.#start(built)) ?? (await this.#startProven(built));
+    if (!first) return refuse('The application failed to start.');
     if (this.#isClosed) return first.script.dispose();
+    this.#build = first.build;
     this.#current = first;
     for (const delivery of this.#waiting.splice(0)) first.script.post(delivery);
     first.script.release();
+  }
+
+  /** Undefined when the build does not start: its author has been told. */
+  async #start(build: Build): Promise<Incarnation | undefined> {
+    const incarnation = this.#incarnate(build);
+    if (!(await incarnation.start())) return undefined;
+    this.#owner.started(build);
+    return incarnation;
+  }
+
+  /** Code that does not start never takes over, not in new instances either. */
+  async #startProven(failed: Build): Promise<Incarnation | undefined> {
+    const proven = this.#owner.proven();
+    if (!proven?.main || proven.id === failed.id || this.#isClosed) return undefined;
+    this.#host.log.warn(`starts with build ${proven.id} instead`, { instance: this.name, build: failed.id });
+    return this.#start(proven);
   }
 
   #incarnate(build: Build): Incarnation {
@@ -307,8 +340,8 @@ export class Instance implements SeatHost {
     }
     void this.#enqueue(async () => {
       if (this.#current || this.#isClosed) return; // a reload was faster
-      const next = this.#incarnate(this.#build ?? dead.build);
-      if (!(await next.start())) return shutDown('The application failed to restart.');
+      const next = await this.#start(this.#build ?? dead.build);
+      if (!next) return shutDown('The application failed to restart.');
       if (this.#isClosed) return next.script.dispose();
       this.#adopt(next, reason, this.#waiting.splice(0));
       next.log.info(`started again after ${END_NAMES[reason]}, ${this.#clientsKept()}`);
@@ -356,7 +389,7 @@ export class Instance implements SeatHost {
     for (const seat of [...this.#seats.values()]) seat.end.disconnect(why);
     this.#current?.script.dispose();
     this.#current = undefined;
-    this.#onClosed();
+    this.#owner.closed();
   }
 
   // What the script says.

@@ -14,6 +14,8 @@ export class App {
   readonly builder: AppBuilder;
   /** The last build that succeeded. */
   build: Build | undefined;
+  /** The last build that started in an instance. */
+  proven: Build | undefined;
   /** Settles with the first verdict on the folder: a build, or why there is none. */
   building: Promise<Build>;
 
@@ -96,10 +98,16 @@ export class Registry implements Lobby {
 
   #open(app: App, name: string): Instance {
     const build = app.build ? Promise.resolve(app.build) : app.building;
-    const instance: Instance = new Instance(app.name, name, build, this.#host, () => {
-      if (app.instances.get(name) !== instance) return;
-      app.instances.delete(name);
-      this.#instanceCount--;
+    const instance: Instance = new Instance(app.name, name, build, this.#host, {
+      proven: () => app.proven,
+      started: (started) => {
+        app.proven = started;
+      },
+      closed: () => {
+        if (app.instances.get(name) !== instance) return;
+        app.instances.delete(name);
+        this.#instanceCount--;
+      },
     });
     app.instances.set(name, instance);
     this.#instanceCount++;
