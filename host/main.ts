@@ -19,9 +19,10 @@ async function main(): Promise<void> {
   let server: Server | undefined;
 
   const stop = (signal: string) => {
-    setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref();
+    const leave = () => void log.flush().then(() => process.exit(0));
+    setTimeout(leave, EXIT_WITHIN_MS).unref();
     log.info(`stopping (${signal})`);
-    void (server?.close() ?? Promise.resolve()).then(() => process.exit(0));
+    void (server?.close() ?? Promise.resolve()).then(leave);
   };
   process.once('SIGINT', () => stop('SIGINT'));
   process.once('SIGTERM', () => stop('SIGTERM'));

@@ -1,5 +1,3 @@
-import { SEED_BYTES } from './protocol.ts';
-
 /**
  * Randomness enters with the turn: the host supplies 48 bytes, of which `Math.random` takes 16 (xoshiro128**,
  * Blackman and Vigna) and `crypto` 32 (ChaCha20, RFC 8439). Two generators, so that numbers which a script shows
@@ -11,14 +9,20 @@ const block = new Uint32Array(16);
 const work = new Uint32Array(16);
 let wordsUsed = 16;
 
-/** Takes the turn's seed: `SEED_BYTES` bytes. */
+/** Takes the turn's seed, 48 bytes. */
 export function reseed(seed: Uint8Array): void {
-  const words = new Uint32Array(seed.slice(0, SEED_BYTES).buffer);
-  state.set(words.subarray(0, 4));
-  block.set([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]); // "expand 32-byte k"
-  block.set(words.subarray(4, 12), 4);
-  block.fill(0, 12);
+  // Index by index: methods of arrays may have been patched, and the seed is in memory that the core shares.
+  for (let i = 0; i < 4; i++) state[i] = littleEndian(seed, i * 4);
+  for (let i = 0; i < 4; i++) block[i] = EXPAND_32_BYTE_K[i]!;
+  for (let i = 0; i < 8; i++) block[4 + i] = littleEndian(seed, 16 + i * 4);
+  for (let i = 12; i < 16; i++) block[i] = 0;
   wordsUsed = 16;
+}
+
+const EXPAND_32_BYTE_K = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574] as const;
+
+function littleEndian(bytes: Uint8Array, at: number): number {
+  return bytes[at]! + bytes[at + 1]! * 0x100 + bytes[at + 2]! * 0x10000 + bytes[at + 3]! * 0x1000000;
 }
 
 /** A number in [0, 1) with 53 random bits. */
@@ -51,7 +55,7 @@ function nextRandom(): number {
 
 function nextKeyWord(): number {
   if (wordsUsed === 16) {
-    work.set(block);
+    for (let i = 0; i < 16; i++) work[i] = block[i]!;
     for (let round = 0; round < 10; round++) {
       quarter(0, 4, 8, 12);
       quarter(1, 5, 9, 13);

@@ -8,6 +8,7 @@ import { installConsole } from './console.ts';
 import { reseed } from './entropy.ts';
 import { startEvents } from './events.ts';
 import { Outbox } from './outbox.ts';
+import { setBytes, viewOf } from './primordials.ts';
 import { installPromise, StagePromise, takeTouched } from './promise.ts';
 import {
   type BootOptions,
@@ -92,7 +93,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
     if (header[Header.finished] !== 0) return records;
     const length = header[Header.inputLength]!;
     if (records.length < length) records = new Uint8Array(length * 2);
-    records.set(shared.subarray(HEADER_BYTES, HEADER_BYTES + length));
+    setBytes(records, viewOf(shared, HEADER_BYTES, HEADER_BYTES + length), 0);
     return records;
   };
 

@@ -1,4 +1,5 @@
 import { ByteWriter } from '../wire/bytes.ts';
+import { setBytes } from './primordials.ts';
 import { type Command, encodeCommand, Header } from './protocol.ts';
 
 /**
@@ -25,7 +26,7 @@ export class Outbox {
     const used = this.#header[Header.outputLength]!;
     const needed = used + record.length;
     if (needed > this.#output.length) this.#grow(needed);
-    this.#output.set(record.view, used);
+    setBytes(this.#output, record.view, used);
     this.#header[Header.outputLength] = needed;
   }
 

@@ -10,6 +10,7 @@ import type { ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports
 import type { ScriptEnd } from '../scripts/script.ts';
 import { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner, Verdict } from '../streams/net-stream.ts';
+import { Backlog } from './backlog.ts';
 import type { Build } from './builder.ts';
 import { type ClientCommand, Incarnation, type InstanceHost } from './incarnation.ts';
 import { OpenCalls } from './open-calls.ts';
@@ -69,9 +70,11 @@ export class Instance implements SeatHost {
   #build: Build | undefined;
   /** What came while there was no script. */
   readonly #waiting: Delivery[] = [];
+  readonly #backlog: Backlog;
   /** Loads, reloads and recoveries happen one after the other. */
   #work: Promise<void>;
   #unloadTimer: Timer | undefined;
+  #isClosing = false;
   #isClosed = false;
   #deaths: number[] = [];
   #nextNumber = 1;
@@ -90,6 +93,7 @@ export class Instance implements SeatHost {
     this.#owner = owner;
     this.startedAt = host.clock.now();
     this.streams = new StreamDirectory(host.limits);
+    this.#backlog = new Backlog({ records: host.limits.mailboxRecords, bytes: host.limits.mailboxBytes });
     this.#work = this.#load(build);
   }
 
@@ -119,7 +123,7 @@ export class Instance implements SeatHost {
   /** New code for the running instance. The old code goes on when the new one fails. */
   reload(build: Build): Promise<void> {
     return this.#enqueue(async () => {
-      if (this.#isClosed || this.#build?.id === build.id) return;
+      if (this.#isClosed || this.#isClosing || this.#build?.id === build.id) return;
       const { clock } = this.#host;
       const startedAt = clock.monotonic();
       const next = build.main ? await this.#start(build) : undefined;
@@ -137,7 +141,10 @@ export class Instance implements SeatHost {
         return;
       }
 
-      const leftovers = [...(previous?.script.mailbox.takeAll() ?? []), ...this.#waiting.splice(0)];
+      const leftovers = [
+        ...(previous?.script.mailbox.takeAll() ?? []),
+        ...this.#backlog.takeAll(this.#waiting),
+      ];
       this.#build = build;
       if (next) this.#adopt(next, 'reload', leftovers);
       else this.#adoptNothing(leftovers);
@@ -151,7 +158,8 @@ export class Instance implements SeatHost {
 
   /** Asks the script to stop, tells the clients, and ends. Takes little longer than `patienceMs` whatever it does. */
   async close(why: Refusal, patienceMs: number): Promise<void> {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isClosing) return;
+    this.#isClosing = true;
     await this.#current?.stop('Application.Shutdown', patienceMs);
     // Each client's onDisconnect follows; what the script does in them reaches nobody any more.
     const script = this.#current?.script;
@@ -168,8 +176,8 @@ export class Instance implements SeatHost {
   post(delivery: Delivery, seat: ClientSeat): void {
     if (this.#isClosed) return;
     if (seat.held && delivery.kind !== 'disconnect') {
-      seat.held.push(delivery);
-      if (seat.held.length >= MAX_HELD) this.#pause(seat);
+      this.#backlog.add(seat.held, delivery);
+      if (seat.held.length >= MAX_HELD || this.#backlog.isFull) this.#pause(seat);
     } else if (this.#build && !this.#build.main) {
       // Not at once: the session that asked has not yet noted that it did.
       queueMicrotask(() => this.#withoutScript(delivery));
@@ -178,8 +186,8 @@ export class Instance implements SeatHost {
       script.post(delivery);
       if (script.mailbox.isFull) this.#pause(seat);
     } else {
-      this.#waiting.push(delivery);
-      if (this.#waiting.length >= this.#host.limits.mailboxRecords) this.#pause(seat);
+      this.#backlog.add(this.#waiting, delivery);
+      if (this.#backlog.isFull) this.#pause(seat);
     }
   }
 
@@ -203,9 +211,8 @@ export class Instance implements SeatHost {
 
   leave(seat: ClientSeat): void {
     if (seat.standing === 'gone') return;
-    const { held = [] } = seat;
+    const held = this.#takeHeld(seat);
     seat.standing = 'gone';
-    seat.held = undefined;
     this.#host.clock.clearTimer(seat.patience);
     this.#seats.delete(seat.number);
     this.#paused.delete(seat);
@@ -240,13 +247,13 @@ export class Instance implements SeatHost {
       return refuse('The application does not build.'); // its author has been told
     }
     this.#build = built;
-    if (!built.main) return this.#adoptNothing(this.#waiting.splice(0));
+    if (!built.main) return this.#adoptNothing(this.#backlog.takeAll(this.#waiting));
     const first = (await this.#start(built)) ?? (await this.#startProven(built));
     if (!first) return refuse('The application failed to start.');
     if (this.#isClosed) return first.script.dispose();
     this.#build = first.build;
     this.#current = first;
-    for (const delivery of this.#waiting.splice(0)) first.script.post(delivery);
+    for (const delivery of this.#backlog.takeAll(this.#waiting)) first.script.post(delivery);
     first.script.release();
   }
 
@@ -329,7 +336,8 @@ export class Instance implements SeatHost {
   #recover(dead: Incarnation, { reason, culprit }: ScriptEnd): void {
     this.#current = undefined;
     if (culprit) this.#giveUpOn(culprit);
-    this.#waiting.unshift(...dead.script.mailbox.takeAll());
+    // While it ran nothing waited elsewhere, so these come first.
+    for (const delivery of dead.script.mailbox.takeAll()) this.#backlog.add(this.#waiting, delivery);
     const shutDown = (description: string) =>
       this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
     const now = this.#host.clock.monotonic();
@@ -343,7 +351,7 @@ export class Instance implements SeatHost {
       const next = await this.#start(this.#build ?? dead.build);
       if (!next) return shutDown('The application failed to restart.');
       if (this.#isClosed) return next.script.dispose();
-      this.#adopt(next, reason, this.#waiting.splice(0));
+      this.#adopt(next, reason, this.#backlog.takeAll(this.#waiting));
       next.log.info(`started again after ${END_NAMES[reason]}, ${this.#clientsKept()}`);
     });
   }
@@ -413,9 +421,7 @@ export class Instance implements SeatHost {
         const seat = this.#seats.get(command.client);
         if (!seat?.held) return;
         if (!command.isKept) return this.#dismiss(seat, 'did not keep it');
-        const { held } = seat;
-        seat.held = undefined;
-        for (const delivery of held) this.post(delivery, seat);
+        for (const delivery of this.#takeHeld(seat)) this.post(delivery, seat);
         return;
       }
       case 'disconnect':
@@ -453,9 +459,16 @@ export class Instance implements SeatHost {
     seat.end.reject(encodeValues(status('NetConnection.Connect.Rejected', description)));
   }
 
+  /** What waited for the verdict about this client; it waits no longer. */
+  #takeHeld(seat: ClientSeat): Delivery[] {
+    const { held = [] } = seat;
+    seat.held = undefined;
+    return this.#backlog.takeAll(held);
+  }
+
   /** A client that the new script does not want. */
   #dismiss(seat: ClientSeat, why: string): void {
-    seat.held = undefined;
+    this.#takeHeld(seat);
     this.#log.info(`client ${seat.id} is disconnected: the new script ${why}`);
     seat.end.disconnect({
       code: 'NetConnection.Connect.Rejected',

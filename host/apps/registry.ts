@@ -23,10 +23,10 @@ export class App {
     return this.builder.folder;
   }
 
-  constructor(name: string, builder: AppBuilder) {
+  constructor(name: string, builder: AppBuilder, building: Promise<Build>) {
     this.name = name;
     this.builder = builder;
-    this.building = builder.build();
+    this.building = building;
     this.building.catch(() => {}); // reported by whoever builds
   }
 }
@@ -44,7 +44,7 @@ export class Registry implements Lobby {
     this.#folder = folder;
     this.#host = host;
     this.#watcher = new AppWatcher(folder, { clock: host.clock });
-    this.#watcher.on('added', (name) => void this.#add(name));
+    this.#watcher.on('added', (name) => void this.#add(name, true));
     this.#watcher.on('removed', (name) => void this.#remove(name));
     this.#watcher.on('changed', (name) => void this.#changed(name));
     this.#watcher.on('refused', (name, reason) =>
@@ -64,7 +64,7 @@ export class Registry implements Lobby {
   /** Finds and builds what is there. Resolves when every application has a build or an error. */
   async start(): Promise<void> {
     await this.#watcher.start();
-    await Promise.all(this.#watcher.apps.map((name) => this.#add(name)));
+    await Promise.all(this.#watcher.apps.map((name) => this.#add(name, false)));
   }
 
   connect(request: ConnectRequest, client: ClientEnd): Seat | Refusal {
@@ -114,10 +114,11 @@ export class Registry implements Lobby {
     return instance;
   }
 
-  async #add(name: string): Promise<void> {
+  async #add(name: string, isNew: boolean): Promise<void> {
     if (this.#apps.has(name)) return this.#changed(name);
     const maxCodeBytes = this.#host.limits.codeBytes;
-    const app = new App(name, new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes }));
+    const builder = new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes });
+    const app = new App(name, builder, isNew ? buildWhenWhole(builder) : builder.build());
     this.#apps.set(name, app);
     await this.#take(app);
   }
@@ -170,4 +171,16 @@ export class Registry implements Lobby {
 
 function refusal(description: string): Refusal {
   return { code: 'NetConnection.Connect.Rejected', description };
+}
+
+/**
+ * A folder that has just appeared may still be on its way here. An application without a script accepts everybody, so
+ * it gets half a second to show one.
+ */
+async function buildWhenWhole(builder: AppBuilder): Promise<Build> {
+  for (let attempt = 1; ; attempt++) {
+    const build = await builder.build();
+    if (build.main || attempt > 5) return build;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }

@@ -28,6 +28,8 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
   /** A log whose every record carries these fields too. */
   child(fields: LogFields): Log;
+  /** Resolves when what is waiting has been written, or after a moment: a stuck terminal holds nobody up. */
+  flush(): Promise<void>;
 }
 
 export interface LogOptions {
@@ -46,6 +48,7 @@ const maxMessage = 8192;
 const maxField = 2048;
 const maxDetail = 16_384;
 const maxFields = 32;
+const flushMs = 250;
 /** Records that a slow reader of standard output has not taken are dropped beyond this. */
 const maxUnwrittenBytes = 8 * 1024 * 1024;
 
@@ -69,16 +72,24 @@ export function createLog(options: LogOptions = {}): Log {
     },
     stream,
   );
-  return new PinoLog(logger, {});
+  const flush = () =>
+    new Promise<void>((resolve) => {
+      setTimeout(resolve, flushMs).unref();
+      if ('flush' in out && typeof out.flush === 'function') out.flush(() => resolve());
+      else resolve();
+    });
+  return new PinoLog(logger, {}, flush);
 }
 
 class PinoLog implements Log {
   readonly #logger: pino.Logger;
   readonly #fields: LogFields;
+  readonly flush: () => Promise<void>;
 
-  constructor(logger: pino.Logger, fields: LogFields) {
+  constructor(logger: pino.Logger, fields: LogFields, flush: () => Promise<void>) {
     this.#logger = logger;
     this.#fields = fields;
+    this.flush = flush;
   }
 
   debug(message: string, fields?: LogFields): void {
@@ -98,7 +109,7 @@ class PinoLog implements Log {
   }
 
   child(fields: LogFields): Log {
-    return new PinoLog(this.#logger, { ...this.#fields, ...fields });
+    return new PinoLog(this.#logger, { ...this.#fields, ...fields }, this.flush);
   }
 
   #write(level: LogLevel, message: string, fields: LogFields | undefined): void {

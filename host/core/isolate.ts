@@ -95,8 +95,8 @@ export class CoreIsolate {
     }
     return {
       end,
-      finished: this.#header[Header.finished]!,
-      running: this.#header[Header.running]!,
+      finished: within(this.#header[Header.finished]!, 0, records.length),
+      running: within(this.#header[Header.running]!, -1, records.length - 1),
       ...failure,
       commands,
     };
@@ -104,7 +104,7 @@ export class CoreIsolate {
 
   /** The commands written since the last call, as memory of their own. */
   takeOutput(): Buffer {
-    const length = this.#header[Header.outputLength]!;
+    const length = within(this.#header[Header.outputLength]!, 0, this.#outputBytes.length);
     this.#header[Header.outputLength] = 0;
     return Buffer.from(this.#outputBytes.subarray(0, length));
   }
@@ -129,4 +129,9 @@ export class CoreIsolate {
     if (error instanceof Error && error.message === 'Script execution timed out.') return TurnEnd.timeout;
     return TurnEnd.failed;
   }
+}
+
+/** The header is memory that the isolate writes: whatever it holds must be a position. */
+function within(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
 }

@@ -22,6 +22,8 @@ let runtime: RuntimeCode | undefined;
 
 const reader = new FrameReader(handle);
 host.on('data', (chunk: Buffer) => reader.push(chunk));
+// Ctrl-C in a terminal reaches every process of the group: the host decides when it is over.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 host.on('close', leave);
 host.on('error', leave);
 

@@ -8,7 +8,7 @@ import {
 } from '../../runtime/protocol.ts';
 import { ByteReader } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { StagewireError } from '../base/errors.ts';
+import { describeError, StagewireError } from '../base/errors.ts';
 import { type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
 import type { CorePool } from './core-pool.ts';
 import type { CoreProcess } from './core-process.ts';
@@ -130,7 +130,7 @@ export class Script {
   async whenIdle(patienceMs: number): Promise<void> {
     const end = this.#clock.monotonic() + patienceMs;
     while ((this.#turn || this.mailbox.length > 0) && !this.#isEnded && this.#clock.monotonic() < end) {
-      await Promise.race([this.#turn, new Promise((resolve) => setTimeout(resolve, 5))]);
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 
@@ -177,20 +177,29 @@ export class Script {
       return; // the core died, or the script was disposed of: both are known already
     }
     if (this.#isEnded) return;
-    this.#deliver(done.commands);
-    if (done.end === TurnEnd.timeout || done.end === TurnEnd.memory) this.#died(done, records);
-    else if (done.end === TurnEnd.failed) {
-      this.#listener.onError(done.message, done.stack);
-      if (done.finished < records.length) this.#died(done, records);
+    try {
+      this.#deliver(done.commands);
+      if (done.end === TurnEnd.timeout || done.end === TurnEnd.memory) this.#died(done, records);
+      else if (done.end === TurnEnd.failed) {
+        this.#listener.onError(done.message, done.stack);
+        if (done.finished < records.length) this.#died(done, records);
+      }
+    } catch (error) {
+      // What comes out of an isolate is not to be trusted: what cannot be read ends it.
+      this.#lost(`it sent what is no command: ${describeError(error)}`);
     }
     this.#listener.onTurnEnd();
   }
 
   /** What a turn under way had handled is gone with the core: nobody knows how far it came. */
   #coreDied(error: StagewireError): void {
+    this.#lost(error.message);
+  }
+
+  #lost(message: string): void {
     if (this.#isEnded) return;
-    this.#end();
-    this.#listener.onEnd({ reason: 'crash', message: error.message, stack: '', culprit: undefined });
+    this.dispose();
+    this.#listener.onEnd({ reason: 'crash', message, stack: '', culprit: undefined });
   }
 
   #died(done: Done, records: Uint8Array): void {

@@ -15,6 +15,8 @@ export interface LiveStreamLimits extends ViewerLimits {
 /** Codec headers, one per role and track; senders choose the track ids. */
 const MAX_HEADERS = 64;
 const MAX_DATA_FRAMES = 64;
+/** What a kept message costs beside its payload. */
+const MESSAGE_OVERHEAD = 256;
 
 /** What the script and the API see of a publisher. */
 export interface Publisher {
@@ -146,15 +148,14 @@ export class LiveStream {
       return; // data: late joiners get the data frames only
     }
     if (!this.#gop || payload.length === 0) return;
-    this.#gop.push(message);
-    this.#gopBytes += payload.length;
+    this.#gop.push(keepable(message));
+    this.#gopBytes += payload.length + MESSAGE_OVERHEAD;
     if (this.#gopBytes > this.#limits.gopBytes) this.#forgetPictures();
   }
 
   #rememberHeader(key: string, message: RtmpMessage): void {
     if (this.#headers.size < MAX_HEADERS || this.#headers.has(key)) {
-      // A header is small and stays for hours: a view would keep the whole read buffer alive.
-      this.#headers.set(key, { ...message, payload: message.payload.slice() });
+      this.#headers.set(key, keepable(message));
     }
   }
 
@@ -170,4 +171,10 @@ export class LiveStream {
   #checkIdle(): void {
     if (!this.#publisher && this.#viewers.size === 0) this.#onIdle();
   }
+}
+
+/** A message that is kept may be a view: a small one would keep the whole buffer alive that it was read into. */
+function keepable(message: RtmpMessage): RtmpMessage {
+  const { payload } = message;
+  return payload.length * 4 < payload.buffer.byteLength ? { ...message, payload: payload.slice() } : message;
 }

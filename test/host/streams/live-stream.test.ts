@@ -169,6 +169,31 @@ describe('a live stream', () => {
     expect(watch(stream).transport.words.at(-1)).toBe('key@300');
   });
 
+  test('counts what a kept message costs beside its payload', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    // Six bytes each: by payload alone more than a hundred would fit.
+    for (let at = 1; at <= 10; at++) stream.push(media('inter', at));
+    await settle();
+    expect(watch(stream).transport.writes).toEqual([]);
+  });
+
+  test('keeps small payloads in memory of their own, not the buffers that they were read into', () => {
+    const kept: ArrayBufferLike[] = [];
+    const transport = new NotingTransport();
+    transport.serialize = ({ payload }) => {
+      kept.push(payload.buffer);
+      return Buffer.from('x');
+    };
+    const stream = new LiveStream('s', { ...limits, gopBytes: 10_000 }, () => {});
+    stream.publish(publisher);
+    const read = new Uint8Array(65_536);
+    read.set(bodies.key!.payload, 1000);
+    stream.push({ ...media('key', 0), payload: read.subarray(1000, 1006) });
+    watch(stream, transport);
+    expect(kept.map(({ byteLength }) => byteLength)).toEqual([6]);
+  });
+
   test('skips a slow viewer to the next key frame but leaves it the sound, and gives up after a time', async () => {
     const stream = onAir();
     stream.push(media('key', 0));
