@@ -50,7 +50,9 @@ export function describe(error: unknown): { message: string; stack: string } {
     if (error instanceof Error) {
       const name = String(error.name);
       const text = String(error.message);
-      const message = text === '' ? name : name === 'Error' ? text : `${name}: ${text}`;
+      // Errors of the server's own say what they have to without their class.
+      const isPlain = name === 'Error' || name === 'StagewireError';
+      const message = text === '' ? name : isPlain ? text : `${name}: ${text}`;
       const stack = typeof error.stack === 'string' ? error.stack : '';
       return { message: message.slice(0, MAX_MESSAGE), stack: stack.slice(0, MAX_STACK) };
     }

@@ -1,12 +1,12 @@
 import { ByteReader } from '../wire/bytes.ts';
-import { decodeArguments, setAmfLimits } from './amf.ts';
+import { decodeArguments, encodeValues, setAmfLimits } from './amf.ts';
 import { ApplicationSide } from './application.ts';
 import { dispatchCall } from './calls.ts';
-import { Invocations, installClient, startInvocations } from './client.ts';
+import { callFailed, Invocations, installClient, startInvocations } from './client.ts';
 import { hide, installClock, setTime } from './clock.ts';
 import { installConsole } from './console.ts';
 import { reseed } from './entropy.ts';
-import { startEvents } from './events.ts';
+import { reportError, startEvents } from './events.ts';
 import { Outbox } from './outbox.ts';
 import { setBytes, viewOf } from './primordials.ts';
 import { installPromise, StagePromise, takeTouched } from './promise.ts';
@@ -88,6 +88,26 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
     }
   };
 
+  /** Whoever waits for the outcome of a delivery hears that there is none. */
+  const refuse = (delivery: Delivery): void => {
+    if (delivery.kind === 'call' && delivery.call !== 0) {
+      const info = encodeValues([callFailed('Script error')]);
+      outbox.send({ kind: 'error', call: delivery.call, info });
+    } else if (delivery.kind === 'authorize') {
+      outbox.send({
+        kind: 'verdict',
+        request: delivery.request,
+        isAllowed: false,
+        description: 'script error',
+      });
+    } else if (delivery.kind === 'connect') {
+      const info = { level: 'error', code: 'NetConnection.Connect.Rejected', description: 'Script error' };
+      outbox.send({ kind: 'reject', client: delivery.client, info: encodeValues([info]) });
+    } else if (delivery.kind === 'reattach') {
+      outbox.send({ kind: 'attached', client: delivery.client, isKept: false });
+    }
+  };
+
   // Reading byte by byte is cheaper in memory of our own than in shared memory that may grow: copied once a turn.
   const copyOfInput = (): Uint8Array => {
     if (header[Header.finished] !== 0) return records;
@@ -116,7 +136,13 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
       header[Header.running] = reader.position;
       const delivery = decodeDelivery(reader);
       header[Header.finished] = reader.position;
-      handle(delivery, mustYield);
+      try {
+        handle(delivery, mustYield);
+      } catch (error) {
+        // Not the handler, which has its own `try`: what the runtime does around it, over patched or hostile objects.
+        reportError(error, delivery.kind);
+        refuse(delivery);
+      }
       if (mustYield()) break;
     }
     // A delivery that made promises runs on in their continuations: it is still the one to blame.

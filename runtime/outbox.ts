@@ -2,15 +2,20 @@ import { ByteWriter } from '../wire/bytes.ts';
 import { setBytes } from './primordials.ts';
 import { type Command, encodeCommand, Header } from './protocol.ts';
 
+/** Room that only answers and verdicts may use: whatever a handler sends, its caller hears how it ended. */
+const RESERVE_BYTES = 256 * 1024;
+
 /**
  * Where commands leave the isolate: an output buffer shared with the core, which empties it after each entry. It
- * grows to its maximum when a turn needs it; a handler that sends more than that in one turn gets a RangeError.
+ * grows to its maximum when a turn needs it. A handler that calls clients beyond that gets a RangeError; what it
+ * prints beyond that is dropped and counted.
  */
 export class Outbox {
   readonly #header: Int32Array;
   readonly #buffer: SharedArrayBuffer;
   readonly #output: Uint8Array; // follows the buffer's length
   readonly #record = new ByteWriter(1024);
+  #dropped = 0;
 
   constructor(header: Int32Array, buffer: SharedArrayBuffer) {
     this.#header = header;
@@ -19,22 +24,41 @@ export class Outbox {
   }
 
   send(command: Command): void {
+    const { kind } = command;
+    const isPrinted = kind === 'log' || kind === 'script-error';
+    if (isPrinted && this.#dropped > 0 && !this.#reportDropped()) {
+      this.#dropped++;
+      return;
+    }
+    const isReserved = isPrinted || kind === 'invoke' || kind === 'broadcast';
+    if (this.#write(command, isReserved ? RESERVE_BYTES : 0)) return;
+    if (!isPrinted)
+      throw new RangeError(`one turn may send ${this.#buffer.maxByteLength} bytes, and this one sent more`);
+    this.#dropped++;
+  }
+
+  #reportDropped(): boolean {
+    const text = `${this.#dropped} lines were not printed: one turn printed too much`;
+    const isWritten = this.#write({ kind: 'log', level: 'warn', text }, RESERVE_BYTES);
+    if (isWritten) this.#dropped = 0;
+    return isWritten;
+  }
+
+  /** False when there is no room that leaves `reserve` bytes free. */
+  #write(command: Command, reserve: number): boolean {
     const record = this.#record;
     record.truncate(0);
     encodeCommand(record, command);
 
     const used = this.#header[Header.outputLength]!;
     const needed = used + record.length;
-    if (needed > this.#output.length) this.#grow(needed);
+    const most = this.#buffer.maxByteLength;
+    if (needed + reserve > most) return false;
+    if (needed > this.#output.length) {
+      this.#buffer.grow(Math.min(most, Math.max(needed, this.#output.length * 2)));
+    }
     setBytes(this.#output, record.view, used);
     this.#header[Header.outputLength] = needed;
-  }
-
-  #grow(needed: number): void {
-    const most = this.#buffer.maxByteLength;
-    if (needed > most) {
-      throw new RangeError(`one turn may send ${most} bytes to the host, and this one sent more`);
-    }
-    this.#buffer.grow(Math.min(most, Math.max(needed, this.#output.length * 2)));
+    return true;
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 
-/** How much a script may print per second; what is beyond it is dropped and counted in one line. */
+/** How much a script may print per second; what is beyond it is dropped, and counted in one line a second later. */
 export class LogBudget {
   readonly #bytesPerSecond: number;
   readonly #clock: Clock;
@@ -18,18 +18,19 @@ export class LogBudget {
   takes(length: number, log: Log): boolean {
     const second = Math.floor(this.#clock.monotonic() / 1000);
     if (second !== this.#second) {
-      if (this.#dropped > 0) {
-        log.warn(`${this.#dropped} lines were not printed: over ${this.#bytesPerSecond} bytes a second`, {
-          code: 'E_LOG_FLOOD',
-        });
-      }
       this.#second = second;
       this.#used = 0;
-      this.#dropped = 0;
     }
     this.#used += length;
     if (this.#used <= this.#bytesPerSecond) return true;
+    if (this.#dropped === 0) this.#clock.setTimer(() => this.#report(log), 1000);
     this.#dropped++;
     return false;
+  }
+
+  #report(log: Log): void {
+    const lines = this.#dropped === 1 ? '1 line was' : `${this.#dropped} lines were`;
+    log.warn(`${lines} not printed: over ${this.#bytesPerSecond} bytes a second`, { code: 'E_LOG_FLOOD' });
+    this.#dropped = 0;
   }
 }

@@ -5,7 +5,10 @@ import { type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from
 const INITIAL_BUFFER = 64 * 1024;
 /** Larger than any batch the host sends (it cuts them) plus the largest single message a client may send. */
 const MAX_INPUT = 16 * 1024 * 1024;
-const MAX_ENTRIES_PER_TURN = 1_000_000;
+/** Beyond it a turn ends early: a frame to the host has a bound. */
+const MAX_OUTPUT_PER_TURN = 8 * 1024 * 1024;
+/** Entries that handle no further delivery: they only settle promises, and a script may go on making those. */
+const MAX_IDLE_ENTRIES = 100;
 
 /** The runtime's bundle, compiled once per core; later isolates start from its code cache. */
 export interface RuntimeCode {
@@ -63,7 +66,7 @@ export class CoreIsolate {
     app.release();
   }
 
-  /** Enters until every delivery is handled, or nothing moves any more. Never rejects: what went wrong is in the result. */
+  /** Enters until every delivery is handled, enough was sent, or nothing moves any more. Never rejects: what went wrong is in the result. */
   async turn(turn: Turn): Promise<Done> {
     const { records } = turn;
     const needed = HEADER_BYTES + records.length;
@@ -75,8 +78,9 @@ export class CoreIsolate {
 
     const failure = { message: '', stack: '' };
     let end: TurnEnd = TurnEnd.ok;
-    let commands: Buffer = Buffer.alloc(0);
-    for (let entries = 0; entries < MAX_ENTRIES_PER_TURN; entries++) {
+    const outputs: Buffer[] = [];
+    let outputBytes = 0;
+    for (let idleEntries = 0; ; ) {
       const finishedBefore = this.#header[Header.finished]!;
       try {
         await this.#enter!.apply(undefined, [turn.nowMs, turn.monotonicMs], { timeout: this.#handlerMs });
@@ -86,19 +90,26 @@ export class CoreIsolate {
         failure.stack = error instanceof Error ? (error.stack ?? '') : '';
       }
       const written = this.takeOutput();
-      commands = commands.length === 0 ? written : Buffer.concat([commands, written]);
+      outputs.push(written);
+      outputBytes += written.length;
       // A rejection that nobody handled fails the entry but not the isolate: the next deliveries still run.
       const isMore = this.#header[Header.again] === 1 || this.#header[Header.finished]! < records.length;
       if (!isMore || end === TurnEnd.timeout || end === TurnEnd.memory) break;
-      const isStuck = this.#header[Header.finished] === finishedBefore && written.length === 0;
-      if (end === TurnEnd.failed && isStuck) break;
+      if (outputBytes > MAX_OUTPUT_PER_TURN) break; // the host sends the rest again, in a turn of its own
+      if (this.#header[Header.finished] !== finishedBefore) idleEntries = 0;
+      else if (end === TurnEnd.failed && written.length === 0) break;
+      else if (++idleEntries > MAX_IDLE_ENTRIES) {
+        end = TurnEnd.timeout;
+        failure.message = `${MAX_IDLE_ENTRIES} rounds of rejected promises did not come to an end`;
+        break;
+      }
     }
     return {
       end,
       finished: within(this.#header[Header.finished]!, 0, records.length),
       running: within(this.#header[Header.running]!, -1, records.length - 1),
       ...failure,
-      commands,
+      commands: outputs.length === 1 ? outputs[0]! : Buffer.concat(outputs),
     };
   }
 

@@ -64,6 +64,18 @@ export class Mailbox {
     return batch.records.view;
   }
 
+  /** The rest of a batch that a turn did not come to: first in the next. */
+  putBack(records: Uint8Array): void {
+    const reader = new ByteReader(records);
+    let count = 0;
+    for (; reader.remaining > 0; count++) reader.skip(reader.u32());
+    const batch: Batch = { records: new ByteWriter(records.length), count };
+    batch.records.bytes(records);
+    this.#batches.unshift(batch);
+    this.#records += count;
+    this.#bytes += records.length;
+  }
+
   /** Everything that waits, removed from the mailbox, in order. */
   takeAll(): Delivery[] {
     const all: Delivery[] = [];

@@ -183,6 +183,8 @@ export class Script {
       else if (done.end === TurnEnd.failed) {
         this.#listener.onError(done.message, done.stack);
         if (done.finished < records.length) this.#died(done, records);
+      } else if (done.finished < records.length) {
+        this.mailbox.putBack(records.subarray(done.finished));
       }
     } catch (error) {
       // What comes out of an isolate is not to be trusted: what cannot be read ends it.

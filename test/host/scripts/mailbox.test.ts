@@ -51,6 +51,19 @@ describe('a mailbox', () => {
     expect(mailbox.isFull).toBe(true);
   });
 
+  test('takes back what a turn did not come to, and gives it out first', () => {
+    const mailbox = new Mailbox(roomy);
+    for (const number of [1, 2, 3]) mailbox.post(call(number));
+    const batch = mailbox.take();
+    mailbox.post(call(4));
+    const [first] = decodeAll(batch);
+    expect(first).toMatchObject({ call: 1 });
+    mailbox.putBack(batch.subarray(batch.length / 3));
+    expect(mailbox.length).toBe(3);
+    expect(numbers(mailbox.takeAll())).toEqual([2, 3, 4]);
+    expect(mailbox.length).toBe(0);
+  });
+
   test('hands everything to a successor', () => {
     const mailbox = new Mailbox(roomy);
     for (let number = 1; number <= 10; number++) mailbox.post(call(number, 60_000));
