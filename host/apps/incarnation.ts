@@ -34,6 +34,9 @@ export interface IncarnationListener {
   onEnd(incarnation: Incarnation, end: ScriptEnd): void;
 }
 
+/** `failed` is the application's fault, `crashed` its core's: that is worth another try. */
+export type StartOutcome = 'started' | 'failed' | 'crashed';
+
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
 const END_CODES = { timeout: 'E_HANDLER_TIMEOUT', memory: 'E_OUT_OF_MEMORY', crash: 'E_CORE_GONE' } as const;
 
@@ -49,6 +52,7 @@ export class Incarnation {
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
   #hasStarted = false;
+  #isCrashed = false;
 
   constructor(name: string, build: Build, host: InstanceHost, listener: IncarnationListener) {
     this.build = build;
@@ -64,15 +68,15 @@ export class Incarnation {
     });
   }
 
-  /** Boots and runs `onAppStart`; false when that failed, and the author has been told. It is held afterwards. */
-  async start(): Promise<boolean> {
+  /** Boots and runs `onAppStart`. What is wrong with the application has been told to its author. Held afterwards. */
+  async start(): Promise<StartOutcome> {
     const { clock, limits, pool } = this.#host;
     try {
       await this.script.boot(pool);
     } catch (error) {
-      if (error instanceof BootError) this.#reportError('top level', error.message, error.scriptStack);
-      else this.log.error(`cannot start: ${describeError(error)}`, { error });
-      return false;
+      if (!(error instanceof BootError)) return this.#crashed(error);
+      this.#reportError('top level', error.message, error.scriptStack);
+      return 'failed';
     }
     const failure = await new Promise<string>((resolve) => {
       const late = `application.onAppStart took longer than ${limits.startMs} ms`;
@@ -88,11 +92,17 @@ export class Incarnation {
     if (failure !== '') {
       this.log.error(`does not start: ${failure}`, { code: 'E_APP_START' });
       this.script.dispose();
-      return false;
+      return this.#isCrashed ? 'crashed' : 'failed';
     }
     await this.script.hold();
+    if (this.script.isEnded) return 'crashed';
     this.#hasStarted = true;
-    return true;
+    return 'started';
+  }
+
+  #crashed(error: unknown): StartOutcome {
+    this.log.error(`cannot start: ${describeError(error)}`);
+    return 'crashed';
   }
 
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
@@ -132,7 +142,10 @@ export class Incarnation {
 
   #ended(end: ScriptEnd): void {
     const why = this.#describeEnd(end);
-    if (!this.#hasStarted) return this.#onStarted?.(why);
+    if (!this.#hasStarted) {
+      this.#isCrashed = end.reason === 'crash';
+      return this.#onStarted?.(why);
+    }
     const { codeFrame } = mapStackTrace(end.stack, this.build);
     this.log.error(why, { code: END_CODES[end.reason], ...(codeFrame && { detail: codeFrame }) });
     this.#listener.onEnd(this, end);

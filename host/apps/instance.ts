@@ -41,6 +41,10 @@ interface Invocation {
 type HandoverReason = 'reload' | ScriptEnd['reason'];
 
 const MAX_HELD = 256;
+const MAX_STARTS = 5;
+const START_AGAIN_MS = 100;
+/** A stranger who was never let in does not keep an instance in memory. */
+const NEVER_USED_MS = 5000;
 const MAX_DEATHS = 5;
 const DEATHS_WITHIN_MS = 60_000;
 const END_NAMES = {
@@ -74,6 +78,8 @@ export class Instance implements SeatHost {
   /** Loads, reloads and recoveries happen one after the other. */
   #work: Promise<void>;
   #unloadTimer: Timer | undefined;
+  #idleSince: number | undefined;
+  #wasUsed = false;
   #isClosing = false;
   #isClosed = false;
   #deaths: number[] = [];
@@ -103,6 +109,18 @@ export class Instance implements SeatHost {
 
   get clientCount(): number {
     return this.#seats.size;
+  }
+
+  /** Since when nobody has been connected, on the monotonic clock; undefined while somebody is. */
+  get idleSince(): number | undefined {
+    return this.#seats.size === 0 ? this.#idleSince : undefined;
+  }
+
+  /** Makes room for another instance: nobody is connected to this one. */
+  evict(): void {
+    if (this.idleSince === undefined) return;
+    this.#log.info('unloaded to make room: it was idle for longest');
+    this.#end({ code: 'NetConnection.Connect.AppShutdown', description: 'The instance was idle.' });
   }
 
   /** Heap and processor time of the script; undefined without one. */
@@ -257,12 +275,21 @@ export class Instance implements SeatHost {
     first.script.release();
   }
 
-  /** Undefined when the build does not start: its author has been told. */
+  /** Undefined when the build does not start: its author has been told. A core that died is not the build's fault. */
   async #start(build: Build): Promise<Incarnation | undefined> {
-    const incarnation = this.#incarnate(build);
-    if (!(await incarnation.start())) return undefined;
-    this.#owner.started(build);
-    return incarnation;
+    for (let attempt = 1; attempt <= MAX_STARTS && !this.#isClosed; attempt++) {
+      const incarnation = this.#incarnate(build);
+      const outcome = await incarnation.start();
+      if (outcome === 'started') {
+        this.#owner.started(build);
+        return incarnation;
+      }
+      if (outcome === 'failed') return undefined;
+      await new Promise((resolve) =>
+        this.#host.clock.setTimer(() => resolve(undefined), START_AGAIN_MS * attempt),
+      );
+    }
+    return undefined;
   }
 
   /** Code that does not start never takes over, not in new instances either. */
@@ -376,6 +403,8 @@ export class Instance implements SeatHost {
 
   #scheduleUnload(): void {
     const { clock, limits } = this.#host;
+    this.#idleSince = clock.monotonic();
+    const patienceMs = this.#wasUsed ? limits.idleInstanceMs : Math.min(NEVER_USED_MS, limits.idleInstanceMs);
     const isIdle = () => this.#seats.size === 0 && !this.#isClosed;
     clock.clearTimer(this.#unloadTimer);
     this.#unloadTimer = clock.setTimer(async () => {
@@ -383,9 +412,9 @@ export class Instance implements SeatHost {
       const isVetoed = await this.#current?.stop('Application.GC', limits.startMs);
       if (!isIdle()) return;
       if (isVetoed) return this.#scheduleUnload();
-      this.#log.info(`unloaded after ${limits.idleInstanceMs / 1000} s without clients`);
+      this.#log.info(`unloaded after ${patienceMs / 1000} s without clients`);
       this.#end({ code: 'NetConnection.Connect.AppShutdown', description: 'The instance was idle.' });
-    }, limits.idleInstanceMs);
+    }, patienceMs);
   }
 
   #end(why: Refusal): void {
@@ -452,6 +481,7 @@ export class Instance implements SeatHost {
   #accept(seat: ClientSeat | undefined): void {
     if (seat?.standing !== 'pending') return;
     this.#host.clock.clearTimer(seat.patience);
+    this.#wasUsed = true;
     seat.accept();
   }
 

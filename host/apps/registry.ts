@@ -74,6 +74,7 @@ export class Registry implements Lobby {
     if (!app) return refusal(`Application (${request.app}) is not defined.`);
     let instance = app.instances.get(request.instance);
     if (!instance) {
+      if (this.#instanceCount >= limits.instances) this.#evictIdle();
       if (this.#instanceCount >= limits.instances)
         return refusal('Resource.Limit.Exceeded: too many instances.');
       instance = this.#open(app, request.instance);
@@ -94,6 +95,17 @@ export class Registry implements Lobby {
     };
     await Promise.all(this.instances.map((instance) => instance.close(why, patienceMs)));
     await Promise.all(this.apps.map((app) => app.builder.dispose()));
+  }
+
+  /** Ends the instance that has been without clients for longest, if there is one. */
+  #evictIdle(): void {
+    let longest: Instance | undefined;
+    for (const instance of this.instances) {
+      const { idleSince } = instance;
+      if (idleSince !== undefined && idleSince < (longest?.idleSince ?? Number.POSITIVE_INFINITY))
+        longest = instance;
+    }
+    longest?.evict();
   }
 
   #open(app: App, name: string): Instance {

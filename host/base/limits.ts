@@ -20,7 +20,7 @@ function wholeOrOff(max: number, fallback: number) {
 const scriptLimits = {
   /** How long one handler may run before it is stopped. Default 1000. */
   handlerMs: whole(10, 10 * minute, 1000),
-  /** How long the top level of a script and `onAppStart` may run. Default 5000. */
+  /** How long the top level of a script, and a promise that `onAppStart` returns, may take. Default 5000. */
   startMs: whole(10, 10 * minute, 5000),
   /** Heap of one isolate. Default 64. */
   heapMb: whole(8, 4096, 64),
@@ -44,7 +44,7 @@ const mailboxLimits = {
   pendingConnectMs: whole(100, 60 * minute, 30_000),
   /** How long `authorizePublish` and `authorizePlay` may take before the request is refused. Default 10000. */
   authorizeMs: whole(100, 10 * minute, 10_000),
-  /** An instance without clients is unloaded after so long. Default 1200000 (20 minutes). */
+  /** An instance without clients is unloaded after so long; one that never accepted any, after 5 seconds. Default 1200000 (20 minutes). */
   idleInstanceMs: whole(100, 24 * 60 * minute, 20 * minute),
   /** Commands that a pending client may send ahead. Default 64. */
   pendingCommands: whole(0, 10_000, 64),

@@ -51,6 +51,8 @@ export class RtmpConnection implements Transport {
   #hasCommand = false;
   #isHandshakeDone = false;
   #isConnected = false;
+  /** The last byte has been written: the peer has a moment to read it. */
+  #isEnding = false;
   #isClosed = false;
   #isFlushScheduled = false;
   #heardAt: number;
@@ -94,7 +96,7 @@ export class RtmpConnection implements Transport {
   }
 
   send(message: RtmpMessage): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isEnding) return;
     const queued = this.#socket.writableLength + this.#writer.length;
     // More than media may fill: a viewer that is merely slow is not cut off for a status.
     if (queued > this.#limits.viewerQueueBytes * 2 + this.#limits.mediaMessageBytes) {
@@ -112,7 +114,7 @@ export class RtmpConnection implements Transport {
   }
 
   write(bytes: Buffer): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isEnding) return;
     this.#flush();
     this.#socket.write(bytes);
   }
@@ -128,8 +130,9 @@ export class RtmpConnection implements Transport {
   }
 
   close(lingerMs: number): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isEnding) return;
     this.#flush();
+    this.#isEnding = true;
     this.#socket.end();
     // Unread input would make the kernel send a reset, and the peer would lose what we sent last.
     this.#socket.resume();

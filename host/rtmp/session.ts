@@ -96,12 +96,7 @@ export class Session implements ClientEnd {
   }
 
   onClose(): void {
-    const state = this.#state;
-    this.#state = { at: 'closed' };
-    for (const stream of this.#streams.values()) stream.close();
-    this.#streams.clear();
-    this.#invokes.clear();
-    if (state.at === 'pending' || state.at === 'connected') state.seat.leave();
+    this.#leave();
   }
 
   // What the instance does to the client.
@@ -160,8 +155,7 @@ export class Session implements ClientEnd {
       return;
     }
     if (why) this.#send(encodeCommand('onStatus', 0, null, status(why.code, why.description)));
-    this.#send(encodeCommand('close', 0, null));
-    this.#transport.close(this.#limits.rejectLingerMs);
+    this.#end();
   }
 
   // What the client does.
@@ -266,11 +260,23 @@ export class Session implements ClientEnd {
 
   #refuse(answer: Uint8Array): void {
     this.#send(answer);
+    this.#end();
+  }
+
+  /** The client is out from now on; its socket stays for a moment, so that it can read why. */
+  #end(): void {
     this.#send(encodeCommand('close', 0, null));
+    this.#leave();
+    this.#transport.close(this.#limits.rejectLingerMs);
+  }
+
+  #leave(): void {
     const state = this.#state;
     this.#state = { at: 'closed' };
-    if (state.at === 'pending') state.seat.leave();
-    this.#transport.close(this.#limits.rejectLingerMs);
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
+    this.#invokes.clear();
+    if (state.at === 'pending' || state.at === 'connected') state.seat.leave();
   }
 
   #connectedCommand(seat: Seat, head: CommandHead, message: RtmpMessage): void {

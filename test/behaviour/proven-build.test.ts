@@ -34,10 +34,12 @@ for (const [what, broken] of Object.entries(failures)) {
     );
 
     server.writeApp(app, { 'main.ts': good.replace('good', 'repaired') });
-    await server.waitForLog(
-      (r) => r.instance === `${app}/second` && r.message.startsWith('runs new code'),
-      from,
-    );
+    for (const instance of ['first', 'second']) {
+      await server.waitForLog(
+        (r) => r.instance === `${app}/${instance}` && r.message.startsWith('runs new code'),
+        from,
+      );
+    }
     expect([await first.call('version'), await second.call('version')]).toEqual(['repaired', 'repaired']);
   });
 }
