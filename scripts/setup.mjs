@@ -24,3 +24,13 @@ if (!isCurrent) {
     process.exit(1);
   }
 }
+
+// Most machines get Node 26 with the install; where npm has no binary for them, their own must be new enough.
+const bundled = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
+if (!existsSync(bundled) && Number(process.versions.node.split('.')[0]) < 24) {
+  console.error(
+    `stagewire: there is no bundled Node for ${process.platform}-${process.arch}, and this one is ${process.version}: ` +
+      'install Node 26.',
+  );
+  process.exit(1);
+}
