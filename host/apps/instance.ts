@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { CommandBody, Delivery, StreamRequest } from '../../runtime/protocol.ts';
+import type { CommandBody, Delivery } from '../../runtime/protocol.ts';
 import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
 import type { Timer } from '../base/clock.ts';
@@ -9,11 +9,12 @@ import type { IsolateStats } from '../core/frames.ts';
 import type { ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
 import type { ScriptEnd } from '../scripts/script.ts';
 import { StreamDirectory } from '../streams/directory.ts';
-import type { StreamOwner, Verdict } from '../streams/net-stream.ts';
+import type { StreamOwner } from '../streams/net-stream.ts';
 import { Backlog } from './backlog.ts';
 import type { Build } from './builder.ts';
 import { type ClientCommand, Incarnation, type InstanceHost } from './incarnation.ts';
 import { OpenCalls } from './open-calls.ts';
+import { OpenVerdicts } from './open-verdicts.ts';
 import { ClientSeat, type SeatHost } from './seat.ts';
 
 /** What an instance has to do with the application it is one of. */
@@ -23,12 +24,6 @@ export interface InstanceOwner {
   started(build: Build): void;
   /** Called once. */
   closed(): void;
-}
-
-/** A question to the script whether a client may publish or play. */
-interface OpenVerdict {
-  delivery: Delivery;
-  settle: (verdict: Verdict) => void;
 }
 
 /** An answer of a client that a script of ours waits for, and which script. */
@@ -67,7 +62,7 @@ export class Instance implements SeatHost {
   readonly #owner: InstanceOwner;
   readonly #seats = new Map<number, ClientSeat>();
   readonly #calls = new OpenCalls();
-  readonly #verdicts = new Map<number, OpenVerdict>();
+  readonly #verdicts: OpenVerdicts;
   readonly #paused = new Set<ClientSeat>();
   /** Undefined while the script loads or is being replaced after its death, and for an app without a script. */
   #current: Incarnation | undefined;
@@ -99,6 +94,7 @@ export class Instance implements SeatHost {
     this.#owner = owner;
     this.startedAt = host.clock.now();
     this.streams = new StreamDirectory(host.limits);
+    this.#verdicts = new OpenVerdicts(host.clock, host.limits.authorizeMs);
     this.#backlog = new Backlog({ records: host.limits.mailboxRecords, bytes: host.limits.mailboxBytes });
     this.#work = this.#load(build);
   }
@@ -246,7 +242,8 @@ export class Instance implements SeatHost {
     return {
       clientId: seat.id,
       streams: this.streams,
-      authorize: (action, stream) => this.#authorize(seat, action, stream),
+      authorize: (action, stream) =>
+        this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat)),
       published: (stream) => this.post({ kind: 'publish', client: seat.number, stream }, seat),
       unpublished: (stream) => this.post({ kind: 'unpublish', client: seat.number, stream }, seat),
       tooSlow: () => seat.end.disconnect(),
@@ -329,7 +326,7 @@ export class Instance implements SeatHost {
         this.#calls.failWith(call, `The script was replaced (${reason}) before it answered.`);
       }
     }
-    for (const [request, { delivery }] of this.#verdicts) {
+    for (const [request, delivery] of this.#verdicts) {
       if (!waiting.has(`authorize ${request}`)) leftovers.push(delivery);
     }
     for (const delivery of leftovers) {
@@ -356,7 +353,7 @@ export class Instance implements SeatHost {
     if (delivery.kind === 'connect') this.#accept(this.#seats.get(delivery.client));
     if (delivery.kind === 'call') this.#calls.missing(delivery.call);
     if (delivery.kind === 'authorize') {
-      this.#verdicts.get(delivery.request)?.settle({ isAllowed: true, description: '' });
+      this.#verdicts.settle(delivery.request, { isAllowed: true, description: '' });
     }
   }
 
@@ -386,7 +383,7 @@ export class Instance implements SeatHost {
   /** What killed one script is not given to the next: its client hears that it failed. */
   #giveUpOn(culprit: Delivery): void {
     if (culprit.kind === 'authorize') {
-      this.#verdicts.get(culprit.request)?.settle({ isAllowed: false, description: 'script error' });
+      this.#verdicts.settle(culprit.request, { isAllowed: false, description: 'script error' });
     }
     if (culprit.kind !== 'connect' && culprit.kind !== 'reattach') return;
     const seat = this.#seats.get(culprit.client);
@@ -421,8 +418,7 @@ export class Instance implements SeatHost {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#host.clock.clearTimer(this.#unloadTimer);
-    for (const { settle } of [...this.#verdicts.values()])
-      settle({ isAllowed: false, description: why.description });
+    this.#verdicts.refuseAll(why.description);
     for (const seat of [...this.#seats.values()]) seat.end.disconnect(why);
     this.#current?.script.dispose();
     this.#current = undefined;
@@ -472,7 +468,7 @@ export class Instance implements SeatHost {
         return;
       case 'verdict': {
         const { request, isAllowed, description } = command;
-        this.#verdicts.get(request)?.settle({ isAllowed, description });
+        this.#verdicts.settle(request, { isAllowed, description });
         return;
       }
     }
@@ -503,22 +499,6 @@ export class Instance implements SeatHost {
     seat.end.disconnect({
       code: 'NetConnection.Connect.Rejected',
       description: 'The application was replaced and did not keep this client.',
-    });
-  }
-
-  #authorize(seat: ClientSeat, action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict> {
-    const { clock, limits } = this.#host;
-    return new Promise((resolve) => {
-      const request = this.#nextNumber++;
-      const settle = (verdict: Verdict) => {
-        clock.clearTimer(timer);
-        if (this.#verdicts.delete(request)) resolve(verdict);
-      };
-      const late = { isAllowed: false, description: 'The application gave no verdict in time.' };
-      const timer = clock.setTimer(() => settle(late), limits.authorizeMs);
-      const delivery: Delivery = { kind: 'authorize', request, action, client: seat.number, stream };
-      this.#verdicts.set(request, { delivery, settle });
-      this.post(delivery, seat);
     });
   }
 
