@@ -108,6 +108,10 @@ export function parseCommandLine(argv: readonly string[], cwd = process.cwd()): 
 
   const parsed = options.parse({ ...fromFile, ...fromFlags });
   const config = { ...parsed, apps: resolve(cwd, parsed.apps), data: resolve(cwd, parsed.data) };
+  const { rtmp, http } = config;
+  if (rtmp.port !== 0 && rtmp.port === http.port && rtmp.host === http.host) {
+    throw usage(`--rtmp and --http are both ${formatAddress(rtmp)}: give one of them another port`);
+  }
   requireFolders(config);
   return { config };
 }

@@ -35,14 +35,16 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const adminToken = config.adminTokenFile === undefined ? undefined : readToken(config.adminTokenFile);
   const startedAt = clock.monotonic();
   const pool = new CorePool({ runtime: await bundleRuntime(), log });
-  const registry = new Registry(config.apps, {
+  const rtmpAddress = { ...config.rtmp };
+  const host = {
     pool,
     limits: config.limits,
     log,
     clock,
     serverVersion: `FMS/4,5,0,297 compatible; Stagewire/${version}`,
     hostname: hostname(),
-  });
+  };
+  const registry = new Registry(config.apps, host, (app) => `rtmp://${formatAddress(rtmpAddress)}/${app}`);
   const rtmp = new RtmpListener(registry, config.limits, log);
   const api = createApi(
     {
@@ -61,12 +63,12 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);
-    const rtmpPort = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
+    rtmpAddress.port = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
     const httpPort = await listen('HTTP', config.http, (host, port) => listenHttp(web, host, port));
 
     let closing: Promise<void> | undefined;
     return {
-      rtmp: { host: config.rtmp.host, port: rtmpPort },
+      rtmp: rtmpAddress,
       http: { host: config.http.host, port: httpPort },
       registry,
       version,

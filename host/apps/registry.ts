@@ -37,12 +37,16 @@ export class Registry implements Lobby {
   readonly #host: InstanceHost;
   readonly #watcher: AppWatcher;
   readonly #apps = new Map<string, App>();
+  readonly #addressOf: (app: string) => string;
   #instanceCount = 0;
+  #isStarted = false;
   #isClosing = false;
 
-  constructor(folder: string, host: InstanceHost) {
+  /** `addressOf` tells where clients reach an application that appears while the server runs. */
+  constructor(folder: string, host: InstanceHost, addressOf: (app: string) => string) {
     this.#folder = folder;
     this.#host = host;
+    this.#addressOf = addressOf;
     this.#watcher = new AppWatcher(folder, { clock: host.clock });
     this.#watcher.on('added', (name) => void this.#add(name, true));
     this.#watcher.on('removed', (name) => void this.#remove(name));
@@ -65,6 +69,7 @@ export class Registry implements Lobby {
   async start(): Promise<void> {
     await this.#watcher.start();
     await Promise.all(this.#watcher.apps.map((name) => this.#add(name, false)));
+    this.#isStarted = true;
   }
 
   connect(request: ConnectRequest, client: ClientEnd): Seat | Refusal {
@@ -163,7 +168,8 @@ export class Registry implements Lobby {
     if (this.#isClosing || app.build?.id === build.id) return;
     const isFirst = app.build === undefined;
     app.build = build;
-    if (!isFirst) log.info('built', { instance: app.name, build: build.id });
+    const news = isFirst ? `new application at ${this.#addressOf(app.name)}` : 'built';
+    if (!isFirst || this.#isStarted) log.info(news, { instance: app.name, build: build.id });
     await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
   }
 

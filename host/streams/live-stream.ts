@@ -92,10 +92,10 @@ export class LiveStream {
     if (this.#viewers.delete(viewer)) this.#checkIdle();
   }
 
-  /** The catch-up of a viewer who was away (paused): the same as a late joiner's. */
+  /** The catch-up of a viewer who was away (paused): a late joiner's, without the data that it has. */
   resume(viewer: Viewer): void {
     this.#flush();
-    viewer.start(this.#catchUp());
+    viewer.start({ ...this.#catchUp(), dataFrames: [] });
   }
 
   /** Data for those who are here and those who come later (`@setDataFrame`). */
@@ -165,7 +165,11 @@ export class LiveStream {
   }
 
   #catchUp(): CatchUp {
-    return { headers: [...this.#dataFrames.values(), ...this.#headers.values()], pictures: this.#gop ?? [] };
+    return {
+      dataFrames: [...this.#dataFrames.values()],
+      headers: [...this.#headers.values()],
+      pictures: this.#gop ?? [],
+    };
   }
 
   #checkIdle(): void {

@@ -10,6 +10,8 @@ export interface ViewerLimits {
 
 /** What a viewer gets before live messages. */
 export interface CatchUp {
+  /** To be sent with time 0: FFmpeg takes metadata with another time for a track of its own. */
+  dataFrames: RtmpMessage[];
   /** To be sent with the time of the first media message that follows. */
   headers: RtmpMessage[];
   pictures: RtmpMessage[];
@@ -71,8 +73,9 @@ export class Viewer {
   }
 
   /** Begins, or begins again after a pause. */
-  start({ headers, pictures }: CatchUp): void {
+  start({ dataFrames, headers, pictures }: CatchUp): void {
     this.#isPaused = false;
+    for (const message of dataFrames) this.#write({ ...message, timestamp: 0 });
     this.#headers = headers;
     this.#needsKeyFrame = true;
     for (const message of pictures) this.#sendOne(message);

