@@ -12,6 +12,8 @@ export type Standing = 'pending' | 'accepted' | 'gone';
 interface HostSide {
   number: number;
   standing: Standing;
+  /** Calls to it that wait for an answer. */
+  outstanding: number;
   /** While a re-attached client awaits its verdict: what `rejectConnection` means then. */
   refuse?: () => void;
 }
@@ -33,7 +35,7 @@ export class Client {
 
   constructor(number: number, info: ClientInfo) {
     makeOpaque(this);
-    hostSides.set(this, { number, standing: 'pending' });
+    hostSides.set(this, { number, standing: 'pending', outstanding: 0 });
     Object.assign(this, info, { reconnected: false });
   }
 
@@ -114,12 +116,15 @@ export class CallError extends Error {
 export class Invocations {
   readonly #outbox: Outbox;
   readonly #max: number;
+  /** One client that never answers must not use up what is there for all. */
+  readonly #maxPerClient: number;
   readonly #pending = new Map<number, Pending>();
   #nextRequest = 1;
 
   constructor(outbox: Outbox, max: number) {
     this.#outbox = outbox;
     this.#max = max;
+    this.#maxPerClient = Math.max(1, Math.floor(max / 10));
   }
 
   /** `client.call`: true when the call was sent. A call that cannot be sent has no other effect. */
@@ -142,13 +147,13 @@ export class Invocations {
       this.#outbox.send({ kind: 'invoke', client: side.number, request: 0, method, args: encoded });
       return true;
     }
-    if (this.#pending.size >= this.#max) return false;
+    if (this.#isFull(side)) return false;
     const { where } = currentEvent();
     const answer = (member: 'onResult' | 'onStatus', value: unknown) => {
       const fn = responder[member];
       if (typeof fn === 'function') runHandler(`${member} of ${method} (${where})`, fn, responder, [value]);
     };
-    this.#send(side.number, encoded, {
+    this.#send(side, encoded, {
       client,
       method,
       onValue: (value) => answer('onResult', value),
@@ -164,16 +169,11 @@ export class Invocations {
       checkMethod('client.invoke', method);
       if (side.standing === 'gone') {
         reject(new CallError(method, callFailed('Client disconnected')));
-      } else if (this.#pending.size >= this.#max) {
-        reject(
-          new CallError(
-            method,
-            callFailed(`${this.#max} calls are waiting for answers, and that is the limit`),
-          ),
-        );
+      } else if (this.#isFull(side)) {
+        reject(new CallError(method, callFailed('Too many calls are waiting for answers')));
       } else {
         const onFailure = (info: FailureInfo) => reject(new CallError(method, info));
-        this.#send(side.number, encodeValues(args), { client, method, onValue: resolve, onFailure });
+        this.#send(side, encodeValues(args), { client, method, onValue: resolve, onFailure });
       }
     });
   }
@@ -183,6 +183,8 @@ export class Invocations {
     const pending = this.#pending.get(request);
     if (!pending) return; // answered twice, or after a time-out: nobody waits any more
     this.#pending.delete(request);
+    const side = hostSide(pending.client);
+    if (side) side.outstanding--;
     if (isOk) pending.onValue(value);
     else pending.onFailure(value as FailureInfo);
   }
@@ -199,10 +201,16 @@ export class Invocations {
     }
   }
 
-  #send(client: number, args: Uint8Array, pending: Pending): void {
+  #isFull(side: HostSide): boolean {
+    return this.#pending.size >= this.#max || side.outstanding >= this.#maxPerClient;
+  }
+
+  #send(side: HostSide, args: Uint8Array, pending: Pending): void {
     const request = this.#nextRequest++;
+    const { method } = pending;
+    this.#outbox.send({ kind: 'invoke', client: side.number, request, method, args });
     this.#pending.set(request, pending);
-    this.#outbox.send({ kind: 'invoke', client, request, method: pending.method, args });
+    side.outstanding++;
   }
 }
 

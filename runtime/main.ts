@@ -8,7 +8,7 @@ import { installConsole } from './console.ts';
 import { reseed } from './entropy.ts';
 import { reportError, startEvents } from './events.ts';
 import { Outbox } from './outbox.ts';
-import { setBytes, viewOf } from './primordials.ts';
+import { Bytes, setBytes } from './primordials.ts';
 import { installPromise, StagePromise, takeTouched } from './promise.ts';
 import {
   type BootOptions,
@@ -37,7 +37,6 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
   const realNow = Date.now;
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);
   const seed = new Uint8Array(input, SEED_OFFSET);
-  const shared = new Uint8Array(input); // follows the buffer's length
   let records = new Uint8Array(0);
   const outbox = new Outbox(header, output);
 
@@ -112,8 +111,8 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
   const copyOfInput = (): Uint8Array => {
     if (header[Header.finished] !== 0) return records;
     const length = header[Header.inputLength]!;
-    if (records.length < length) records = new Uint8Array(length * 2);
-    setBytes(records, viewOf(shared, HEADER_BYTES, HEADER_BYTES + length), 0);
+    if (records.length < length) records = new Bytes(length * 2);
+    setBytes(records, new Bytes(input, HEADER_BYTES, length), 0);
     return records;
   };
 

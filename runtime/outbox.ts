@@ -1,5 +1,5 @@
 import { ByteWriter } from '../wire/bytes.ts';
-import { setBytes } from './primordials.ts';
+import { growBuffer, setBytes } from './primordials.ts';
 import { type Command, encodeCommand, Header } from './protocol.ts';
 
 /** Room that only answers and verdicts may use: whatever a handler sends, its caller hears how it ended. */
@@ -14,6 +14,8 @@ export class Outbox {
   readonly #header: Int32Array;
   readonly #buffer: SharedArrayBuffer;
   readonly #output: Uint8Array; // follows the buffer's length
+  readonly #most: number;
+  #capacity: number;
   readonly #record = new ByteWriter(1024);
   #dropped = 0;
 
@@ -21,6 +23,8 @@ export class Outbox {
     this.#header = header;
     this.#buffer = buffer;
     this.#output = new Uint8Array(buffer);
+    this.#most = buffer.maxByteLength;
+    this.#capacity = buffer.byteLength;
   }
 
   send(command: Command): void {
@@ -32,8 +36,7 @@ export class Outbox {
     }
     const isReserved = isPrinted || kind === 'invoke' || kind === 'broadcast';
     if (this.#write(command, isReserved ? RESERVE_BYTES : 0)) return;
-    if (!isPrinted)
-      throw new RangeError(`one turn may send ${this.#buffer.maxByteLength} bytes, and this one sent more`);
+    if (!isPrinted) throw new RangeError(`one turn may send ${this.#most} bytes, and this one sent more`);
     this.#dropped++;
   }
 
@@ -52,10 +55,10 @@ export class Outbox {
 
     const used = this.#header[Header.outputLength]!;
     const needed = used + record.length;
-    const most = this.#buffer.maxByteLength;
-    if (needed + reserve > most) return false;
-    if (needed > this.#output.length) {
-      this.#buffer.grow(Math.min(most, Math.max(needed, this.#output.length * 2)));
+    if (needed + reserve > this.#most) return false;
+    if (needed > this.#capacity) {
+      this.#capacity = Math.min(this.#most, Math.max(needed, this.#capacity * 2));
+      growBuffer(this.#buffer, this.#capacity);
     }
     setBytes(this.#output, record.view, used);
     this.#header[Header.outputLength] = needed;

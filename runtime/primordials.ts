@@ -1,6 +1,7 @@
 /**
- * Built-in methods as they were before application code ran. Scripts may patch every prototype; where a method is
- * called on memory that is shared with the core, a patched one must not get hold of it.
+ * Built-ins as they were before application code ran. Scripts may patch every prototype; where memory is concerned
+ * that is shared with the core, nothing of theirs may get hold of it. Besides these, such memory is only ever
+ * indexed: `length`, `subarray` and their like are looked up on prototypes.
  */
 const { bind, call } = Function.prototype;
 const uncurry = bind.bind(call) as <T, A extends unknown[], R>(
@@ -11,7 +12,9 @@ const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
 
 /** `target.set(source, at)`. */
 export const setBytes: (target: Uint8Array, source: Uint8Array, at: number) => void = uncurry(typedArray.set);
-/** `bytes.subarray(start, end)`. */
-export const viewOf: (bytes: Uint8Array, start: number, end: number) => Uint8Array = uncurry(
-  typedArray.subarray,
+/** `buffer.grow(bytes)`. */
+export const growBuffer: (buffer: SharedArrayBuffer, bytes: number) => void = uncurry(
+  SharedArrayBuffer.prototype.grow,
 );
+/** The constructor, for views that no `Symbol.species` has a say in. */
+export const Bytes: Uint8ArrayConstructor = Uint8Array;

@@ -28,7 +28,7 @@ const scriptLimits = {
   codeBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
   /** Timers (`setInterval`, `setTimeout`) at one time. Default 1000. */
   timers: whole(0, 100_000, 1000),
-  /** Calls to clients and servers that wait for an answer. Default 10000. */
+  /** Calls to clients that wait for an answer; one client may have a tenth of them. Default 10000. */
   outstandingCalls: whole(1, 1_000_000, 10_000),
   /** What `trace` and `console` may print; the rest is dropped and counted. Default 64 KiB a second. */
   logBytesPerSecond: whole(KiB, 64 * MiB, 64 * KiB),

@@ -20,6 +20,8 @@ import type { Transport } from './ports.ts';
 const CHUNK_BYTES = 60_000;
 /** What acknowledgements are sent for at least, whatever the peer asked. */
 const ACK_WINDOW = 2_500_000;
+/** What Node keeps for a write that waits. */
+const WRITE_OVERHEAD = 256;
 const FORMAT = `rtmp-${CHUNK_BYTES}`;
 
 /** Who takes the messages of a connection. */
@@ -59,6 +61,9 @@ export class RtmpConnection implements Transport {
   #pingedAt = 0;
   #acknowledged = 0;
   #ackWindow = ACK_WINDOW;
+  /** Since nothing was waiting last: for the mean size of a write. */
+  #writes = 0;
+  #writtenBytes = 0;
   #controlMessages = 0;
   #controlSecond = 0;
 
@@ -91,16 +96,18 @@ export class RtmpConnection implements Transport {
     socket.on('close', () => this.#closed());
   }
 
+  /** Counts what each waiting write costs besides its bytes: many small ones weigh more than they measure. */
   get queuedBytes(): number {
-    return this.#socket.writableLength;
+    const waiting = this.#socket.writableLength;
+    return waiting === 0 ? 0 : waiting + (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
   }
 
   send(message: RtmpMessage): void {
     if (this.#isClosed || this.#isEnding) return;
-    const queued = this.#socket.writableLength + this.#writer.length;
+    const queued = this.queuedBytes + this.#writer.length;
     // More than media may fill: a viewer that is merely slow is not cut off for a status.
     if (queued > this.#limits.viewerQueueBytes * 2 + this.#limits.mediaMessageBytes) {
-      return this.#drop('E_SLOW_READER', `the client does not read: ${queued} bytes wait for it`);
+      return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);
     }
     this.#writer.writeMessage(message, chunkStreamFor(message.type));
     if (message.type === MessageType.SetChunkSize) this.#writer.chunkBytes = CHUNK_BYTES;
@@ -116,7 +123,7 @@ export class RtmpConnection implements Transport {
   write(bytes: Buffer): void {
     if (this.#isClosed || this.#isEnding) return;
     this.#flush();
-    this.#socket.write(bytes);
+    this.#write(bytes);
   }
 
   setReading(isReading: boolean): void {
@@ -254,7 +261,14 @@ export class RtmpConnection implements Transport {
 
   #flush(): void {
     this.#isFlushScheduled = false;
-    if (this.#writer.length > 0) this.#socket.write(this.#writer.take());
+    if (this.#writer.length > 0) this.#write(this.#writer.take());
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#socket.writableLength === 0) this.#writes = this.#writtenBytes = 0;
+    this.#writes++;
+    this.#writtenBytes += bytes.length;
+    this.#socket.write(bytes);
   }
 
   #drop(code: string, text: string): void {

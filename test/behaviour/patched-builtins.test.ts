@@ -5,6 +5,7 @@ import { useServer } from '../support/server.ts';
 /** Patches every method of every built-in prototype and notes what memory they are called with. */
 const spy = `
   const seen = [];
+  const bufferOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'buffer').get;
   const isShared = (value) => Object.prototype.toString.call(value) === '[object SharedArrayBuffer]';
   const note = (value) => {
     if (isShared(value) || (ArrayBuffer.isView(value) && isShared(value.buffer))) seen.push(value);
@@ -29,6 +30,25 @@ const spy = `
       };
     }
   }
+  // Accessors and species see buffers too.
+  for (const [prototype, name] of [[prototypes[0], 'length'], [prototypes[0], 'byteLength'], [prototypes[0], 'buffer']]) {
+    const { get } = Object.getOwnPropertyDescriptor(prototype, name);
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get() {
+        const value = Reflect.apply(get, this, []);
+        if (isOn && (isShared(value) || (name !== 'buffer' && isShared(Reflect.apply(bufferOf, this, []))))) seen.push(this);
+        return value;
+      },
+    });
+  }
+  const NativeBytes = Uint8Array;
+  function Spy(...args) {
+    const made = Reflect.construct(NativeBytes, args);
+    if (isShared(Reflect.apply(bufferOf, made, []))) seen.push(made);
+    return made;
+  }
+  Object.defineProperty(Uint8Array, Symbol.species, { configurable: true, get() { return Spy; } });
   isOn = true;
   Client.prototype.found = () => seen.length;
   Client.prototype.works = (a) => [a, Math.random() < 1, crypto.randomUUID().length];
