@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
@@ -70,9 +70,20 @@ async function mainFilesIn(folder: string): Promise<string[]> {
     if (isGone(error)) return [];
     throw new StagewireError('E_APP_FOLDER', 'host', `cannot read ${folder}: ${describeError(error)}`);
   }
-  // A folder named main.js is no script.
-  const stats = await Promise.all(names.map((name) => stat(join(folder, name)).catch(undefinedIfGone)));
-  return names.filter((_, index) => stats[index]?.isFile());
+  const kinds = await Promise.all(names.map((name) => kindOfEntry(join(folder, name))));
+  const unreadable = names.find((_, index) => kinds[index] === 'unreadable');
+  if (unreadable !== undefined) {
+    // Taken for no script, it would open the application to everybody.
+    throw new StagewireError('E_APP_MAINS', 'app', `${unreadable} in ${folder} is no file that can be read`);
+  }
+  return names.filter((_, index) => kinds[index] === 'file');
+}
+
+/** A folder named main.js is no script; a link to nowhere or a pipe was meant to be one. */
+async function kindOfEntry(path: string): Promise<'file' | 'none' | 'unreadable'> {
+  const stats = await stat(path).catch(undefinedIfGone);
+  if (stats) return stats.isFile() ? 'file' : stats.isDirectory() ? 'none' : 'unreadable';
+  return (await lstat(path).catch(undefinedIfGone)) ? 'unreadable' : 'none';
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
@@ -168,8 +168,22 @@ export class AppBuilder {
     const { code, sourceMap } = outputsOf(result);
     const files = Object.entries(result.metafile.inputs);
     const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
+    const foreign = await this.#foreignInput(folder, inputs);
+    if (foreign !== undefined) {
+      const text = `imports ${foreign}: only files of the applications folder and npm packages can be imported`;
+      throw new BuildError([{ file: main.name, line: 0, column: 0, lineText: '', text }], inputs);
+    }
     const empty = files.flatMap(([name, { bytes }]) => (bytes === 0 ? inputPath(folder, name) : []));
     return { code, sourceMap, inputs, empty, warnings: result.warnings.map(fromEsbuild) };
+  }
+
+  /** An input that is none of the author's business: a script must not read the machine's files at build time. */
+  async #foreignInput(folder: string, inputs: readonly string[]): Promise<string | undefined> {
+    const apps = await realpath(dirname(this.folder)).catch(() => dirname(this.folder));
+    return inputs.find((input) => {
+      const isOwn = input.startsWith(folder + sep) || input.startsWith(apps + sep);
+      return !isOwn && !input.includes(`${sep}node_modules${sep}`);
+    });
   }
 
   async #rebuild(folder: string, entry: string): Promise<BundleResult> {

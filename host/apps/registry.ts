@@ -162,6 +162,14 @@ export class Registry implements Lobby {
       this.#watcher.setInputs(app.name, error instanceof BuildError ? error.inputs : [], { failed: true });
       return;
     }
+    if (!build.main && app.build?.main) {
+      // Without a script everybody would be let in: a file on its way (a checkout, a copy) must not open the door.
+      log.warn(`its main file is gone: it goes on with build ${app.build.id}; remove the folder to end it`, {
+        instance: app.name,
+      });
+      this.#watcher.setInputs(app.name, [], { failed: true });
+      return;
+    }
     this.#watcher.setInputs(app.name, build.inputs);
     for (const warning of build.warnings)
       log.warn('build', { instance: app.name, detail: formatMessage(warning) });

@@ -1,3 +1,5 @@
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { connect, connectRefused, RefusedError } from '../support/rtmp-client.ts';
@@ -176,9 +178,48 @@ test('a script that appears in a folder without one takes over', async () => {
     const answer = await client.startCall('hello');
     return answer.name === '_result';
   });
-  server.remove('later/main.ts');
-  await eventually('the script to be gone', async () => (await client.startCall('hello')).name === '_error');
-  expect(client.isClosed).toBe(false);
+});
+
+test('a script that vanishes leaves its application guarded by the code it had', async () => {
+  const guard = (word: string) => `
+    application.authorizePublish = () => false;
+    Client.prototype.word = () => '${word}';`;
+  server.writeApp('guarded', { 'main.ts': guard('first') });
+  await eventually('the application', () => accepts('guarded'));
+  const client = await connect(`${server.rtmp}/guarded/room`);
+  const from = server.log.mark;
+  server.remove('guarded/main.ts');
+  await server.waitForLog(
+    (r) => r.instance === 'guarded' && r.message.includes('its main file is gone'),
+    from,
+  );
+
+  for (const url of [`${server.rtmp}/guarded/room`, `${server.rtmp}/guarded/another`]) {
+    const stranger = await (await connect(url)).createStream();
+    stranger.command('publish', 'cam', 'live');
+    expect(await stranger.status('NetStream.Publish.BadName')).toMatchObject({ level: 'error' });
+  }
+  expect(await client.call('word')).toBe('first');
+
+  server.writeFile('guarded/main.ts', guard('second'));
+  await eventually('the new script', async () => (await client.call('word')) === 'second');
+});
+
+test('a main file that cannot be read is an error, not an application without a script', async () => {
+  const from = server.log.mark;
+  server.writeApp('dangling', { 'README.md': 'see main.ts' });
+  symlinkSync('nowhere.ts', join(server.appsFolder, 'dangling', 'main.ts'));
+  await server.waitForLog((r) => r.instance === 'dangling' && r.code === 'E_BUILD', from);
+  expect(await accepts('dangling')).toBe(false);
+});
+
+test('files outside of the applications folder cannot be imported', async () => {
+  const from = server.log.mark;
+  server.writeFile('../secret.txt', 'the secret');
+  server.writeApp('thief', { 'main.ts': `import secret from '../../secret.txt'; trace(secret);` });
+  const record = await server.waitForLog((r) => r.instance === 'thief' && r.code === 'E_BUILD', from);
+  expect(record.detail).toContain('only files of the applications folder and npm packages can be imported');
+  expect(await accepts('thief')).toBe(false);
 });
 
 async function accepts(app: string): Promise<boolean> {
