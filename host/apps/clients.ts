@@ -1,0 +1,351 @@
+import { randomBytes } from 'node:crypto';
+import type { CommandBody, Delivery } from '../../runtime/protocol.ts';
+import { encodeValues } from '../../wire/commands.ts';
+import { status } from '../../wire/status.ts';
+import type { Log } from '../base/log.ts';
+import type { ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
+import type { ScriptEnd } from '../scripts/script.ts';
+import type { StreamDirectory } from '../streams/directory.ts';
+import type { StreamOwner } from '../streams/net-stream.ts';
+import { Backlog } from './backlog.ts';
+import type { ClientCommand, Incarnation, InstanceHost } from './incarnation.ts';
+import { OpenCalls } from './open-calls.ts';
+import { OpenVerdicts } from './open-verdicts.ts';
+import { ClientSeat, type SeatHost } from './seat.ts';
+
+/** What the clients of an instance need it for. */
+export interface ClientsEvents {
+  /** The last one has left. */
+  onEmpty(): void;
+  log(): Log;
+}
+
+/** An answer of a client that a script of ours waits for, and which script. */
+interface Invocation {
+  incarnation: Incarnation;
+  request: number;
+}
+
+/** Why clients are handed to another script: what `client.reconnected` and `onReattach` tell. */
+export type HandoverReason = 'reload' | ScriptEnd['reason'];
+
+const MAX_HELD = 256;
+
+/**
+ * The clients of one instance and all that is under way with them: what survives the script. They go on with whichever
+ * script runs, wait while there is none, and do without where the application has none.
+ */
+export class Clients implements SeatHost {
+  /** Somebody was accepted at least once. */
+  wasUsed = false;
+  readonly #host: InstanceHost;
+  readonly #streams: StreamDirectory;
+  readonly #events: ClientsEvents;
+  readonly #seats = new Map<number, ClientSeat>();
+  readonly #calls = new OpenCalls();
+  readonly #verdicts: OpenVerdicts;
+  readonly #paused = new Set<ClientSeat>();
+  /** What came while there was no script. */
+  readonly #waiting: Delivery[] = [];
+  readonly #backlog: Backlog;
+  #script: Incarnation | undefined;
+  #isOpenToAll = false;
+  #isClosed = false;
+  #nextNumber = 1;
+
+  constructor(host: InstanceHost, streams: StreamDirectory, events: ClientsEvents) {
+    this.#host = host;
+    this.#streams = streams;
+    this.#events = events;
+    this.#verdicts = new OpenVerdicts(host.clock, host.limits.authorizeMs);
+    this.#backlog = new Backlog({ records: host.limits.mailboxRecords, bytes: host.limits.mailboxBytes });
+  }
+
+  get count(): number {
+    return this.#seats.size;
+  }
+
+  connect(request: ConnectRequest, end: ClientEnd): ClientSeat {
+    const seat = new ClientSeat(this.#nextNumber++, randomBytes(9).toString('base64url'), request, end, this);
+    this.#seats.set(seat.number, seat);
+    this.post({ kind: 'connect', client: seat.number, info: seat.info, command: seat.command }, seat);
+    seat.patience = this.#host.clock.setTimer(() => {
+      if (seat.standing === 'pending') this.#reject(seat, 'Connection timed out');
+    }, this.#host.limits.pendingConnectMs);
+    return seat;
+  }
+
+  /** Tells everybody why and lets them go. */
+  disconnectAll(why: Refusal): void {
+    for (const seat of [...this.#seats.values()]) {
+      seat.end.disconnect(why);
+      this.leave(seat);
+    }
+  }
+
+  /** Nothing is posted any more, and nobody waits for a verdict. */
+  close(why: Refusal): void {
+    this.#isClosed = true;
+    this.#verdicts.refuseAll(why.description);
+    this.disconnectAll(why);
+    this.#script = undefined;
+  }
+
+  // What seats ask for.
+
+  post(delivery: Delivery, seat: ClientSeat): void {
+    if (this.#isClosed) return;
+    if (seat.held && delivery.kind !== 'disconnect') {
+      this.#backlog.add(seat.held, delivery);
+      if (seat.held.length >= MAX_HELD || this.#backlog.isFull) this.#pause(seat);
+    } else if (this.#isOpenToAll) {
+      // Not at once: the session that asked has not yet noted that it did.
+      queueMicrotask(() => this.#withoutScript(delivery));
+    } else if (this.#script) {
+      const { script } = this.#script;
+      script.post(delivery);
+      if (script.mailbox.isFull) this.#pause(seat);
+    } else {
+      this.#backlog.add(this.#waiting, delivery);
+      if (this.#backlog.isFull) this.#pause(seat);
+    }
+  }
+
+  call(
+    seat: ClientSeat,
+    name: string,
+    transaction: number,
+    { type, body }: CommandBody,
+    onMissing?: () => void,
+  ): void {
+    const call = this.#calls.open(seat, name, transaction, onMissing);
+    // What waits outside a mailbox must not keep the whole buffer alive that it was read into.
+    const command = this.#script && !seat.held ? { type, body } : { type, body: body.slice() };
+    this.post({ kind: 'call', client: seat.number, call, command }, seat);
+  }
+
+  reply(invocation: InvokeId, isOk: boolean, command: CommandBody): void {
+    const { incarnation, request } = invocation as Invocation;
+    if (incarnation === this.#script) incarnation.script.post({ kind: 'reply', request, isOk, command });
+  }
+
+  leave(seat: ClientSeat): void {
+    if (seat.standing === 'gone') return;
+    const held = this.#takeHeld(seat);
+    seat.standing = 'gone';
+    this.#host.clock.clearTimer(seat.patience);
+    this.#seats.delete(seat.number);
+    this.#paused.delete(seat);
+    this.#calls.forget(seat);
+    // What it published or ended while a new script was deciding about it is true all the same.
+    const streams = held.filter(({ kind }) => kind === 'publish' || kind === 'unpublish');
+    for (const delivery of streams) this.post(delivery, seat);
+    this.post({ kind: 'disconnect', client: seat.number }, seat);
+    if (this.#seats.size === 0) this.#events.onEmpty();
+  }
+
+  streamOwner(seat: ClientSeat): StreamOwner {
+    return {
+      clientId: seat.id,
+      streams: this.#streams,
+      authorize: (action, stream) =>
+        this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat)),
+      published: (stream) => this.post({ kind: 'publish', client: seat.number, stream }, seat),
+      unpublished: (stream) => this.post({ kind: 'unpublish', client: seat.number, stream }, seat),
+      tooSlow: () => seat.end.disconnect(),
+    };
+  }
+
+  // From one script to the next.
+
+  /** The first script: nobody was handed to one before. */
+  begin(first: Incarnation): void {
+    this.#script = first;
+    for (const delivery of this.#backlog.takeAll(this.#waiting)) first.script.post(delivery);
+    first.script.release();
+  }
+
+  /** The script died. What it had not come to waits for the next; what killed it does not. */
+  bereave(unhandled: Delivery[], culprit: Delivery | undefined): void {
+    this.#script = undefined;
+    if (culprit) this.#giveUpOn(culprit);
+    for (const delivery of unhandled) this.#backlog.add(this.#waiting, delivery);
+  }
+
+  /** Everything goes on with another script. `unhandled` is what the one before it had not come to. */
+  handOver(next: Incarnation, reason: HandoverReason, unhandled: Delivery[]): void {
+    const leftovers = [...unhandled, ...this.#backlog.takeAll(this.#waiting)];
+    const waiting = new Set(leftovers.map(keyOf));
+    this.#script = next;
+    this.#isOpenToAll = false;
+    for (const { standing, number: client, info, command, held } of this.#seats.values()) {
+      for (const delivery of held ?? []) waiting.add(keyOf(delivery));
+      if (standing === 'accepted') next.script.post({ kind: 'reattach', client, info, command, reason });
+      else if (!waiting.has(`connect ${client}`))
+        next.script.post({ kind: 'connect', client, info, command });
+    }
+    for (const seat of this.#seats.values()) if (seat.standing === 'accepted') seat.held ??= [];
+    // What the old script had taken and not answered died with it.
+    for (const [call] of this.#calls) {
+      if (!waiting.has(`call ${call}`)) {
+        this.#calls.failWith(call, `The script was replaced (${reason}) before it answered.`);
+      }
+    }
+    for (const [request, delivery] of this.#verdicts) {
+      if (!waiting.has(`authorize ${request}`)) leftovers.push(delivery);
+    }
+    for (const delivery of leftovers) {
+      const seat = 'client' in delivery ? this.#seats.get(delivery.client) : undefined;
+      if (seat && !OLD_SCRIPT_ONLY.has(delivery.kind)) this.post(delivery, seat);
+    }
+    this.#host.clock.setTimer(() => {
+      if (this.#script !== next) return;
+      for (const seat of this.#seats.values()) if (seat.held) this.#dismiss(seat, 'gave no verdict in time');
+    }, this.#host.limits.pendingConnectMs);
+    next.script.release();
+  }
+
+  /** An app without a script accepts everybody and has no methods. */
+  openToAll(unhandled: Delivery[]): void {
+    this.#script = undefined;
+    this.#isOpenToAll = true;
+    const leftovers = [...unhandled, ...this.#backlog.takeAll(this.#waiting)];
+    for (const seat of this.#seats.values()) if (seat.standing === 'pending') this.#accept(seat);
+    for (const delivery of leftovers) this.#withoutScript(delivery);
+    for (const [call] of this.#calls) this.#calls.missing(call);
+    this.resume();
+  }
+
+  #withoutScript(delivery: Delivery): void {
+    if (delivery.kind === 'connect') this.#accept(this.#seats.get(delivery.client));
+    if (delivery.kind === 'call') this.#calls.missing(delivery.call);
+    if (delivery.kind === 'authorize') {
+      this.#verdicts.settle(delivery.request, { isAllowed: true, description: '' });
+    }
+  }
+
+  /** What killed one script is not given to the next: its client hears that it failed. */
+  #giveUpOn(culprit: Delivery): void {
+    if (culprit.kind === 'authorize') {
+      this.#verdicts.settle(culprit.request, { isAllowed: false, description: 'script error' });
+    }
+    if (culprit.kind !== 'connect' && culprit.kind !== 'reattach') return;
+    const seat = this.#seats.get(culprit.client);
+    if (seat?.standing === 'pending') this.#reject(seat, 'Script error');
+    else if (seat && culprit.kind === 'reattach') this.#dismiss(seat, 'was stopped in its handler');
+  }
+
+  // What the script says.
+
+  obey(incarnation: Incarnation, command: ClientCommand): void {
+    if (incarnation !== this.#script || this.#isClosed) return;
+    switch (command.kind) {
+      case 'result':
+        return this.#calls.succeed(command.call, command.value);
+      case 'error':
+        return this.#calls.fail(command.call, command.info);
+      case 'missing':
+        return this.#calls.missing(command.call);
+      case 'accept':
+        return this.#accept(this.#seats.get(command.client));
+      case 'reject': {
+        const seat = this.#seats.get(command.client);
+        if (seat?.standing === 'pending') seat.end.reject(command.info);
+        return;
+      }
+      case 'attached': {
+        const seat = this.#seats.get(command.client);
+        if (!seat?.held) return;
+        if (!command.isKept) return this.#dismiss(seat, 'did not keep it');
+        for (const delivery of this.#takeHeld(seat)) this.post(delivery, seat);
+        return;
+      }
+      case 'disconnect':
+        this.#seats.get(command.client)?.end.disconnect();
+        return;
+      case 'invoke': {
+        const { method, request, args } = command;
+        const invocation: Invocation | undefined = request === 0 ? undefined : { incarnation, request };
+        const wasSent = this.#seats.get(command.client)?.invoke(method, invocation, args);
+        if (!wasSent && invocation) {
+          incarnation.script.post({ kind: 'unanswered', request, description: 'Client disconnected' });
+        }
+        return;
+      }
+      case 'broadcast':
+        for (const seat of this.#seats.values()) {
+          if (seat.standing === 'accepted') seat.invoke(command.method, undefined, command.args);
+        }
+        return;
+      case 'verdict': {
+        const { request, isAllowed, description } = command;
+        this.#verdicts.settle(request, { isAllowed, description });
+        return;
+      }
+    }
+  }
+
+  #accept(seat: ClientSeat | undefined): void {
+    if (seat?.standing !== 'pending') return;
+    this.#host.clock.clearTimer(seat.patience);
+    this.wasUsed = true;
+    seat.accept();
+  }
+
+  #reject(seat: ClientSeat, description: string): void {
+    seat.end.reject(encodeValues(status('NetConnection.Connect.Rejected', description)));
+  }
+
+  /** What waited for the verdict about this client; it waits no longer. */
+  #takeHeld(seat: ClientSeat): Delivery[] {
+    const { held = [] } = seat;
+    seat.held = undefined;
+    return this.#backlog.takeAll(held);
+  }
+
+  /** A client that the new script does not want. */
+  #dismiss(seat: ClientSeat, why: string): void {
+    this.#takeHeld(seat);
+    this.#events.log().info(`client ${seat.id} is disconnected: the new script ${why}`);
+    seat.end.disconnect({
+      code: 'NetConnection.Connect.Rejected',
+      description: 'The application was replaced and did not keep this client.',
+    });
+  }
+
+  // Back-pressure.
+
+  #pause(seat: ClientSeat): void {
+    if (seat.standing === 'gone' || this.#paused.has(seat)) return;
+    this.#paused.add(seat);
+    seat.end.setReading(false);
+  }
+
+  /** Reads on from those who were paused, if the script has come after them. */
+  resume(): void {
+    const hasRoom = this.#script ? this.#script.script.mailbox.hasRoom : this.#isOpenToAll;
+    if (this.#paused.size === 0 || !hasRoom) return;
+    for (const seat of this.#paused) {
+      if (seat.held) continue;
+      this.#paused.delete(seat);
+      seat.end.setReading(true);
+    }
+  }
+}
+
+/** Deliveries that mean nothing to another script than the one they were for. */
+const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
+  'reply',
+  'unanswered',
+  'status',
+  'wake',
+  'start',
+  'stop',
+]);
+
+function keyOf(delivery: Delivery): string {
+  if (delivery.kind === 'call') return `call ${delivery.call}`;
+  if (delivery.kind === 'authorize') return `authorize ${delivery.request}`;
+  if (delivery.kind === 'connect') return `connect ${delivery.client}`;
+  return delivery.kind;
+}
