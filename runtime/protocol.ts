@@ -87,8 +87,6 @@ export interface BootOptions {
   name: string;
   server: string;
   hostname: string;
-  build: string;
-  isClassic: boolean;
   amfDepth: number;
   amfValues: number;
   maxTimers: number;

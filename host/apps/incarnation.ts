@@ -200,8 +200,6 @@ function scriptSpec(
       name,
       server: serverVersion,
       hostname,
-      build: build.id,
-      isClassic: build.main?.kind === 'classic',
       amfDepth: limits.amfDepth,
       amfValues: limits.amfValues,
       maxTimers: limits.timers,

@@ -21,8 +21,6 @@ const MESSAGE_OVERHEAD = 256;
 /** What the script and the API see of a publisher. */
 export interface Publisher {
   readonly clientId: string;
-  /** Another source took the name: the publisher is told and stops. */
-  evict(): void;
 }
 
 /**

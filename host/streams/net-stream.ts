@@ -156,7 +156,7 @@ export class NetStream implements StreamEnd {
   #startPublishing(request: StreamRequest, early: readonly RtmpMessage[]): void {
     const { name } = request;
     const stream = this.#owner.streams.open(name);
-    const publisher: Publisher = { clientId: this.#owner.clientId, evict: () => this.close() };
+    const publisher: Publisher = { clientId: this.#owner.clientId };
     stream.publish(publisher);
     this.#state = { at: 'publishing', request, stream, publisher };
     this.#control(UserControlType.StreamBegin);

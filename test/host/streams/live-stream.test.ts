@@ -70,7 +70,7 @@ const meta: RtmpMessage = {
   timestamp: 0,
   payload: encodeData('onMetaData', {}),
 };
-const publisher = { clientId: 'a', evict() {} };
+const publisher = { clientId: 'a' };
 const silent = { published() {}, unpublished() {}, tooSlow() {} };
 const settle = () => new Promise<void>((resolve) => queueMicrotask(resolve));
 
@@ -239,7 +239,7 @@ describe('a live stream', () => {
     const { transport } = watch(stream, new NotingTransport(), 1, events);
     stream.unpublish(publisher);
     transport.writes.length = 0;
-    expect(stream.publish({ clientId: 'b', evict() {} })).toBe(true);
+    expect(stream.publish({ clientId: 'b' })).toBe(true);
     for (const [name, at] of [
       ['config', 0],
       ['inter', 10],
@@ -253,7 +253,7 @@ describe('a live stream', () => {
 
   test('has one publisher, and only that one can end it', () => {
     const stream = onAir();
-    const other = { clientId: 'b', evict() {} };
+    const other = { clientId: 'b' };
     expect(stream.publish(other)).toBe(false);
     stream.unpublish(other);
     expect(stream.publisher).toBe(publisher);

@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { createConnection } from 'node:net';
 import { expect, test } from 'vitest';
+import type { InstanceReport } from '../../../host/web/api.ts';
 import { eventually } from '../../support/journal.ts';
 import { keyFrame } from '../../support/media.ts';
 import { connect } from '../../support/rtmp-client.ts';
@@ -21,8 +22,7 @@ const server = useServer({
 interface Answer {
   status: number;
   headers: IncomingHttpHeaders;
-  // biome-ignore lint/suspicious/noExplicitAny: the tests look at what they expect.
-  json: any;
+  json: unknown;
 }
 
 /** Unlike fetch, node:http lets a test write any Host and Origin. */
@@ -133,7 +133,7 @@ test('/api/instances tells of clients, streams, build, heap and processor time',
   await connect(`${server.rtmp}/bare/room`);
 
   const { json } = await get(`${server.http}/api/instances`);
-  const room = json.instances.find((each: { instance: string; app: string }) => each.app === 'app');
+  const room = reportOf('app', json);
   expect(room).toEqual({
     app: 'app',
     instance: 'room',
@@ -152,16 +152,16 @@ test('/api/instances tells of clients, streams, build, heap and processor time',
     heapBytes: expect.any(Number),
     cpuMs: expect.any(Number),
   });
-  expect(room.heapBytes).toBeGreaterThan(10_000);
-  const bare = json.instances.find((each: { app: string }) => each.app === 'bare');
+  expect(room?.heapBytes).toBeGreaterThan(10_000);
+  const bare = reportOf('bare', json);
   expect(bare).toMatchObject({ instance: 'room', clients: 1, streams: [], heapBytes: null, cpuMs: null });
 
   await publisher.close();
   await watcher.close();
   await eventually('the clients to be gone', async () => {
     const { json } = await get(`${server.http}/api/instances`);
-    const room = json.instances.find((each: { app: string }) => each.app === 'app');
-    return room.clients === 0 && room.streams.length === 0;
+    const room = reportOf('app', json);
+    return room?.clients === 0 && room.streams.length === 0;
   });
 });
 
@@ -178,3 +178,7 @@ test('bytes that are no HTTP disturb nobody', async () => {
   await new Promise((resolve) => socket.once('close', resolve).resume());
   expect((await get(`${server.http}/healthz`)).status).toBe(200);
 });
+
+function reportOf(app: string, json: unknown): InstanceReport | undefined {
+  return (json as { instances: InstanceReport[] }).instances.find((each) => each.app === app);
+}
