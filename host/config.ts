@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { firstProblem, nearestName, quoted } from './base/check.ts';
 import { describeError, printable, StagewireError } from './base/errors.ts';
 import { limitsSchema } from './base/limits.ts';
 
@@ -48,6 +49,8 @@ const options = z.strictObject({
   logLevel: oneOf('debug', 'info', 'warn', 'error').default('info'),
   /** A file whose text is the token that the API's administration asks for. Default: none. */
   adminTokenFile: path.optional(),
+  /** What is around the processes that run scripts; `bwrap` needs Bubblewrap. Default `permission`. */
+  sandbox: oneOf('permission', 'bwrap').default('permission'),
   limits: limitsSchema.prefault({}),
 });
 
@@ -79,6 +82,11 @@ const flags: Readonly<Record<string, Flag>> = {
     option: 'log',
   },
   '--config': { value: 'FILE', about: 'these options and all limits as JSON; flags win over the file' },
+  '--sandbox': {
+    value: 'permission|bwrap',
+    about: 'what is around the processes that run scripts (default permission)',
+    option: 'sandbox',
+  },
   '--admin-token-file': {
     value: 'FILE',
     about: 'holds the token that administration asks for',
@@ -164,26 +172,8 @@ function readConfigFile(file: string): Record<string, unknown> {
 
 /** Throws one line about the first thing wrong: where, the value seen, what is allowed. */
 function check(content: unknown, code: 'E_USAGE' | 'E_CONFIG', where: (key: string) => string): void {
-  const issue = options.safeParse(content).error?.issues[0];
-  if (!issue) return;
-  const key = issue.path.join('.');
-  const fail = (text: string) => new StagewireError(code, 'host', text);
-
-  if (issue.code === 'unrecognized_keys') {
-    const unknown = issue.keys[0] ?? '';
-    const known = Object.keys(key === 'limits' ? limitsSchema.shape : options.shape);
-    const nearest = nearestName(unknown, known);
-    const prefix = key === '' ? '' : `${key}.`;
-    const hint = nearest ? `did you mean ${prefix}${nearest}?` : `known are ${known.join(', ')}`;
-    throw fail(`${where(`unknown option ${quoted(prefix + unknown)}`)}: ${hint}`);
-  }
-  const seen = issue.path.reduce<unknown>(
-    (value, part) => (value as Record<PropertyKey, unknown>)?.[part],
-    content,
-  );
-  const expected =
-    issue.code === 'invalid_type' && issue.expected === 'object' ? 'a JSON object' : issue.message;
-  throw fail(`${where(key || 'the content')} is ${quoted(seen)}, expected ${expected}`);
+  const problem = firstProblem(options, content);
+  if (problem) throw new StagewireError(code, 'host', `${where(problem.what)}${problem.text}`);
 }
 
 function requireFolders(config: Config): void {
@@ -219,41 +209,9 @@ function usage(text: string): StagewireError {
   return new StagewireError('E_USAGE', 'host', text);
 }
 
-function quoted(value: unknown): string {
-  return printable(JSON.stringify(value) ?? String(value), 80);
-}
-
 function splitOnce(text: string, separator: string): [string, string?] {
   const at = text.indexOf(separator);
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
-}
-
-/** The known name that was probably meant: at most a third of its letters differ. */
-function nearestName(name: string, known: readonly string[]): string | undefined {
-  if (name.length > 64) return undefined;
-  const wanted = name.toLowerCase();
-  const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  const best = ranked[0];
-  return best && best.distance <= Math.max(1, best.candidate.length / 3) ? best.candidate : undefined;
-}
-
-/** Letters to add, drop, replace, or swap with their neighbour. */
-function editDistance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, index) => index)];
-  for (let i = 1; i <= a.length; i++) {
-    const above = rows[i - 1]!;
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const swap = isSwap ? rows[i - 2]![j - 2]! + 1 : replace;
-      row.push(Math.min(replace, swap, above[j]! + 1, row[j - 1]! + 1));
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
 }
 
 function helpText(): string {

@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { type AppFile, readAppFile } from './apps/app-file.ts';
 import { describeError, StagewireError } from './base/errors.ts';
 import { createLog, type Log } from './base/log.ts';
 import { type Address, formatAddress, parseCommandLine } from './config.ts';
@@ -40,10 +39,7 @@ async function main(): Promise<void> {
 async function printWelcome(server: Server, asked: Address, rtmp: string, log: Log): Promise<void> {
   const lines = [''];
   for (const app of server.registry.apps) {
-    const { try: stream = 'mystream' } = await readAppFile(app.folder).catch((error: unknown) => {
-      log.warn(describeError(error), { instance: app.name });
-      return {} as AppFile;
-    });
+    const { try: stream = 'mystream' } = app.settings;
     const [name = stream] = stream.split('?');
     lines.push(`  ${app.name}  (${app.build ? `build ${app.build.id}` : 'does not build: see above'})`);
     lines.push(`    ffmpeg   ffmpeg -re -i clip.mp4 -c copy -f flv "${rtmp}/${app.name}/${stream}"`);

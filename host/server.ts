@@ -3,6 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
 import { getRequestListener } from '@hono/node-server';
 import { Registry } from './apps/registry.ts';
+import { detailsOf, figuresOf, reportOf } from './apps/reports.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
@@ -10,7 +11,9 @@ import { type Address, type Config, formatAddress } from './config.ts';
 import { RtmpListener } from './rtmp/listener.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { bundleRuntime } from './scripts/runtime-bundle.ts';
-import { createApi, type InstanceReport } from './web/api.ts';
+import { makeSandbox } from './scripts/sandbox.ts';
+import { createApi } from './web/api.ts';
+import { Metrics } from './web/metrics.ts';
 
 /** How long scripts may take in `onAppStop` when the server stops. */
 const STOP_PATIENCE_MS = 2000;
@@ -34,18 +37,27 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const version = readVersion();
   const adminToken = config.adminTokenFile === undefined ? undefined : readToken(config.adminTokenFile);
   const startedAt = clock.monotonic();
-  const pool = new CorePool({ runtime: await bundleRuntime(), log });
+  const sandbox = makeSandbox(config.sandbox);
+  const { limits } = config;
+  const pool = new CorePool({ runtime: await bundleRuntime(), sandbox, limits, log });
+  const metrics = new Metrics({
+    connections: () => rtmp.connections,
+    instances: () => registry.instances.map(figuresOf),
+    cores: () => pool.cores,
+    coreDeaths: () => pool.deaths,
+  });
   const rtmpAddress = { ...config.rtmp };
   const host = {
     pool,
-    limits: config.limits,
+    limits,
+    ledger: metrics,
     log,
     clock,
     serverVersion: `FMS/4,5,0,297 compatible; Stagewire/${version}`,
     hostname: hostname(),
   };
   const registry = new Registry(config.apps, host, (app) => `rtmp://${formatAddress(rtmpAddress)}/${app}`);
-  const rtmp = new RtmpListener(registry, config.limits, log);
+  const rtmp = new RtmpListener(registry, limits, log);
   const api = createApi(
     {
       health: () => ({
@@ -55,7 +67,13 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         connections: rtmp.connections,
         instances: registry.instances.length,
       }),
-      instances: () => reportInstances(registry),
+      instances: () => Promise.all(registry.instances.map(reportOf)),
+      instance: async (app, name) => {
+        const instance = registry.find(app, name);
+        return instance && detailsOf(instance);
+      },
+      restart: (app, name) => registry.find(app, name)?.restart(),
+      metrics,
     },
     adminToken,
   );
@@ -66,6 +84,8 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     rtmpAddress.port = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
     const httpPort = await listen('HTTP', config.http, (host, port) => listenHttp(web, host, port));
 
+    log.info(`scripts run behind ${sandbox.layers}`);
+
     let closing: Promise<void> | undefined;
     return {
       rtmp: rtmpAddress,
@@ -73,7 +93,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
       registry,
       version,
       get corePids() {
-        return pool.pids;
+        return pool.cores.map(({ pid }) => pid);
       },
       close: () => {
         closing ??= (async () => {
@@ -93,29 +113,6 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     await registry.close(0);
     throw error;
   }
-}
-
-async function reportInstances(registry: Registry): Promise<InstanceReport[]> {
-  return Promise.all(
-    registry.instances.map(async (instance) => {
-      const stats = await instance.stats();
-      return {
-        app: instance.app,
-        instance: instance.instance,
-        build: instance.build?.id ?? null,
-        since: new Date(instance.startedAt).toISOString(),
-        clients: instance.clientCount,
-        streams: [...instance.streams].map((stream) => ({
-          name: stream.name,
-          publisher: stream.publisher?.clientId ?? null,
-          viewers: stream.viewerCount,
-          bytes: stream.bytesIn,
-        })),
-        heapBytes: stats?.heapBytes ?? null,
-        cpuMs: stats?.cpuMs ?? null,
-      };
-    }),
-  );
 }
 
 async function listen(

@@ -1,4 +1,4 @@
-import { type Outcome, reportError, within } from './events.ts';
+import { newEvent, type Outcome, reportError, within } from './events.ts';
 import { whenSettled } from './promise.ts';
 
 /** A function of the application: called by name or slot, with whatever there is. */
@@ -19,7 +19,7 @@ export function runHandler(
     reportError(error, where);
     done({ isOk: false, error });
   };
-  within({ where }, () => {
+  within(newEvent(where), () => {
     let value: unknown;
     try {
       value = Reflect.apply(fn, self, args);

@@ -6,7 +6,15 @@ import { callFailed, Invocations, installClient, startInvocations } from './clie
 import { hide, installClock, setTime } from './clock.ts';
 import { installConsole } from './console.ts';
 import { reseed } from './entropy.ts';
-import { reportError, startEvents } from './events.ts';
+import {
+  lastMark,
+  markTime,
+  reportError,
+  sendCharges,
+  setClient,
+  startAccounts,
+  startEvents,
+} from './events.ts';
 import { Outbox } from './outbox.ts';
 import { Bytes, setBytes } from './primordials.ts';
 import { installPromise, StagePromise, takeTouched } from './promise.ts';
@@ -34,7 +42,7 @@ export type Enter = (nowMs: number, monotonicMs: number) => void;
  */
 export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, optionsJson: string): Enter {
   const options = JSON.parse(optionsJson) as BootOptions;
-  const realNow = Date.now;
+  startAccounts(Date.now);
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);
   const seed = new Uint8Array(input, SEED_OFFSET);
   let records = new Uint8Array(0);
@@ -117,11 +125,11 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
   };
 
   return (nowMs, monotonicMs) => {
-    const enteredAt = realNow();
+    const enteredAt = markTime();
     let isTouched = false;
     const mustYield = () => {
       isTouched = takeTouched() || isTouched;
-      return isTouched || realNow() - enteredAt >= options.yieldAfterMs;
+      return isTouched || lastMark() - enteredAt >= options.yieldAfterMs;
     };
 
     header[Header.again] = 0;
@@ -135,6 +143,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
       header[Header.running] = reader.position;
       const delivery = decodeDelivery(reader);
       header[Header.finished] = reader.position;
+      setClient('client' in delivery ? delivery.client : 0);
       try {
         handle(delivery, mustYield);
       } catch (error) {
@@ -144,6 +153,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
       }
       if (mustYield()) break;
     }
+    sendCharges();
     // A delivery that made promises runs on in their continuations: it is still the one to blame.
     if (!isTouched) header[Header.running] = -1;
     if (reader.remaining > 0) header[Header.again] = 1;

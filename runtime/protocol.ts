@@ -76,7 +76,9 @@ export type Command =
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
   | { kind: 'log'; level: LogLevel; text: string }
   | { kind: 'script-error'; where: string; message: string; stack: string }
-  | { kind: 'wake-at'; atMs: number };
+  | { kind: 'wake-at'; atMs: number }
+  /** A handler took so many milliseconds on behalf of a client; 0 for nobody. */
+  | { kind: 'charge'; client: number; handler: string; ms: number };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
@@ -139,6 +141,7 @@ const CommandKind = {
   'script-error': 13,
   'wake-at': 14,
   missing: 15,
+  charge: 16,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -309,6 +312,11 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'wake-at':
       out.f64(cmd.atMs);
       break;
+    case 'charge':
+      out.u32(cmd.client);
+      out.u32(cmd.ms);
+      text(out, cmd.handler);
+      break;
   }
   close(out, start);
 }
@@ -364,6 +372,8 @@ export function decodeCommand(reader: ByteReader): Command {
       };
     case CommandKind['wake-at']:
       return { kind: 'wake-at', atMs: record.f64() };
+    case CommandKind.charge:
+      return { kind: 'charge', client: record.u32(), ms: record.u32(), handler: readText(record) };
     default:
       throw unknownKind('command', kind);
   }

@@ -1,43 +1,59 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
+import { appLimitsSchema, type Limits } from '../base/limits.ts';
 import { isGone } from './app.ts';
 
 /** `app.json`: what an application says of itself. */
 const appFile = z.strictObject({
   /** The stream name, query included, that the welcome message suggests to publish. */
-  try: z.string().min(1).max(200).optional(),
+  try: z.string({ error: 'a stream name' }).min(1, { error: 'a stream name' }).max(200).optional(),
+  /** Limits of its scripts and instances that differ from the server's. */
+  limits: appLimitsSchema.optional(),
 });
 
-export type AppFile = z.output<typeof appFile>;
+/** What applies to one application: the server's limits where `app.json` does not differ. */
+export interface AppSettings {
+  readonly try?: string | undefined;
+  readonly limits: Limits;
+}
 
-/** The app's `app.json`, empty when there is none. Throws `E_APP_FILE` with file, key, and what is allowed. */
-export async function readAppFile(folder: string): Promise<AppFile> {
+/**
+ * The settings of the application in that folder; without `app.json` those of the server. Throws `E_APP_FILE` with
+ * the key, the value seen, and what is allowed.
+ */
+export async function readAppSettings(folder: string, limits: Limits): Promise<AppSettings> {
   let text: string;
   try {
     text = await readFile(join(folder, 'app.json'), 'utf8');
   } catch (error) {
-    if (isGone(error)) return {};
-    throw problem(`cannot be read: ${describeError(error, 200)}`);
+    if (isGone(error)) return { limits };
+    throw problem(` cannot be read: ${describeError(error, 200)}`);
   }
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (error) {
-    throw problem(`is not JSON: ${describeError(error, 200)}`);
+    throw problem(` is not JSON: ${describeError(error, 200)}`);
   }
-  const { data, error } = appFile.safeParse(content);
-  if (data) return data;
-  const issue = error.issues[0];
-  if (issue?.code === 'unrecognized_keys') {
-    throw problem(
-      `has the unknown key "${issue.keys[0]}"; known are ${Object.keys(appFile.shape).join(', ')}`,
-    );
-  }
-  throw problem(`${issue?.path.join('.') || 'the content'}: ${issue?.message ?? 'is wrong'}`);
+  const wrong = firstProblem(appFile, content);
+  if (wrong) throw problem(`: ${wrong.what}${wrong.text}`);
+  const { limits: own, ...rest } = appFile.parse(content);
+  return { ...rest, limits: own ? { ...limits, ...definedOnly(own) } : limits };
+}
+
+/** Whether a running instance has to start anew for these settings. */
+export function isSameSettings(a: AppSettings, b: AppSettings): boolean {
+  return isDeepStrictEqual({ ...a, try: '' }, { ...b, try: '' });
+}
+
+function definedOnly(own: Record<string, number | undefined>): Partial<Limits> {
+  return Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
 }
 
 function problem(text: string): StagewireError {
-  return new StagewireError('E_APP_FILE', 'app', printable(`app.json ${text}`, 500));
+  return new StagewireError('E_APP_FILE', 'app', printable(`app.json${text}`, 500));
 }

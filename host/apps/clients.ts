@@ -4,7 +4,7 @@ import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
 import type { Log } from '../base/log.ts';
 import type { ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
-import type { ScriptEnd } from '../scripts/script.ts';
+import type { EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner } from '../streams/net-stream.ts';
 import { Backlog } from './backlog.ts';
@@ -26,10 +26,9 @@ interface Invocation {
   request: number;
 }
 
-/** Why clients are handed to another script: what `client.reconnected` and `onReattach` tell. */
-export type HandoverReason = 'reload' | ScriptEnd['reason'];
-
 const MAX_HELD = 256;
+/** A client may fill this part of the mailbox before it is paused. */
+const MAILBOX_SHARE = 8;
 
 /**
  * The clients of one instance and all that is under way with them: what survives the script. They go on with whichever
@@ -52,26 +51,50 @@ export class Clients implements SeatHost {
   #isOpenToAll = false;
   #isClosed = false;
   #nextNumber = 1;
+  #pending = 0;
+  /** Counts the script's turns: a client's share of the mailbox is what it has sent since the last. */
+  #turn = 0;
 
   constructor(host: InstanceHost, streams: StreamDirectory, events: ClientsEvents) {
     this.#host = host;
     this.#streams = streams;
     this.#events = events;
-    this.#verdicts = new OpenVerdicts(host.clock, host.limits.authorizeMs);
-    this.#backlog = new Backlog({ records: host.limits.mailboxRecords, bytes: host.limits.mailboxBytes });
+    this.#verdicts = new OpenVerdicts(host.clock, host.settings.limits.authorizeMs);
+    const { mailboxRecords: records, mailboxBytes: bytes } = host.settings.limits;
+    this.#backlog = new Backlog({ records, bytes });
   }
 
   get count(): number {
     return this.#seats.size;
   }
 
+  get callQueueBytes(): number {
+    return this.#host.settings.limits.callQueueBytes;
+  }
+
+  /** Clients that the script has not decided about. */
+  get pendingCount(): number {
+    return this.#pending;
+  }
+
+  [Symbol.iterator](): Iterator<ClientSeat> {
+    return this.#seats.values();
+  }
+
+  /** A handler used so much time on behalf of that client. */
+  charge(client: number, ms: number): void {
+    const seat = this.#seats.get(client);
+    if (seat) seat.busyMs += ms;
+  }
+
   connect(request: ConnectRequest, end: ClientEnd): ClientSeat {
     const seat = new ClientSeat(this.#nextNumber++, randomBytes(9).toString('base64url'), request, end, this);
     this.#seats.set(seat.number, seat);
+    this.#pending++;
     this.post({ kind: 'connect', client: seat.number, info: seat.info, command: seat.command }, seat);
     seat.patience = this.#host.clock.setTimer(() => {
       if (seat.standing === 'pending') this.#reject(seat, 'Connection timed out');
-    }, this.#host.limits.pendingConnectMs);
+    }, this.#host.settings.limits.pendingConnectMs);
     return seat;
   }
 
@@ -104,7 +127,7 @@ export class Clients implements SeatHost {
     } else if (this.#script) {
       const { script } = this.#script;
       script.post(delivery);
-      if (script.mailbox.isFull) this.#pause(seat);
+      if (script.mailbox.isFull || this.#isOverShare(seat)) this.#pause(seat);
     } else {
       this.#backlog.add(this.#waiting, delivery);
       if (this.#backlog.isFull) this.#pause(seat);
@@ -118,6 +141,7 @@ export class Clients implements SeatHost {
     { type, body }: CommandBody,
     onMissing?: () => void,
   ): void {
+    this.#countCall(seat);
     const call = this.#calls.open(seat, name, transaction, onMissing);
     // What waits outside a mailbox must not keep the whole buffer alive that it was read into.
     const command = this.#script && !seat.held ? { type, body } : { type, body: body.slice() };
@@ -132,6 +156,7 @@ export class Clients implements SeatHost {
   leave(seat: ClientSeat): void {
     if (seat.standing === 'gone') return;
     const held = this.#takeHeld(seat);
+    if (seat.standing === 'pending') this.#pending--;
     seat.standing = 'gone';
     this.#host.clock.clearTimer(seat.patience);
     this.#seats.delete(seat.number);
@@ -165,15 +190,24 @@ export class Clients implements SeatHost {
     first.script.release();
   }
 
-  /** The script died. What it had not come to waits for the next; what killed it does not. */
-  bereave(unhandled: Delivery[], culprit: Delivery | undefined): void {
+  /**
+   * The script died. What it had not come to waits for the next; what killed it does not. `lost` may have killed it:
+   * a client whose connect is among it twice is not given to a third.
+   */
+  bereave(unhandled: Delivery[], culprit: Delivery | undefined, lost: Delivery[]): void {
     this.#script = undefined;
     if (culprit) this.#giveUpOn(culprit);
+    for (const delivery of lost) {
+      const seat = 'client' in delivery ? this.#seats.get(delivery.client) : undefined;
+      if (delivery.kind === 'authorize') this.#giveUpOn(delivery);
+      else if (seat && (delivery.kind === 'connect' || delivery.kind === 'reattach') && ++seat.losses > 1)
+        this.#giveUpOn(delivery);
+    }
     for (const delivery of unhandled) this.#backlog.add(this.#waiting, delivery);
   }
 
   /** Everything goes on with another script. `unhandled` is what the one before it had not come to. */
-  handOver(next: Incarnation, reason: HandoverReason, unhandled: Delivery[]): void {
+  handOver(next: Incarnation, reason: EndReason, unhandled: Delivery[]): void {
     const leftovers = [...unhandled, ...this.#backlog.takeAll(this.#waiting)];
     const waiting = new Set(leftovers.map(keyOf));
     this.#script = next;
@@ -201,7 +235,7 @@ export class Clients implements SeatHost {
     this.#host.clock.setTimer(() => {
       if (this.#script !== next) return;
       for (const seat of this.#seats.values()) if (seat.held) this.#dismiss(seat, 'gave no verdict in time');
-    }, this.#host.limits.pendingConnectMs);
+    }, this.#host.settings.limits.pendingConnectMs);
     next.script.release();
   }
 
@@ -288,6 +322,7 @@ export class Clients implements SeatHost {
   #accept(seat: ClientSeat | undefined): void {
     if (seat?.standing !== 'pending') return;
     this.#host.clock.clearTimer(seat.patience);
+    this.#pending--;
     this.wasUsed = true;
     seat.accept();
   }
@@ -313,7 +348,7 @@ export class Clients implements SeatHost {
     });
   }
 
-  // Back-pressure.
+  // Back-pressure: whoever sends too much is read more slowly, first those who send most.
 
   #pause(seat: ClientSeat): void {
     if (seat.standing === 'gone' || this.#paused.has(seat)) return;
@@ -321,12 +356,42 @@ export class Clients implements SeatHost {
     seat.end.setReading(false);
   }
 
+  /** Nobody fills the mailbox for the others while a turn is under way. */
+  #isOverShare(seat: ClientSeat): boolean {
+    if (seat.turn !== this.#turn) {
+      seat.turn = this.#turn;
+      seat.posted = 0;
+    }
+    return ++seat.posted > this.#host.settings.limits.mailboxRecords / MAILBOX_SHARE;
+  }
+
+  /** A client that has used up its calls for now is read on when it may send the next. */
+  #countCall(seat: ClientSeat): void {
+    const { callsPerSecond } = this.#host.settings.limits;
+    if (callsPerSecond === 0) return;
+    const { clock } = this.#host;
+    const now = clock.monotonic();
+    const overMs = seat.calling.spend(now, callsPerSecond);
+    if (overMs <= 0 || now < seat.pausedUntil) return;
+    seat.pausedUntil = now + overMs;
+    this.#pause(seat);
+    clock.setTimer(() => this.resume(), overMs);
+  }
+
+  /** A turn has ended. */
+  turned(): void {
+    this.#turn++;
+    this.resume();
+  }
+
   /** Reads on from those who were paused, if the script has come after them. */
   resume(): void {
+    if (this.#paused.size === 0) return;
     const hasRoom = this.#script ? this.#script.script.mailbox.hasRoom : this.#isOpenToAll;
-    if (this.#paused.size === 0 || !hasRoom) return;
+    if (!hasRoom) return;
+    const now = this.#host.clock.monotonic();
     for (const seat of this.#paused) {
-      if (seat.held) continue;
+      if (seat.held || seat.pausedUntil > now) continue;
       this.#paused.delete(seat);
       seat.end.setReading(true);
     }

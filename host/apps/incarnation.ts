@@ -2,49 +2,63 @@ import type { Command, Delivery } from '../../runtime/protocol.ts';
 import { readCommandHead } from '../../wire/commands.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable } from '../base/errors.ts';
-import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import type { CorePool } from '../scripts/core-pool.ts';
+import type { Company, CorePool } from '../scripts/core-pool.ts';
+import { CoreDeathError } from '../scripts/core-process.ts';
+import { END_CODES, END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
+import type { AppSettings } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { LogBudget } from './log-budget.ts';
 
-/** What every instance shares. */
+/** What every instance of an application shares. */
 export interface InstanceHost {
   readonly pool: CorePool;
-  readonly limits: Limits;
+  /** Of the application, as its last good `app.json` has them. */
+  readonly settings: AppSettings;
   readonly log: Log;
   readonly clock: Clock;
+  readonly ledger: Ledger;
   /** `application.server` and `application.hostname` of the scripts. */
   readonly serverVersion: string;
   readonly hostname: string;
 }
 
+/** Who counts what scripts do, for the server's metrics. */
+export interface Ledger {
+  turn(deliveries: number): void;
+  end(app: string, reason: EndReason): void;
+}
+
 /** A command about clients, streams or calls: those about the script itself end here. */
 export type ClientCommand = Exclude<
   Command,
-  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' }
+  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' | 'charge' }
 >;
 
 export interface IncarnationListener {
   onCommand(incarnation: Incarnation, command: ClientCommand): void;
   onTurnEnd(): void;
+  /** A handler took so much time on behalf of a client (0 for nobody), as the isolate counts it. */
+  onCharge(client: number, handler: string, ms: number): void;
   /** The script ended by itself; the author has been told. What it had not handled is in its mailbox. */
   onEnd(incarnation: Incarnation, end: ScriptEnd): void;
 }
 
-/** `failed` is the application's fault, `crashed` its core's: that is worth another try. */
-export type StartOutcome = 'started' | 'failed' | 'crashed';
+/** `failed` is the application's fault, `crashed` its core's: that is worth another try. `guilty`: it killed its core. */
+export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty';
 
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
-const END_CODES = { timeout: 'E_HANDLER_TIMEOUT', memory: 'E_OUT_OF_MEMORY', crash: 'E_CORE_GONE' } as const;
 
 /** One build of an application running for one instance: its script, its log lines, its errors. */
 export class Incarnation {
   readonly build: Build;
   readonly log: Log;
   readonly script: Script;
+  /** What it was started with: later ones are for those that start later. */
+  readonly settings: AppSettings;
+  readonly #app: string;
   readonly #host: InstanceHost;
   readonly #listener: IncarnationListener;
   readonly #logBudget: LogBudget;
@@ -52,27 +66,33 @@ export class Incarnation {
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
   #hasStarted = false;
-  #isCrashed = false;
+  #failure: StartOutcome = 'failed';
 
   constructor(name: string, build: Build, host: InstanceHost, listener: IncarnationListener) {
     this.build = build;
+    this.settings = host.settings;
+    this.#app = build.app;
     this.#host = host;
     this.#listener = listener;
     this.log = host.log.child({ instance: name, build: build.id });
-    this.#logBudget = new LogBudget(host.limits.logBytesPerSecond, host.clock);
+    this.#logBudget = new LogBudget(this.settings.limits.logBytesPerSecond, host.clock);
     this.script = new Script(scriptSpec(name, build, host), host.clock, {
       onCommand: (command) => this.#command(command),
-      onTurnEnd: () => listener.onTurnEnd(),
+      onTurnEnd: (deliveries) => {
+        host.ledger.turn(deliveries);
+        listener.onTurnEnd();
+      },
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onEnd: (end) => this.#ended(end),
     });
   }
 
   /** Boots and runs `onAppStart`. What is wrong with the application has been told to its author. Held afterwards. */
-  async start(): Promise<StartOutcome> {
-    const { clock, limits, pool } = this.#host;
+  async start(company: Company): Promise<StartOutcome> {
+    const { clock, pool } = this.#host;
+    const { limits } = this.settings;
     try {
-      await this.script.boot(pool);
+      await this.script.boot(pool, this.#app, company);
     } catch (error) {
       if (!(error instanceof BootError)) return this.#crashed(error);
       this.#reportError('top level', error.message, error.scriptStack);
@@ -92,17 +112,24 @@ export class Incarnation {
     if (failure !== '') {
       this.log.error(`does not start: ${failure}`, { code: 'E_APP_START' });
       this.script.dispose();
-      return this.#isCrashed ? 'crashed' : 'failed';
+      return this.#failure;
     }
     await this.script.hold();
     if (this.script.isEnded) return 'crashed';
     this.#hasStarted = true;
+    // Code that has run may share its core; what is in quarantine waits for its instance's word.
+    if (company === 'fresh') this.script.settleIn();
     return 'started';
   }
 
   #crashed(error: unknown): StartOutcome {
-    this.log.error(`cannot start: ${describeError(error)}`);
-    return 'crashed';
+    const death = error instanceof CoreDeathError ? error.death : undefined;
+    const isGuilty = death?.isSuspect === true;
+    const code = isGuilty ? END_CODES[death.reason] : 'E_CORE_GONE';
+    this.log.error(`does not start: ${death ? `top level: ${death.message}` : describeError(error)}`, {
+      code,
+    });
+    return isGuilty ? 'guilty' : 'crashed';
   }
 
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
@@ -129,6 +156,8 @@ export class Incarnation {
           return this.#onStarted?.(command.error);
         case 'stopped':
           return this.#onStopped?.(command.isVetoed);
+        case 'charge':
+          return this.#listener.onCharge(command.client, command.handler, command.ms);
         case 'wake-at':
           return; // the script's own
         default:
@@ -141,13 +170,22 @@ export class Incarnation {
   }
 
   #ended(end: ScriptEnd): void {
+    if ((end.reason === 'cpu' || end.reason === 'stuck') && end.culprit) {
+      // It never came to charging itself.
+      const client = 'client' in end.culprit ? end.culprit.client : 0;
+      this.#listener.onCharge(client, nameOfHandler(end.culprit), this.settings.limits.handlerMs);
+    }
     const why = this.#describeEnd(end);
     if (!this.#hasStarted) {
-      this.#isCrashed = end.reason === 'crash';
+      const isCore = end.reason === 'crash' || end.reason === 'stuck' || end.reason === 'memory';
+      this.#failure = !end.isGuilty ? 'crashed' : isCore ? 'guilty' : 'failed';
       return this.#onStarted?.(why);
     }
     const { codeFrame } = mapStackTrace(end.stack, this.build);
-    this.log.error(why, { code: END_CODES[end.reason], ...(codeFrame && { detail: codeFrame }) });
+    const code = end.reason === 'reload' ? undefined : END_CODES[end.reason];
+    const fields = { code, reason: end.reason, ...(codeFrame && { detail: codeFrame }) };
+    if (end.isGuilty) this.log.error(why, fields);
+    else this.log.warn(why, fields);
     this.#listener.onEnd(this, end);
   }
 
@@ -162,7 +200,8 @@ export class Incarnation {
         ...(codeFrame && { detail: codeFrame }),
       });
     }
-    if (where === 'application.onStatus' || !this.#hasStarted) return;
+    // A script that throws faster than it listens hears of some of it only; the log has it all.
+    if (where === 'application.onStatus' || !this.#hasStarted || this.script.mailbox.isFull) return;
     this.script.post({
       kind: 'status',
       info: {
@@ -174,19 +213,31 @@ export class Incarnation {
     });
   }
 
-  #describeEnd({ reason, culprit, message }: ScriptEnd): string {
-    const { handlerMs, heapMb } = this.#host.limits;
+  #describeEnd({ reason, culprit, message, isGuilty }: ScriptEnd): string {
+    const { handlerMs, heapMb } = this.settings.limits;
     const what = culprit ? nameOfHandler(culprit) : 'the script';
-    if (reason === 'timeout') return `${what} ran for ${handlerMs} ms and was stopped`;
-    if (reason === 'memory') return `${what} needed more than ${heapMb} MB and was stopped`;
-    return `its script is gone: ${message}`;
+    if (!isGuilty && reason === 'crash') return `lost its core, without fault of its own (${message})`;
+    switch (reason) {
+      case 'cpu':
+        return `${what} ran for ${handlerMs} ms and was stopped`;
+      case 'memory':
+        if (message.startsWith('its core'))
+          return `${what} needed too much memory outside of its heap: ${message}`;
+        return `${what} needed more than ${heapMb} MB and was stopped`;
+      case 'stuck':
+        return `${what} was stopped with its core: ${message}`;
+      case 'mailbox':
+        return `the script was stopped: ${message}, and that is too many`;
+      default:
+        return `its script is gone, ${END_SENTENCES[reason]}: ${message}`;
+    }
   }
 }
 
 function scriptSpec(
   name: string,
   build: Build,
-  { limits, serverVersion, hostname }: InstanceHost,
+  { settings: { limits }, serverVersion, hostname }: InstanceHost,
 ): ScriptSpec {
   return {
     code: build.code,
@@ -196,6 +247,7 @@ function scriptSpec(
     bootMs: limits.startMs,
     maxOutputBytes: MAX_OUTPUT_BYTES,
     mailbox: { records: limits.mailboxRecords, bytes: limits.mailboxBytes },
+    cpuPercent: limits.cpuPercent,
     options: {
       name,
       server: serverVersion,

@@ -1,19 +1,38 @@
 import type { Timer } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
+import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import type { IsolateStats } from '../core/frames.ts';
 import type { ClientEnd, ConnectRequest, Refusal, Seat } from '../rtmp/ports.ts';
-import type { ScriptEnd } from '../scripts/script.ts';
+import type { Company } from '../scripts/core-pool.ts';
+import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
+import type { ScriptEnd, ScriptFigures } from '../scripts/script.ts';
 import { StreamDirectory } from '../streams/directory.ts';
+import { type AppSettings, isSameSettings } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { Clients } from './clients.ts';
+import { Deaths } from './deaths.ts';
 import { Incarnation, type InstanceHost } from './incarnation.ts';
+import { Usage } from './usage.ts';
+
+/** What all scripts of an instance have done together. */
+export interface Totals {
+  cpuMs: number;
+  turns: number;
+  deliveries: number;
+}
 
 /** What an instance has to do with the application it is one of. */
 export interface InstanceOwner {
   /** A build that has started before: what a new instance falls back to. */
   proven(): Build | undefined;
-  started(build: Build): void;
+  /**
+   * Resolves when this instance may start that build, with the company in which: code that has never run is tried by
+   * one instance at a time, in a core that serves nobody. `tried` must follow.
+   */
+  admit(build: Build): Promise<Company>;
+  tried(build: Build, hasStarted: boolean): void;
+  /** A script of the application took its core with it. */
+  killedCore(): void;
   /** Called once. */
   closed(): void;
 }
@@ -22,13 +41,6 @@ const MAX_STARTS = 5;
 const START_AGAIN_MS = 100;
 /** A stranger who was never let in does not keep an instance in memory. */
 const NEVER_USED_MS = 5000;
-const MAX_DEATHS = 5;
-const DEATHS_WITHIN_MS = 60_000;
-const END_NAMES = {
-  timeout: 'a handler ran too long',
-  memory: 'it ran out of memory',
-  crash: 'its core died',
-} as const;
 
 /**
  * One application instance: the life of its script, which is loaded, replaced by a new build, started again after its
@@ -46,13 +58,21 @@ export class Instance {
   /** Undefined while the script loads or is being replaced after its death, and for an app without a script. */
   #current: Incarnation | undefined;
   #build: Build | undefined;
+  /** What the present script was started with. */
+  #settings: AppSettings | undefined;
   /** Loads, reloads and recoveries happen one after the other. */
   #work: Promise<void>;
   #unloadTimer: Timer | undefined;
   #idleSince: number | undefined;
   #isClosing = false;
   #isClosed = false;
-  #deaths: number[] = [];
+  readonly #deaths: Deaths;
+  /** Ends the waiting time before the next start. */
+  #startNow: (() => void) | undefined;
+  readonly #ends = new Map<EndReason, number>();
+  readonly usage = new Usage();
+  /** Of the scripts that have ended. */
+  readonly #past: Totals = { cpuMs: 0, turns: 0, deliveries: 0 };
 
   constructor(
     app: string,
@@ -67,7 +87,8 @@ export class Instance {
     this.#host = host;
     this.#owner = owner;
     this.startedAt = host.clock.now();
-    this.streams = new StreamDirectory(host.limits);
+    this.#deaths = new Deaths(host);
+    this.streams = new StreamDirectory(host.settings.limits);
     this.#clients = new Clients(host, this.streams, {
       onEmpty: () => this.#scheduleUnload(),
       log: () => this.#log,
@@ -95,19 +116,52 @@ export class Instance {
     this.#end({ code: 'NetConnection.Connect.AppShutdown', description: 'The instance was idle.' });
   }
 
-  /** Heap and processor time of the script; undefined without one. */
-  async stats(): Promise<IsolateStats | undefined> {
-    return this.#current?.script.stats();
+  get clients(): Clients {
+    return this.#clients;
+  }
+
+  /** What the script that runs now has done; undefined without one. */
+  get figures(): ScriptFigures | undefined {
+    return this.#current?.script.figures;
+  }
+
+  get totals(): Readonly<Totals> {
+    const { cpuMs = 0, turns = 0, deliveries = 0 } = this.figures ?? {};
+    const past = this.#past;
+    return { cpuMs: past.cpuMs + cpuMs, turns: past.turns + turns, deliveries: past.deliveries + deliveries };
+  }
+
+  get limits(): Limits {
+    return this.#host.settings.limits;
+  }
+
+  /** How often its script ended, by reason. */
+  get ends(): ReadonlyMap<EndReason, number> {
+    return this.#ends;
+  }
+
+  /** The size of the script's heap now; undefined without one. */
+  async heapBytes(): Promise<number | undefined> {
+    return (await this.#current?.script.stats())?.heapBytes;
+  }
+
+  /** Starts the script anew, clients attached, as after a death. False when there is none to end. */
+  restart(): boolean {
+    if (!this.#current) return false;
+    this.#current.script.end('operator', 'restarted through the API', false);
+    return true;
   }
 
   connect(request: ConnectRequest, end: ClientEnd): Seat {
     return this.#clients.connect(request, end);
   }
 
-  /** New code for the running instance. The old code goes on when the new one fails. */
+  /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build): Promise<void> {
+    this.#deaths.forgive();
+    this.#startNow?.();
     return this.#enqueue(async () => {
-      if (this.#isClosed || this.#isClosing || this.#build?.id === build.id) return;
+      if (this.#isClosed || this.#isClosing || this.#runs(build)) return;
       const { clock } = this.#host;
       const startedAt = clock.monotonic();
       const next = build.main ? await this.#start(build) : undefined;
@@ -131,6 +185,7 @@ export class Instance {
       if (next) this.#clients.handOver(next, 'reload', unhandled);
       else this.#clients.openToAll(unhandled);
       previous?.script.dispose();
+      if (previous) this.#count(previous, 'reload');
 
       const now = clock.monotonic();
       const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
@@ -174,18 +229,28 @@ export class Instance {
   /** Undefined when the build does not start: its author has been told. A core that died is not the build's fault. */
   async #start(build: Build): Promise<Incarnation | undefined> {
     for (let attempt = 1; attempt <= MAX_STARTS && !this.#isClosed; attempt++) {
+      const admitted = await this.#owner.admit(build);
       const incarnation = this.#incarnate(build);
-      const outcome = await incarnation.start();
+      const outcome = await incarnation.start(this.#deaths.isInQuarantine ? 'alone' : admitted);
+      this.#owner.tried(build, outcome === 'started');
       if (outcome === 'started') {
-        this.#owner.started(build);
+        this.#settings = incarnation.settings;
+        this.#deaths.onQuarantineOver(() => incarnation.script.settleIn());
         return incarnation;
       }
-      if (outcome === 'failed') return undefined;
+      if (outcome === 'guilty') this.#owner.killedCore();
+      if (outcome !== 'crashed') return undefined;
       await new Promise((resolve) =>
         this.#host.clock.setTimer(() => resolve(undefined), START_AGAIN_MS * attempt),
       );
     }
     return undefined;
+  }
+
+  #runs(build: Build): boolean {
+    return (
+      this.#build?.id === build.id && (!this.#settings || isSameSettings(this.#settings, this.#host.settings))
+    );
   }
 
   /** Code that does not start never takes over, not in new instances either. */
@@ -199,33 +264,66 @@ export class Instance {
   #incarnate(build: Build): Incarnation {
     return new Incarnation(this.name, build, this.#host, {
       onCommand: (incarnation, command) => this.#clients.obey(incarnation, command),
-      onTurnEnd: () => this.#clients.resume(),
+      onCharge: (client, handler, ms) => {
+        this.usage.add(handler, ms);
+        this.#clients.charge(client, ms);
+      },
+      onTurnEnd: () => this.#clients.turned(),
       onEnd: (incarnation, end) => {
         if (incarnation === this.#current) this.#recover(incarnation, end);
       },
     });
   }
 
-  #recover(dead: Incarnation, { reason, culprit }: ScriptEnd): void {
+  /** The script is gone: another takes its place, at once or after a while, or the instance is given up. */
+  #recover(dead: Incarnation, end: ScriptEnd): void {
+    const { reason, isGuilty, culprit, lost } = end;
     this.#current = undefined;
-    this.#clients.bereave(dead.script.mailbox.takeAll(), culprit);
+    this.#count(dead, reason);
+    this.#clients.bereave(dead.script.mailbox.takeAll(), culprit, lost);
     const shutDown = (description: string) =>
       this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
-    const now = this.#host.clock.monotonic();
-    this.#deaths = [...this.#deaths.filter((at) => now - at < DEATHS_WITHIN_MS), now];
-    if (this.#deaths.length >= MAX_DEATHS) {
-      dead.log.error(`closed: its script died ${MAX_DEATHS} times within a minute`, { code: 'E_APP_CLOSED' });
-      return shutDown('The application failed repeatedly.');
+    const isCoreDeath =
+      reason === 'stuck' || reason === 'crash' || (reason === 'memory' && culprit === undefined);
+    if (isGuilty && isCoreDeath) this.#owner.killedCore();
+    const waitMs = isGuilty ? this.#deaths.add(isCoreDeath) : 0;
+    if (waitMs === undefined) {
+      const { count, windowMs } = this.#deaths;
+      const text = `its script died ${count} times within ${windowMs / 1000} s, at last because ${END_SENTENCES[reason]}`;
+      dead.log.error(`closed: ${text}`, { code: 'E_APP_CLOSED', reason });
+      return shutDown(`The application failed repeatedly: ${text}.`);
     }
+    if (waitMs > 0) dead.log.warn(`starts again in ${waitMs / 1000} s: it has died before`);
     void this.#enqueue(async () => {
+      if (waitMs > 0) await this.#wait(waitMs);
       if (this.#current || this.#isClosed) return; // a reload was faster
       const next = await this.#start(this.#build ?? dead.build);
       if (!next) return shutDown('The application failed to restart.');
       if (this.#isClosed) return next.script.dispose();
       this.#current = next;
       this.#clients.handOver(next, reason, []);
-      next.log.info(`started again after ${END_NAMES[reason]}, ${this.#clientsKept()}`);
+      next.log.info(`started again, ${this.#clientsKept()}`, { reason });
     });
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#startNow = () => {
+        this.#host.clock.clearTimer(timer);
+        this.#startNow = undefined;
+        resolve();
+      };
+      const timer = this.#host.clock.setTimer(this.#startNow, ms);
+    });
+  }
+
+  #count({ script }: Incarnation, reason: EndReason): void {
+    this.#ends.set(reason, (this.#ends.get(reason) ?? 0) + 1);
+    this.#host.ledger.end(this.app, reason);
+    const { cpuMs, turns, deliveries } = script.figures;
+    this.#past.cpuMs += cpuMs;
+    this.#past.turns += turns;
+    this.#past.deliveries += deliveries;
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {
@@ -237,7 +335,8 @@ export class Instance {
 
   #scheduleUnload(): void {
     if (this.#isClosed) return;
-    const { clock, limits } = this.#host;
+    const { clock, settings } = this.#host;
+    const { limits } = settings;
     this.#idleSince = clock.monotonic();
     const patienceMs = this.#clients.wasUsed
       ? limits.idleInstanceMs
@@ -258,6 +357,8 @@ export class Instance {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#host.clock.clearTimer(this.#unloadTimer);
+    this.#deaths.close();
+    this.#startNow?.();
     this.#clients.close(why);
     this.#current?.script.dispose();
     this.#current = undefined;

@@ -1,40 +1,22 @@
 import { join } from 'node:path';
-import { describeError } from '../base/errors.ts';
+import { describeError, StagewireError } from '../base/errors.ts';
+import type { Limits } from '../base/limits.ts';
 import type { ClientEnd, ConnectRequest, Lobby, Refusal, Seat } from '../rtmp/ports.ts';
+import { readAppSettings } from './app-file.ts';
+import { App } from './application.ts';
 import { BuildError, formatMessage } from './build-error.ts';
 import { AppBuilder, type Build } from './builder.ts';
 import type { InstanceHost } from './incarnation.ts';
 import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
-/** One application: its folder, its last good build, and the instances that run it. */
-export class App {
-  readonly name: string;
-  readonly instances = new Map<string, Instance>();
-  readonly builder: AppBuilder;
-  /** The last build that succeeded. */
-  build: Build | undefined;
-  /** The last build that started in an instance. */
-  proven: Build | undefined;
-  /** Settles with the first verdict on the folder: a build, or why there is none. */
-  building: Promise<Build>;
-
-  get folder(): string {
-    return this.builder.folder;
-  }
-
-  constructor(name: string, builder: AppBuilder, building: Promise<Build>) {
-    this.name = name;
-    this.builder = builder;
-    this.building = building;
-    this.building.catch(() => {}); // reported by whoever builds
-  }
-}
+/** What every application shares. */
+export type ServerHost = Omit<InstanceHost, 'settings'> & { readonly limits: Limits };
 
 /** The applications directory: which applications there are, what they run, and who is connected where. */
 export class Registry implements Lobby {
   readonly #folder: string;
-  readonly #host: InstanceHost;
+  readonly #host: ServerHost;
   readonly #watcher: AppWatcher;
   readonly #apps = new Map<string, App>();
   readonly #addressOf: (app: string) => string;
@@ -43,7 +25,7 @@ export class Registry implements Lobby {
   #isClosing = false;
 
   /** `addressOf` tells where clients reach an application that appears while the server runs. */
-  constructor(folder: string, host: InstanceHost, addressOf: (app: string) => string) {
+  constructor(folder: string, host: ServerHost, addressOf: (app: string) => string) {
     this.#folder = folder;
     this.#host = host;
     this.#addressOf = addressOf;
@@ -65,6 +47,10 @@ export class Registry implements Lobby {
     return this.apps.flatMap((app) => [...app.instances.values()]);
   }
 
+  find(app: string, instance: string): Instance | undefined {
+    return this.#apps.get(app)?.instances.get(instance);
+  }
+
   /** Finds and builds what is there. Resolves when every application has a build or an error. */
   async start(): Promise<void> {
     await this.#watcher.start();
@@ -73,12 +59,14 @@ export class Registry implements Lobby {
   }
 
   connect(request: ConnectRequest, client: ClientEnd): Seat | Refusal {
-    const { limits } = this.#host;
     const app = this.#apps.get(request.app);
     if (this.#isClosing) return refusal('The server is shutting down.');
     if (!app) return refusal(`Application (${request.app}) is not defined.`);
+    const { limits } = app.settings;
     let instance = app.instances.get(request.instance);
     if (!instance) {
+      if (limits.instancesPerApp > 0 && app.instances.size >= limits.instancesPerApp)
+        return refusal('Resource.Limit.Exceeded: too many instances of this application.');
       if (this.#instanceCount >= limits.instances) this.#evictIdle();
       if (this.#instanceCount >= limits.instances)
         return refusal('Resource.Limit.Exceeded: too many instances.');
@@ -86,6 +74,9 @@ export class Registry implements Lobby {
     }
     if (limits.clientsPerInstance > 0 && instance.clientCount >= limits.clientsPerInstance) {
       return refusal('Resource.Limit.Exceeded: too many clients in this instance.');
+    }
+    if (instance.clients.pendingCount >= limits.pendingClients) {
+      return refusal('Resource.Limit.Exceeded: too many clients wait for this instance.');
     }
     return instance.connect(request, client);
   }
@@ -115,11 +106,17 @@ export class Registry implements Lobby {
 
   #open(app: App, name: string): Instance {
     const build = app.build ? Promise.resolve(app.build) : app.building;
-    const instance: Instance = new Instance(app.name, name, build, this.#host, {
-      proven: () => app.proven,
-      started: (started) => {
-        app.proven = started;
+    const host: InstanceHost = {
+      ...this.#host,
+      get settings() {
+        return app.settings;
       },
+    };
+    const instance: Instance = new Instance(app.name, name, build, host, {
+      proven: () => app.proven,
+      admit: (wanted) => app.admit(wanted),
+      tried: (tried, hasStarted) => app.tried(tried, hasStarted),
+      killedCore: () => app.killedCore(),
       closed: () => {
         if (app.instances.get(name) !== instance) return;
         app.instances.delete(name);
@@ -133,17 +130,38 @@ export class Registry implements Lobby {
 
   async #add(name: string, isNew: boolean): Promise<void> {
     if (this.#apps.has(name)) return this.#changed(name);
-    const maxCodeBytes = this.#host.limits.codeBytes;
-    const builder = new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes });
-    const app = new App(name, builder, isNew ? buildWhenWhole(builder) : builder.build());
+    const { limits, clock } = this.#host;
+    const builder = new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes: limits.codeBytes });
+    const app = new App(name, builder, limits, clock);
     this.#apps.set(name, app);
+    app.building = this.#build(app, isNew);
     await this.#take(app);
+  }
+
+  /** What the folder says now: a build, and the settings. Rejects when there is no build, or never were settings. */
+  async #build(app: App, isNew: boolean): Promise<Build> {
+    const [build, settings] = await Promise.allSettled([
+      isNew ? buildWhenWhole(app.builder) : app.builder.build(),
+      readAppSettings(app.folder, this.#host.limits),
+    ]);
+    if (settings.status === 'fulfilled') app.setSettings(settings.value);
+    else if (!app.hasSettings) throw settings.reason;
+    else {
+      const problem = describeError(settings.reason).replace(/^E_APP_FILE {2}/, '');
+      this.#host.log.error(`${problem}; ${app.name} goes on with the settings it has`, {
+        instance: app.name,
+        code: 'E_APP_FILE',
+      });
+    }
+    if (build.status === 'rejected') throw build.reason;
+    return build.value;
   }
 
   async #changed(name: string): Promise<void> {
     const app = this.#apps.get(name);
     if (!app || this.#isClosing) return;
-    app.building = app.builder.build();
+    app.building = this.#build(app, false);
+    app.building.catch(() => {}); // `#take` reports it
     await this.#take(app);
   }
 
@@ -158,7 +176,8 @@ export class Registry implements Lobby {
         ? `${app.name} goes on with build ${app.build.id}`
         : `${app.name} has no build yet`;
       const detail = error instanceof BuildError ? error.format() : describeError(error);
-      log.error(`does not build; ${runs}`, { instance: app.name, code: 'E_BUILD', detail });
+      const code = error instanceof StagewireError && error.code === 'E_APP_FILE' ? error.code : 'E_BUILD';
+      log.error(`does not build; ${runs}`, { instance: app.name, code, detail });
       this.#watcher.setInputs(app.name, error instanceof BuildError ? error.inputs : [], { failed: true });
       return;
     }
@@ -173,11 +192,12 @@ export class Registry implements Lobby {
     this.#watcher.setInputs(app.name, build.inputs);
     for (const warning of build.warnings)
       log.warn('build', { instance: app.name, detail: formatMessage(warning) });
-    if (this.#isClosing || app.build?.id === build.id) return;
+    if (this.#isClosing) return;
+    const hasNewCode = app.build?.id !== build.id;
     const isFirst = app.build === undefined;
     app.build = build;
     const news = isFirst ? `new application at ${this.#addressOf(app.name)}` : 'built';
-    if (!isFirst || this.#isStarted) log.info(news, { instance: app.name, build: build.id });
+    if (hasNewCode && (!isFirst || this.#isStarted)) log.info(news, { instance: app.name, build: build.id });
     await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
   }
 

@@ -2,6 +2,7 @@ import type { ClientInfo, CommandBody, Delivery } from '../../runtime/protocol.t
 import type { Timer } from '../base/clock.ts';
 import type { ClientEnd, ConnectRequest, InvokeId, Seat, StreamEnd, Transport } from '../rtmp/ports.ts';
 import { NetStream, type StreamOwner } from '../streams/net-stream.ts';
+import { CallRate } from './call-rate.ts';
 
 /** What a seat needs of its instance. */
 export interface SeatHost {
@@ -16,6 +17,7 @@ export interface SeatHost {
   reply(request: InvokeId, isOk: boolean, command: CommandBody): void;
   leave(seat: ClientSeat): void;
   streamOwner(seat: ClientSeat): StreamOwner;
+  readonly callQueueBytes: number;
 }
 
 /** A call to a client that is not accepted yet. */
@@ -40,6 +42,16 @@ export class ClientSeat implements Seat {
   held: Delivery[] | undefined;
   /** Runs out when the script does not decide about the client. */
   patience: Timer | undefined;
+  /** Its deliveries since the script's turn of that number. */
+  posted = 0;
+  turn = 0;
+  readonly calling = new CallRate();
+  /** It sends too many calls a second: it is not read before then, on the monotonic clock. */
+  pausedUntil = Number.NEGATIVE_INFINITY;
+  /** What handlers spent on it, in milliseconds of the isolate's clock (docs/operating.md, "Accounts"). */
+  busyMs = 0;
+  /** Scripts that died while they may have been asked about this client. */
+  losses = 0;
   readonly calls = new Set<number>();
   readonly #host: SeatHost;
   #queued: QueuedInvoke[] = [];
@@ -97,6 +109,15 @@ export class ClientSeat implements Seat {
   invoke(method: string, request: InvokeId | undefined, args: Uint8Array): boolean {
     if (this.standing === 'gone') return false;
     if (this.standing === 'accepted') {
+      const { callQueueBytes } = this.#host;
+      const { queuedBytes } = this.end;
+      if (queuedBytes > callQueueBytes) {
+        this.end.drop(
+          'E_SLOW_READER',
+          `it does not read: ${Math.round(queuedBytes)} bytes wait for it (limits.callQueueBytes)`,
+        );
+        return false;
+      }
       this.end.invoke(method, request, args);
       return true;
     }

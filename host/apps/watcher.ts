@@ -148,7 +148,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     const owner = this.#apps.get(parts[0]!);
     if (!owner) return;
     const realFile = join(owner.realFolder, ...parts.slice(1));
-    const isMain = parts.length === 2 && /^main\.\w+$/.test(basename(path));
+    const isMain = parts.length === 2 && /^(?:main\.\w+|app\.json)$/.test(basename(path));
 
     for (const watched of this.#apps.values()) {
       const isOwn = watched === owner && (isMain || (watched.isOpen && sourceFile.test(path)));

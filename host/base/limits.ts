@@ -16,16 +16,16 @@ function wholeOrOff(max: number, fallback: number) {
   return z.int({ error }).min(0, { error }).max(max, { error }).default(fallback);
 }
 
-/** What one instance's script may use. */
+/** What one instance's script may use. `app.json` may say otherwise for its application. */
 const scriptLimits = {
-  /** How long one handler may run before it is stopped. Default 1000. */
+  /** How long one handler may run, its promises' continuations included, before it is stopped. Default 1000. */
   handlerMs: whole(10, 10 * minute, 1000),
   /** How long the top level of a script, and a promise that `onAppStart` returns, may take. Default 5000. */
   startMs: whole(10, 10 * minute, 5000),
   /** Heap of one isolate. Default 64. */
   heapMb: whole(8, 4096, 64),
-  /** The most that a build may measure. Default 16 MiB. */
-  codeBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
+  /** Share of one processor over 10 seconds; beyond it the script's turns are spaced out. Default 100. */
+  cpuPercent: whole(1, 100, 100),
   /** Timers (`setInterval`, `setTimeout`) at one time. Default 1000. */
   timers: whole(0, 100_000, 1000),
   /** Calls to clients that wait for an answer; one client may have a tenth of them. Default 10000. */
@@ -34,20 +34,62 @@ const scriptLimits = {
   logBytesPerSecond: whole(KiB, 64 * MiB, 64 * KiB),
 };
 
-/** What waits between a script and the world. */
-const mailboxLimits = {
-  /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */
-  mailboxRecords: whole(16, 1_000_000, 4096),
-  /** The same in bytes. Default 4 MiB. */
-  mailboxBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
+/** One instance and its clients. `app.json` may say otherwise for its application. */
+const instanceLimits = {
+  /** Instances of one application; 0 for no limit of its own. Default 0. */
+  instancesPerApp: wholeOrOff(100_000, 0),
+  /** Clients of one instance; 0 for no limit. Default 0. */
+  clientsPerInstance: wholeOrOff(1_000_000, 0),
+  /** Clients of one instance that its script has not decided about; more are refused. Default 1000. */
+  pendingClients: whole(1, 1_000_000, 1000),
   /** How long a client may stay pending before it is rejected. Default 30000. */
   pendingConnectMs: whole(100, 60 * minute, 30_000),
   /** How long `authorizePublish` and `authorizePlay` may take before the request is refused. Default 10000. */
   authorizeMs: whole(100, 10 * minute, 10_000),
+  /** Calls of one client; whoever sends more is read more slowly; 0 for no limit. Default 10000 a second. */
+  callsPerSecond: wholeOrOff(10_000_000, 10_000),
+  /** What may wait for one client, media included, when the script calls it; beyond it the client is dropped. Default 8 MiB. */
+  callQueueBytes: whole(64 * KiB, 256 * MiB, 8 * MiB),
+  /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */
+  mailboxRecords: whole(16, 1_000_000, 4096),
+  /** The same in bytes. Default 4 MiB. */
+  mailboxBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
   /** An instance without clients is unloaded after so long; one that never accepted any, after 5 seconds. Default 1200000 (20 minutes). */
   idleInstanceMs: whole(100, 24 * 60 * minute, 20 * minute),
-  /** Commands that a pending client may send ahead. Default 64. */
-  pendingCommands: whole(0, 10_000, 64),
+};
+
+/** The processes that run scripts, and what the supervisor does with them. */
+const coreLimits = {
+  /** Instances of all applications together. Default 1000. */
+  instances: whole(1, 100_000, 1000),
+  /** Instances that share one core process. Default 50. */
+  instancesPerCore: whole(1, 1000, 50),
+  /** Core processes that stand by, started and warm. Default 2. */
+  spareCores: whole(0, 16, 2),
+  /** The most that a build may measure. Default 16 MiB. */
+  codeBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
+  /** A turn that is this much over its time limit cannot be interrupted: its core is killed. Default 250. */
+  stuckGraceMs: whole(50, minute, 250),
+  /** How often a core is asked whether it is alive; it has as long again to answer. Default 5000. */
+  heartbeatMs: whole(100, 10 * minute, 5000),
+  /** How often the resident memory of a core that runs turns is read. Default 50. */
+  memoryPollMs: whole(10, 10_000, 50),
+  /** A core that grows by so much over its resting size is killed. Default 512. */
+  coreGrowthMb: whole(32, 65_536, 512),
+  /** A core that grows by so much within 250 ms of one turn is killed. Default 256. */
+  coreBurstMb: whole(16, 65_536, 256),
+  /** A core that rests at so much over its first size takes no more instances and goes with its last. Default 1024. */
+  coreRetireMb: whole(32, 65_536, 1024),
+  /** A core that has held so many instances takes no more, likewise. Default 2000. */
+  coreRetireInstances: whole(1, 1_000_000, 2000),
+  /** How long an instance whose core died in its turn has a core to itself. Default 60000. */
+  quarantineMs: whole(0, 24 * 60 * minute, minute),
+  /** Deaths of a script within `deathWindowMs` after which its instance is closed. Default 5. */
+  deaths: whole(1, 100, 5),
+  /** Deaths that lie further back are forgiven. Default 60000. */
+  deathWindowMs: whole(1000, 24 * 60 * minute, minute),
+  /** Waiting time before the third start, doubled for each further one; the second is at once. Default 1000. */
+  backOffMs: whole(0, minute, 1000),
 };
 
 /** Sockets and sessions, whatever the transport. */
@@ -56,10 +98,8 @@ const connectionLimits = {
   connections: whole(1, 1_000_000, 10_000),
   /** Connections from one address; 0 for no limit. Default 0. */
   connectionsPerAddress: wholeOrOff(1_000_000, 0),
-  /** Clients of one instance; 0 for no limit. Default 0. */
-  clientsPerInstance: wholeOrOff(1_000_000, 0),
-  /** Instances of all applications together. Default 1000. */
-  instances: whole(1, 100_000, 1000),
+  /** Commands that a pending client may send ahead. Default 64. */
+  pendingCommands: whole(0, 10_000, 64),
   /** From the first byte to the end of the handshake. Default 10000. */
   handshakeMs: whole(100, 10 * minute, 10_000),
   /** From there to the `connect` command. Default 10000. */
@@ -114,7 +154,8 @@ const mediaLimits = {
 export const limitsSchema = z
   .strictObject({
     ...scriptLimits,
-    ...mailboxLimits,
+    ...instanceLimits,
+    ...coreLimits,
     ...connectionLimits,
     ...messageLimits,
     ...mediaLimits,
@@ -127,3 +168,12 @@ export const limitsSchema = z
 export type Limits = Readonly<z.output<typeof limitsSchema>>;
 
 export const defaultLimits: Limits = Object.freeze(limitsSchema.parse({}));
+
+const appShape = { ...scriptLimits, ...instanceLimits };
+
+/** What `app.json` may say of the limits: any of those of one script and one instance. */
+export const appLimitsSchema = z.strictObject(
+  Object.fromEntries(
+    Object.entries(appShape).map(([name, limit]) => [name, limit.unwrap().optional()]),
+  ) as Record<keyof typeof appShape, z.ZodOptional<z.ZodInt>>,
+);

@@ -8,7 +8,19 @@ import { StagewireError } from '../../wire/errors.ts';
 const FRAME_HEAD = 9;
 export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 
-export const FrameKind = { ready: 1, boot: 2, booted: 3, turn: 4, done: 5, dispose: 6, stats: 7 } as const;
+export const FrameKind = {
+  ready: 1,
+  boot: 2,
+  booted: 3,
+  turn: 4,
+  done: 5,
+  dispose: 6,
+  stats: 7,
+  /** How far a turn under way has come; answered like `done`. */
+  probe: 8,
+  /** Answered by itself: the core is alive. */
+  ping: 9,
+} as const;
 
 /** Everything a core needs to make an isolate and run an application's code in it. */
 export interface BootFrame {
@@ -34,10 +46,10 @@ export interface BootedFrame {
 export const TurnEnd = { ok: 0, timeout: 1, memory: 2, failed: 3 } as const;
 export type TurnEnd = (typeof TurnEnd)[keyof typeof TurnEnd];
 
-/** What the operating system and V8 say of one isolate. */
+/** What V8 says of one isolate: sent when asked for, and after turns, at most once a second. */
 export interface IsolateStats {
+  /** The heap, and the memory outside of it that the isolate holds. */
   heapBytes: number;
-  cpuMs: number;
 }
 
 export interface Frame {
@@ -139,37 +151,47 @@ export function readTurn(body: Buffer): Turn {
   };
 }
 
-/** Core to host: how the turn ended, where it was (offset into its records, -1 for nowhere), and its commands. */
+/** Core to host: how the turn ended, or how far it is; where it was (offset into its records, -1 for nowhere), and its commands. */
 export interface Done {
   end: TurnEnd;
   /** Deliveries before this offset were handled; the one at `running` was being handled when it ended. */
   finished: number;
   running: number;
+  /** Processor time of this turn as V8 counts it, microseconds: too much when threads compete (host/scripts/accounts.ts). */
+  cpuUs: number;
+  /** Of a turn under way: for how long the isolate has been in its present entry. */
+  entryMs: number;
   message: string;
   stack: string;
   commands: Buffer;
 }
 
-export function doneFrame(isolate: number, done: Done): Buffer {
+const DONE_HEAD = 33;
+
+export function doneFrame(kind: number, isolate: number, done: Done): Buffer {
   const message = Buffer.from(done.message);
   const stack = Buffer.from(done.stack);
-  const head = Buffer.allocUnsafe(17);
+  const head = Buffer.allocUnsafe(DONE_HEAD);
   head[0] = done.end;
   head.writeUInt32BE(done.finished, 1);
   head.writeInt32BE(done.running, 5);
-  head.writeUInt32BE(message.length, 9);
-  head.writeUInt32BE(stack.length, 13);
-  return frame(FrameKind.done, isolate, head, message, stack, done.commands);
+  head.writeDoubleBE(done.cpuUs, 9);
+  head.writeDoubleBE(done.entryMs, 17);
+  head.writeUInt32BE(message.length, 25);
+  head.writeUInt32BE(stack.length, 29);
+  return frame(kind, isolate, head, message, stack, done.commands);
 }
 
 export function readDone(body: Buffer): Done {
-  const messageEnd = 17 + body.readUInt32BE(9);
-  const stackEnd = messageEnd + body.readUInt32BE(13);
+  const messageEnd = DONE_HEAD + body.readUInt32BE(25);
+  const stackEnd = messageEnd + body.readUInt32BE(29);
   return {
     end: body[0] as TurnEnd,
     finished: body.readUInt32BE(1),
     running: body.readInt32BE(5),
-    message: body.toString('utf8', 17, messageEnd),
+    cpuUs: body.readDoubleBE(9),
+    entryMs: body.readDoubleBE(17),
+    message: body.toString('utf8', DONE_HEAD, messageEnd),
     stack: body.toString('utf8', messageEnd, stackEnd),
     commands: body.subarray(stackEnd),
   };

@@ -29,6 +29,12 @@ export class CoreIsolate {
   readonly #outputBytes: Uint8Array;
   #enter: EnterReference | undefined;
   #disposed = false;
+  /** When the present entry began; undefined between turns. */
+  #enteredAt: number | undefined;
+  /** What the finished entries of this turn have sent. */
+  #outputs: Buffer[] = [];
+  /** V8's count at the end of the last turn. */
+  #cpuUs = 0;
 
   constructor(boot: BootFrame) {
     this.#isolate = new ivm.Isolate({ memoryLimit: boot.memoryMb });
@@ -78,10 +84,11 @@ export class CoreIsolate {
 
     const failure = { message: '', stack: '' };
     let end: TurnEnd = TurnEnd.ok;
-    const outputs: Buffer[] = [];
     let outputBytes = 0;
+    this.#outputs = [];
     for (let idleEntries = 0; ; ) {
       const finishedBefore = this.#header[Header.finished]!;
+      this.#enteredAt = performance.now();
       try {
         await this.#enter!.apply(undefined, [turn.nowMs, turn.monotonicMs], { timeout: this.#handlerMs });
       } catch (error) {
@@ -90,7 +97,7 @@ export class CoreIsolate {
         failure.stack = error instanceof Error ? (error.stack ?? '') : '';
       }
       const written = this.takeOutput();
-      outputs.push(written);
+      this.#outputs.push(written);
       outputBytes += written.length;
       // A rejection that nobody handled fails the entry but not the isolate: the next deliveries still run.
       const isMore = this.#header[Header.again] === 1 || this.#header[Header.finished]! < records.length;
@@ -104,29 +111,60 @@ export class CoreIsolate {
         break;
       }
     }
+    this.#enteredAt = undefined;
     return {
       end,
-      finished: within(this.#header[Header.finished]!, 0, records.length),
-      running: within(this.#header[Header.running]!, -1, records.length - 1),
+      ...this.#position(),
       ...failure,
-      commands: outputs.length === 1 ? outputs[0]! : Buffer.concat(outputs),
+      cpuUs: this.#takeCpuUs(),
+      entryMs: 0,
+      commands: join(this.#outputs),
     };
+  }
+
+  /**
+   * How far the turn under way has come, and all that it has sent so far. For a turn that will not end: an isolate
+   * that cannot be interrupted still leaves what it has finished in shared memory.
+   */
+  progress(): Done {
+    const entryMs = this.#enteredAt === undefined ? 0 : performance.now() - this.#enteredAt;
+    const commands = join([...this.#outputs, this.#written()]);
+    return { end: TurnEnd.ok, ...this.#position(), message: '', stack: '', cpuUs: 0, entryMs, commands };
   }
 
   /** The commands written since the last call, as memory of their own. */
   takeOutput(): Buffer {
-    const length = within(this.#header[Header.outputLength]!, 0, this.#outputBytes.length);
+    const written = this.#written();
     this.#header[Header.outputLength] = 0;
+    return written;
+  }
+
+  #written(): Buffer {
+    const length = within(Atomics.load(this.#header, Header.outputLength), 0, this.#outputBytes.length);
     return Buffer.from(this.#outputBytes.subarray(0, length));
   }
 
-  async stats(): Promise<IsolateStats> {
-    if (this.#disposed || this.#isolate.isDisposed) return { heapBytes: 0, cpuMs: 0 };
-    const heap = await this.#isolate.getHeapStatistics();
+  #position(): { finished: number; running: number } {
+    const length = this.#header[Header.inputLength]!;
     return {
-      heapBytes: heap.used_heap_size + heap.externally_allocated_size,
-      cpuMs: Number(this.#isolate.cpuTime / 1_000_000n),
+      finished: within(Atomics.load(this.#header, Header.finished), 0, length),
+      running: within(Atomics.load(this.#header, Header.running), -1, length - 1),
     };
+  }
+
+  #takeCpuUs(): number {
+    if (this.#isolate.isDisposed) return 0;
+    const now = Number(this.#isolate.cpuTime) / 1000;
+    const used = now - this.#cpuUs;
+    this.#cpuUs = now;
+    return used;
+  }
+
+  /** Undefined when the isolate is gone. Waits while it is busy. */
+  async stats(): Promise<IsolateStats | undefined> {
+    if (this.#disposed || this.#isolate.isDisposed) return undefined;
+    const heap = await this.#isolate.getHeapStatistics();
+    return { heapBytes: heap.used_heap_size + heap.externally_allocated_size };
   }
 
   dispose(): void {
@@ -145,4 +183,8 @@ export class CoreIsolate {
 /** The header is memory that the isolate writes: whatever it holds must be a position. */
 function within(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), most);
+}
+
+function join(parts: Buffer[]): Buffer {
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }

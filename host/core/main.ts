@@ -3,6 +3,7 @@
  * code; it hears from the host over descriptor 3 and ends when that closes.
  */
 import { Socket } from 'node:net';
+import { type BootOptions, SEED_BYTES } from '../../runtime/protocol.ts';
 import {
   type BootedFrame,
   type BootFrame,
@@ -18,6 +19,9 @@ import { CoreIsolate, type RuntimeCode } from './isolate.ts';
 
 const host = new Socket({ fd: 3, readable: true, writable: true });
 const isolates = new Map<number, CoreIsolate>();
+/** How often an isolate that runs turns tells its size. */
+const TELL_EVERY_MS = 1000;
+const toldAt = new WeakMap<CoreIsolate, number>();
 let runtime: RuntimeCode | undefined;
 
 const reader = new FrameReader(handle);
@@ -36,8 +40,7 @@ function handle({ kind, isolate, body }: Frame): void {
   switch (kind) {
     case FrameKind.ready:
       // The host's first frame brings the runtime's bundle.
-      runtime = { source: body.toString('utf8') };
-      host.write(frame(FrameKind.ready, 0));
+      void prime({ source: body.toString('utf8') });
       return;
     case FrameKind.boot:
       void boot(isolate, JSON.parse(body.toString('utf8')) as BootFrame);
@@ -46,20 +49,53 @@ function handle({ kind, isolate, body }: Frame): void {
       // The frame is a view into the socket's memory: `turn` copies it before it waits for anything.
       void turn(isolate, body);
       return;
+    case FrameKind.probe: {
+      const found = isolates.get(isolate);
+      if (found) host.write(doneFrame(FrameKind.probe, isolate, found.progress()));
+      return;
+    }
+    case FrameKind.ping:
+      host.write(frame(FrameKind.ping, 0));
+      return;
     case FrameKind.stats:
-      void isolates
-        .get(isolate)
-        ?.stats()
-        .then(
-          (stats) => host.write(jsonFrame(FrameKind.stats, isolate, stats)),
-          () => host.write(jsonFrame(FrameKind.stats, isolate, { heapBytes: 0, cpuMs: 0 })),
-        );
+      void tellStats(isolate);
       return;
     case FrameKind.dispose:
       isolates.get(isolate)?.dispose();
       isolates.delete(isolate);
       return;
   }
+}
+
+/** Runs the runtime once, for its code cache and for the threads: whoever boots here next need not wait for them. */
+async function prime(code: RuntimeCode): Promise<void> {
+  const options: BootOptions = {
+    name: 'stagewire/prime',
+    server: '',
+    hostname: '',
+    amfDepth: 1,
+    amfValues: 1,
+    maxTimers: 0,
+    maxOutstandingInvokes: 0,
+    yieldAfterMs: 10,
+  };
+  const request: BootFrame = {
+    filename: 'stagewire:prime',
+    options: JSON.stringify(options),
+    memoryMb: 32,
+    bootMs: 1000,
+    handlerMs: 1000,
+    maxOutputBytes: 65_536,
+    nowMs: 0,
+    monotonicMs: 0,
+    code: '',
+  };
+  const isolate = new CoreIsolate(request);
+  await isolate.boot(code, request);
+  await isolate.turn({ nowMs: 0, monotonicMs: 0, seed: Buffer.alloc(SEED_BYTES), records: Buffer.alloc(0) });
+  isolate.dispose();
+  runtime = code;
+  host.write(frame(FrameKind.ready, 0));
 }
 
 async function boot(id: number, request: BootFrame): Promise<void> {
@@ -86,5 +122,17 @@ async function boot(id: number, request: BootFrame): Promise<void> {
 async function turn(id: number, body: Buffer): Promise<void> {
   const isolate = isolates.get(id);
   if (!isolate) return; // disposed while the turn was on its way
-  host.write(doneFrame(id, await isolate.turn(readTurn(body))));
+  host.write(doneFrame(FrameKind.done, id, await isolate.turn(readTurn(body))));
+  const now = performance.now();
+  if (now - (toldAt.get(isolate) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return;
+  toldAt.set(isolate, now);
+  await tellStats(id);
+}
+
+async function tellStats(id: number): Promise<void> {
+  const stats = await isolates
+    .get(id)
+    ?.stats()
+    .catch(() => undefined); // disposed meanwhile
+  if (stats) host.write(jsonFrame(FrameKind.stats, id, stats));
 }

@@ -58,7 +58,7 @@ export class ChunkReader {
   readonly #nearStreams: (ChunkStream | undefined)[] = new Array(64).fill(undefined);
 
   #chunkBytes = initialChunkBytes;
-  /** A header whose end has not arrived. */
+  /** A header whose end has not arrived, or what came while nobody wanted it. */
   #rest: Uint8Array = noBytes;
   /** The chunk stream whose chunk is being read, and what is missing of that chunk's payload. */
   #current: ChunkStream | undefined;
@@ -69,6 +69,7 @@ export class ChunkReader {
   #pushedBytes = 0;
   #isReading = false;
   #isClosed = false;
+  #isPaused = false;
 
   constructor(limits: ChunkLimits, onMessage: OnMessage) {
     this.limits = limits;
@@ -98,6 +99,17 @@ export class ChunkReader {
     this.#bufferedBytes = 0;
     this.#streams.clear();
     this.#nearStreams.fill(undefined);
+  }
+
+  /** No further message is handed out; what has been pushed is kept. May be called from `onMessage`. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Hands out what was kept. Not from `onMessage`. */
+  resume(): void {
+    this.#isPaused = false;
+    if (this.#rest.length > 0) this.push(noBytes);
   }
 
   push(bytes: Uint8Array): void {
@@ -133,6 +145,10 @@ export class ChunkReader {
     while (!this.#isClosed) {
       const stream = this.#current;
       if (stream === undefined) {
+        if (this.#isPaused) {
+          this.#rest = bytes.subarray(at);
+          return;
+        }
         const next = this.#readHeader(bytes, at);
         if (next < 0) {
           if (at < bytes.length) this.#rest = bytes.slice(at);

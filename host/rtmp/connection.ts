@@ -57,6 +57,7 @@ export class RtmpConnection implements Transport {
   #isEnding = false;
   #isClosed = false;
   #isFlushScheduled = false;
+  #isReading = true;
   #heardAt: number;
   #pingedAt = 0;
   #acknowledged = 0;
@@ -127,8 +128,23 @@ export class RtmpConnection implements Transport {
   }
 
   setReading(isReading: boolean): void {
-    if (isReading) this.#socket.resume();
-    else this.#socket.pause();
+    if (this.#isReading === isReading) return;
+    this.#isReading = isReading;
+    if (!isReading) {
+      this.#socket.pause();
+      this.#reader.pause();
+      return;
+    }
+    // Later: whoever calls is in the middle of something, and what was kept may pause us again.
+    setImmediate(() => {
+      if (!this.#isReading || this.#isClosed) return;
+      try {
+        this.#reader.resume();
+      } catch (error) {
+        return this.fail(error);
+      }
+      if (this.#isReading) this.#socket.resume();
+    });
   }
 
   accepted(): void {
@@ -140,6 +156,7 @@ export class RtmpConnection implements Transport {
     if (this.#isClosed || this.#isEnding) return;
     this.#flush();
     this.#isEnding = true;
+    this.#reader.close();
     this.#socket.end();
     // Unread input would make the kernel send a reset, and the peer would lose what we sent last.
     this.#socket.resume();

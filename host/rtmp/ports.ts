@@ -87,6 +87,10 @@ export interface ClientEnd {
   /** Calls a method of the client; without `request` nobody waits. `args`: AMF0 bytes. */
   invoke(method: string, request: InvokeId | undefined, args: Uint8Array): void;
   setReading(isReading: boolean): void;
+  /** Written but not yet taken by the operating system, for this client, media included. */
+  readonly queuedBytes: number;
+  /** Ends the connection at once, by the client's own fault: the log says why. */
+  drop(code: string, text: string): void;
   /** Ends the connection after what was sent before; with a status if one says why. */
   disconnect(why?: Refusal): void;
 }

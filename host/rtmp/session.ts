@@ -147,6 +147,14 @@ export class Session implements ClientEnd {
     this.#transport.setReading(isReading);
   }
 
+  get queuedBytes(): number {
+    return this.#transport.queuedBytes;
+  }
+
+  drop(code: string, text: string): void {
+    this.#transport.fail(new StagewireError(code, 'peer', text));
+  }
+
   disconnect(why?: Refusal): void {
     const state = this.#state;
     if (state.at === 'closed') return;

@@ -1,59 +1,149 @@
 import { availableParallelism } from 'node:os';
+import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { CoreProcess } from './core-process.ts';
+import type { Sandbox } from './sandbox.ts';
 
 export interface CorePoolOptions {
   /** The runtime's bundle. */
   runtime: string;
+  sandbox: Sandbox;
+  limits: Limits;
   log: Log;
-  /** How many core processes serve; default: one less than the machine's processors, at least one. */
-  size?: number;
 }
 
-/** The core processes. A core that ends is replaced when the next isolate needs one. */
+/**
+ * Who an isolate may share a core with: everybody (`shared`), nobody yet (`fresh`: its code has never run), only
+ * instances of its application (`app`), nobody (`alone`).
+ */
+export type Company = 'shared' | 'fresh' | 'app' | 'alone';
+
+/** Cores start in the background, but not while those who lost theirs start again. */
+const REFILL_AFTER_MS = 250;
+
+/** The core processes: who lives where, and the warm ones that stand by. */
 export class CorePool {
   readonly #options: CorePoolOptions;
-  readonly #size: number;
+  /** As long as there are fewer shared cores, instances spread over new ones. */
+  readonly #spread = Math.max(1, availableParallelism() - 1);
   readonly #cores = new Set<CoreProcess>();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #refill: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** Cores that ended by themselves or were killed for cause. */
+  deaths = 0;
 
   constructor(options: CorePoolOptions) {
     this.#options = options;
-    this.#size = options.size ?? Math.max(1, availableParallelism() - 1);
   }
 
-  /** Starts the first core, so that the first instance does not wait for it. */
+  /** Starts the first cores, so that the first instance does not wait for one. */
   async warmUp(): Promise<void> {
-    await this.#start().ready;
+    const { heartbeatMs } = this.#options.limits;
+    const first = this.#start();
+    this.#heartbeat = setInterval(() => {
+      for (const core of this.#cores) core.beat(heartbeatMs);
+    }, heartbeatMs);
+    await first.ready;
+    this.#scheduleRefill();
   }
 
-  /** The core with the fewest isolates, or a new one while there are fewer cores than may be. */
-  pick(): CoreProcess {
-    let least: CoreProcess | undefined;
-    for (const core of this.#cores) {
-      if (!least || core.isolates < least.isolates) least = core;
-    }
-    if (!least || (least.isolates > 0 && this.#cores.size < this.#size)) return this.#start();
-    return least;
+  /** The core for one more isolate of that application, which is counted from now on. */
+  place(app: string, company: Company): CoreProcess {
+    const core = this.#find(app, company);
+    core.isolates++;
+    core.hosted++;
+    core.tenant = company === 'app' || company === 'alone' ? app : undefined;
+    core.isQuarantine = company === 'alone';
+    if (core.hosted >= this.#options.limits.coreRetireInstances) core.isRetired = true;
+    this.#scheduleRefill();
+    return core;
   }
 
-  get pids(): number[] {
-    return [...this.#cores].map((core) => core.pid);
+  get cores(): readonly CoreProcess[] {
+    return [...this.#cores];
   }
 
   close(): void {
     this.#isClosed = true;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#refill);
     for (const core of this.#cores) core.kill();
   }
 
+  #find(app: string, company: Company): CoreProcess {
+    if (company === 'fresh' || company === 'alone') return this.#empty();
+    const tenant = company === 'app' ? app : undefined;
+    let least: CoreProcess | undefined;
+    let count = 0;
+    for (const core of this.#cores) {
+      if (core.isolates === 0 || core.tenant !== tenant || !this.#hasRoom(core)) continue;
+      count++;
+      if (!least || core.isolates < least.isolates) least = core;
+    }
+    const isSpread = company === 'app' || count >= this.#spread;
+    return least && isSpread ? least : this.#empty();
+  }
+
+  #hasRoom(core: CoreProcess): boolean {
+    const { instancesPerCore } = this.#options.limits;
+    return !core.isGone && !core.isRetired && !core.isQuarantine && core.isolates < instancesPerCore;
+  }
+
+  /** A core that serves nobody: a warm one if there is one. */
+  #empty(): CoreProcess {
+    let found: CoreProcess | undefined;
+    for (const core of this.#cores) {
+      if (core.isolates > 0 || core.isGone || core.isRetired) continue;
+      if (!found || (core.isReady && !found.isReady)) found = core;
+    }
+    return found ?? this.#start();
+  }
+
   #start(): CoreProcess {
-    const { runtime, log } = this.#options;
-    const core = new CoreProcess(runtime, log, (gone, reason) => {
-      this.#cores.delete(gone);
-      if (!this.#isClosed)
-        log.error(`core ${gone.pid} ended (${reason}); its instances start again in another`);
+    const { runtime, sandbox, limits, log } = this.#options;
+    const core = new CoreProcess(runtime, sandbox, limits, log, {
+      onExit: (gone, message) => {
+        this.#cores.delete(gone);
+        if (this.#isClosed || gone.isDismissed) return;
+        this.deaths++;
+        const moves = gone.isolates === 0 ? '' : `; ${instances(gone.isolates)} again in another`;
+        log.error(`core ${gone.pid} ended (${message})${moves}`, { code: 'E_CORE_GONE' });
+        this.#scheduleRefill();
+      },
+      onEmpty: (empty) => this.#emptied(empty),
     });
     this.#cores.add(core);
     return core;
   }
+
+  /** An empty core stands by for the next, unless it is old or there are enough of them. */
+  #emptied(core: CoreProcess): void {
+    core.tenant = undefined;
+    core.isQuarantine = false;
+    if (core.isRetired || this.#spares > this.#options.limits.spareCores + 1) core.dismiss();
+  }
+
+  get #spares(): number {
+    let count = 0;
+    for (const core of this.#cores) if (core.isolates === 0 && !core.isGone && !core.isRetired) count++;
+    return count;
+  }
+
+  #scheduleRefill(): void {
+    if (this.#isClosed) return;
+    clearTimeout(this.#refill);
+    this.#refill = setTimeout(() => {
+      if (this.#spares >= this.#options.limits.spareCores) return;
+      // One after the other: whoever needs the processors now comes first.
+      void this.#start().ready.then(
+        () => this.#scheduleRefill(),
+        () => {}, // its end has been logged, and schedules the next
+      );
+    }, REFILL_AFTER_MS);
+  }
+}
+
+function instances(count: number): string {
+  return count === 1 ? 'its instance starts' : `its ${count} instances start`;
 }

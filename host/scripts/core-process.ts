@@ -1,7 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import {
@@ -17,6 +14,10 @@ import {
   readDone,
   turnFrame,
 } from '../core/frames.ts';
+import { CoreAccounts, CpuAccount } from './accounts.ts';
+import { CoreWatch, type WatchLimits } from './core-watch.ts';
+import { processCpu } from './process-stat.ts';
+import type { CoreChild, Sandbox } from './sandbox.ts';
 
 /** What a boot produced before anybody was connected: the commands of the top level, or why there is no isolate. */
 export interface Booted {
@@ -24,40 +25,98 @@ export interface Booted {
   commands: Buffer;
 }
 
+/** What a core's end means for one of its isolates. */
+export interface CoreDeath {
+  reason: 'memory' | 'stuck' | 'crash';
+  /** For the log. */
+  message: string;
+  /** It was at work when the core died, or is why the core was killed. */
+  isSuspect: boolean;
+  /** How far its turn had come, where that is known. */
+  progress: Done | undefined;
+}
+
+/** An isolate as its core process tells of it. */
+export interface Resident {
+  /** Called once, unless the isolate was disposed of before. */
+  onDeath(death: CoreDeath): void;
+  onStats(stats: IsolateStats): void;
+}
+
+/** Where a booted isolate lives. */
+export interface Home {
+  readonly core: CoreProcess;
+  readonly isolate: number;
+  readonly account: CpuAccount;
+}
+
 interface Waiting {
   booted?: (result: Booted) => void;
   done?: (result: Done) => void;
   stats?: (result: IsolateStats) => void;
+  /** Of a boot or a turn. */
+  limitMs?: number;
   fail: (error: StagewireError) => void;
 }
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+/** Why we killed it, and whom we blame. */
+interface Verdict {
+  reason: CoreDeath['reason'];
+  message: string;
+  culprits: readonly number[];
+}
 
-/** One core process as the host sees it. `onExit` is called once, whatever ended it. */
+export interface CoreEvents {
+  /** Called once, whatever ended it, before the residents hear of it. */
+  onExit(core: CoreProcess, message: string): void;
+  /** Its last isolate has gone. */
+  onEmpty(core: CoreProcess): void;
+}
+
+/** Compiling comes on top of the time limit of the top level. */
+const COMPILE_MS = 2000;
+
+/** One core process as the host sees it. */
 export class CoreProcess {
   readonly pid: number;
-  /** Resolves when the core has taken the runtime and can boot isolates. */
+  /** Resolves when the core has run the runtime once and can boot isolates. */
   readonly ready: Promise<void>;
+  isReady = false;
+  /** Isolates that live here or are about to. */
   isolates = 0;
+  /** How many have ever. */
+  hosted = 0;
   isGone = false;
-  readonly #child: ChildProcess;
+  /** It was ended because nobody needed it. */
+  isDismissed = false;
+  /** Takes no more isolates: it has grown old. */
+  isRetired = false;
+  /** Whose alone it is: an application's name, or undefined when it is everybody's. */
+  tenant: string | undefined;
+  /** It takes no second isolate while its first is in quarantine. */
+  isQuarantine = false;
+  readonly #child: CoreChild;
   readonly #socket: Duplex;
   readonly #log: Log;
+  readonly #limits: WatchLimits;
+  readonly #events: CoreEvents;
   readonly #waiting = new Map<number, Waiting>();
   readonly #stats = new Map<number, Promise<IsolateStats>>();
-  /** Who is told when the core dies, by isolate. */
-  readonly #residents = new Map<number, (error: StagewireError) => void>();
+  readonly #residents = new Map<number, Resident>();
+  readonly #accounts = new CoreAccounts();
+  #watch: CoreWatch | undefined;
+  #verdict: Verdict | undefined;
+  #progress = new Map<number, Done>();
   #nextIsolate = 1;
+  #isPinged = false;
 
-  constructor(runtime: string, log: Log, onExit: (core: CoreProcess, reason: string) => void) {
+  constructor(runtime: string, sandbox: Sandbox, limits: WatchLimits, log: Log, events: CoreEvents) {
+    this.#limits = limits;
     this.#log = log;
-    this.#child = spawn(process.execPath, coreArguments(), {
-      cwd: root,
-      env: { TZ: 'UTC', LANG: 'en_US.UTF-8', MALLOC_ARENA_MAX: '1' },
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    });
-    this.pid = this.#child.pid ?? 0;
-    this.#socket = this.#child.stdio[3] as Duplex;
+    this.#events = events;
+    this.#child = sandbox.spawnCore();
+    this.pid = this.#child.pid;
+    this.#socket = this.#child.socket;
 
     let answered: () => void = () => {};
     let failed: (error: Error) => void = () => {};
@@ -68,8 +127,10 @@ export class CoreProcess {
     this.ready.catch(() => {}); // whoever needs the core awaits it
 
     const reader = new FrameReader((incoming) => {
-      if (incoming.kind === FrameKind.ready) answered();
-      else this.#handle(incoming);
+      if (incoming.kind !== FrameKind.ready) return this.#handle(incoming);
+      this.isReady = true;
+      this.#watch = this.#startWatch();
+      answered();
     });
     this.#socket.on('data', (chunk: Buffer) => {
       try {
@@ -80,57 +141,58 @@ export class CoreProcess {
       }
     });
     this.#socket.on('error', () => {}); // the exit tells
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream
-        ?.setEncoding('utf8')
-        .on('data', (text: string) => this.#log.warn(`core ${this.pid}: ${text.trimEnd()}`));
-    }
-    const gone = (reason: string) => {
+    this.#child.onOutput((text) => this.#log.warn(`core ${this.pid}: ${text.trimEnd()}`));
+    this.#child.onExit((how) => {
       if (this.isGone) return;
       this.isGone = true;
-      const error = new StagewireError('E_CORE_GONE', 'host', `core ${this.pid} ended: ${reason}`);
-      failed(error);
-      for (const waiting of this.#waiting.values()) waiting.fail(error);
-      this.#waiting.clear();
-      onExit(this, reason);
-      for (const onDeath of this.#residents.values()) onDeath(error);
-      this.#residents.clear();
-    };
-    this.#child.once('error', (error) => gone(error.message));
-    this.#child.once('exit', (code, signal) => gone(signal ? `killed by ${signal}` : `exit code ${code}`));
+      const message = this.#verdict?.message ?? how;
+      failed(new StagewireError('E_CORE_GONE', 'host', `core ${this.pid} ended: ${message}`));
+      this.#bury(how);
+    });
     this.#socket.write(frame(FrameKind.ready, 0, Buffer.from(runtime)));
   }
 
-  /**
-   * Makes an isolate and runs the code's top level. Rejects only when the core dies; when it dies later, `onDeath`
-   * is called unless the isolate was disposed of before.
-   */
-  async boot(
-    request: BootFrame,
-    onDeath: (error: StagewireError) => void,
-  ): Promise<{ isolate: number; booted: Booted }> {
-    await this.ready;
-    const isolate = this.#nextIsolate++;
-    this.isolates++;
-    const booted = await new Promise<Booted>((resolve, reject) => {
-      this.#expect(isolate, { booted: resolve, fail: reject });
-      this.#socket.write(jsonFrame(FrameKind.boot, isolate, request));
-    });
-    if (booted.error) this.isolates--;
-    else this.#residents.set(isolate, onDeath);
-    return { isolate, booted };
+  /** Resident memory when it was last read; undefined where it cannot be. */
+  get residentBytes(): number | undefined {
+    return this.#watch?.residentBytes;
   }
 
-  /** One turn: at most one at a time for each isolate. Rejects only when the core dies. */
+  /**
+   * Makes an isolate and runs the code's top level. The pool has counted it already. Rejects only when the core dies;
+   * when it dies later, the resident hears of it.
+   */
+  async boot(request: BootFrame, resident: Resident): Promise<{ home: Home; booted: Booted }> {
+    const isolate = this.#nextIsolate++;
+    let booted: Booted;
+    try {
+      await this.ready;
+      booted = await new Promise<Booted>((resolve, reject) => {
+        const limitMs = request.bootMs + COMPILE_MS;
+        this.#expect(isolate, { booted: resolve, fail: reject, limitMs });
+        this.#watch?.begin(isolate, limitMs);
+        this.#socket.write(jsonFrame(FrameKind.boot, isolate, request));
+      });
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+    if (booted.error) this.#leave();
+    else this.#residents.set(isolate, resident);
+    return { home: { core: this, isolate, account: new CpuAccount(this.#accounts) }, booted };
+  }
+
+  /** One turn: at most one at a time for each isolate, whose entries may take `limitMs`. Rejects only when the core dies. */
   turn(
     isolate: number,
+    limitMs: number,
     nowMs: number,
     monotonicMs: number,
     seed: Buffer,
     records: Uint8Array,
   ): Promise<Done> {
     return new Promise((resolve, reject) => {
-      this.#expect(isolate, { done: resolve, fail: reject });
+      this.#expect(isolate, { done: resolve, fail: reject, limitMs });
+      this.#watch?.begin(isolate, limitMs);
       this.#socket.write(turnFrame(isolate, nowMs, monotonicMs, seed, records));
     });
   }
@@ -150,30 +212,106 @@ export class CoreProcess {
 
   dispose(isolate: number): void {
     if (this.isGone) return;
-    this.isolates--;
+    this.#watch?.end(isolate);
+    this.#residents.delete(isolate);
+    this.#progress.delete(isolate);
     this.#waiting
       .get(-isolate)
       ?.fail(new StagewireError('E_DISPOSED', 'host', `isolate ${isolate} was disposed`));
     this.#waiting.delete(-isolate);
     this.#socket.write(frame(FrameKind.dispose, isolate));
+    this.#leave();
+  }
+
+  /** Called now and then: a core that has not answered since the last time is killed. */
+  beat(sinceMs: number): void {
+    if (!this.isReady || this.isGone) return;
+    if (this.#isPinged) {
+      const message = `it has not answered for ${sinceMs} ms`;
+      return this.#condemn({ reason: 'stuck', message, culprits: this.#watch?.busy ?? [] });
+    }
+    this.#isPinged = true;
+    this.#socket.write(frame(FrameKind.ping, 0));
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#child.kill();
+  }
+
+  /** Nobody lives here any more, and nobody shall. */
+  dismiss(): void {
+    this.isDismissed = true;
+    this.kill();
+  }
+
+  #startWatch(): CoreWatch {
+    return new CoreWatch(this.pid, this.#limits, {
+      probe: ({ isolate }) => this.#socket.write(frame(FrameKind.probe, isolate)),
+      condemn: (reason, culprits, message) => this.#condemn({ reason, culprits, message }),
+      retire: () => {
+        this.isRetired = true;
+      },
+      settle: () => this.#accounts.settle(processCpu(this.pid)),
+    });
+  }
+
+  #condemn(verdict: Verdict): void {
+    if (this.#verdict || this.isGone) return;
+    this.#verdict = verdict;
+    this.#watch?.close();
+    this.kill();
+  }
+
+  /** Tells everybody who waits, and every resident what the end means for it. */
+  #bury(how: string): void {
+    const busy = this.#watch?.busy ?? [];
+    this.#watch?.close();
+    const verdict = this.#verdict;
+    const message = verdict?.message ?? `core ${this.pid} ended: ${how}`;
+    const culprits = new Set(verdict?.culprits ?? busy);
+    const atWork = new Set(
+      [...this.#waiting].filter(([, { limitMs }]) => limitMs).map(([isolate]) => isolate),
+    );
+    this.#events.onExit(this, verdict ? `killed: ${verdict.message}` : how);
+    for (const [isolate, { fail }] of this.#waiting) {
+      // Whoever boots or runs a turn hears in particular below; a boot has no resident yet.
+      fail(
+        new CoreDeathError(
+          deathOf(verdict, culprits.has(isolate) || (!verdict && atWork.has(isolate)), message),
+        ),
+      );
+    }
+    this.#waiting.clear();
+    for (const [isolate, resident] of this.#residents) {
+      const isSuspect = culprits.has(isolate);
+      resident.onDeath({ ...deathOf(verdict, isSuspect, message), progress: this.#progress.get(isolate) });
+    }
+    this.#residents.clear();
+  }
+
+  #leave(): void {
+    this.isolates--;
+    if (this.isolates === 0 && !this.isGone) this.#events.onEmpty(this);
   }
 
   #expect(key: number, waiting: Waiting): void {
     if (this.isGone) {
-      waiting.fail(new StagewireError('E_CORE_GONE', 'host', `core ${this.pid} has ended`));
+      waiting.fail(new CoreDeathError(deathOf(this.#verdict, false, `core ${this.pid} has ended`)));
       return;
     }
     this.#waiting.set(key, waiting);
   }
 
   #handle({ kind, isolate, body }: Frame): void {
+    if (kind === FrameKind.ping) {
+      this.#isPinged = false;
+      return;
+    }
+    if (kind === FrameKind.probe) return this.#probed(isolate, readDone(body));
     const key = kind === FrameKind.stats ? -isolate : isolate;
     const waiting = this.#waiting.get(key);
     this.#waiting.delete(key);
+    if (kind !== FrameKind.stats) this.#watch?.end(isolate);
     switch (kind) {
       case FrameKind.booted: {
         const end = 4 + body.readUInt32BE(0);
@@ -184,37 +322,39 @@ export class CoreProcess {
       case FrameKind.done:
         waiting?.done?.(readDone(body));
         return;
-      case FrameKind.stats:
-        waiting?.stats?.(JSON.parse(body.toString('utf8')) as IsolateStats);
+      case FrameKind.stats: {
+        const stats = JSON.parse(body.toString('utf8')) as IsolateStats;
+        this.#residents.get(isolate)?.onStats(stats);
+        waiting?.stats?.(stats);
         return;
+      }
       default:
         this.#log.error(`core ${this.pid} sent an unknown frame ${kind}`);
     }
   }
+
+  /** A turn that is over its time: the core tells how far it has come. */
+  #probed(isolate: number, progress: Done): void {
+    const limitMs = this.#waiting.get(isolate)?.limitMs ?? 0;
+    if (!this.#watch?.found(isolate, progress.entryMs, limitMs)) return;
+    this.#progress.set(isolate, progress);
+    const message = `it could not be interrupted for ${Math.round(progress.entryMs)} ms`;
+    this.#condemn({ reason: 'stuck', culprits: [isolate], message });
+  }
 }
 
-/**
- * Node's permission model: no file system beyond the core's own code, no child processes, no network of its own.
- * A fence against JavaScript, not against native code.
- */
-function coreArguments(): string[] {
-  const readable = [
-    'host/core',
-    'wire',
-    'runtime',
-    'package.json',
-    'node_modules/isolated-vm',
-    'node_modules/node-gyp-build',
-  ];
-  const reads = readable.map((path) => `--allow-fs-read=${root}${path}`);
-  // The addon loader looks there to tell musl from glibc.
-  const alpine = existsSync('/etc/alpine-release') ? [] : ['--allow-fs-read=/etc/alpine-release'];
-  return [
-    '--permission',
-    '--allow-addons',
-    ...alpine,
-    ...reads,
-    '--disable-warning=SecurityWarning',
-    `${root}host/core/main.ts`,
-  ];
+/** The core died under a boot or a turn. */
+export class CoreDeathError extends StagewireError {
+  readonly death: CoreDeath;
+
+  constructor(death: CoreDeath) {
+    super('E_CORE_GONE', death.isSuspect ? 'app' : 'host', death.message);
+    this.death = death;
+  }
+}
+
+/** Those who are not to blame for a verdict have merely lost their core. */
+function deathOf(verdict: Verdict | undefined, isSuspect: boolean, message: string): CoreDeath {
+  const reason = verdict && isSuspect ? verdict.reason : 'crash';
+  return { reason, isSuspect, message, progress: undefined };
 }

@@ -1,5 +1,6 @@
 import { type Delivery, decodeDelivery, encodeDelivery } from '../../runtime/protocol.ts';
 import { ByteReader, ByteWriter } from '../../wire/bytes.ts';
+import type { Clock } from '../base/clock.ts';
 
 export interface MailboxLimits {
   records: number;
@@ -9,24 +10,31 @@ export interface MailboxLimits {
 /** Bytes of one turn: enough for a thousand calls, few enough that the other isolates of a core get their share. */
 const TURN_BYTES = 256 * 1024;
 
+/** What nobody can be stopped from posting (who leaves, what a timer says) may exceed the limits so many times. */
+const OVERFLOW = 16;
+
 interface Batch {
   records: ByteWriter;
   count: number;
+  /** Of its first delivery, on the monotonic clock. */
+  since: number;
 }
 
 /**
  * The deliveries that wait for an isolate while a turn is under way. They are encoded when they are posted; a turn
  * takes them all, or as many as one turn carries. The mailbox never refuses: whoever posts looks at `isFull` and
- * stops reading from the socket that fills it.
+ * stops reading from the socket that fills it. Once it is overflowing all the same, its script is given up.
  */
 export class Mailbox {
   readonly #limits: MailboxLimits;
   #batches: Batch[] = [];
   #records = 0;
   #bytes = 0;
+  readonly #clock: Clock;
 
-  constructor(limits: MailboxLimits) {
+  constructor(limits: MailboxLimits, clock: Clock) {
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   get length(): number {
@@ -37,6 +45,20 @@ export class Mailbox {
     return this.#records >= this.#limits.records || this.#bytes >= this.#limits.bytes;
   }
 
+  get isOverflowing(): boolean {
+    return this.#records >= this.#limits.records * OVERFLOW || this.#bytes >= this.#limits.bytes * OVERFLOW;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Milliseconds that the oldest delivery has waited; 0 when there is none. */
+  get ageMs(): number {
+    const oldest = this.#batches[0];
+    return oldest ? this.#clock.monotonic() - oldest.since : 0;
+  }
+
   /** Enough has gone to read on. */
   get hasRoom(): boolean {
     return this.#records <= this.#limits.records / 2 && this.#bytes <= this.#limits.bytes / 2;
@@ -45,7 +67,7 @@ export class Mailbox {
   post(delivery: Delivery): void {
     let batch = this.#batches.at(-1);
     if (!batch || batch.records.length >= TURN_BYTES) {
-      batch = { records: new ByteWriter(1024), count: 0 };
+      batch = { records: new ByteWriter(1024), count: 0, since: this.#clock.monotonic() };
       this.#batches.push(batch);
     }
     const before = batch.records.length;
@@ -56,12 +78,12 @@ export class Mailbox {
   }
 
   /** The deliveries of the next turn, removed from the mailbox; empty when there are none. */
-  take(): Uint8Array {
+  take(): { records: Uint8Array; count: number } {
     const batch = this.#batches.shift();
-    if (!batch) return new Uint8Array(0);
+    if (!batch) return { records: new Uint8Array(0), count: 0 };
     this.#records -= batch.count;
     this.#bytes -= batch.records.length;
-    return batch.records.view;
+    return { records: batch.records.view, count: batch.count };
   }
 
   /** The rest of a batch that a turn did not come to: first in the next. */
@@ -69,7 +91,8 @@ export class Mailbox {
     const reader = new ByteReader(records);
     let count = 0;
     for (; reader.remaining > 0; count++) reader.skip(reader.u32());
-    const batch: Batch = { records: new ByteWriter(records.length), count };
+    const since = this.#clock.monotonic();
+    const batch: Batch = { records: new ByteWriter(records.length), count, since };
     batch.records.bytes(records);
     this.#batches.unshift(batch);
     this.#records += count;
@@ -79,8 +102,7 @@ export class Mailbox {
   /** Everything that waits, removed from the mailbox, in order. */
   takeAll(): Delivery[] {
     const all: Delivery[] = [];
-    for (let records = this.take(); records.length > 0; records = this.take())
-      all.push(...decodeAll(records));
+    for (let batch = this.take(); batch.count > 0; batch = this.take()) all.push(...decodeAll(batch.records));
     return all;
   }
 }

@@ -10,8 +10,10 @@ import { ByteReader } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
 import { type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
-import type { CorePool } from './core-pool.ts';
-import type { CoreProcess } from './core-process.ts';
+import type { Company, CorePool } from './core-pool.ts';
+import { type CoreDeath, CoreDeathError, type Home } from './core-process.ts';
+import { CpuThrottle } from './cpu-throttle.ts';
+import type { EndReason } from './ends.ts';
 import { decodeAll, Mailbox, type MailboxLimits } from './mailbox.ts';
 
 /** What a script runs: the built code and its limits. */
@@ -25,21 +27,42 @@ export interface ScriptSpec {
   bootMs: number;
   maxOutputBytes: number;
   mailbox: MailboxLimits;
+  /** Of one processor. */
+  cpuPercent: number;
 }
 
-/** Why a script ended by itself, and the delivery it was handling. */
+/** Why a script ended, and what becomes of what it had in hand. */
 export interface ScriptEnd {
-  reason: 'timeout' | 'memory' | 'crash';
+  reason: EndReason;
   message: string;
   stack: string;
+  /** False when it merely lost its core. */
+  isGuilty: boolean;
+  /** The delivery that it was handling, when that is known. */
   culprit: Delivery | undefined;
+  /** What it was given in a turn of which nobody knows how far it came: never to be given again. */
+  lost: Delivery[];
+}
+
+/** What a script has done so far. */
+export interface ScriptFigures {
+  readonly cpuMs: number;
+  /** When it last told; undefined before. */
+  readonly heapBytes: number | undefined;
+  readonly turns: number;
+  readonly deliveries: number;
+  readonly mailboxDeliveries: number;
+  readonly mailboxBytes: number;
+  /** How long the oldest of them has waited. */
+  readonly mailboxAgeMs: number;
+  readonly core: number | undefined;
 }
 
 export interface ScriptListener {
   /** The commands of a turn, in order. Byte fields are views. Must not throw. */
   onCommand(command: Command): void;
-  /** A turn has ended: there may be room in the mailbox. */
-  onTurnEnd(): void;
+  /** A turn of so many deliveries has ended: there may be room in the mailbox. */
+  onTurnEnd(deliveries: number): void;
   /** A rejection that no handler claimed: the script goes on. */
   onError(message: string, stack: string): void;
   onEnd(end: ScriptEnd): void;
@@ -64,8 +87,14 @@ export class Script {
   readonly #spec: ScriptSpec;
   readonly #listener: ScriptListener;
   readonly #clock: Clock;
-  #core: CoreProcess | undefined;
-  #isolate = 0;
+  readonly #throttle: CpuThrottle;
+  #home: Home | undefined;
+  #heapBytes: number | undefined;
+  #turns = 0;
+  #deliveries = 0;
+  /** What the turn under way was given. */
+  #inHand: Uint8Array | undefined;
+  #pause: Timer | undefined;
   #isHeld = true;
   #isEnded = false;
   #isScheduled = false;
@@ -76,31 +105,58 @@ export class Script {
     this.#spec = spec;
     this.#clock = clock;
     this.#listener = listener;
-    this.mailbox = new Mailbox(spec.mailbox);
+    this.mailbox = new Mailbox(spec.mailbox, clock);
+    this.#throttle = new CpuThrottle(spec.cpuPercent);
   }
 
-  /** Boots in a core of the pool. Throws BootError when the application's code is at fault. */
-  async boot(pool: CorePool): Promise<void> {
+  /** Boots in a core of the pool. Throws BootError when the application's code is at fault, CoreDeathError when the core died. */
+  async boot(pool: CorePool, app: string, company: Company): Promise<void> {
     const spec = this.#spec;
-    const core = pool.pick();
+    const core = pool.place(app, company);
     const request: BootFrame = {
       filename: spec.filename,
       options: JSON.stringify(spec.options),
       memoryMb: spec.memoryMb,
       bootMs: spec.bootMs,
-      // An entry ends early after yieldAfterMs, so each delivery has at least handlerMs.
-      handlerMs: spec.handlerMs + spec.options.yieldAfterMs,
+      handlerMs: this.#entryMs,
       maxOutputBytes: spec.maxOutputBytes,
       nowMs: this.#clock.now(),
       monotonicMs: this.#clock.monotonic(),
       code: spec.code,
     };
-    const { isolate, booted } = await core.boot(request, (error) => this.#coreDied(error));
+    const { home, booted } = await core.boot(request, {
+      onDeath: (death) => this.#coreDied(death),
+      onStats: ({ heapBytes }) => {
+        this.#heapBytes = heapBytes;
+      },
+    });
     if (booted.error) throw new BootError(booted.error.message, booted.error.stack);
-    this.#core = core;
-    this.#isolate = isolate;
-    if (this.#isEnded) core.dispose(isolate);
-    else this.#deliver(booted.commands);
+    if (this.#isEnded) return core.dispose(home.isolate);
+    this.#home = home;
+    this.#deliver(booted.commands);
+  }
+
+  /** An entry ends early after yieldAfterMs, so each delivery has at least handlerMs. */
+  get #entryMs(): number {
+    return this.#spec.handlerMs + this.#spec.options.yieldAfterMs;
+  }
+
+  get figures(): ScriptFigures {
+    return {
+      cpuMs: this.#home?.account.cpuMs ?? 0,
+      heapBytes: this.#heapBytes,
+      turns: this.#turns,
+      deliveries: this.#deliveries,
+      mailboxDeliveries: this.mailbox.length,
+      mailboxBytes: this.mailbox.bytes,
+      mailboxAgeMs: this.mailbox.ageMs,
+      core: this.#home?.core.pid,
+    };
+  }
+
+  /** From now on it may share its core: it has proved harmless. */
+  settleIn(): void {
+    if (this.#home) this.#home.core.isQuarantine = false;
   }
 
   /** It was disposed of, or died. */
@@ -111,7 +167,17 @@ export class Script {
   post(delivery: Delivery): void {
     if (this.#isEnded) return;
     this.mailbox.post(delivery);
+    if (this.mailbox.isOverflowing)
+      return this.end('mailbox', `${this.mailbox.length} deliveries wait for it`, true);
     this.#schedule();
+  }
+
+  /** Ends it as if it had died: an operator wants that, or it has fallen too far behind. What waits is lost. */
+  end(reason: EndReason, message: string, isGuilty: boolean): void {
+    if (this.#isEnded) return;
+    const inHand = this.#inHand ? decodeAll(this.#inHand) : [];
+    const lost = [...inHand, ...(isGuilty ? this.mailbox.takeAll() : [])];
+    this.#endWith({ reason, message, isGuilty, lost });
   }
 
   /** Lets turns run. A script is held until its first release. */
@@ -134,87 +200,113 @@ export class Script {
     }
   }
 
-  /** Heap and processor time. Undefined when the script has ended. */
+  /** Its size now. Undefined when the script has ended. */
   async stats(): Promise<IsolateStats | undefined> {
-    if (this.#isEnded || !this.#core) return undefined;
-    return this.#core.stats(this.#isolate).catch(() => undefined);
+    if (this.#isEnded || !this.#home) return undefined;
+    return this.#home.core.stats(this.#home.isolate).catch(() => undefined);
   }
 
   /** May be called twice, and during a turn, whose commands are lost then. */
   dispose(): void {
     if (this.#isEnded) return;
-    this.#end();
-    this.#core?.dispose(this.#isolate);
-  }
-
-  #end(): void {
     this.#isEnded = true;
     this.#clock.clearTimer(this.#alarm);
+    this.#clock.clearTimer(this.#pause);
+    this.#home?.core.dispose(this.#home.isolate);
   }
 
   /** At the end of this round of the event loop, so that what many sockets brought makes one turn. */
   #schedule(): void {
     if (this.#isScheduled || this.#turn || this.#isHeld || this.#isEnded || this.mailbox.length === 0) return;
     this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      if (this.#turn || this.#isHeld || this.#isEnded) return;
-      this.#turn = this.#takeTurn().finally(() => {
-        this.#turn = undefined;
-        this.#schedule();
-      });
+    const restMs = this.#throttle.restMs(this.#clock.monotonic());
+    if (restMs > 0) this.#pause = this.#clock.setTimer(() => this.#beginTurn(), restMs);
+    else setImmediate(() => this.#beginTurn());
+  }
+
+  #beginTurn(): void {
+    this.#isScheduled = false;
+    if (this.#turn || this.#isHeld || this.#isEnded) return;
+    this.#turn = this.#takeTurn().finally(() => {
+      this.#turn = undefined;
+      this.#schedule();
     });
   }
 
   async #takeTurn(): Promise<void> {
-    const core = this.#core;
-    if (!core) return;
-    const records = this.mailbox.take();
+    const home = this.#home;
+    if (!home) return;
+    const { records, count } = this.mailbox.take();
+    this.#inHand = records;
     let done: Done;
     try {
-      done = await core.turn(this.#isolate, this.#clock.now(), this.#clock.monotonic(), nextSeed(), records);
-    } catch {
-      return; // the core died, or the script was disposed of: both are known already
+      const now = this.#clock.now();
+      done = await home.core.turn(
+        home.isolate,
+        this.#entryMs,
+        now,
+        this.#clock.monotonic(),
+        nextSeed(),
+        records,
+      );
+    } catch (error) {
+      if (error instanceof CoreDeathError) return; // `#coreDied` hears of it too
+      throw error;
     }
     if (this.#isEnded) return;
+    this.#inHand = undefined;
+    this.#turns++;
+    this.#deliveries += count;
+    this.#throttle.spend(this.#clock.monotonic(), home.account.add(done.cpuUs) / 1000);
     try {
       this.#deliver(done.commands);
-      if (done.end === TurnEnd.timeout || done.end === TurnEnd.memory) this.#died(done, records);
+      if (done.end === TurnEnd.timeout) this.#died('cpu', done, records);
+      else if (done.end === TurnEnd.memory) this.#died('memory', done, records);
       else if (done.end === TurnEnd.failed) {
         this.#listener.onError(done.message, done.stack);
-        if (done.finished < records.length) this.#died(done, records);
+        if (done.finished < records.length) this.#died('crash', done, records);
       } else if (done.finished < records.length) {
         this.mailbox.putBack(records.subarray(done.finished));
       }
     } catch (error) {
       // What comes out of an isolate is not to be trusted: what cannot be read ends it.
-      this.#lost(`it sent what is no command: ${describeError(error)}`);
+      this.end('crash', `it sent what is no command: ${describeError(error)}`, true);
     }
-    this.#listener.onTurnEnd();
+    this.#listener.onTurnEnd(count);
   }
 
-  /** What a turn under way had handled is gone with the core: nobody knows how far it came. */
-  #coreDied(error: StagewireError): void {
-    this.#lost(error.message);
-  }
-
-  #lost(message: string): void {
+  #coreDied({ reason, message, isSuspect, progress }: CoreDeath): void {
     if (this.#isEnded) return;
-    this.dispose();
-    this.#listener.onEnd({ reason: 'crash', message, stack: '', culprit: undefined });
+    const records = this.#inHand;
+    if (progress && records) {
+      // It could not be interrupted, but what it had finished before that counts.
+      try {
+        this.#deliver(progress.commands);
+      } catch (error) {
+        return this.end(reason, `${message}; ${describeError(error)}`, true);
+      }
+      return this.#died(reason, { ...progress, message }, records);
+    }
+    this.#endWith({ reason, message, isGuilty: isSuspect, lost: records ? decodeAll(records) : [] });
   }
 
-  #died(done: Done, records: Uint8Array): void {
-    this.#end();
-    this.#core?.dispose(this.#isolate);
+  /** What it had not come to goes back into the mailbox, for the next. */
+  #died(reason: EndReason, done: Done, records: Uint8Array): void {
     const rest = this.mailbox.takeAll();
     for (const delivery of [...decodeAll(records, done.finished), ...rest]) this.mailbox.post(delivery);
-    this.#listener.onEnd({
-      reason: done.end === TurnEnd.timeout ? 'timeout' : done.end === TurnEnd.memory ? 'memory' : 'crash',
+    const culprit = done.running >= 0 ? decodeAll(records, done.running)[0] : undefined;
+    this.#endWith({
+      reason,
       message: done.message,
       stack: done.stack,
-      culprit: done.running >= 0 ? decodeAll(records, done.running)[0] : undefined,
+      isGuilty: true,
+      ...(culprit && { culprit }),
     });
+  }
+
+  #endWith(end: Pick<ScriptEnd, 'reason' | 'message' | 'isGuilty'> & Partial<ScriptEnd>): void {
+    this.dispose();
+    this.#listener.onEnd({ stack: '', culprit: undefined, lost: [], ...end });
   }
 
   #deliver(bytes: Buffer): void {

@@ -18,6 +18,25 @@ export interface InstanceReport {
   cpuMs: number | null;
 }
 
+/** What `GET /api/instances/:app/:instance` adds. Times are milliseconds. */
+export interface InstanceDetails extends InstanceReport {
+  /** Limits that apply, as the configuration and `app.json` have them. */
+  limits: Readonly<Record<string, number>>;
+  /** Process id of the core that its script lives in. */
+  core: number | null;
+  turns: number;
+  deliveries: number;
+  /** Deliveries a turn, on average. */
+  batchSize: number;
+  mailbox: { deliveries: number; bytes: number; ageMs: number };
+  /** How often its script ended, by reason. */
+  ends: Readonly<Record<string, number>>;
+  /** Processor time by handler, the most expensive first. */
+  handlers: { name: string; cpuMs: number }[];
+  /** Those who cost most first; at most 100. */
+  connected: { id: string; ip: string; since: string; standing: string; cpuMs: number }[];
+}
+
 export interface ServerReport {
   status: 'ok';
   version: string;
@@ -30,9 +49,14 @@ export interface ServerReport {
 export interface ApiSource {
   health(): ServerReport;
   instances(): Promise<InstanceReport[]>;
+  /** Undefined when there is none of that name. */
+  instance(app: string, instance: string): Promise<InstanceDetails | undefined>;
+  /** Starts its script anew, clients attached; false when it has none. Undefined as above. */
+  restart(app: string, instance: string): boolean | undefined;
+  metrics: { readonly contentType: string; text(): Promise<string> };
 }
 
-/** `/healthz` for everybody; the rest for this machine or the administrator's token. */
+/** `/healthz` for everybody; the rest, `/metrics` included, for this machine or the administrator's token. */
 export function createApi(
   source: ApiSource,
   adminToken: string | undefined,
@@ -41,13 +65,32 @@ export function createApi(
 
   api.get('/healthz', (context) => context.json(source.health()));
 
-  api.use('/api/*', async (context, next) => {
-    const reason = refusal(context.env.incoming, adminToken);
-    if (reason) return context.json({ error: 'E_FORBIDDEN', message: reason }, 403);
-    await next();
-    return undefined;
-  });
+  for (const path of ['/api/*', '/metrics']) {
+    api.use(path, async (context, next) => {
+      const reason = refusal(context.env.incoming, adminToken);
+      if (reason) return context.json({ error: 'E_FORBIDDEN', message: reason }, 403);
+      await next();
+      return undefined;
+    });
+  }
   api.get('/api/instances', async (context) => context.json({ instances: await source.instances() }));
+
+  api.get('/api/instances/:app/:instance{.+}', async (context) => {
+    const { app, instance } = context.req.param();
+    const details = await source.instance(app, instance);
+    return details ? context.json(details) : context.json(noInstance(app, instance), 404);
+  });
+  api.post('/api/instances/:app/:instance{.+}/restart', (context) => {
+    const { app, instance } = context.req.param();
+    const isRestarted = source.restart(app, instance);
+    if (isRestarted === undefined) return context.json(noInstance(app, instance), 404);
+    if (isRestarted) return context.json({ restarted: `${app}/${instance}` });
+    const message = `${app}/${instance} has no script to restart`.slice(0, 300);
+    return context.json({ error: 'E_NO_SCRIPT', message }, 409);
+  });
+  api.get('/metrics', async (context) =>
+    context.body(await source.metrics.text(), 200, { 'Content-Type': source.metrics.contentType }),
+  );
 
   api.notFound((context) =>
     context.json({ error: 'E_NOT_FOUND', message: `nothing at ${context.req.path.slice(0, 200)}` }, 404),
@@ -58,4 +101,8 @@ export function createApi(
 function refusal(request: IncomingMessage, token: string | undefined): string | undefined {
   const { host, origin, authorization } = request.headers;
   return whyRefused({ address: request.socket.remoteAddress ?? '', host, origin, authorization }, token);
+}
+
+function noInstance(app: string, instance: string): { error: string; message: string } {
+  return { error: 'E_NOT_FOUND', message: `no instance ${app}/${instance}`.slice(0, 300) };
 }

@@ -58,8 +58,8 @@ const instanceLines = (instance: string) =>
   server.log.entries.filter((r) => r.instance === `app/${instance}`).map((r) => r.message);
 
 const ends = [
-  { method: 'loop', code: 'E_HANDLER_TIMEOUT', reason: 'timeout', says: 'loop ran for 200 ms' },
-  { method: 'loopLater', code: 'E_HANDLER_TIMEOUT', reason: 'timeout', says: 'loopLater ran for 200 ms' },
+  { method: 'loop', code: 'E_HANDLER_TIMEOUT', reason: 'cpu', says: 'loop ran for 200 ms' },
+  { method: 'loopLater', code: 'E_HANDLER_TIMEOUT', reason: 'cpu', says: 'loopLater ran for 200 ms' },
   { method: 'hoard', code: 'E_OUT_OF_MEMORY', reason: 'memory', says: 'hoard needed more than 16 MB' },
 ];
 for (const { method, code, reason, says } of ends) {
@@ -101,7 +101,7 @@ test('a time limit of any length works', async () => {
   const own = await startServer({ limits: { handlerMs: 151 }, apps: { app: { 'main.ts': script } } });
   const client = await connect(`${own.rtmp}/app`, { args: ['x'] });
   await client.callFails('loop');
-  expect(await client.call('who')).toEqual(['back after timeout', 'timeout', 1]);
+  expect(await client.call('who')).toEqual(['back after cpu', 'cpu', 1]);
 });
 
 for (const method of ['loopInTimer', 'loopInPromise']) {
@@ -109,7 +109,7 @@ for (const method of ['loopInTimer', 'loopInPromise']) {
     const client = await connect(`${server.rtmp}/app/${method}`, { args: ['x'] });
     void client.startCall(method).catch(() => {});
     await server.waitForLog((r) => r.code === 'E_HANDLER_TIMEOUT' && r.instance === `app/${method}`);
-    expect(await client.call('who')).toEqual(['back after timeout', 'timeout', 1]);
+    expect(await client.call('who')).toEqual(['back after cpu', 'cpu', 1]);
   });
 }
 
@@ -130,7 +130,7 @@ test('a client whose onConnect never returns is refused or tried again, and the 
   const answer = client.startConnect();
   answer.catch(() => {});
   await server.waitForLog((r) => r.code === 'E_HANDLER_TIMEOUT' && r.instance === 'app/onConnect');
-  expect(await neighbour.call('who')).toEqual(['back after timeout', 'timeout', 1]);
+  expect(await neighbour.call('who')).toEqual(['back after cpu', 'cpu', 1]);
   expect((await answer).name).toBe('_error');
 });
 

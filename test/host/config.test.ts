@@ -39,6 +39,7 @@ test('without arguments everything has its default', () => {
     http: { host: '127.0.0.1', port: 8080 },
     log: 'pretty',
     logLevel: 'info',
+    sandbox: 'permission',
     limits: defaultLimits,
   });
   expect(defaultLimits).toMatchObject({

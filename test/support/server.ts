@@ -18,6 +18,7 @@ export interface ServerOptions {
   /** Folders of `sample-apps` to copy. */
   samples?: string[];
   limits?: Partial<Limits>;
+  sandbox?: 'permission' | 'bwrap';
   log?: 'json' | 'pretty';
   logLevel?: 'debug' | 'info';
   /** The content of the file for `--admin-token-file`. */
@@ -70,8 +71,8 @@ export class TestServer {
     for (const [name, files] of Object.entries(options.apps ?? {})) this.writeApp(name, files);
     for (const name of options.samples ?? []) this.copySample(name);
     const config = join(this.#folder, 'config.json');
-    const { limits = {}, logLevel = 'info', log = 'json', adminToken } = options;
-    writeFileSync(config, JSON.stringify({ limits, logLevel }));
+    const { limits = {}, logLevel = 'info', log = 'json', sandbox = 'permission', adminToken } = options;
+    writeFileSync(config, JSON.stringify({ limits, logLevel, sandbox }));
     const args = ['--apps', this.appsFolder, '--data', join(this.#folder, 'data'), '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
     if (adminToken !== undefined) {

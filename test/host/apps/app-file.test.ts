@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readAppFile } from '../../../host/apps/app-file.ts';
+import { readAppSettings } from '../../../host/apps/app-file.ts';
+import { defaultLimits } from '../../../host/base/limits.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -11,24 +12,47 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test('an app without app.json says nothing of itself', async () => {
-  expect(await readAppFile(join(folder, 'nowhere'))).toEqual({});
+  expect(await readAppSettings(join(folder, 'nowhere'), defaultLimits)).toEqual({ limits: defaultLimits });
 });
 
 test('app.json suggests a stream to publish', async () => {
   await writeFile(join(folder, 'app.json'), '{ "try": "demo?key=x" }');
-  expect(await readAppFile(folder)).toEqual({ try: 'demo?key=x' });
+  expect(await readAppSettings(folder, defaultLimits)).toEqual({ try: 'demo?key=x', limits: defaultLimits });
+});
+
+test('app.json overrides limits of the server, and only those it names', async () => {
+  await writeFile(join(folder, 'app.json'), '{ "limits": { "handlerMs": 77, "clientsPerInstance": 0 } }');
+  const server = { ...defaultLimits, handlerMs: 500, clientsPerInstance: 10, timers: 5 };
+  expect(await readAppSettings(folder, server)).toEqual({
+    limits: { ...server, handlerMs: 77, clientsPerInstance: 0 },
+  });
 });
 
 const wrong = [
-  { text: '{', says: 'not JSON' },
-  { text: '[]', says: 'content' },
-  { text: '{ "try": 7 }', says: 'try' },
-  { text: '{ "tri": "x" }', says: 'unknown key "tri"; known are try' },
+  { text: '{', says: 'app.json is not JSON' },
+  { text: '[]', says: 'the content is [], expected a JSON object' },
+  { text: '{ "try": 7 }', says: 'try is 7, expected a stream name' },
+  { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
+  { text: '{ "colour": "x" }', says: 'unknown option "colour": known are try, limits' },
+  {
+    text: '{ "limits": { "handlrMs": 5 } }',
+    says: 'unknown option "limits.handlrMs": did you mean limits.handlerMs?',
+  },
+  {
+    text: '{ "limits": { "heapMb": "64" } }',
+    says: 'limits.heapMb is "64", expected a whole number from 8 to 4096',
+  },
+  {
+    text: '{ "limits": { "heapMb": 1 } }',
+    says: 'limits.heapMb is 1, expected a whole number from 8 to 4096',
+  },
+  { text: '{ "limits": { "connections": 5 } }', says: 'unknown option "limits.connections"' },
+  { text: '{ "limits": 5 }', says: 'limits is 5, expected a JSON object' },
 ];
 for (const { text, says } of wrong) {
   test(`${text} is an error that says "${says}"`, async () => {
     await writeFile(join(folder, 'app.json'), text);
-    const error = await readAppFile(folder).catch((thrown: unknown) => thrown);
+    const error = await readAppSettings(folder, defaultLimits).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'E_APP_FILE', blame: 'app', message: expect.stringContaining(says) });
   });
 }

@@ -63,11 +63,13 @@ describe('frames between host and core', () => {
       end: TurnEnd.timeout,
       finished: 70,
       running: -1,
+      cpuUs: 1234.5,
+      entryMs: 0.25,
       message: 'zu spät',
       stack: 'at x',
       commands: Buffer.from([1, 2]),
     };
-    const [answer] = read(doneFrame(3, done), 1000);
+    const [answer] = read(doneFrame(FrameKind.done, 3, done), 1000);
     expect(readDone(answer?.body ?? Buffer.alloc(0))).toEqual(done);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ManualClock } from '../../../host/base/clock.ts';
 import { decodeAll, Mailbox } from '../../../host/scripts/mailbox.ts';
 import type { Delivery } from '../../../runtime/protocol.ts';
 
@@ -14,27 +15,28 @@ const roomy = { records: 1000, bytes: 10_000_000 };
 
 describe('a mailbox', () => {
   test('gives all that waits as one batch, in order, and is empty then', () => {
-    const mailbox = new Mailbox(roomy);
+    const mailbox = new Mailbox(roomy, new ManualClock());
     for (const number of [1, 2, 3]) mailbox.post(call(number));
-    expect(numbers(decodeAll(mailbox.take()))).toEqual([1, 2, 3]);
+    expect(numbers(decodeAll(mailbox.take().records))).toEqual([1, 2, 3]);
     expect(mailbox.length).toBe(0);
-    expect(mailbox.take()).toHaveLength(0);
+    expect(mailbox.take()).toMatchObject({ count: 0 });
   });
 
   test('cuts large backlogs into turns without splitting a delivery', () => {
-    const mailbox = new Mailbox(roomy);
+    const mailbox = new Mailbox(roomy, new ManualClock());
     for (let number = 1; number <= 20; number++) mailbox.post(call(number, 50_000));
     const turns: number[][] = [];
-    for (let batch = mailbox.take(); batch.length > 0; batch = mailbox.take()) {
-      expect(batch.length).toBeLessThan(400_000);
-      turns.push(numbers(decodeAll(batch)));
+    for (let batch = mailbox.take(); batch.count > 0; batch = mailbox.take()) {
+      expect(batch.records.length).toBeLessThan(400_000);
+      turns.push(numbers(decodeAll(batch.records)));
+      expect(turns.at(-1)).toHaveLength(batch.count);
     }
     expect(turns.length).toBeGreaterThan(2);
     expect(turns.flat()).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
   });
 
   test('is full at its count of records and has room again at half of it', () => {
-    const mailbox = new Mailbox({ records: 4, bytes: 1_000_000 });
+    const mailbox = new Mailbox({ records: 4, bytes: 1_000_000 }, new ManualClock());
     for (let number = 1; number <= 3; number++) mailbox.post(call(number));
     expect(mailbox.isFull).toBe(false);
     mailbox.post(call(4));
@@ -44,7 +46,7 @@ describe('a mailbox', () => {
   });
 
   test('is full at its bytes', () => {
-    const mailbox = new Mailbox({ records: 1000, bytes: 1000 });
+    const mailbox = new Mailbox({ records: 1000, bytes: 1000 }, new ManualClock());
     mailbox.post(call(1, 900));
     expect(mailbox.isFull).toBe(false);
     mailbox.post(call(2, 100));
@@ -52,9 +54,9 @@ describe('a mailbox', () => {
   });
 
   test('takes back what a turn did not come to, and gives it out first', () => {
-    const mailbox = new Mailbox(roomy);
+    const mailbox = new Mailbox(roomy, new ManualClock());
     for (const number of [1, 2, 3]) mailbox.post(call(number));
-    const batch = mailbox.take();
+    const { records: batch } = mailbox.take();
     mailbox.post(call(4));
     const [first] = decodeAll(batch);
     expect(first).toMatchObject({ call: 1 });
@@ -65,9 +67,31 @@ describe('a mailbox', () => {
   });
 
   test('hands everything to a successor', () => {
-    const mailbox = new Mailbox(roomy);
+    const mailbox = new Mailbox(roomy, new ManualClock());
     for (let number = 1; number <= 10; number++) mailbox.post(call(number, 60_000));
     expect(numbers(mailbox.takeAll())).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect([mailbox.length, mailbox.hasRoom]).toEqual([0, true]);
+  });
+
+  test('tells how long its oldest delivery has waited', () => {
+    const clock = new ManualClock();
+    const mailbox = new Mailbox(roomy, clock);
+    clock.advance(500);
+    expect(mailbox.ageMs).toBe(0);
+    mailbox.post(call(1));
+    clock.advance(70);
+    mailbox.post(call(2));
+    clock.advance(5);
+    expect(mailbox.ageMs).toBe(75);
+    mailbox.take();
+    expect(mailbox.ageMs).toBe(0);
+  });
+
+  test('is overflowing at sixteen times what it may hold', () => {
+    const mailbox = new Mailbox({ records: 4, bytes: 1_000_000 }, new ManualClock());
+    for (let number = 1; number <= 63; number++) mailbox.post(call(number));
+    expect(mailbox.isOverflowing).toBe(false);
+    mailbox.post(call(64));
+    expect(mailbox.isOverflowing).toBe(true);
   });
 });

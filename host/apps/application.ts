@@ -1,0 +1,81 @@
+import type { Clock } from '../base/clock.ts';
+import type { Limits } from '../base/limits.ts';
+import type { Company } from '../scripts/core-pool.ts';
+import type { AppSettings } from './app-file.ts';
+import type { AppBuilder, Build } from './builder.ts';
+import type { Instance } from './instance.ts';
+
+/** So many cores may an application's scripts take with them within `quarantineMs` before others are kept away from it. */
+const TRUSTED_KILLS = 2;
+
+/** One application: its folder, its settings, its last good build, and the instances that run it. */
+export class App {
+  readonly name: string;
+  readonly instances = new Map<string, Instance>();
+  readonly builder: AppBuilder;
+  /** Settles with the latest verdict on the folder: a build, or why there is none. */
+  building: Promise<Build> = Promise.reject(new Error('not built yet'));
+  /** The last build that succeeded. */
+  build: Build | undefined;
+  /** The last build that started in an instance. */
+  proven: Build | undefined;
+  hasSettings = false;
+  #settings: AppSettings;
+  readonly #clock: Clock;
+  /** While one instance tries a build that has never started. */
+  #trial: { build: Build; end: () => void; over: Promise<void> } | undefined;
+  #kills: number[] = [];
+
+  constructor(name: string, builder: AppBuilder, limits: Limits, clock: Clock) {
+    this.name = name;
+    this.builder = builder;
+    this.#settings = { limits };
+    this.#clock = clock;
+    this.building.catch(() => {}); // whoever builds reports
+  }
+
+  get folder(): string {
+    return this.builder.folder;
+  }
+
+  /** As the last good `app.json` has them. */
+  get settings(): AppSettings {
+    return this.#settings;
+  }
+
+  setSettings(settings: AppSettings): void {
+    this.#settings = settings;
+    this.hasSettings = true;
+  }
+
+  /** In which company an instance may start that build, and when: see InstanceOwner. */
+  async admit(build: Build): Promise<Company> {
+    while (this.proven?.id !== build.id && this.#trial) await this.#trial.over;
+    if (this.proven?.id === build.id) return this.#isTrusted ? 'shared' : 'app';
+    let end = () => {};
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#trial = { build, end, over };
+    return 'fresh';
+  }
+
+  tried(build: Build, hasStarted: boolean): void {
+    if (hasStarted) this.proven = build;
+    const trial = this.#trial;
+    if (trial?.build !== build) return;
+    this.#trial = undefined;
+    trial.end();
+  }
+
+  killedCore(): void {
+    this.#kills = [...this.#kills.slice(-TRUSTED_KILLS), this.#clock.monotonic()];
+  }
+
+  /** Whose scripts keep killing cores must not meet other applications' instances there, under whatever name. */
+  get #isTrusted(): boolean {
+    const now = this.#clock.monotonic();
+    const { quarantineMs } = this.#settings.limits;
+    return this.#kills.filter((at) => now - at < quarantineMs).length < TRUSTED_KILLS;
+  }
+}

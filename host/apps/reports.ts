@@ -1,0 +1,71 @@
+import type { InstanceDetails, InstanceReport } from '../web/api.ts';
+import type { InstanceFigures } from '../web/metrics.ts';
+import type { Instance } from './instance.ts';
+
+const MAX_CLIENTS = 100;
+
+/** One instance for the list of all. */
+export async function reportOf(instance: Instance): Promise<InstanceReport> {
+  return {
+    app: instance.app,
+    instance: instance.instance,
+    build: instance.build?.id ?? null,
+    since: new Date(instance.startedAt).toISOString(),
+    clients: instance.clientCount,
+    streams: [...instance.streams].map((stream) => ({
+      name: stream.name,
+      publisher: stream.publisher?.clientId ?? null,
+      viewers: stream.viewerCount,
+      bytes: stream.bytesIn,
+    })),
+    heapBytes: (await instance.heapBytes()) ?? null,
+    cpuMs: instance.figures ? Math.round(instance.totals.cpuMs) : null,
+  };
+}
+
+/** One instance as its operator wants to know it. */
+export async function detailsOf(instance: Instance): Promise<InstanceDetails> {
+  const report = await reportOf(instance);
+  const { totals, figures, usage } = instance;
+  // What the isolate counted are shares (docs/operating.md, "Accounts"): the whole is what the core's account says.
+  const toMs = usage.totalMs === 0 ? 0 : totals.cpuMs / usage.totalMs;
+  const seats = [...instance.clients].sort((a, b) => b.busyMs - a.busyMs).slice(0, MAX_CLIENTS);
+  return {
+    ...report,
+    limits: { ...instance.limits },
+    core: figures?.core ?? null,
+    turns: totals.turns,
+    deliveries: totals.deliveries,
+    batchSize: totals.turns === 0 ? 0 : totals.deliveries / totals.turns,
+    mailbox: {
+      deliveries: figures?.mailboxDeliveries ?? 0,
+      bytes: figures?.mailboxBytes ?? 0,
+      ageMs: Math.round(figures?.mailboxAgeMs ?? 0),
+    },
+    ends: Object.fromEntries(instance.ends),
+    handlers: usage.handlers.map(({ name, ms }) => ({ name, cpuMs: Math.round(ms * toMs) })),
+    connected: seats.map((seat) => ({
+      id: seat.id,
+      ip: seat.info.ip,
+      since: new Date(seat.connectedAt).toISOString(),
+      standing: seat.standing,
+      cpuMs: Math.round(seat.busyMs * toMs),
+    })),
+  };
+}
+
+/** The same in numbers, for the metrics: it asks nobody. */
+export function figuresOf(instance: Instance): InstanceFigures {
+  const { app, instance: name, clientCount, totals, figures } = instance;
+  return {
+    app,
+    instance: name,
+    clients: clientCount,
+    cpuMs: totals.cpuMs,
+    heapBytes: figures?.heapBytes,
+    turns: totals.turns,
+    deliveries: totals.deliveries,
+    mailboxDeliveries: figures?.mailboxDeliveries ?? 0,
+    mailboxAgeMs: figures?.mailboxAgeMs ?? 0,
+  };
+}

@@ -1,0 +1,160 @@
+import type { Limits } from '../base/limits.ts';
+import { residentBytes } from './process-stat.ts';
+
+export type WatchLimits = Pick<
+  Limits,
+  'stuckGraceMs' | 'memoryPollMs' | 'coreGrowthMb' | 'coreBurstMb' | 'coreRetireMb'
+>;
+
+/** Work that a core has under way for one isolate: a boot or a turn. */
+export interface Work {
+  readonly isolate: number;
+  readonly startedAt: number;
+  /** Then the core is asked how far it is. Moves on while the answers are good. */
+  deadlineAt: number;
+  /** When it was asked; undefined while nobody waits for an answer. */
+  probedAt: number | undefined;
+}
+
+export interface WatchEvents {
+  /** What this work has come to is to be found out; `found` is called with how long its present entry runs. */
+  probe(work: Work): void;
+  /** The core must go: `culprits` are the isolates that are probably why. */
+  condemn(reason: 'memory' | 'stuck', culprits: readonly number[], message: string): void;
+  /** It has grown old: nobody new should move in. */
+  retire(): void;
+  /** About once a second of activity, and when it ends. */
+  settle(): void;
+}
+
+const MB = 1024 * 1024;
+const BURST_WINDOW_MS = 250;
+/** Turns that are shorter do not keep a core from resting. */
+const SHORT_MS = 100;
+const SETTLE_EVERY_MS = 1000;
+/** A core whose main thread does not answer for so long is stuck as a whole. On a busy machine it may take a while. */
+const PROBE_PATIENCE_MS = 2000;
+
+/**
+ * Watches one core while it has work: deadlines, and resident memory, which some scripts grow where no heap limit
+ * sees it (2 GB/s were measured). An idle core costs nothing.
+ */
+export class CoreWatch {
+  readonly #pid: number;
+  readonly #limits: WatchLimits;
+  readonly #events: WatchEvents;
+  readonly #work = new Map<number, Work>();
+  /** The newest memory readings, oldest first. */
+  #readings: { at: number; bytes: number }[] = [];
+  #firstBytes: number | undefined;
+  #restBytes: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #hasWorked = false;
+  #settledAt = 0;
+  #isClosed = false;
+
+  constructor(pid: number, limits: WatchLimits, events: WatchEvents) {
+    this.#pid = pid;
+    this.#limits = limits;
+    this.#events = events;
+    this.#firstBytes = this.#restBytes = residentBytes(pid);
+    events.settle(); // from here on
+  }
+
+  /** Resident memory at the last reading; undefined where that cannot be read. */
+  get residentBytes(): number | undefined {
+    return this.#readings.at(-1)?.bytes ?? this.#restBytes;
+  }
+
+  /** The isolates that have work under way. */
+  get busy(): number[] {
+    return [...this.#work.keys()];
+  }
+
+  begin(isolate: number, limitMs: number): void {
+    if (this.#isClosed) return;
+    const startedAt = performance.now();
+    const deadlineAt = startedAt + limitMs + this.#limits.stuckGraceMs;
+    this.#work.set(isolate, { isolate, startedAt, deadlineAt, probedAt: undefined });
+    this.#hasWorked = true;
+    this.#timer ??= setInterval(() => this.#tick(), this.#limits.memoryPollMs);
+  }
+
+  end(isolate: number): void {
+    this.#work.delete(isolate);
+  }
+
+  /** The answer to a probe: how long the present entry has been running, of `limitMs` that it may. */
+  found(isolate: number, entryMs: number, limitMs: number): boolean {
+    const work = this.#work.get(isolate);
+    if (!work) return false;
+    work.probedAt = undefined;
+    const overMs = entryMs - limitMs - this.#limits.stuckGraceMs;
+    if (overMs >= 0) return true;
+    work.deadlineAt = performance.now() - overMs;
+    return false;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#work.clear();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const bytes = residentBytes(this.#pid);
+    if (bytes !== undefined) this.#weigh(now, bytes);
+    if (!this.#isClosed) this.#checkDeadlines(now);
+    if (this.#isClosed) return;
+    const isIdle = this.#work.size === 0 && !this.#hasWorked;
+    this.#hasWorked = false;
+    if (isIdle || now - this.#settledAt >= SETTLE_EVERY_MS) {
+      this.#settledAt = now;
+      this.#events.settle();
+    }
+    if (!isIdle) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#readings = [];
+  }
+
+  #weigh(now: number, bytes: number): void {
+    const { coreGrowthMb, coreBurstMb, coreRetireMb } = this.#limits;
+    const readings = this.#readings;
+    while (readings.length > 0 && now - readings[0]!.at > BURST_WINDOW_MS) readings.shift();
+    const oldest = readings[0];
+    readings.push({ at: now, bytes });
+
+    const long = [...this.#work.values()].filter(({ startedAt }) => now - startedAt > SHORT_MS);
+    if (long.length === 0) {
+      this.#restBytes = bytes;
+      this.#firstBytes ??= bytes;
+      if (bytes - this.#firstBytes > coreRetireMb * MB) this.#events.retire();
+      return;
+    }
+    const culprits = long.map(({ isolate }) => isolate);
+    const burst = oldest ? bytes - oldest.bytes : 0;
+    const growth = bytes - (this.#restBytes ?? bytes);
+    if (burst > coreBurstMb * MB) {
+      const message = `its core grew by ${Math.round(burst / MB)} MB in ${Math.round(now - oldest!.at)} ms`;
+      this.#events.condemn('memory', culprits, message);
+    } else if (growth > coreGrowthMb * MB) {
+      this.#events.condemn('memory', culprits, `its core grew by ${Math.round(growth / MB)} MB`);
+    }
+  }
+
+  #checkDeadlines(now: number): void {
+    for (const work of this.#work.values()) {
+      if (work.probedAt !== undefined) {
+        if (now - work.probedAt <= PROBE_PATIENCE_MS) continue;
+        const message = `its core has not answered for ${Math.round(now - work.probedAt)} ms`;
+        return this.#events.condemn('stuck', this.busy, message);
+      }
+      if (now < work.deadlineAt) continue;
+      work.probedAt = now;
+      this.#events.probe(work);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import type { Duplex, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { StagewireError } from '../base/errors.ts';
+
+/**
+ * What is around the core processes. `permission`: Node's permission model, a fence against JavaScript that got out
+ * of its isolate, not against native code. `bwrap`: in addition namespaces of Bubblewrap, with no network and a
+ * read-only file system that holds nothing but the core's code: a boundary that the kernel keeps.
+ */
+export type SandboxKind = 'permission' | 'bwrap';
+
+/** One core's process: the host has nothing else of it. */
+export interface CoreChild {
+  /** Of Node itself, as the host's /proc names it. */
+  readonly pid: number;
+  readonly socket: Duplex;
+  onOutput(listener: (text: string) => void): void;
+  /** Called once, with how it ended. */
+  onExit(listener: (how: string) => void): void;
+  kill(): void;
+}
+
+export interface Sandbox {
+  /** For people: `permission model, empty environment`. */
+  readonly layers: string;
+  spawnCore(): CoreChild;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+/** All that a core reads, relative to the project. */
+const CODE = [
+  'host/core',
+  'wire',
+  'runtime',
+  'package.json',
+  'node_modules/isolated-vm',
+  'node_modules/node-gyp-build',
+];
+/** Constants, and nothing of the host's: no two machines may give scripts another time zone or locale. */
+const ENVIRONMENT = { TZ: 'UTC', LANG: 'en_US.UTF-8', MALLOC_ARENA_MAX: '1' };
+
+/** Throws E_SANDBOX when what was asked for is not to be had: less than that would not be what the operator meant. */
+export function makeSandbox(kind: SandboxKind): Sandbox {
+  const base = `Node's permission model, an environment of constants, one inherited descriptor`;
+  if (kind === 'permission')
+    return { layers: base, spawnCore: () => new Child(process.execPath, nodeArguments()) };
+
+  const { status, error, stderr } = spawnSync(
+    'bwrap',
+    [...namespaces(), '--', process.execPath, '--version'],
+    {
+      encoding: 'utf8',
+      timeout: 10_000,
+    },
+  );
+  if (status !== 0) {
+    const why =
+      (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT' ? 'it is not installed' : stderr.trim();
+    throw new StagewireError(
+      'E_SANDBOX',
+      'host',
+      `--sandbox bwrap: bwrap does not work here: ${why || `exit code ${status}`}`,
+    );
+  }
+  return {
+    layers: `${base}; Bubblewrap: namespaces without network, a read-only file system of the core's code`,
+    spawnCore: () =>
+      new Child('bwrap', [...namespaces(), '--info-fd', '4', '--', process.execPath, ...nodeArguments()]),
+  };
+}
+
+class Child implements CoreChild {
+  readonly socket: Duplex;
+  readonly #child: ChildProcess;
+  /** Behind Bubblewrap, once it has told. */
+  #innerPid: number | undefined;
+
+  constructor(command: string, args: readonly string[]) {
+    this.#child = spawn(command, args, {
+      cwd: root,
+      env: ENVIRONMENT,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(command === 'bwrap' ? ['pipe' as const] : [])],
+    });
+    this.socket = this.#child.stdio[3] as Duplex;
+    const info = this.#child.stdio[4] as Readable | undefined;
+    let text = '';
+    info?.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+      const [, pid] = /"child-pid": (\d+)/.exec(text) ?? [];
+      if (pid !== undefined) this.#innerPid = Number(pid);
+      this.#offerToOomKiller();
+    });
+    if (!info) this.#offerToOomKiller();
+  }
+
+  get pid(): number {
+    return this.#innerPid ?? this.#child.pid ?? 0;
+  }
+
+  onOutput(listener: (text: string) => void): void {
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', listener);
+    }
+  }
+
+  onExit(listener: (how: string) => void): void {
+    this.#child.once('error', (error) => listener(error.message));
+    this.#child.once('exit', (code, signal) =>
+      listener(signal ? `killed by ${signal}` : `exit code ${code}`),
+    );
+  }
+
+  kill(): void {
+    if (this.#innerPid !== undefined) killIfThere(this.#innerPid);
+    this.#child.kill('SIGKILL');
+  }
+
+  /** When the machine runs out of memory, a core is what it can best do without. */
+  #offerToOomKiller(): void {
+    if (process.platform !== 'linux' || this.pid === 0) return;
+    try {
+      writeFileSync(`/proc/${this.pid}/oom_score_adj`, '1000');
+    } catch {
+      // It has ended already, which its exit tells.
+    }
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
+}
+
+function nodeArguments(): string[] {
+  const reads = CODE.map((path) => `--allow-fs-read=${root}${path}`);
+  // The addon loader looks there to tell musl from glibc.
+  const alpine = existsSync('/etc/alpine-release') ? [] : ['--allow-fs-read=/etc/alpine-release'];
+  return [
+    '--permission',
+    '--allow-addons',
+    ...alpine,
+    ...reads,
+    '--disable-warning=SecurityWarning',
+    `${root}host/core/main.ts`,
+  ];
+}
+
+function namespaces(): string[] {
+  const libraries = ['/lib', '/lib64', '/usr/lib', '/usr/lib64', '/etc/alpine-release'];
+  const readOnly = [process.execPath, ...CODE.map((path) => `${root}${path}`)];
+  return [
+    '--unshare-all',
+    '--die-with-parent',
+    '--new-session',
+    '--as-pid-1',
+    ...['--cap-drop', 'ALL'],
+    ...libraries.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...readOnly.flatMap((path) => ['--ro-bind', path, path]),
+    ...['--proc', '/proc'],
+    ...['--dev', '/dev'],
+    ...['--chdir', root],
+  ];
+}

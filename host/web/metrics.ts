@@ -1,0 +1,175 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What the metrics say of one instance. */
+export interface InstanceFigures {
+  readonly app: string;
+  readonly instance: string;
+  readonly clients: number;
+  readonly cpuMs: number;
+  readonly heapBytes: number | undefined;
+  readonly turns: number;
+  readonly deliveries: number;
+  readonly mailboxDeliveries: number;
+  readonly mailboxAgeMs: number;
+}
+
+export interface CoreFigures {
+  readonly pid: number;
+  readonly isolates: number;
+  readonly residentBytes: number | undefined;
+}
+
+/** Where the figures come from when somebody asks. */
+export interface MetricsSource {
+  connections(): number;
+  instances(): Iterable<InstanceFigures>;
+  cores(): Iterable<CoreFigures>;
+  /** Cores that ended by themselves or were killed for cause. */
+  coreDeaths(): number;
+}
+
+/** `GET /metrics`: the server in Prometheus' text format. Nothing is measured while nobody asks, but what scripts do. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #turns: Histogram;
+  readonly #ends: Counter<'app' | 'reason'>;
+
+  constructor(source: MetricsSource) {
+    const registers = [this.#registry];
+    this.#turns = new Histogram({
+      name: 'stagewire_turn_deliveries',
+      help: 'Deliveries (calls, connects, timers ...) that went to a script in one turn.',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+      registers,
+    });
+    this.#ends = new Counter({
+      name: 'stagewire_script_ends_total',
+      help: 'Scripts that ended while their instance went on, by reason.',
+      labelNames: ['app', 'reason'],
+      registers,
+    });
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    const total = (name: string, help: string, read: () => number) =>
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      });
+    gauge('stagewire_connections', 'Open connections.', () => source.connections());
+    total('stagewire_core_deaths_total', 'Core processes that died or were killed for cause.', () =>
+      source.coreDeaths(),
+    );
+    gauge('process_resident_memory_bytes', 'Resident memory of the host process.', () =>
+      process.memoryUsage.rss(),
+    );
+    total('process_cpu_seconds_total', 'Processor time of the host process.', () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    });
+
+    const perCore = (name: string, help: string, read: (core: CoreFigures) => number | undefined) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ['pid'],
+        registers,
+        collect() {
+          this.reset();
+          for (const core of source.cores()) {
+            const value = read(core);
+            if (value !== undefined) this.set({ pid: core.pid }, value);
+          }
+        },
+      });
+    perCore('stagewire_core_isolates', 'Instances that live in a core process.', ({ isolates }) => isolates);
+    perCore(
+      'stagewire_core_resident_bytes',
+      'Resident memory of a core process when it was last read.',
+      ({ residentBytes }) => residentBytes,
+    );
+
+    const perInstance = (
+      name: string,
+      help: string,
+      read: (figures: InstanceFigures) => number | undefined,
+    ) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ['app', 'instance'],
+        registers,
+        collect() {
+          this.reset();
+          for (const figures of source.instances()) {
+            const { app, instance } = figures;
+            const value = read(figures);
+            if (value !== undefined) this.set({ app, instance }, value);
+          }
+        },
+      });
+    const totalPerInstance = (name: string, help: string, read: (figures: InstanceFigures) => number) =>
+      new Counter({
+        name,
+        help,
+        labelNames: ['app', 'instance'],
+        registers,
+        collect() {
+          this.reset();
+          for (const figures of source.instances()) {
+            this.inc({ app: figures.app, instance: figures.instance }, read(figures));
+          }
+        },
+      });
+    perInstance('stagewire_instance_clients', 'Clients of an instance.', ({ clients }) => clients);
+    totalPerInstance(
+      'stagewire_instance_cpu_seconds_total',
+      "Processor time of an instance's scripts.",
+      ({ cpuMs }) => cpuMs / 1000,
+    );
+    perInstance(
+      'stagewire_instance_heap_bytes',
+      'Heap of its script, when it last told.',
+      (f) => f.heapBytes,
+    );
+    totalPerInstance('stagewire_instance_turns_total', 'Turns of its scripts.', ({ turns }) => turns);
+    totalPerInstance(
+      'stagewire_instance_deliveries_total',
+      'Deliveries that its scripts have handled.',
+      (f) => f.deliveries,
+    );
+    perInstance('stagewire_instance_mailbox_deliveries', 'Deliveries that wait.', (f) => f.mailboxDeliveries);
+    perInstance(
+      'stagewire_instance_mailbox_age_seconds',
+      'How long the oldest of them has waited.',
+      ({ mailboxAgeMs }) => mailboxAgeMs / 1000,
+    );
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  turn(deliveries: number): void {
+    this.#turns.observe(deliveries);
+  }
+
+  end(app: string, reason: string): void {
+    this.#ends.inc({ app, reason });
+  }
+}
