@@ -4,7 +4,7 @@ import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
 import type { Log } from '../base/log.ts';
 import type { ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
-import type { EndReason } from '../scripts/ends.ts';
+import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner } from '../streams/net-stream.ts';
 import { Backlog } from './backlog.ts';
@@ -194,7 +194,7 @@ export class Clients implements SeatHost {
    * The script died. What it had not come to waits for the next; what killed it does not. `lost` may have killed it:
    * a client whose connect is among it twice is not given to a third.
    */
-  bereave(unhandled: Delivery[], culprit: Delivery | undefined, lost: Delivery[]): void {
+  bereave(reason: EndReason, unhandled: Delivery[], culprit: Delivery | undefined, lost: Delivery[]): void {
     this.#script = undefined;
     if (culprit) this.#giveUpOn(culprit);
     for (const delivery of lost) {
@@ -204,6 +204,10 @@ export class Clients implements SeatHost {
         this.#giveUpOn(delivery);
     }
     for (const delivery of unhandled) this.#backlog.add(this.#waiting, delivery);
+    const waiting = new Set(this.#waiting.map(keyOf));
+    for (const { held } of this.#seats.values())
+      for (const delivery of held ?? []) waiting.add(keyOf(delivery));
+    this.#failUnanswered(waiting, reason);
   }
 
   /** Everything goes on with another script. `unhandled` is what the one before it had not come to. */
@@ -219,12 +223,7 @@ export class Clients implements SeatHost {
         next.script.post({ kind: 'connect', client, info, command });
     }
     for (const seat of this.#seats.values()) if (seat.standing === 'accepted') seat.held ??= [];
-    // What the old script had taken and not answered died with it.
-    for (const [call] of this.#calls) {
-      if (!waiting.has(`call ${call}`)) {
-        this.#calls.failWith(call, `The script was replaced (${reason}) before it answered.`);
-      }
-    }
+    this.#failUnanswered(waiting, reason);
     for (const [request, delivery] of this.#verdicts) {
       if (!waiting.has(`authorize ${request}`)) leftovers.push(delivery);
     }
@@ -237,6 +236,17 @@ export class Clients implements SeatHost {
       for (const seat of this.#seats.values()) if (seat.held) this.#dismiss(seat, 'gave no verdict in time');
     }, this.#host.settings.limits.pendingConnectMs);
     next.script.release();
+  }
+
+  /** What the old script had taken and not answered died with it. */
+  #failUnanswered(waiting: ReadonlySet<string>, reason: EndReason): void {
+    for (const [call] of this.#calls) {
+      if (waiting.has(`call ${call}`)) continue;
+      this.#calls.failWith(
+        call,
+        `The script ended before it answered (${reason}: ${END_SENTENCES[reason]}).`,
+      );
+    }
   }
 
   /** An app without a script accepts everybody and has no methods. */

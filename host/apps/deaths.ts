@@ -44,9 +44,9 @@ export class Deaths {
     this.#deaths = [];
   }
 
-  /** Calls back when the quarantine is over, if there is one. */
+  /** Calls back when the quarantine is over; at once when there is none, or none any more. */
   onQuarantineOver(callback: () => void): void {
-    if (!this.isInQuarantine) return;
+    if (!this.isInQuarantine) return callback();
     const { clock } = this.#host;
     clock.clearTimer(this.#timer);
     this.#timer = clock.setTimer(callback, this.#quarantineUntil - clock.monotonic());

@@ -67,6 +67,10 @@ export class Instance {
   #isClosing = false;
   #isClosed = false;
   readonly #deaths: Deaths;
+  /** The script that died and why, until another has taken over. */
+  #bereaved: { by: Incarnation; reason: EndReason } | undefined;
+  /** Reloads that wait for their turn. */
+  #reloads = 0;
   /** Ends the waiting time before the next start. */
   #startNow: (() => void) | undefined;
   readonly #ends = new Map<EndReason, number>();
@@ -159,15 +163,18 @@ export class Instance {
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build): Promise<void> {
     this.#deaths.forgive();
+    this.#reloads++;
     this.#startNow?.();
     return this.#enqueue(async () => {
-      if (this.#isClosed || this.#isClosing || this.#runs(build)) return;
+      this.#reloads--;
+      if (this.#isClosed || this.#isClosing) return;
+      if (this.#runs(build)) return this.#revive();
       const { clock } = this.#host;
       const startedAt = clock.monotonic();
       const next = build.main ? await this.#start(build) : undefined;
       if (build.main && !next) {
         this.#log.warn('goes on with the code it has');
-        return;
+        return this.#revive();
       }
       const heldAt = clock.monotonic();
       const previous = this.#current;
@@ -280,9 +287,7 @@ export class Instance {
     const { reason, isGuilty, culprit, lost } = end;
     this.#current = undefined;
     this.#count(dead, reason);
-    this.#clients.bereave(dead.script.mailbox.takeAll(), culprit, lost);
-    const shutDown = (description: string) =>
-      this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
+    this.#clients.bereave(reason, dead.script.mailbox.takeAll(), culprit, lost);
     const isCoreDeath =
       reason === 'stuck' || reason === 'crash' || (reason === 'memory' && culprit === undefined);
     if (isGuilty && isCoreDeath) this.#owner.killedCore();
@@ -291,19 +296,30 @@ export class Instance {
       const { count, windowMs } = this.#deaths;
       const text = `its script died ${count} times within ${windowMs / 1000} s, at last because ${END_SENTENCES[reason]}`;
       dead.log.error(`closed: ${text}`, { code: 'E_APP_CLOSED', reason });
-      return shutDown(`The application failed repeatedly: ${text}.`);
+      const description = `The application failed repeatedly: ${text}.`;
+      return this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
     }
     if (waitMs > 0) dead.log.warn(`starts again in ${waitMs / 1000} s: it has died before`);
+    this.#bereaved = { by: dead, reason };
     void this.#enqueue(async () => {
       if (waitMs > 0) await this.#wait(waitMs);
-      if (this.#current || this.#isClosed) return; // a reload was faster
-      const next = await this.#start(this.#build ?? dead.build);
-      if (!next) return shutDown('The application failed to restart.');
-      if (this.#isClosed) return next.script.dispose();
-      this.#current = next;
-      this.#clients.handOver(next, reason, []);
-      next.log.info(`started again, ${this.#clientsKept()}`, { reason });
+      if (this.#reloads === 0) await this.#revive(); // else newer code comes next
     });
+  }
+
+  /** A script for those whose script has died, if that is still so. */
+  async #revive(): Promise<void> {
+    if (!this.#bereaved || this.#current || this.#isClosed) return;
+    const { by, reason } = this.#bereaved;
+    const next = await this.#start(this.#build ?? by.build);
+    if (!next) {
+      const description = 'The application failed to restart.';
+      return this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
+    }
+    if (this.#isClosed) return next.script.dispose();
+    this.#current = next;
+    this.#clients.handOver(next, reason, []);
+    next.log.info(`started again, ${this.#clientsKept()}`, { reason });
   }
 
   #wait(ms: number): Promise<void> {

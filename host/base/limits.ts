@@ -64,6 +64,8 @@ const coreLimits = {
   instances: whole(1, 100_000, 1000),
   /** Instances that share one core process. Default 50. */
   instancesPerCore: whole(1, 1000, 50),
+  /** Core processes beyond which code that has never run is tried beside other instances. Default 16. */
+  cores: whole(1, 10_000, 16),
   /** Core processes that stand by, started and warm. Default 2. */
   spareCores: whole(0, 16, 2),
   /** The most that a build may measure. Default 16 MiB. */

@@ -2,6 +2,7 @@
  * The core process: isolates and nothing else. It has no sockets, no environment and no file system beyond its own
  * code; it hears from the host over descriptor 3 and ends when that closes.
  */
+import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { type BootOptions, SEED_BYTES } from '../../runtime/protocol.ts';
 import {
@@ -16,6 +17,8 @@ import {
   readTurn,
 } from './frames.ts';
 import { CoreIsolate, type RuntimeCode } from './isolate.ts';
+
+for (const fd of process.argv.slice(2)) closeSync(Number(fd)); // left open by whoever started the host
 
 const host = new Socket({ fd: 3, readable: true, writable: true });
 const isolates = new Map<number, CoreIsolate>();

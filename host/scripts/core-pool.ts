@@ -54,7 +54,7 @@ export class CorePool {
     core.isolates++;
     core.hosted++;
     core.tenant = company === 'app' || company === 'alone' ? app : undefined;
-    core.isQuarantine = company === 'alone';
+    core.isQuarantine = company === 'alone' || company === 'fresh';
     if (core.hosted >= this.#options.limits.coreRetireInstances) core.isRetired = true;
     this.#scheduleRefill();
     return core;
@@ -72,7 +72,8 @@ export class CorePool {
   }
 
   #find(app: string, company: Company): CoreProcess {
-    if (company === 'fresh' || company === 'alone') return this.#empty();
+    const mayBeNew = this.#cores.size < this.#options.limits.cores || this.#spares > 0;
+    if (company === 'alone' || (company === 'fresh' && mayBeNew)) return this.#empty();
     const tenant = company === 'app' ? app : undefined;
     let least: CoreProcess | undefined;
     let count = 0;

@@ -78,7 +78,6 @@ const COMPILE_MS = 2000;
 
 /** One core process as the host sees it. */
 export class CoreProcess {
-  readonly pid: number;
   /** Resolves when the core has run the runtime once and can boot isolates. */
   readonly ready: Promise<void>;
   isReady = false;
@@ -115,7 +114,6 @@ export class CoreProcess {
     this.#log = log;
     this.#events = events;
     this.#child = sandbox.spawnCore();
-    this.pid = this.#child.pid;
     this.#socket = this.#child.socket;
 
     let answered: () => void = () => {};
@@ -150,6 +148,10 @@ export class CoreProcess {
       this.#bury(how);
     });
     this.#socket.write(frame(FrameKind.ready, 0, Buffer.from(runtime)));
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   /** Resident memory when it was last read; undefined where it cannot be. */
@@ -236,6 +238,13 @@ export class CoreProcess {
 
   kill(): void {
     this.#child.kill();
+  }
+
+  /** Its one isolate has proved harmless: others may move in. */
+  letIn(): void {
+    if (!this.isQuarantine) return;
+    this.isQuarantine = false;
+    this.tenant = undefined;
   }
 
   /** Nobody lives here any more, and nobody shall. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { StagewireError } from '../base/errors.ts';
@@ -147,6 +147,7 @@ function nodeArguments(): string[] {
     ...reads,
     '--disable-warning=SecurityWarning',
     `${root}host/core/main.ts`,
+    ...leakedDescriptors(),
   ];
 }
 
@@ -165,4 +166,26 @@ function namespaces(): string[] {
     ...['--dev', '/dev'],
     ...['--chdir', root],
   ];
+}
+
+const O_CLOEXEC = 0o2000000;
+
+/**
+ * Descriptors that whoever started the host left open for everything that it starts. Node closes its own on exec,
+ * but not those: the core does, first of all.
+ */
+function leakedDescriptors(): string[] {
+  if (process.platform !== 'linux') return [];
+  const leaked: string[] = [];
+  for (const fd of readdirSync('/proc/self/fd')) {
+    if (Number(fd) <= 3) continue;
+    try {
+      const [, flags = ''] =
+        /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? [];
+      if ((Number.parseInt(flags, 8) & O_CLOEXEC) === 0) leaked.push(fd);
+    } catch {
+      // The descriptor that listed the folder is closed again.
+    }
+  }
+  return leaked;
 }

@@ -156,7 +156,7 @@ export class Script {
 
   /** From now on it may share its core: it has proved harmless. */
   settleIn(): void {
-    if (this.#home) this.#home.core.isQuarantine = false;
+    this.#home?.core.letIn();
   }
 
   /** It was disposed of, or died. */

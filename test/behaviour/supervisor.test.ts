@@ -1,0 +1,335 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../support/journal.ts';
+import { avcHeader, interFrame, keyFrame } from '../support/media.ts';
+import { type ClientStream, connect, type RtmpClient } from '../support/rtmp-client.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+/** Every rule of the supervisor, provoked. Each test has a server of its own: cores die in them. */
+const script = `
+  application.onConnect = (client, name) => { client.name = name; return true; };
+  application.onReattach = (client, reason) => { client.name = 'back: ' + reason; return true; };
+  Object.assign(Client.prototype, {
+    who() { return [this.name, this.reconnected]; },
+    never: () => new Promise(() => {}),
+    busy() { for (let i = 0; i < 2e5; i++) i % 7; return 'done'; },
+    stuck() { let x = 3n ** 100_000n; for (;;) x *= x; },
+    growth() { const all = []; for (;;) all.push(new Array(1000).fill(1.1)); },
+    abort() { return 'a'.repeat(2 ** 29 - 24).split('').length; },
+    loop() { for (;;); },
+    first() { return 'first'; },
+  });`;
+const apps = { app: { 'main.ts': script }, calm: { 'main.ts': script } };
+const limits = { handlerMs: 200, heapMb: 16, backOffMs: 50, deathWindowMs: 60_000 };
+
+interface Details {
+  core: number;
+  ends: Record<string, number>;
+  limits: Record<string, number>;
+}
+
+async function detailsOf(server: TestServer, name: string): Promise<Details> {
+  const answer = await fetch(`${server.http}/api/instances/${name}`);
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as Details;
+}
+
+const coreOf = async (server: TestServer, name: string) => (await detailsOf(server, name)).core;
+
+/** A publisher and a viewer in that instance. `run` sends frames until the promise settles; none may be missing. */
+async function openShow(url: string): Promise<{ run(during: Promise<unknown>): Promise<void> }> {
+  const client = await connect(url, { args: ['publisher'] });
+  const publisher = await client.createStream();
+  await publisher.publish('cam');
+  const viewer = await (await connect(url, { args: ['viewer'] })).createStream();
+  await viewer.play('cam');
+  publisher.video(0, avcHeader);
+  publisher.video(0, keyFrame(0));
+  await viewer.waitForMedia(keyFrame(0));
+  let frame = 0;
+  return {
+    async run(during) {
+      let isOver = false;
+      void during.finally(() => {
+        isOver = true;
+      });
+      const first = frame;
+      while (!isOver || frame < first + 20) {
+        publisher.video(++frame * 40, interFrame(frame));
+        await viewer.waitForMedia(interFrame(frame));
+      }
+      expectAll(viewer, frame);
+      await during;
+    },
+  };
+}
+
+function expectAll(viewer: ClientStream, frames: number): void {
+  const times = viewer.media.filter(({ type }) => type === 9).map(({ timestamp }) => timestamp);
+  expect(times).toEqual([0, 0, ...Array.from({ length: frames }, (_, index) => (index + 1) * 40)]);
+}
+
+const killers = [
+  {
+    method: 'stuck',
+    handlerMs: 200,
+    code: 'E_STUCK',
+    reason: 'stuck',
+    says: 'stuck was stopped with its core',
+  },
+  {
+    method: 'growth',
+    handlerMs: 10_000,
+    code: 'E_OUT_OF_MEMORY',
+    reason: 'memory',
+    says: 'outside of its heap',
+  },
+  { method: 'abort', handlerMs: 10_000, code: 'E_CORE_GONE', reason: 'crash', says: 'its core process died' },
+] as const;
+
+for (const { method, handlerMs, code, reason, says } of killers) {
+  test(`${method}: the core dies, the culprit starts again alone, the neighbour in another core, streams flow on`, async () => {
+    const server = await startServer({ apps, limits: { ...limits, handlerMs } });
+    const show = await openShow(`${server.rtmp}/app/room`);
+    const culprit = await connect(`${server.rtmp}/app/room`, { args: ['culprit'] });
+    const neighbour = await connect(`${server.rtmp}/app/neighbour`, { args: ['neighbour'] });
+    const core = await coreOf(server, 'app/room');
+    expect(await coreOf(server, 'app/neighbour')).toBe(core);
+    const unanswered = neighbour.callFails('never');
+    await neighbour.call('who');
+
+    const failed = culprit.callFails(method);
+    await show.run(failed);
+    expect(await failed).toMatchObject({
+      code: 'NetConnection.Call.Failed',
+      description: expect.stringContaining(reason),
+    });
+    expect(await unanswered).toMatchObject({ code: 'NetConnection.Call.Failed' });
+    const record = await server.waitForLog((r) => r.code === code && r.instance === 'app/room');
+    expect(record).toMatchObject({ level: 'error', reason, message: expect.stringContaining(says) });
+
+    expect(await culprit.call('who')).toEqual([`back: ${reason}`, reason]);
+    expect(await neighbour.call('who')).toEqual(['back: crash', 'crash']);
+    const [alone, shared] = [await coreOf(server, 'app/room'), await coreOf(server, 'app/neighbour')];
+    expect(alone).not.toBe(core);
+    expect(shared).not.toBe(core);
+    expect(alone).not.toBe(shared);
+    expect((await detailsOf(server, 'app/room')).ends).toEqual({ [reason]: 1 });
+    expect((await detailsOf(server, 'app/neighbour')).ends).toEqual({ crash: 1 });
+    // In quarantine nobody moves in with it.
+    await connect(`${server.rtmp}/app/newcomer`, { args: ['newcomer'] });
+    expect(await coreOf(server, 'app/newcomer')).toBe(shared);
+    await server.stop();
+  });
+}
+
+test('a stuck turn is ended at its own delivery: what it had answered counts, what follows is answered by the next script', async () => {
+  const server = await startServer({ apps, limits });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  await client.call('busy');
+  const before = client.call('first');
+  const failed = client.callFails('stuck');
+  const behind = [client.call('first'), client.call('who')];
+  expect(await before).toBe('first');
+  expect(await failed).toMatchObject({ description: expect.stringContaining('stuck') });
+  expect(await Promise.all(behind)).toEqual(['first', ['back: stuck', 'stuck']]);
+});
+
+test('the end of a quarantine lets others in again', async () => {
+  const server = await startServer({ apps, limits: { ...limits, quarantineMs: 300, instancesPerCore: 2 } });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  await client.callFails('abort');
+  await client.call('who');
+  const core = await coreOf(server, 'app/room');
+  await eventually('somebody to move in', async () => {
+    const name = `calm/${Math.random()}`;
+    await connect(`${server.rtmp}/${name}`);
+    return (await coreOf(server, name)) === core;
+  });
+});
+
+test('an application whose scripts go on killing cores is kept away from the others', async () => {
+  const server = await startServer({ apps, limits });
+  await connect(`${server.rtmp}/calm/room`, { args: ['x'] });
+  for (const name of ['one', 'two']) {
+    const client = await connect(`${server.rtmp}/app/${name}`, { args: ['x'] });
+    await client.callFails('abort');
+    await client.call('who');
+  }
+  await connect(`${server.rtmp}/app/three`, { args: ['x'] });
+  await connect(`${server.rtmp}/app/four`, { args: ['x'] });
+  const calm = await coreOf(server, 'calm/room');
+  expect(await coreOf(server, 'app/three')).not.toBe(calm);
+  expect(await coreOf(server, 'app/four')).toBe(await coreOf(server, 'app/three'));
+});
+
+test('code that has never run is tried in a core that serves nobody: a top level that kills it costs nobody else', async () => {
+  const server = await startServer({
+    apps: { ...apps, bad: { 'main.ts': `'a'.repeat(2 ** 29 - 24).split('');` } },
+    limits,
+  });
+  const neighbour = await connect(`${server.rtmp}/calm/room`, { args: ['neighbour'] });
+  await expect(connect(`${server.rtmp}/bad/room`)).rejects.toThrow('failed to start');
+  await expect(connect(`${server.rtmp}/bad/other`)).rejects.toThrow('failed to start');
+  expect(await neighbour.call('who')).toEqual(['neighbour', false]);
+  const told = server.log.entries.filter(
+    (r) => r.instance === 'bad/room' && r.message.startsWith('does not start'),
+  );
+  expect(told).toHaveLength(1);
+});
+
+test('a saved file whose top level kills its core leaves the old code serving', async () => {
+  const server = await startServer({ apps, limits });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  const core = await coreOf(server, 'app/room');
+  server.writeFile('app/main.ts', `'a'.repeat(2 ** 29 - 24).split('');`);
+  await server.waitForLog((r) => r.instance === 'app/room' && r.message.startsWith('goes on with the code'));
+  expect(await client.call('who')).toEqual(['x', false]);
+  expect(await coreOf(server, 'app/room')).toBe(core);
+});
+
+for (const [how, method] of [
+  ['in a turn', 'loop'],
+  ['at rest', undefined],
+] as const) {
+  test.skipIf(process.platform === 'win32')(
+    `a core that is frozen ${how} is killed and replaced`,
+    async () => {
+      const server = await startServer({ apps, limits: { ...limits, heartbeatMs: 300 } });
+      const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+      const core = await coreOf(server, 'app/room');
+      onTestFinished(() => tryKill(core));
+      const failed = method && client.callFails(method);
+      process.kill(core, 'SIGSTOP');
+      await server.waitForLog((r) => r.code === 'E_CORE_GONE' && r.message.includes('answered'));
+      if (failed) expect(await failed).toMatchObject({ code: 'NetConnection.Call.Failed' });
+      const reason = method ? 'stuck' : 'crash';
+      expect(await client.call('who')).toEqual([`back: ${reason}`, reason]);
+    },
+  );
+}
+
+test('deaths back off, and the last one closes the instance with a reason for clients and operator', async () => {
+  const server = await startServer({ apps, limits: { ...limits, deaths: 4, backOffMs: 100 } });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  const from = server.log.mark;
+  for (let death = 0; death < 4; death++) await client.startCall('loop').catch(() => {});
+  await client.closed;
+  const waits = server.log.entries
+    .slice(from)
+    .flatMap(({ message }) => /^starts again in (.*) s/.exec(message)?.[1] ?? []);
+  expect(waits).toEqual(['0.1', '0.2']);
+  const record = await server.waitForLog((r) => r.code === 'E_APP_CLOSED');
+  expect(record.message).toContain('died 4 times within 60 s, at last because a handler ran too long');
+  const status = client.received.entries.find(({ name }) => name === 'onStatus');
+  expect(status?.args[0]).toMatchObject({
+    code: 'NetConnection.Connect.AppShutdown',
+    description: expect.stringContaining('a handler ran too long'),
+  });
+});
+
+test('saving better code ends a long wait at once', async () => {
+  const server = await startServer({ apps, limits: { ...limits, backOffMs: 60_000 } });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  await client.callFails('loop');
+  await client.callFails('loop');
+  await server.waitForLog('starts again in 60 s');
+  const waiting = client.call('who');
+  server.writeFile('app/main.ts', `${script}\nClient.prototype.who = () => 'mended';`);
+  expect(await waiting).toBe('mended');
+});
+
+test('a core that has held enough instances takes no more, and goes with its last', async () => {
+  const server = await startServer({
+    apps,
+    limits: { ...limits, coreRetireInstances: 3, idleInstanceMs: 100 },
+  });
+  const clients: RtmpClient[] = [];
+  for (let room = 0; room < 4; room++)
+    clients.push(await connect(`${server.rtmp}/calm/${room}`, { args: ['x'] }));
+  const cores = await Promise.all([0, 1, 2, 3].map((room) => coreOf(server, `calm/${room}`)));
+  expect(cores[2]).toBe(cores[0]);
+  expect(cores[3]).not.toBe(cores[0]);
+  for (const client of clients.slice(0, 3)) await client.close();
+  await eventually('the old core to be gone', () => !server.corePids().includes(cores[0]!));
+  expect(await clients[3]!.call('who')).toEqual(['x', false]);
+  expect(server.log.entries.filter((r) => r.code === 'E_CORE_GONE')).toEqual([]);
+});
+
+test('instances spread over cores as they may', async () => {
+  const server = await startServer({ apps, limits: { ...limits, instancesPerCore: 2 } });
+  for (let room = 0; room < 6; room++) await connect(`${server.rtmp}/calm/${room}`, { args: ['x'] });
+  const cores = await Promise.all(Array.from({ length: 6 }, (_, room) => coreOf(server, `calm/${room}`)));
+  const counts = new Map<number, number>();
+  for (const core of cores) counts.set(core, (counts.get(core) ?? 0) + 1);
+  expect([...counts.values()].every((count) => count <= 2)).toBe(true);
+  expect(counts.size).toBeLessThanOrEqual(4);
+});
+
+test('spare cores stand by, and are replaced when they are used', async () => {
+  const server = await startServer({ apps, limits: { ...limits, spareCores: 2 } });
+  await eventually('two spares and none else', () => server.corePids().length === 2);
+  await connect(`${server.rtmp}/calm/room`, { args: ['x'] });
+  await eventually('two spares beside the one in use', () => server.corePids().length === 3);
+});
+
+test('an operator restarts a script: clients stay, and learn why', async () => {
+  const server = await startServer({ apps, limits });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  const restart = (name: string) => fetch(`${server.http}/api/instances/${name}/restart`, { method: 'POST' });
+  expect((await restart('app/room')).status).toBe(200);
+  expect(await client.call('who')).toEqual(['back: operator', 'operator']);
+  expect((await detailsOf(server, 'app/room')).ends).toEqual({ operator: 1 });
+  expect((await restart('app/nowhere')).status).toBe(404);
+});
+
+test('a core has nothing of the host: no environment, one descriptor beside its output, first in line when memory ends', async (context) => {
+  if (process.platform !== 'linux') return context.skip('cores are looked at in /proc');
+  for (const sandbox of ['permission', 'bwrap'] as const) {
+    if (sandbox === 'bwrap' && !hasBubblewrap())
+      return context.skip('bwrap is not installed or not allowed here');
+    const server = await startServer({ apps, limits, sandbox });
+    await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+    const core = await coreOf(server, 'app/room');
+    const environment = readFileSync(`/proc/${core}/environ`, 'utf8').split('\0').filter(Boolean);
+    expect(environment.filter((entry) => !/^(TZ|LANG|MALLOC_ARENA_MAX|PWD)=/.test(entry))).toEqual([]);
+    expect(readFileSync(`/proc/${core}/oom_score_adj`, 'utf8').trim()).toBe('1000');
+    const open = readdirSync(`/proc/${core}/fd`).map(
+      (fd) => [fd, readlinkSync(`/proc/${core}/fd/${fd}`)] as const,
+    );
+    const sockets = open.filter(([, target]) => target.startsWith('socket:')).map(([fd]) => Number(fd));
+    // Node makes pipes of standard output and error as socket pairs.
+    expect(sockets.sort()).toEqual([1, 2, 3]);
+    expect(
+      open.filter(([fd, target]) => Number(fd) > 3 && !/^(anon_inode|pipe|\/dev\/null)/.test(target)),
+    ).toEqual([]);
+    await server.waitForLog(
+      (r) =>
+        r.message.startsWith('scripts run behind') &&
+        r.message.includes('Bubblewrap') === (sandbox === 'bwrap'),
+    );
+    if (sandbox === 'bwrap') {
+      expect(readlinkSync(`/proc/${core}/ns/net`)).not.toBe(readlinkSync('/proc/self/ns/net'));
+      expect(readdirSync(`/proc/${core}/root`)).not.toContain('etc');
+      expect(
+        readFileSync(`/proc/${core}/net/dev`, 'utf8')
+          .match(/^\s*\w+:/gm)
+          ?.map((name) => name.trim()),
+      ).toEqual(['lo:']);
+    }
+    await server.stop();
+  }
+});
+
+function hasBubblewrap(): boolean {
+  return spawnSync('bwrap', ['--unshare-all', '--ro-bind', '/', '/', 'true']).status === 0;
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone, as it should be.
+  }
+}
