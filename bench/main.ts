@@ -12,10 +12,12 @@ import { benchReload } from './reload.ts';
 import { benchStart } from './start.ts';
 import { printReport, type Report, ratioTo } from './support/figures.ts';
 import { profileInto, root } from './support/server.ts';
+import { benchWall } from './wall.ts';
 
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   start: benchStart,
   calls: benchCalls,
+  wall: benchWall,
   reload: benchReload,
 };
 

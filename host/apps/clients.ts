@@ -381,11 +381,11 @@ export class Clients implements SeatHost {
     if (callsPerSecond === 0) return;
     const { clock } = this.#host;
     const now = clock.monotonic();
-    const overMs = seat.calling.spend(now, callsPerSecond);
+    const overMs = Math.ceil(seat.calling.spend(now, callsPerSecond));
     if (overMs <= 0 || now < seat.pausedUntil) return;
     seat.pausedUntil = now + overMs;
     this.#pause(seat);
-    clock.setTimer(() => this.resume(), overMs);
+    clock.setTimer(() => this.resume(), overMs + 1); // timers may be early by a fraction
   }
 
   /** A turn has ended. */

@@ -100,12 +100,13 @@ export class RtmpConnection implements Transport {
   /** Counts what each waiting write costs besides its bytes: many small ones weigh more than they measure. */
   get queuedBytes(): number {
     const waiting = this.#socket.writableLength;
-    return waiting === 0 ? 0 : waiting + (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
+    const overhead = waiting === 0 ? 0 : (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
+    return waiting + overhead + this.#writer.length;
   }
 
   send(message: RtmpMessage): void {
     if (this.#isClosed || this.#isEnding) return;
-    const queued = this.queuedBytes + this.#writer.length;
+    const queued = this.queuedBytes;
     // More than media may fill: a viewer that is merely slow is not cut off for a status.
     if (queued > this.#limits.viewerQueueBytes * 2 + this.#limits.mediaMessageBytes) {
       return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);

@@ -8,7 +8,7 @@ export interface MailboxLimits {
 }
 
 /** Bytes of one turn: enough for a thousand calls, few enough that the other isolates of a core get their share. */
-const TURN_BYTES = 256 * 1024;
+const TURN_BYTES = 512 * 1024;
 
 /** What nobody can be stopped from posting (who leaves, what a timer says) may exceed the limits so many times. */
 const OVERFLOW = 16;

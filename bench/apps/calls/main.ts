@@ -1,5 +1,6 @@
 import { move } from './handler.ts';
+import { settle } from './wall.ts';
 
 declare const Client: { prototype: object };
 
-Object.assign(Client.prototype, { move });
+Object.assign(Client.prototype, { move, settle });

@@ -27,11 +27,11 @@ describe('a mailbox', () => {
     for (let number = 1; number <= 20; number++) mailbox.post(call(number, 50_000));
     const turns: number[][] = [];
     for (let batch = mailbox.take(); batch.count > 0; batch = mailbox.take()) {
-      expect(batch.records.length).toBeLessThan(400_000);
+      expect(batch.records.length).toBeLessThan(600_000);
       turns.push(numbers(decodeAll(batch.records)));
       expect(turns.at(-1)).toHaveLength(batch.count);
     }
-    expect(turns.length).toBeGreaterThan(2);
+    expect(turns.length).toBeGreaterThan(1);
     expect(turns.flat()).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
   });
 
