@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { InstanceDetails } from '../../host/web/api.ts';
+import { eventually } from '../support/journal.ts';
+import { connect, type RtmpClient } from '../support/rtmp-client.ts';
+import { startServer, type TestServer, useServer } from '../support/server.ts';
+
+const script = `
+  application.onConnect = (client, name) => { client.name = name; return true; };
+  Object.assign(Client.prototype, {
+    spin(times) { let x = 0; for (let i = 0; i < times * 1e6; i++) x = (x + i) | 0; return x !== -1; },
+    cheap() { return 1; },
+    async later(times) { await null; return this.spin(times); },
+    loop() { for (;;); },
+    hoard() { globalThis.kept = []; for (let i = 0; i < 1e6; i++) kept.push([i]); return kept.length; },
+  });`;
+
+const server = useServer({ limits: { handlerMs: 2000 }, apps: { app: { 'main.ts': script } } });
+
+async function detailsOf(of: TestServer, name: string): Promise<InstanceDetails> {
+  return (await (await fetch(`${of.http}/api/instances/${name}`)).json()) as InstanceDetails;
+}
+
+/** Milliseconds of all threads but the first, which moves bytes and runs no script. */
+function scriptCpuMs(core: number): number {
+  const ticks = (file: string) => {
+    const text = readFileSync(file, 'latin1');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  return (ticks(`/proc/${core}/stat`) - ticks(`/proc/${core}/task/${core}/stat`)) * 10;
+}
+
+/** Calls until about that much processor time has been used by the core. */
+async function spinFor(client: RtmpClient, core: number, ms: number): Promise<void> {
+  const end = scriptCpuMs(core) + ms;
+  while (scriptCpuMs(core) < end) await client.call('spin', 5);
+}
+
+test('processor time is told by handler and by client, the most expensive first', async (context) => {
+  if (process.platform !== 'linux') return context.skip('what a core used is read in /proc');
+  const url = `${server.rtmp}/app/shares`;
+  const [big, small] = [await connect(url, { args: ['big'] }), await connect(url, { args: ['small'] })];
+  const { core } = await detailsOf(server, 'app/shares');
+  const before = scriptCpuMs(core!);
+  const end = before + 1200;
+  while (scriptCpuMs(core!) < end) {
+    for (let i = 0; i < 3; i++) await big.call('spin', 3);
+    await small.call('later', 3);
+    await small.call('cheap');
+  }
+  const used = scriptCpuMs(core!) - before;
+  await eventually(
+    'the accounts to be settled',
+    async () => (await detailsOf(server, 'app/shares')).cpuMs! > used * 0.8,
+  );
+  const { cpuMs, handlers, connected, turns, deliveries, batchSize } = await detailsOf(server, 'app/shares');
+  expect(cpuMs).toBeGreaterThan(used * 0.75);
+  expect(cpuMs).toBeLessThan(used * 1.25 + 50);
+  expect(handlers.slice(0, 2).map(({ name }) => name)).toEqual(['spin', 'later']);
+  const [spin, later] = handlers.map((handler) => handler.cpuMs);
+  expect(spin! / later!).toBeGreaterThan(1.8);
+  expect(spin! / later!).toBeLessThan(5);
+  expect(connected).toHaveLength(2);
+  expect(connected[0]!.cpuMs / connected[1]!.cpuMs).toBeGreaterThan(1.8);
+  expect(connected[0]!.cpuMs + connected[1]!.cpuMs).toBeGreaterThan(cpuMs! * 0.8);
+  expect(turns).toBeGreaterThan(10);
+  expect(deliveries).toBeGreaterThanOrEqual(turns);
+  expect(batchSize).toBeCloseTo(deliveries / turns);
+});
+
+test('threads that compete are not charged for waiting: the accounts add up to what the core really used', async (context) => {
+  if (process.platform !== 'linux') return context.skip('what a core used is read in /proc');
+  const own = await startServer({
+    limits: { handlerMs: 2000, spareCores: 0 },
+    apps: { app: { 'main.ts': script } },
+  });
+  const rooms = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const clients: RtmpClient[] = [];
+  for (const room of rooms) clients.push(await connect(`${own.rtmp}/app/${room}`));
+  const details = () => Promise.all(rooms.map((room) => detailsOf(own, `app/${room}`)));
+  const cores = new Set((await details()).map(({ core }) => core));
+  expect(cores.size).toBe(1);
+  const [core] = [...cores];
+  const before = scriptCpuMs(core!);
+  await Promise.all(clients.map((client) => spinFor(client, core!, 2500)));
+  const used = scriptCpuMs(core!) - before;
+  const charged = async () => (await details()).reduce((sum, { cpuMs }) => sum + (cpuMs ?? 0), 0);
+  await eventually('the accounts to be settled', async () => Math.abs((await charged()) / used - 1) < 0.25);
+});
+
+test('a handler that is stopped is charged to whom it belongs, and what a dead script used still counts', async () => {
+  const client = await connect(`${server.rtmp}/app/dies`);
+  await client.callFails('loop');
+  await client.call('cheap');
+  await eventually('the account', async () => (await detailsOf(server, 'app/dies')).cpuMs! > 1000);
+  const { handlers, connected, ends } = await detailsOf(server, 'app/dies');
+  expect(handlers[0]!.name).toBe('loop');
+  expect(connected[0]!.cpuMs).toBeGreaterThan(500);
+  expect(ends).toEqual({ cpu: 1 });
+});
+
+test('the heap is told', async () => {
+  const client = await connect(`${server.rtmp}/app/heap`);
+  const before = (await detailsOf(server, 'app/heap')).heapBytes!;
+  expect(await client.call('hoard')).toBe(1e6);
+  expect((await detailsOf(server, 'app/heap')).heapBytes! - before).toBeGreaterThan(20e6);
+});
+
+test('an instance that does not exist is a 404 that names it', async () => {
+  const answer = await fetch(`${server.http}/api/instances/app/nowhere`);
+  expect(answer.status).toBe(404);
+  expect(await answer.json()).toMatchObject({ message: 'no instance app/nowhere' });
+});
+
+/** A metrics page as series: name with labels, and value. */
+async function metricsOf(of: TestServer): Promise<Map<string, number>> {
+  const answer = await fetch(`${of.http}/metrics`);
+  expect(answer.headers.get('content-type')).toContain('text/plain');
+  const lines = (await answer.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+  );
+}
+
+test('/metrics has the server, its cores and instances, and the ends of scripts by reason', async () => {
+  const own = await startServer({ limits: { handlerMs: 200 }, apps: { app: { 'main.ts': script } } });
+  const client = await connect(`${own.rtmp}/app/room`);
+  await Promise.all(Array.from({ length: 50 }, () => client.call('cheap')));
+  await client.callFails('loop');
+  await client.call('cheap');
+  const series = await metricsOf(own);
+  const labels = '{app="app",instance="room"}';
+  expect(series.get('stagewire_connections')).toBe(1);
+  expect(series.get(`stagewire_instance_clients${labels}`)).toBe(1);
+  expect(series.get(`stagewire_instance_deliveries_total${labels}`)).toBeGreaterThan(50);
+  expect(series.get(`stagewire_instance_turns_total${labels}`)).toBeGreaterThan(2);
+  expect(series.get(`stagewire_instance_cpu_seconds_total${labels}`)).toBeGreaterThan(0.1);
+  expect(series.get(`stagewire_instance_mailbox_deliveries${labels}`)).toBe(0);
+  expect(series.get('stagewire_script_ends_total{app="app",reason="cpu"}')).toBe(1);
+  expect(series.get('stagewire_turn_deliveries_count')).toBeGreaterThan(2);
+  expect(series.get('stagewire_core_deaths_total')).toBe(0);
+  const cores = [...series.keys()].filter((key) => key.startsWith('stagewire_core_isolates'));
+  expect(cores.length).toBeGreaterThan(0);
+  const wrong = [...series.keys()].filter((key) => !/^(stagewire|process)_[a-z_]+(\{|$)/.test(key));
+  expect(wrong).toEqual([]);
+});
+
+test('/metrics is for this machine or the token, as the API is', async () => {
+  const foreign = await fetch(`${server.http}/metrics`, { headers: { Origin: 'http://elsewhere.example' } });
+  expect(foreign.status).toBe(403);
+});
