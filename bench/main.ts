@@ -8,6 +8,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.ts';
+import { benchInstances } from './instances.ts';
 import { benchReload } from './reload.ts';
 import { benchStart } from './start.ts';
 import { printReport, type Report, ratioTo } from './support/figures.ts';
@@ -18,6 +19,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   start: benchStart,
   calls: benchCalls,
   wall: benchWall,
+  instances: benchInstances,
   reload: benchReload,
 };
 

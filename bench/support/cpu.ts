@@ -47,3 +47,13 @@ function numbersIn(folder: string): number[] {
     return [];
   }
 }
+
+/** Memory of a process in MB, its share of what it shares with others; undefined as above. */
+export function memoryMbOf(pid: number): number | undefined {
+  try {
+    const [, kb] = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')) ?? [];
+    return Number(kb) / 1024;
+  } catch {
+    return undefined;
+  }
+}

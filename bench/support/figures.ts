@@ -34,8 +34,8 @@ export function medianSpread(rounds: readonly Spread[]): Spread {
   };
 }
 
-/** `ms`: less is better. `/s`: more is better. */
-export type Unit = 'ms' | '/s';
+/** `ms`, `MB`, `%`: less is better. `/s`: more is better. */
+export type Unit = 'ms' | 'MB' | '%' | '/s';
 
 /** The least that could have been: the same work without what is being measured. */
 export interface Floor extends Spread {
@@ -59,7 +59,7 @@ export interface Report {
 
 /** How many times the floor the figure costs: 1 is as good as it gets. */
 export function ratioTo(figure: Figure, floor: Floor): number {
-  return figure.unit === 'ms' ? figure.p50 / floor.p50 : floor.p50 / figure.p50;
+  return figure.unit === '/s' ? floor.p50 / figure.p50 : figure.p50 / floor.p50;
 }
 
 /** Lowest and highest of several rounds, for judging how noisy the machine was. */
@@ -70,7 +70,7 @@ export function rangeOf(values: readonly number[], unit: Unit): string {
 export function format(value: number | undefined, unit: Unit): string {
   if (value === undefined || Number.isNaN(value)) return '';
   if (unit === '/s') return `${Math.round(value).toLocaleString('en-US')} /s`;
-  return `${value.toFixed(value < 10 ? 3 : 1)} ms`;
+  return `${value.toFixed(value < 10 ? 3 : 1)} ${unit}`;
 }
 
 const COLUMNS = [44, 14, 12, 12, 8] as const;
@@ -113,8 +113,8 @@ function describeTarget({ unit, target, ...measured }: Figure): string {
     const wanted = target[key];
     if (wanted === undefined) return [];
     const value = measured[key] ?? Number.NaN;
-    const isMet = unit === 'ms' ? value <= wanted : value >= wanted;
-    const asked = `${unit === 'ms' ? '<=' : '>='} ${wanted.toLocaleString('en-US')} ${unit}`;
+    const isMet = unit === '/s' ? value >= wanted : value <= wanted;
+    const asked = `${unit === '/s' ? '>=' : '<='} ${wanted.toLocaleString('en-US')} ${unit}`;
     return [`${key} ${asked} ${isMet ? 'met' : 'MISSED'}`];
   });
   return parts.join(', ');

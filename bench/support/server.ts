@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Limits } from '../../host/base/limits.ts';
 import { lineOf, startNode, stopChild } from './children.ts';
 import { childrenOf } from './cpu.ts';
 
@@ -26,10 +27,13 @@ export function profileInto(folder: string): void {
   profileFolder = folder;
 }
 
-export async function startServer(apps: string): Promise<StagewireServer> {
+export async function startServer(apps: string, limits: Partial<Limits> = {}): Promise<StagewireServer> {
   const data = join(apps, '..', 'data');
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const config = join(apps, '..', 'stagewire.json');
+  writeFileSync(config, JSON.stringify({ limits }));
   const options = ['--rtmp', '0', '--http', '0', '--apps', apps, '--data', data, '--log', 'json'];
+  options.push('--config', config);
   const startedAt = performance.now();
   const child = startNode([...profiling, join(root, 'host/main.ts'), ...options], { cwd: root });
   const [, port] = await lineOf(child, /^stagewire ready rtmp:\/\/[^ ]*:(\d+) /);

@@ -19,7 +19,8 @@ export interface CorePoolOptions {
 export type Company = 'shared' | 'fresh' | 'app' | 'alone';
 
 /** Cores start in the background, but not while those who lost theirs start again. */
-const REFILL_AFTER_MS = 250;
+const REFILL_AFTER_MS = 100;
+const MAX_REFILL_MS = 30_000;
 
 /** The core processes: who lives where, and the warm ones that stand by. */
 export class CorePool {
@@ -29,6 +30,8 @@ export class CorePool {
   readonly #cores = new Set<CoreProcess>();
   #heartbeat: NodeJS.Timeout | undefined;
   #refill: NodeJS.Timeout | undefined;
+  /** Spares in a row that did not come up. */
+  #failures = 0;
   #isClosed = false;
   /** Cores that ended by themselves or were killed for cause. */
   deaths = 0;
@@ -132,16 +135,22 @@ export class CorePool {
   }
 
   #scheduleRefill(): void {
-    if (this.#isClosed) return;
-    clearTimeout(this.#refill);
+    if (this.#isClosed || this.#refill) return;
+    const delayMs = Math.min(REFILL_AFTER_MS * 2 ** this.#failures, MAX_REFILL_MS);
     this.#refill = setTimeout(() => {
-      if (this.#spares >= this.#options.limits.spareCores) return;
+      this.#refill = undefined;
+      if (this.#isClosed || this.#spares >= this.#options.limits.spareCores) return;
       // One after the other: whoever needs the processors now comes first.
       void this.#start().ready.then(
-        () => this.#scheduleRefill(),
-        () => {}, // its end has been logged, and schedules the next
+        () => {
+          this.#failures = 0;
+          this.#scheduleRefill();
+        },
+        () => {
+          this.#failures++; // its end has been logged, and schedules the next
+        },
       );
-    }, REFILL_AFTER_MS);
+    }, delayMs);
   }
 }
 

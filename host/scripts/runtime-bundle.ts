@@ -9,6 +9,9 @@ export async function bundleRuntime(): Promise<string> {
     write: false,
     format: 'cjs',
     platform: 'neutral',
+    // Every isolate keeps a copy of the source.
+    minifyWhitespace: true,
+    minifySyntax: true,
     target: 'esnext',
     banner: { js: '(function () { "use strict"; const module = { exports: {} };' },
     footer: { js: 'return module.exports.boot; })()' },
