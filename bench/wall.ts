@@ -110,6 +110,8 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
         amfValues: limits.amfValues,
         maxTimers: 0,
         maxOutstandingInvokes: 0,
+        maxFetches: 0,
+        maxFetchBytes: 0,
         yieldAfterMs: 50,
       },
     },
@@ -123,6 +125,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
       onError: (message) => {
         throw new Error(message);
       },
+      onDispose: () => {},
       onEnd: ({ message }) => {
         throw new Error(message);
       },

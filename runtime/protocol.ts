@@ -35,6 +35,13 @@ export interface StreamRequest {
   mode: string;
 }
 
+/** One header of an HTTP message: name and value. */
+export type HttpHeader = [name: string, value: string];
+
+/** What becomes of a redirect: the host follows it, it is a failure, or the script gets the redirect itself. */
+export type RedirectMode = 'follow' | 'error' | 'manual';
+export const REDIRECT_MODES: readonly RedirectMode[] = ['follow', 'error', 'manual'];
+
 /** Host to isolate. `client`, `call` and `request` are numbers that mean nothing outside this instance. */
 export type Delivery =
   | { kind: 'start' }
@@ -49,6 +56,17 @@ export type Delivery =
   | { kind: 'unpublish'; client: number; stream: StreamRequest }
   | { kind: 'authorize'; request: number; action: 'publish' | 'play'; client: number; stream: StreamRequest }
   | { kind: 'status'; info: ScriptErrorInfo }
+  | {
+      kind: 'fetched';
+      request: number;
+      status: number;
+      statusText: string;
+      url: string;
+      isRedirected: boolean;
+      headers: HttpHeader[];
+      body: Uint8Array;
+    }
+  | { kind: 'unfetched'; request: number; code: string; message: string }
   | { kind: 'wake' };
 
 /** The info object of `application.onStatus` after a script error, with the author's own positions. */
@@ -74,6 +92,17 @@ export type Command =
   | { kind: 'invoke'; client: number; request: number; method: string; args: Uint8Array }
   | { kind: 'broadcast'; method: string; args: Uint8Array }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
+  /** `timeoutMs` 0: as long as the host allows. Answered once, by `fetched` or `unfetched`. */
+  | {
+      kind: 'fetch';
+      request: number;
+      url: string;
+      method: string;
+      headers: HttpHeader[];
+      body: Uint8Array;
+      redirect: RedirectMode;
+      timeoutMs: number;
+    }
   | { kind: 'log'; level: LogLevel; text: string }
   | { kind: 'script-error'; where: string; message: string; stack: string }
   | { kind: 'wake-at'; atMs: number }
@@ -93,6 +122,8 @@ export interface BootOptions {
   amfValues: number;
   maxTimers: number;
   maxOutstandingInvokes: number;
+  maxFetches: number;
+  maxFetchBytes: number;
   /** After this long the entry ends early, so that each event has the rest of the time limit to itself. */
   yieldAfterMs: number;
 }
@@ -123,6 +154,8 @@ const DeliveryKind = {
   authorize: 11,
   wake: 12,
   status: 13,
+  fetched: 14,
+  unfetched: 15,
 } as const;
 
 const CommandKind = {
@@ -142,6 +175,7 @@ const CommandKind = {
   'wake-at': 14,
   missing: 15,
   charge: 16,
+  fetch: 17,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -195,6 +229,20 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       out.u32(delivery.client);
       streamRequest(out, delivery.stream);
       break;
+    case 'fetched':
+      out.u32(delivery.request);
+      out.u16(delivery.status);
+      text(out, delivery.statusText);
+      text(out, delivery.url);
+      out.u8(delivery.isRedirected ? 1 : 0);
+      httpHeaders(out, delivery.headers);
+      blob(out, delivery.body);
+      break;
+    case 'unfetched':
+      out.u32(delivery.request);
+      text(out, delivery.code);
+      text(out, delivery.message);
+      break;
   }
   close(out, start);
 }
@@ -245,6 +293,24 @@ export function decodeDelivery(reader: ByteReader): Delivery {
         info: { description, filename, lineno: record.u32(), linebuf: readText(record) },
       };
     }
+    case DeliveryKind.fetched:
+      return {
+        kind: 'fetched',
+        request: record.u32(),
+        status: record.u16(),
+        statusText: readText(record),
+        url: readText(record),
+        isRedirected: record.u8() === 1,
+        headers: readHttpHeaders(record),
+        body: readBlob(record),
+      };
+    case DeliveryKind.unfetched:
+      return {
+        kind: 'unfetched',
+        request: record.u32(),
+        code: readText(record),
+        message: readText(record),
+      };
     case DeliveryKind.wake:
       return { kind: 'wake' };
     default:
@@ -299,6 +365,15 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.request);
       out.u8(cmd.isAllowed ? 1 : 0);
       text(out, cmd.description);
+      break;
+    case 'fetch':
+      out.u32(cmd.request);
+      text(out, cmd.url);
+      text(out, cmd.method);
+      httpHeaders(out, cmd.headers);
+      blob(out, cmd.body);
+      out.u8(REDIRECT_MODES.indexOf(cmd.redirect));
+      out.f64(cmd.timeoutMs);
       break;
     case 'log':
       out.u8(LOG_LEVELS.indexOf(cmd.level));
@@ -360,6 +435,17 @@ export function decodeCommand(reader: ByteReader): Command {
         request: record.u32(),
         isAllowed: record.u8() === 1,
         description: readText(record),
+      };
+    case CommandKind.fetch:
+      return {
+        kind: 'fetch',
+        request: record.u32(),
+        url: readText(record),
+        method: readText(record),
+        headers: readHttpHeaders(record),
+        body: readBlob(record),
+        redirect: REDIRECT_MODES[record.u8()] ?? 'error',
+        timeoutMs: record.f64(),
       };
     case CommandKind.log:
       return { kind: 'log', level: LOG_LEVELS[record.u8()] ?? 'info', text: readText(record) };
@@ -459,6 +545,21 @@ function streamRequest(out: ByteWriter, stream: StreamRequest): void {
 
 function readStreamRequest(record: ByteReader): StreamRequest {
   return { name: readText(record), query: readText(record), mode: readText(record) };
+}
+
+function httpHeaders(out: ByteWriter, headers: readonly HttpHeader[]): void {
+  out.u32(headers.length);
+  for (let i = 0; i < headers.length; i++) {
+    text(out, headers[i]![0]);
+    text(out, headers[i]![1]);
+  }
+}
+
+function readHttpHeaders(record: ByteReader): HttpHeader[] {
+  const headers: HttpHeader[] = [];
+  const count = record.u32();
+  for (let i = 0; i < count; i++) headers[i] = [readText(record), readText(record)];
+  return headers;
 }
 
 function unknownKind(what: string, kind: number): StagewireError {

@@ -5,7 +5,12 @@ import { z } from 'zod';
 import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
+import { isFetchHost } from '../web/fetch-hosts.ts';
 import { isGone } from './app.ts';
+
+const HOST_EXPECTED =
+  'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
+const MAX_FETCH_HOSTS = 1000;
 
 /** `app.json`: what an application says of itself. */
 const appFile = z.strictObject({
@@ -13,12 +18,23 @@ const appFile = z.strictObject({
   try: z.string({ error: 'a stream name' }).min(1, { error: 'a stream name' }).max(200).optional(),
   /** Limits of its scripts and instances that differ from the server's. */
   limits: appLimitsSchema.optional(),
+  /** Where its scripts may fetch from. */
+  fetch: z
+    .strictObject({
+      hosts: z
+        .array(z.string({ error: HOST_EXPECTED }).refine(isFetchHost, { error: HOST_EXPECTED }), {
+          error: 'a list of hosts',
+        })
+        .max(MAX_FETCH_HOSTS, { error: `at most ${MAX_FETCH_HOSTS} hosts` }),
+    })
+    .optional(),
 });
 
 /** What applies to one application: the server's limits where `app.json` does not differ. */
 export interface AppSettings {
   readonly try?: string | undefined;
   readonly limits: Limits;
+  readonly fetch?: { readonly hosts: readonly string[] } | undefined;
 }
 
 /**

@@ -412,6 +412,8 @@ export class Clients implements SeatHost {
 const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
   'reply',
   'unanswered',
+  'fetched',
+  'unfetched',
   'status',
   'wake',
   'start',

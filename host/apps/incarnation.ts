@@ -8,6 +8,8 @@ import { CoreDeathError } from '../scripts/core-process.ts';
 import { END_CODES, END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
+import { FetchHosts } from '../web/fetch-hosts.ts';
+import { Fetcher } from '../web/fetcher.ts';
 import type { AppSettings } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { LogBudget } from './log-budget.ts';
@@ -34,7 +36,7 @@ export interface Ledger {
 /** A command about clients, streams or calls: those about the script itself end here. */
 export type ClientCommand = Exclude<
   Command,
-  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' | 'charge' }
+  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' | 'charge' | 'fetch' }
 >;
 
 export interface IncarnationListener {
@@ -62,6 +64,7 @@ export class Incarnation {
   readonly #host: InstanceHost;
   readonly #listener: IncarnationListener;
   readonly #logBudget: LogBudget;
+  readonly #fetcher: Fetcher;
   /** While it starts: hears why it cannot, or an empty text. */
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
@@ -76,6 +79,12 @@ export class Incarnation {
     this.#listener = listener;
     this.log = host.log.child({ instance: name, build: build.id });
     this.#logBudget = new LogBudget(this.settings.limits.logBytesPerSecond, host.clock);
+    this.#fetcher = new Fetcher({
+      hosts: new FetchHosts(this.settings.fetch?.hosts ?? []),
+      limits: this.settings.limits,
+      clock: host.clock,
+      onOutcome: (outcome) => this.script.post(outcome),
+    });
     this.script = new Script(scriptSpec(name, build, host), host.clock, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
@@ -83,6 +92,7 @@ export class Incarnation {
         listener.onTurnEnd();
       },
       onError: (message, stack) => this.#reportError('promise', message, stack),
+      onDispose: () => this.#fetcher.close(),
       onEnd: (end) => this.#ended(end),
     });
   }
@@ -158,6 +168,8 @@ export class Incarnation {
           return this.#onStopped?.(command.isVetoed);
         case 'charge':
           return this.#listener.onCharge(command.client, command.handler, command.ms);
+        case 'fetch':
+          return this.#fetcher.start(command);
         case 'wake-at':
           return; // the script's own
         default:
@@ -256,6 +268,8 @@ function scriptSpec(
       amfValues: limits.amfValues,
       maxTimers: limits.timers,
       maxOutstandingInvokes: limits.outstandingCalls,
+      maxFetches: limits.fetches,
+      maxFetchBytes: limits.fetchBytes,
       // A whole number: isolated-vm refuses other time limits.
       yieldAfterMs: Math.min(50, Math.floor(limits.handlerMs / 4)),
     },
@@ -288,4 +302,6 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   wake: 'a timer',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',
+  fetched: 'what follows a fetch',
+  unfetched: 'what follows a fetch',
 };

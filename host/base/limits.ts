@@ -32,6 +32,12 @@ const scriptLimits = {
   outstandingCalls: whole(1, 1_000_000, 10_000),
   /** What `trace` and `console` may print; the rest is dropped and counted. Default 64 KiB a second. */
   logBytesPerSecond: whole(KiB, 64 * MiB, 64 * KiB),
+  /** Calls of `fetch` under way at one time; beyond it they reject at once. Default 32. */
+  fetches: whole(0, 1000, 32),
+  /** The body that `fetch` sends, and the decoded body that it brings. Default 1 MiB. */
+  fetchBytes: whole(KiB, 4 * MiB, MiB),
+  /** How long `fetch` may take from the call to the last byte, redirects included. Default 10000. */
+  fetchMs: whole(100, 10 * minute, 10_000),
 };
 
 /** One instance and its clients. `app.json` may say otherwise for its application. */

@@ -80,6 +80,8 @@ async function prime(code: RuntimeCode): Promise<void> {
     amfValues: 1,
     maxTimers: 0,
     maxOutstandingInvokes: 0,
+    maxFetches: 0,
+    maxFetchBytes: 0,
     yieldAfterMs: 10,
   };
   const request: BootFrame = {

@@ -65,6 +65,8 @@ export interface ScriptListener {
   onTurnEnd(deliveries: number): void;
   /** A rejection that no handler claimed: the script goes on. */
   onError(message: string, stack: string): void;
+  /** Called once, before `onEnd`, and when it is disposed of: nothing is posted any more. */
+  onDispose(): void;
   onEnd(end: ScriptEnd): void;
 }
 
@@ -213,6 +215,7 @@ export class Script {
     this.#clock.clearTimer(this.#alarm);
     this.#clock.clearTimer(this.#pause);
     this.#home?.core.dispose(this.#home.isolate);
+    this.#listener.onDispose();
   }
 
   /** At the end of this round of the event loop, so that what many sockets brought makes one turn. */

@@ -41,6 +41,20 @@ const deliveries: Delivery[] = [
   { kind: 'authorize', request: 6, action: 'publish', client: 7, stream },
   { kind: 'authorize', request: 6, action: 'play', client: 7, stream },
   { kind: 'status', info: { description: 'no', filename: 'main.ts', lineno: 12, linebuf: '\tfail();' } },
+  {
+    kind: 'fetched',
+    request: 8,
+    status: 200,
+    statusText: 'OK',
+    url: 'https://a/\u00fc',
+    isRedirected: true,
+    headers: [
+      ['set-cookie', 'a=1'],
+      ['set-cookie', 'b=2'],
+    ],
+    body: bytes,
+  },
+  { kind: 'unfetched', request: big, code: 'E_FETCH_DENIED', message: 'no' },
 ];
 
 const commands: Command[] = [
@@ -56,6 +70,26 @@ const commands: Command[] = [
   { kind: 'invoke', client: 7, request: 0, method: 'm\u00fc', args: bytes },
   { kind: 'broadcast', method: 'm', args: new Uint8Array(0) },
   { kind: 'verdict', request: 8, isAllowed: true, description: '' },
+  {
+    kind: 'fetch',
+    request: 9,
+    url: 'https://a/',
+    method: 'POST',
+    headers: [['content-type', 'text/plain']],
+    body: bytes,
+    redirect: 'manual',
+    timeoutMs: 1.5,
+  },
+  {
+    kind: 'fetch',
+    request: 10,
+    url: '',
+    method: '',
+    headers: [],
+    body: new Uint8Array(0),
+    redirect: 'follow',
+    timeoutMs: 0,
+  },
   { kind: 'log', level: 'warn', text: 'line\nline' },
   { kind: 'script-error', where: 'application.onConnect', message: 'no', stack: 'at x' },
   { kind: 'wake-at', atMs: 1.7e12 + 0.5 },
@@ -111,6 +145,15 @@ test('a field cannot reach into the next record', () => {
   expect(() => decodeCommand(new ByteReader(lying))).toThrow(
     expect.objectContaining({ code: 'E_TRUNCATED' }),
   );
+});
+
+test('a redirect mode that nobody knows is the strictest', () => {
+  const writer = new ByteWriter();
+  const fetch = { request: 1, url: 'u', method: 'GET', headers: [], body: new Uint8Array(0), timeoutMs: 0 };
+  encodeCommand(writer, { kind: 'fetch', ...fetch, redirect: 'follow' });
+  const lying = writer.copy();
+  lying[lying.length - 9] = 7; // before the eight bytes of timeoutMs
+  expect(decodeCommand(new ByteReader(lying))).toMatchObject({ redirect: 'error' });
 });
 
 for (const { what, decode } of [

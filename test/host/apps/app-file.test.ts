@@ -28,12 +28,18 @@ test('app.json overrides limits of the server, and only those it names', async (
   });
 });
 
+test('app.json lists the hosts that its scripts may fetch from', async () => {
+  const hosts = ['api.example.com', '*.example.org:8443', '127.0.0.1:9000', '[::1]'];
+  await writeFile(join(folder, 'app.json'), JSON.stringify({ fetch: { hosts } }));
+  expect(await readAppSettings(folder, defaultLimits)).toEqual({ fetch: { hosts }, limits: defaultLimits });
+});
+
 const wrong = [
   { text: '{', says: 'app.json is not JSON' },
   { text: '[]', says: 'the content is [], expected a JSON object' },
   { text: '{ "try": 7 }', says: 'try is 7, expected a stream name' },
   { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
-  { text: '{ "colour": "x" }', says: 'unknown option "colour": known are try, limits' },
+  { text: '{ "colour": "x" }', says: 'unknown option "colour": known are try, limits, fetch' },
   {
     text: '{ "limits": { "handlrMs": 5 } }',
     says: 'unknown option "limits.handlrMs": did you mean limits.handlerMs?',
@@ -47,10 +53,23 @@ const wrong = [
     says: 'limits.heapMb is 1, expected a whole number from 8 to 4096',
   },
   { text: '{ "limits": { "connections": 5 } }', says: 'unknown option "limits.connections"' },
+  { text: '{ "fetch": [] }', says: 'fetch is [], expected a JSON object' },
+  { text: '{ "fetch": {} }', says: 'fetch.hosts is undefined, expected a list of hosts' },
+  {
+    text: '{ "fetch": { "hosts": [], "host": [] } }',
+    says: 'unknown option "fetch.host": did you mean fetch.hosts?',
+  },
+  { text: '{ "fetch": { "hosts": "a" } }', says: 'fetch.hosts is "a", expected a list of hosts' },
+  { text: '{ "fetch": { "hosts": ["a", 7] } }', says: 'fetch.hosts.1 is 7, expected a host such as' },
+  { text: '{ "fetch": { "hosts": ["*"] } }', says: 'fetch.hosts.0 is "*", expected a host such as' },
+  {
+    text: JSON.stringify({ fetch: { hosts: new Array(1001).fill('a') } }),
+    says: 'expected at most 1000 hosts',
+  },
   { text: '{ "limits": 5 }', says: 'limits is 5, expected a JSON object' },
 ];
 for (const { text, says } of wrong) {
-  test(`${text} is an error that says "${says}"`, async () => {
+  test(`${text.slice(0, 60)} is an error that says "${says}"`, async () => {
     await writeFile(join(folder, 'app.json'), text);
     const error = await readAppSettings(folder, defaultLimits).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'E_APP_FILE', blame: 'app', message: expect.stringContaining(says) });
