@@ -3,7 +3,7 @@
  * applications folder (`sample-apps/tsconfig.json` shows how) and the editor knows it all.
  *
  * A script runs in a V8 heap of its own, one per instance, one handler at a time. There is no file system, no
- * network and no Node; time stands still within one handler. Sources: Server-Side ActionScript Language Reference
+ * network but `fetch`, and no Node; time stands still within one handler. Sources: Server-Side ActionScript Language Reference
  * (FCS MX to FMS 4.5); what is new in Stagewire says so.
  */
 
@@ -170,3 +170,67 @@ declare const crypto: {
   getRandomValues<T extends ArrayBufferView>(view: T): T;
   randomUUID(): string;
 };
+
+/** New in Stagewire. What a request is like, beside its address. */
+interface FetchOptions {
+  /** Default `GET`. */
+  method?: string;
+  /** How the message is framed (`host`, `content-length`, `connection` ...) is the server's business. */
+  headers?: Record<string, string | number> | readonly (readonly [string, string | number])[] | FetchHeaders;
+  /** Text is sent as UTF-8, and as `text/plain` unless `headers` has a `content-type`. */
+  body?: string | ArrayBuffer | ArrayBufferView | null;
+  /** `follow`, the default: five at the most, each checked anew. `error` rejects, `manual` answers with the redirect. */
+  redirect?: 'follow' | 'error' | 'manual';
+  /** Until the last byte of the answer; `limits.fetchMs` holds as well. */
+  timeoutMs?: number;
+}
+
+/** The headers of an answer. Names are lower case; what came several times is joined by commas. */
+interface FetchHeaders extends Iterable<[string, string]> {
+  /** Null when there is none. */
+  get(name: string): string | null;
+  has(name: string): boolean;
+  /** The cookies one by one: commas cannot join them. */
+  getSetCookie(): string[];
+  forEach(callback: (value: string, name: string, headers: FetchHeaders) => void, self?: unknown): void;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<string>;
+  entries(): IterableIterator<[string, string]>;
+}
+
+/** An answer that is complete. Its body can be read once: another time rejects. */
+interface FetchResponse {
+  /** Whether `status` is from 200 to 299. */
+  readonly ok: boolean;
+  readonly status: number;
+  readonly statusText: string;
+  /** After redirects, without what followed `#`. */
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly headers: FetchHeaders;
+  readonly bodyUsed: boolean;
+  text(): Promise<string>;
+  json<T = any>(): Promise<T>;
+  bytes(): Promise<Uint8Array>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/**
+ * What `fetch` rejects with when there is no answer. `code` is `E_FETCH_DENIED` (the host is not in `fetch.hosts` of
+ * `app.json`, or leads inside), `E_FETCH_INVALID`, `E_FETCH_TIMEOUT`, `E_FETCH_TOO_LARGE`, `E_FETCH_TOO_MANY` or
+ * `E_FETCH_FAILED`; the message says what to do.
+ */
+interface FetchError extends TypeError {
+  readonly name: 'FetchError';
+  readonly code: string;
+}
+
+/**
+ * New in Stagewire. Requests over HTTP and HTTPS, to the hosts that `app.json` lists. Resolves with the complete
+ * answer, whatever its status; rejects with a `FetchError` when there is none, and with a `TypeError` for arguments
+ * that are none.
+ */
+declare function fetch(
+  url: string | { readonly href: string },
+  options?: FetchOptions,
+): Promise<FetchResponse>;

@@ -15,6 +15,7 @@ import {
   startAccounts,
   startEvents,
 } from './events.ts';
+import { Fetches } from './fetch.ts';
 import { Outbox } from './outbox.ts';
 import { Bytes, setBytes } from './primordials.ts';
 import { installPromise, StagePromise, takeTouched } from './promise.ts';
@@ -53,8 +54,9 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
   const app = new ApplicationSide(outbox, options);
   const invocations = new Invocations(outbox, options.maxOutstandingInvokes);
   const timers = new Timers(outbox, options.maxTimers);
+  const fetches = new Fetches(outbox, options.maxFetches, options.maxFetchBytes);
   startInvocations(invocations);
-  installGlobals(globalThis, app, timers, outbox, header);
+  installGlobals(globalThis, app, timers, fetches, outbox, header);
 
   const handle = (delivery: Delivery, mustYield: () => boolean): void => {
     switch (delivery.kind) {
@@ -67,6 +69,10 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
         return invocations.settle(delivery.request, delivery.isOk, decodeArguments(delivery.command).args[0]);
       case 'unanswered':
         return invocations.fail(delivery.request, delivery.description);
+      case 'fetched':
+        return fetches.settle(delivery);
+      case 'unfetched':
+        return fetches.fail(delivery.request, delivery.code, delivery.message);
       case 'connect':
         return app.connect(delivery.client, delivery.info, decodeArguments(delivery.command).args);
       case 'reattach': {
@@ -164,6 +170,7 @@ function installGlobals(
   global: typeof globalThis,
   app: ApplicationSide,
   timers: Timers,
+  fetches: Fetches,
   outbox: Outbox,
   header: Int32Array,
 ): void {
@@ -173,6 +180,7 @@ function installGlobals(
   installClient(global);
   installStream(global);
   timers.install(global);
+  fetches.install(global);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')

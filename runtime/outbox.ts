@@ -34,7 +34,8 @@ export class Outbox {
       this.#dropped++;
       return;
     }
-    const isReserved = isPrinted || kind === 'invoke' || kind === 'broadcast' || kind === 'charge';
+    const isReserved =
+      isPrinted || kind === 'invoke' || kind === 'broadcast' || kind === 'fetch' || kind === 'charge';
     if (this.#write(command, isReserved ? RESERVE_BYTES : 0)) return;
     if (kind === 'charge') return; // the account is a little short
     if (!isPrinted) throw new RangeError(`one turn may send ${this.#most} bytes, and this one sent more`);

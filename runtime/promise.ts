@@ -86,6 +86,11 @@ export function takeTouched(): boolean {
   return was;
 }
 
+/** What is done now settles a promise: its continuations run before the next event, and belong to this one. */
+export function touch(): void {
+  isTouched = true;
+}
+
 /** Hands over what `value` settles to, at once when it is no promise. */
 export function whenSettled(
   value: unknown,

@@ -119,7 +119,7 @@ const server = useServer({
       'main.ts': `
         application.onConnect = () => true;
         const missing = ['WebAssembly', 'Atomics', 'SharedArrayBuffer', 'WeakRef', 'FinalizationRegistry',
-          'process', 'require', 'Buffer', 'global', 'fetch', 'XMLHttpRequest', '_ivm', 'ivm'];
+          'process', 'require', 'Buffer', 'global', 'XMLHttpRequest', '_ivm', 'ivm'];
         Object.assign(Client.prototype, {
           missing() { return missing.filter((name) => name in globalThis || typeof globalThis[name] !== 'undefined'); },
           moment() {

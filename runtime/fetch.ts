@@ -1,0 +1,325 @@
+import { ByteWriter } from '../wire/bytes.ts';
+import { decodeUtf8 } from '../wire/utf8.ts';
+import { hide } from './clock.ts';
+import type { Outbox } from './outbox.ts';
+import { Bytes, setBytes } from './primordials.ts';
+import { StagePromise, touch } from './promise.ts';
+import { type Delivery, type HttpHeader, REDIRECT_MODES, type RedirectMode } from './protocol.ts';
+
+// As they were before scripts could patch them.
+const { apply } = Reflect;
+const { create, keys } = Object;
+const { parse } = JSON;
+const { isArray } = Array;
+const { isView } = ArrayBuffer;
+const Memory = ArrayBuffer;
+const text = String;
+const { toLowerCase, indexOf, slice } = String.prototype;
+const { sort } = Array.prototype;
+
+/** What `fetch` rejects with. As the standard has it, a TypeError: with a code of Stagewire's. */
+export class FetchError extends TypeError {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    hide(this, 'name', 'FetchError');
+    this.code = code;
+  }
+}
+
+interface Pending {
+  resolve(response: Response): void;
+  reject(error: FetchError): void;
+  /** Knows the line of the script that called. */
+  site: Error;
+}
+
+type Fetched = Extract<Delivery, { kind: 'fetched' }>;
+
+/** `fetch`: requests that the host makes for the script, and who waits for them. */
+export class Fetches {
+  readonly #outbox: Outbox;
+  readonly #max: number;
+  readonly #maxBytes: number;
+  readonly #pending: Record<number, Pending> = create(null);
+  #count = 0;
+  #nextRequest = 1;
+
+  constructor(outbox: Outbox, max: number, maxBytes: number) {
+    this.#outbox = outbox;
+    this.#max = max;
+    this.#maxBytes = maxBytes;
+  }
+
+  install(global: typeof globalThis): void {
+    hide(global, 'fetch', (url: unknown, init?: unknown) => this.#fetch(url, init));
+  }
+
+  /** The answer arrived. Its body is a view: what is kept of it is copied. */
+  settle(answer: Fetched): void {
+    const pending = this.#take(answer.request);
+    if (!pending) return;
+    touch();
+    pending.resolve(new Response(answer));
+  }
+
+  /** There will be no answer, and `message` says why. */
+  fail(request: number, code: string, message: string): void {
+    const pending = this.#take(request);
+    if (!pending) return;
+    touch();
+    const error = new FetchError(code, message);
+    // Made here, it would not know the author's line.
+    const stack = text(pending.site.stack);
+    hide(
+      error,
+      'stack',
+      `FetchError: ${message}\n${apply(slice, stack, [apply(indexOf, stack, ['\n']) + 1])}`,
+    );
+    pending.reject(error);
+  }
+
+  #fetch(input: unknown, init: unknown): Promise<Response> {
+    return new StagePromise((resolve, reject) => {
+      const url = urlOf(input);
+      const options = optionsOf(init);
+      if (this.#count >= this.#max) {
+        const message = `fetch: ${this.#max} are under way, and that is the limit (limits.fetches)`;
+        return reject(new FetchError('E_FETCH_TOO_MANY', message));
+      }
+      const { length } = options.body;
+      if (length > this.#maxBytes) {
+        const message = `fetch: the body has ${length} bytes, more than the ${this.#maxBytes} of limits.fetchBytes`;
+        return reject(new FetchError('E_FETCH_TOO_LARGE', message));
+      }
+      const request = this.#nextRequest++;
+      this.#outbox.send({ kind: 'fetch', request, url, ...options });
+      this.#pending[request] = { resolve, reject, site: new Error() };
+      this.#count++;
+    });
+  }
+
+  #take(request: number): Pending | undefined {
+    const pending = this.#pending[request];
+    if (!pending) return undefined;
+    delete this.#pending[request];
+    this.#count--;
+    return pending;
+  }
+}
+
+/** Headers of an answer, by lower-case name; what came several times is joined, as the standard does. */
+class Headers {
+  readonly #values: Record<string, string> = create(null);
+  readonly #names: string[] = [];
+  readonly #cookies: string[] = [];
+
+  constructor(headers: readonly HttpHeader[]) {
+    for (let i = 0; i < headers.length; i++) {
+      const name = headers[i]![0];
+      const value = headers[i]![1];
+      const before = this.#values[name];
+      if (before === undefined) this.#names[this.#names.length] = name;
+      this.#values[name] = before === undefined ? value : `${before}, ${value}`;
+      if (name === 'set-cookie') this.#cookies[this.#cookies.length] = value;
+    }
+    apply(sort, this.#names, []);
+  }
+
+  get(name: string): string | null {
+    return this.#values[apply(toLowerCase, text(name), [])] ?? null;
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== null;
+  }
+
+  getSetCookie(): string[] {
+    return [...this.#cookies];
+  }
+
+  forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void {
+    if (typeof callback !== 'function')
+      throw new TypeError(`headers.forEach: expected a function, got ${typeof callback}`);
+    for (let i = 0; i < this.#names.length; i++) {
+      const name = this.#names[i]!;
+      apply(callback, self, [this.#values[name]!, name, this]);
+    }
+  }
+
+  *keys(): Generator<string> {
+    for (let i = 0; i < this.#names.length; i++) yield this.#names[i]!;
+  }
+
+  *values(): Generator<string> {
+    for (let i = 0; i < this.#names.length; i++) yield this.#values[this.#names[i]!]!;
+  }
+
+  *entries(): Generator<[string, string]> {
+    for (let i = 0; i < this.#names.length; i++) {
+      const name = this.#names[i]!;
+      yield [name, this.#values[name]!];
+    }
+  }
+
+  [Symbol.iterator](): Generator<[string, string]> {
+    return this.entries();
+  }
+}
+
+/** What `fetch` resolves with: an answer that is complete. */
+class Response {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly statusText: string;
+  /** The last one, after redirects. */
+  readonly url: string;
+  readonly redirected: boolean;
+  readonly headers: Headers;
+  #body: Uint8Array | undefined;
+
+  constructor({ status, statusText, url, isRedirected, headers, body }: Fetched) {
+    this.ok = status >= 200 && status < 300;
+    this.status = status;
+    this.statusText = statusText;
+    this.url = url;
+    this.redirected = isRedirected;
+    this.headers = new Headers(headers);
+    this.#body = new Bytes(new Memory(body.length));
+    setBytes(this.#body, body, 0);
+  }
+
+  get bodyUsed(): boolean {
+    return this.#body === undefined;
+  }
+
+  text(): Promise<string> {
+    return this.#read('text', decode);
+  }
+
+  json(): Promise<unknown> {
+    return this.#read('json', (body) => parse(decode(body)));
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#read('bytes', (body) => body);
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#read('arrayBuffer', (body) => body.buffer as ArrayBuffer);
+  }
+
+  #read<T>(member: string, take: (body: Uint8Array) => T): Promise<T> {
+    return new StagePromise((resolve) => {
+      const body = this.#body;
+      if (!body) throw new TypeError(`response.${member}: the body was read before, and can be read once`);
+      this.#body = undefined;
+      resolve(take(body));
+    });
+  }
+}
+
+/** UTF-8 as the standard decodes bodies: without the byte order mark. */
+function decode(body: Uint8Array): string {
+  const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  return decodeUtf8(body, hasMark ? 3 : 0, body.length);
+}
+
+function urlOf(input: unknown): string {
+  if (typeof input === 'string') return input;
+  const href = typeof input === 'object' && input !== null ? (input as { href?: unknown }).href : undefined;
+  if (typeof href === 'string') return href; // a URL class that the application brought along
+  throw new TypeError(`fetch: expected a URL as text, got ${show(input)}`);
+}
+
+interface Options {
+  method: string;
+  headers: HttpHeader[];
+  body: Uint8Array;
+  redirect: RedirectMode;
+  timeoutMs: number;
+}
+
+function optionsOf(init: unknown): Options {
+  if (init !== undefined && init !== null && typeof init !== 'object')
+    throw new TypeError(`fetch: expected an object with options, got ${show(init)}`);
+  const {
+    method = 'GET',
+    headers,
+    body,
+    redirect = 'follow',
+    timeoutMs,
+  } = (init ?? {}) as Record<string, unknown>;
+  if (typeof method !== 'string') throw new TypeError(`fetch: method: expected text, got ${show(method)}`);
+  let mode: RedirectMode | undefined;
+  for (let i = 0; i < REDIRECT_MODES.length; i++) {
+    if (REDIRECT_MODES[i] === redirect) mode = REDIRECT_MODES[i];
+  }
+  if (!mode)
+    throw new TypeError(`fetch: redirect: expected "follow", "error" or "manual", got ${show(redirect)}`);
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0))
+    throw new TypeError(`fetch: timeoutMs: expected a number above 0, got ${show(timeoutMs)}`);
+  const list = headersOf(headers);
+  if (typeof body === 'string') addContentType(list);
+  return { method, headers: list, body: bodyOf(body), redirect: mode, timeoutMs: timeoutMs ?? 0 };
+}
+
+function addContentType(headers: HttpHeader[]): void {
+  for (let i = 0; i < headers.length; i++) {
+    if (apply(toLowerCase, headers[i]![0], []) === 'content-type') return;
+  }
+  headers[headers.length] = ['content-type', 'text/plain;charset=UTF-8'];
+}
+
+function bodyOf(body: unknown): Uint8Array {
+  if (body === undefined || body === null) return new Bytes(0);
+  if (typeof body === 'string') {
+    const writer = new ByteWriter(body.length);
+    writer.utf8(body);
+    return writer.view;
+  }
+  if (isView(body)) return new Bytes(body.buffer, body.byteOffset, body.byteLength);
+  if (body instanceof Memory) return new Bytes(body);
+  throw new TypeError(
+    `fetch: body: expected text, an ArrayBuffer or a typed array, got ${show(body)}; JSON.stringify makes text of values`,
+  );
+}
+
+/** An object, pairs, or anything with `forEach` as `Headers` has it. */
+function headersOf(headers: unknown): HttpHeader[] {
+  const list: HttpHeader[] = [];
+  const add = (name: unknown, value: unknown) => {
+    if (typeof name !== 'string') throw new TypeError(`fetch: headers: a name is text, not ${show(name)}`);
+    if (typeof value !== 'string' && typeof value !== 'number')
+      throw new TypeError(`fetch: headers: "${name}": expected text, got ${show(value)}`);
+    list[list.length] = [name, text(value)];
+  };
+  if (headers === undefined || headers === null) return list;
+  if (typeof headers !== 'object')
+    throw new TypeError(`fetch: headers: expected an object or pairs, got ${show(headers)}`);
+  if (isArray(headers)) {
+    for (let i = 0; i < headers.length; i++) {
+      const pair: unknown = headers[i];
+      if (!isArray(pair) || pair.length !== 2)
+        throw new TypeError(`fetch: headers: expected pairs of name and value, got ${show(pair)}`);
+      add(pair[0], pair[1]);
+    }
+  } else if (typeof (headers as Partial<Headers>).forEach === 'function') {
+    (headers as Headers).forEach((value, name) => {
+      add(name, value);
+    });
+  } else {
+    const names = keys(headers);
+    for (let i = 0; i < names.length; i++) add(names[i], (headers as Record<string, unknown>)[names[i]!]);
+  }
+  return list;
+}
+
+/** The value seen, for a message. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return `"${apply(slice, value, [0, 100])}"`;
+  if (value === null || value === undefined || typeof value === 'number' || typeof value === 'boolean')
+    return text(value);
+  return isArray(value) ? 'an array' : `a value of type ${typeof value}`;
+}
