@@ -1,11 +1,27 @@
 import { StagewireError } from './errors.ts';
 import {
+  append,
+  Bytes,
+  bytesOfView,
+  forEachItem,
+  getPrototypeOf,
+  isAncestor,
+  isArray,
+  isView,
+  keysOf,
+  SafeMap,
+  setBytes,
+  sliceOf,
+  typedArrayName,
+  uncurry,
+} from './primordials.ts';
+import {
   AMF_LIMITS,
   type AmfEncodeOptions,
   type AmfLimits,
   EcmaArray,
-  ObjectVector,
   TypedObject,
+  vectorTypeOf,
   Xml,
   XmlDocument,
 } from './values.ts';
@@ -28,8 +44,10 @@ export function amfError(what: string, at: number): StagewireError {
   return new StagewireError('E_AMF', 'peer', `${what} at byte ${at}`);
 }
 
+const HEX = '0123456789abcdef';
+
 export function markerError(version: 0 | 3, marker: number, at: number): StagewireError {
-  return amfError(`unexpected AMF${version} marker 0x${marker.toString(16).padStart(2, '0')}`, at);
+  return amfError(`unexpected AMF${version} marker 0x${HEX[marker >> 4]}${HEX[marker & 15]}`, at);
 }
 
 export function countError(count: number, left: number, at: number): StagewireError {
@@ -77,13 +95,17 @@ export class AmfEncodeState {
 
   enter(): void {
     if (this.depth >= this.limits.depth) throw this.error(`objects nested deeper than ${this.limits.depth}`);
-    this.path[this.depth++] = '';
+    const { path, depth } = this;
+    if (depth === path.length) append(path, '');
+    else path[depth] = '';
+    this.depth = depth + 1;
   }
 
   /** The author's mistake, with the property it is at. */
   error(what: string): StagewireError {
-    const path = this.path.slice(0, this.depth).join('.');
-    const place = path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}…` : path;
+    let path = '';
+    for (let i = 0; i < this.depth; i++) path += i === 0 ? this.path[i] : `.${this.path[i]}`;
+    const place = path.length > LONGEST_PATH ? `${sliceOf(path, 0, LONGEST_PATH)}…` : path;
     return new StagewireError(
       'E_AMF_ENCODE',
       'app',
@@ -97,7 +119,7 @@ const SCANNED = 16;
 /** Objects in the order they were written, to find repetitions. Most messages hold few: those are just compared. */
 export class ObjectTable {
   readonly #objects: object[] = [];
-  #indexes: Map<object, number> | undefined;
+  #indexes: SafeMap<object, number> | undefined;
   #length = 0;
 
   /** The index of an object written before, or −1 for a new one, which then has an index. */
@@ -108,15 +130,21 @@ export class ObjectTable {
       for (let i = 0; i < length; i++) {
         if (objects[i] === object) return i;
       }
-      objects[length] = object;
+      append(objects, object);
     } else {
-      this.#indexes ??= new Map(this.#objects.map((known, index) => [known, index]));
+      this.#indexes ??= this.#indexed();
       const known = this.#indexes.get(object);
       if (known !== undefined) return known;
       this.#indexes.set(object, length);
     }
     this.#length = length + 1;
     return -1;
+  }
+
+  #indexed(): SafeMap<object, number> {
+    const indexes = new SafeMap<object, number>();
+    for (let i = 0; i < this.#objects.length; i++) indexes.set(this.#objects[i]!, i);
+    return indexes;
   }
 
   clear(): void {
@@ -149,59 +177,106 @@ export const Shape = {
 
 export type Shape = (typeof Shape)[keyof typeof Shape];
 
+// `instanceof` asks constructors, which a script may patch; prototypes it cannot exchange.
 const objectPrototype = Object.prototype;
+const datePrototype = Date.prototype;
+const bufferPrototype = ArrayBuffer.prototype;
+const mapPrototype = Map.prototype;
+const setPrototype = Set.prototype;
+const errorPrototype = Error.prototype;
+const promisePrototype = Promise.prototype;
+const stringPrototype = String.prototype;
+const numberPrototype = Number.prototype;
+const booleanPrototype = Boolean.prototype;
 
 export function shapeOf(value: object): Shape {
-  const prototype: unknown = Object.getPrototypeOf(value);
+  const prototype: unknown = getPrototypeOf(value);
   if (prototype === objectPrototype || prototype === null) return Shape.Plain;
-  if (Array.isArray(value)) return value instanceof ObjectVector ? Shape.Vector : Shape.List;
+  if (isArray(value)) return vectorTypeOf(value) === undefined ? Shape.List : Shape.Vector;
   if (value instanceof EcmaArray) return Shape.EcmaArray;
   if (value instanceof TypedObject) return Shape.Typed;
-  if (value instanceof Date) return Shape.Date;
-  if (ArrayBuffer.isView(value)) return shapeOfView(value);
-  if (value instanceof ArrayBuffer) return Shape.Bytes;
-  if (value instanceof Map) return Shape.Dictionary;
-  if (value instanceof Set) return Shape.Set;
+  if (isAncestor(datePrototype, value)) return Shape.Date;
+  if (isView(value)) return shapeOfView(value);
+  if (isAncestor(bufferPrototype, value)) return Shape.Bytes;
+  if (isAncestor(mapPrototype, value)) return Shape.Dictionary;
+  if (isAncestor(setPrototype, value)) return Shape.Set;
   if (value instanceof XmlDocument) return Shape.XmlDocument;
   if (value instanceof Xml) return Shape.Xml;
-  if (value instanceof Error) return Shape.Error;
-  if (value instanceof String || value instanceof Number || value instanceof Boolean) return Shape.Boxed;
+  if (isAncestor(errorPrototype, value)) return Shape.Error;
+  if (isAncestor(stringPrototype, value)) return Shape.Boxed;
+  if (isAncestor(numberPrototype, value) || isAncestor(booleanPrototype, value)) return Shape.Boxed;
   return Shape.Instance;
 }
 
 function shapeOfView(view: ArrayBufferView): Shape {
-  if (view instanceof Int32Array || view instanceof Int16Array || view instanceof Int8Array)
-    return Shape.Ints;
-  if (view instanceof Uint32Array || view instanceof Uint16Array) return Shape.Uints;
-  if (view instanceof Float64Array || view instanceof Float32Array) return Shape.Doubles;
-  // Longs have no counterpart; everything else, a DataView included, is its bytes.
-  return view instanceof BigInt64Array || view instanceof BigUint64Array ? Shape.Instance : Shape.Bytes;
+  switch (typedArrayName(view)) {
+    case 'Int32Array':
+    case 'Int16Array':
+    case 'Int8Array':
+      return Shape.Ints;
+    case 'Uint32Array':
+    case 'Uint16Array':
+      return Shape.Uints;
+    case 'Float64Array':
+    case 'Float32Array':
+      return Shape.Doubles;
+    // Longs have no counterpart; everything else, a DataView included, is its bytes.
+    case 'BigInt64Array':
+    case 'BigUint64Array':
+      return Shape.Instance;
+    default:
+      return Shape.Bytes;
+  }
+}
+
+export function isPromise(value: object): boolean {
+  return isAncestor(promisePrototype, value);
 }
 
 /** The bytes of what `shapeOf` calls bytes. */
 export function bytesOf(value: object): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  return new Uint8Array(value as ArrayBuffer);
+  return isView(value) ? bytesOfView(value) : new Bytes(value as ArrayBuffer);
+}
+
+/** `bytes.slice()`: memory of its own. */
+export function copyOf(bytes: Uint8Array, length: number): Uint8Array {
+  const copy = new Bytes(length);
+  setBytes(copy, bytes, 0);
+  return copy;
+}
+
+/** The items of an application's set. */
+export function itemsOf(set: ReadonlySet<unknown>): unknown[] {
+  const items: unknown[] = [];
+  forEachItem(set, (item) => append(items, item));
+  return items;
 }
 
 /** The keys of an array with holes or named properties; `undefined` when its items are all there is to it. */
 export function associativeKeys(list: readonly unknown[]): string[] | undefined {
-  const keys = Object.keys(list); // Indexes come first, in order: n keys up to n - 1 leave no room for others.
+  const keys = keysOf(list); // Indexes come first, in order: n keys up to n - 1 leave no room for others.
   const { length } = list;
-  if (keys.length === length && (length === 0 || keys[length - 1] === String(length - 1))) return undefined;
+  if (keys.length === length && (length === 0 || keys[length - 1] === `${length - 1}`)) return undefined;
   return keys;
 }
 
 /** The keys that are worth sending of an error, whose name and message are usually not its own properties. */
 export function errorKeys(error: object): string[] {
-  const keys = Object.keys(error).filter((key) => key !== 'name' && key !== 'message');
-  return ['name', 'message', ...keys];
+  const own = keysOf(error);
+  const keys = ['name', 'message'];
+  for (let i = 0; i < own.length; i++) {
+    if (own[i] !== 'name' && own[i] !== 'message') append(keys, own[i]!);
+  }
+  return keys;
 }
+
+const stringOf: (value: object) => string = uncurry(String.prototype.valueOf) as never;
+const numberOf: (value: object) => number = uncurry(Number.prototype.valueOf) as never;
+const booleanOf: (value: object) => boolean = uncurry(Boolean.prototype.valueOf) as never;
 
 /** The primitive inside a `new Number(1)` and the like. */
 export function unboxed(value: object): string | number | boolean {
-  if (value instanceof String) return String.prototype.valueOf.call(value);
-  if (value instanceof Number) return Number.prototype.valueOf.call(value);
-  return Boolean.prototype.valueOf.call(value);
+  if (isAncestor(stringPrototype, value)) return stringOf(value);
+  if (isAncestor(numberPrototype, value)) return numberOf(value);
+  return booleanOf(value);
 }

@@ -5,6 +5,8 @@ import {
   countError,
   depthError,
   errorKeys,
+  isPromise,
+  itemsOf,
   markerError,
   ObjectTable,
   referenceError,
@@ -15,6 +17,7 @@ import {
 } from './amf-message.ts';
 import { Amf3Decoder, Amf3Encoder } from './amf3.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { append, isArray, keysOf, NativeDate, SafeSet, timeOf, toText } from './primordials.ts';
 import { utf8Length } from './utf8.ts';
 import {
   AMF_LIMITS,
@@ -24,6 +27,7 @@ import {
   type AmfValue,
   classNameOf,
   EcmaArray,
+  NO_OPTIONS,
   setProperty,
   TypedObject,
   XmlDocument,
@@ -53,20 +57,20 @@ export const Amf0Marker = {
 export function decodeAmf0(
   bytes: Uint8Array,
   limits = AMF_LIMITS,
-  options: AmfDecodeOptions = {},
+  options: AmfDecodeOptions = NO_OPTIONS,
 ): AmfValue[] {
   const reader = new ByteReader(bytes);
   const decoder = new Amf0Decoder(reader, limits, options);
   const values: AmfValue[] = [];
-  while (reader.remaining > 0) values.push(decoder.value());
+  while (reader.remaining > 0) append(values, decoder.value());
   return values;
 }
 
 /** A message body of these values. */
-export function encodeAmf0(values: readonly unknown[], options: AmfEncodeOptions = {}): Uint8Array {
+export function encodeAmf0(values: readonly unknown[], options: AmfEncodeOptions = NO_OPTIONS): Uint8Array {
   const writer = new ByteWriter();
   const encoder = new Amf0Encoder(writer, options);
-  for (const value of values) encoder.value(value);
+  for (let i = 0; i < values.length; i++) encoder.value(values[i]);
   return writer.copy();
 }
 
@@ -81,10 +85,10 @@ export class Amf0Decoder {
   /** Objects and arrays by order of their markers: what 0x07 refers to. Dates and XML have no place in it. */
   readonly #complex: AmfValue[] = [];
   /** Arrays of it that were referred to. */
-  #referred: Set<number> | undefined;
+  #referred: SafeSet<number> | undefined;
   #amf3: Amf3Decoder | undefined;
 
-  constructor(reader: ByteReader, limits = AMF_LIMITS, options: AmfDecodeOptions = {}) {
+  constructor(reader: ByteReader, limits = AMF_LIMITS, options: AmfDecodeOptions = NO_OPTIONS) {
     this.#reader = reader;
     this.#options = options;
     this.#budget = new AmfBudget(limits);
@@ -119,7 +123,7 @@ export class Amf0Decoder {
       case Amf0Marker.Date: {
         const ms = reader.f64();
         reader.skip(2); // The time zone: reserved, and old players write nonsense.
-        return new Date(ms);
+        return new NativeDate(ms);
       }
       case Amf0Marker.LongString:
         return reader.utf8(reader.u32());
@@ -141,7 +145,7 @@ export class Amf0Decoder {
     const { classes } = this.#options;
     const instance = className === '' ? undefined : classes?.create(className);
     const object = (instance ?? (className === '' ? {} : new TypedObject(className))) as AmfObject;
-    this.#complex.push(object);
+    append(this.#complex, object);
     while (!this.#isTolerableEnd()) {
       const length = reader.u16();
       if (length === 0 && this.#endsHere()) break;
@@ -160,14 +164,14 @@ export class Amf0Decoder {
     const index = this.#complex.length;
     const list: AmfValue[] = [];
     let array: EcmaArray | undefined; // Once a key is not the next index.
-    this.#complex.push(list);
+    append(this.#complex, list as AmfValue);
     for (let pairs = 0; !(reader.remaining === 0 && (pairs === count || this.#isTolerableEnd())); pairs++) {
       const length = reader.u16();
       if (length === 0 && this.#endsHere()) break;
       const key = reader.name(length);
-      if (array === undefined && key !== String(pairs)) array = this.#associate(list, index);
+      if (array === undefined && key !== `${pairs}`) array = this.#associate(list, index);
       const value = this.value();
-      if (array === undefined) list.push(value);
+      if (array === undefined) append(list, value);
       else setProperty(array, key, value);
     }
     this.#budget.depth--;
@@ -177,7 +181,7 @@ export class Amf0Decoder {
   /** What was read as a list is an associative array after all. */
   #associate(list: AmfValue[], index: number): EcmaArray {
     const array = new EcmaArray();
-    for (let i = 0; i < list.length; i++) array[i] = list[i];
+    for (let i = 0; i < list.length; i++) setProperty(array, i, list[i]);
     this.#complex[index] = array;
     if (this.#referred?.has(index)) this.#replaceSince(index, list, array);
     return array;
@@ -187,7 +191,9 @@ export class Amf0Decoder {
   #replaceSince(index: number, list: AmfValue[], array: EcmaArray): void {
     for (let i = index; i < this.#complex.length; i++) {
       const holder = this.#complex[i] as AmfObject;
-      for (const key of Object.keys(holder)) {
+      const keys = keysOf(holder);
+      for (let at = 0; at < keys.length; at++) {
+        const key = keys[at]!;
         if (holder[key] === list) setProperty(holder, key, array);
       }
     }
@@ -199,8 +205,8 @@ export class Amf0Decoder {
     if (count > reader.remaining) throw countError(count, reader.remaining, reader.position);
     this.#enter();
     const list: AmfValue[] = [];
-    this.#complex.push(list);
-    for (let i = 0; i < count; i++) list.push(this.value());
+    append(this.#complex, list as AmfValue);
+    for (let i = 0; i < count; i++) append(list, this.value());
     this.#budget.depth--;
     return list;
   }
@@ -210,8 +216,8 @@ export class Amf0Decoder {
     const complex = this.#complex;
     if (index >= complex.length) throw referenceError(index, complex.length, this.#reader.position);
     const value = complex[index];
-    if (Array.isArray(value)) {
-      this.#referred ??= new Set();
+    if (isArray(value)) {
+      this.#referred ??= new SafeSet();
       this.#referred.add(index);
     }
     return value;
@@ -248,7 +254,7 @@ export class Amf0Encoder {
   readonly #complex = new ObjectTable();
   #amf3: Amf3Encoder | undefined;
 
-  constructor(writer: ByteWriter, options: AmfEncodeOptions = {}) {
+  constructor(writer: ByteWriter, options: AmfEncodeOptions = NO_OPTIONS) {
     this.#writer = writer;
     this.#state = new AmfEncodeState(options);
   }
@@ -305,31 +311,31 @@ export class Amf0Encoder {
   #object(object: object): void {
     switch (shapeOf(object)) {
       case Shape.Plain:
-        this.#properties(object, '', Object.keys(object));
+        this.#properties(object, '', keysOf(object));
         return;
       case Shape.List:
         this.#list(object, object as unknown[]);
         return;
       case Shape.Set:
-        this.#list(object, [...(object as Set<unknown>)]);
+        this.#list(object, itemsOf(object as Set<unknown>));
         return;
       case Shape.EcmaArray:
-        this.#associative(object, Object.keys(object));
+        this.#associative(object, keysOf(object));
         return;
       case Shape.Typed:
-        this.#properties(object, classNameOf(object) ?? '', Object.keys(object));
+        this.#properties(object, classNameOf(object) ?? '', keysOf(object));
         return;
       case Shape.Error:
         this.#properties(object, this.#className(object), errorKeys(object));
         return;
       case Shape.Date:
         this.#writer.u8(Amf0Marker.Date);
-        this.#writer.f64((object as Date).getTime());
+        this.#writer.f64(timeOf(object as Date));
         this.#writer.u16(0);
         return;
       case Shape.XmlDocument:
         this.#writer.u8(Amf0Marker.XmlDocument);
-        this.#longText((object as XmlDocument).text);
+        this.#longText(toText((object as XmlDocument).text));
         return;
       case Shape.Boxed:
         this.value(unboxed(object));
@@ -350,8 +356,8 @@ export class Amf0Encoder {
       this.#writer.u8(Amf0Marker.Undefined);
       return;
     }
-    if (object instanceof Promise) throw this.#state.error('a Promise; await it first');
-    this.#properties(object, this.#className(object), Object.keys(object));
+    if (isPromise(object)) throw this.#state.error('a Promise; await it first');
+    this.#properties(object, this.#className(object), keysOf(object));
   }
 
   #className(object: object): string {
@@ -408,7 +414,7 @@ export class Amf0Encoder {
     }
     if (this.#repeats(owner)) return;
 
-    const count = items.length;
+    const count = items.length >>> 0; // A proxy may give any length.
     this.#writer.u8(Amf0Marker.StrictArray);
     this.#writer.u32(count);
     const state = this.#state;

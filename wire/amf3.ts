@@ -4,9 +4,12 @@ import {
   amfError,
   associativeKeys,
   bytesOf,
+  copyOf,
   countError,
   depthError,
   errorKeys,
+  isPromise,
+  itemsOf,
   markerError,
   ObjectTable,
   referenceError,
@@ -15,7 +18,24 @@ import {
   unboxed,
   valuesError,
 } from './amf-message.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
+import {
+  append,
+  Doubles,
+  forEachEntry,
+  Ints,
+  isSame,
+  keysOf,
+  lengthOf,
+  NativeDate,
+  NativeMap,
+  SafeMap,
+  setEntry,
+  sliceOf,
+  timeOf,
+  toText,
+  Uints,
+} from './primordials.ts';
 import { utf8Length } from './utf8.ts';
 import {
   AMF_LIMITS,
@@ -25,9 +45,11 @@ import {
   type AmfValue,
   classNameOf,
   EcmaArray,
+  NO_OPTIONS,
   ObjectVector,
   setProperty,
   TypedObject,
+  vectorTypeOf,
   Xml,
   XmlDocument,
 } from './values.ts';
@@ -61,6 +83,11 @@ export const flexWrappers: readonly string[] = [
   'flex.messaging.io.ObjectProxy',
   'flex.messaging.io.SerializationProxy',
 ];
+
+function isFlexWrapper(className: string): boolean {
+  for (let i = 0; i < flexWrappers.length; i++) if (flexWrappers[i] === className) return true;
+  return false;
+}
 
 /** Variable-length 29-bit integer (AMF3, section 1.3.1): seven bits a byte, all eight of the fourth. */
 export function readU29(reader: ByteReader): number {
@@ -120,7 +147,7 @@ export class Amf3Decoder {
   constructor(
     reader: ByteReader,
     limits = AMF_LIMITS,
-    options: AmfDecodeOptions = {},
+    options: AmfDecodeOptions = NO_OPTIONS,
     budget = new AmfBudget(limits),
   ) {
     this.#reader = reader;
@@ -177,7 +204,7 @@ export class Amf3Decoder {
     if ((header & 1) === 0) return this.#referred(header >> 1);
 
     const value = readLeaf(reader, marker, header >> 1);
-    this.#objects.push(value);
+    append(this.#objects, value);
     return value;
   }
 
@@ -192,16 +219,16 @@ export class Amf3Decoder {
     let key = this.#string();
     if (key === '') {
       const list: AmfValue[] = [];
-      this.#objects.push(list);
-      for (let i = 0; i < count; i++) list.push(this.value());
+      append(this.#objects, list);
+      for (let i = 0; i < count; i++) append(list, this.value());
       this.#budget.depth--;
       return list;
     }
 
     const array = new EcmaArray();
-    this.#objects.push(array);
+    append(this.#objects, array);
     for (; key !== ''; key = this.#string()) setProperty(array, key, this.value());
-    for (let i = 0; i < count; i++) array[i] = this.value();
+    for (let i = 0; i < count; i++) setProperty(array, i, this.value());
     this.#budget.depth--;
     return array;
   }
@@ -218,7 +245,7 @@ export class Amf3Decoder {
     const { classes } = this.#options;
     const instance = className === '' ? undefined : classes?.create(className);
     const object = (instance ?? (className === '' ? {} : new TypedObject(className))) as AmfObject;
-    this.#objects.push(object);
+    append(this.#objects, object);
     for (let i = 0; i < names.length; i++) setProperty(object, names[i]!, this.value());
     if (traits.isDynamic && !this.#isTolerableEnd()) {
       for (let key = this.#string(); key !== ''; key = this.#string()) {
@@ -233,7 +260,8 @@ export class Amf3Decoder {
 
   /** The value inside becomes the wrapper's entry of the object table. */
   #wrapped(): AmfValue {
-    const index = this.#objects.push(unfinished) - 1;
+    const index = this.#objects.length;
+    append(this.#objects, unfinished);
     const value = this.value();
     this.#objects[index] = value;
     this.#budget.depth--;
@@ -241,9 +269,9 @@ export class Amf3Decoder {
   }
 
   #knownTraits(index: number): Traits {
-    const traits = this.#traits[index];
-    if (traits === undefined) throw referenceError(index, this.#traits.length, this.#reader.position);
-    return traits;
+    const known = this.#traits.length;
+    if (index >= known) throw referenceError(index, known, this.#reader.position);
+    return this.#traits[index]!;
   }
 
   #newTraits(header: number): Traits {
@@ -252,17 +280,17 @@ export class Amf3Decoder {
     const className = this.#string();
     const names: string[] = [];
     if (isWrapper) {
-      if (!flexWrappers.includes(className)) {
+      if (!isFlexWrapper(className)) {
         // The bytes of an unknown class have no known end.
-        throw amfError(`externalizable class '${className.slice(0, 64)}'`, this.#reader.position);
+        throw amfError(`externalizable class '${sliceOf(className, 0, 64)}'`, this.#reader.position);
       }
     } else {
       const count = header >> 4;
       this.#checkCount(count, count);
-      for (let i = 0; i < count; i++) names.push(this.#string());
+      for (let i = 0; i < count; i++) append(names, this.#string());
     }
     const traits = { className, names, isDynamic, isWrapper };
-    this.#traits.push(traits);
+    append(this.#traits, traits);
     return traits;
   }
 
@@ -275,8 +303,8 @@ export class Amf3Decoder {
     this.#enter();
     reader.skip(1); // Whether its length is fixed.
     const vector = new ObjectVector(this.#string());
-    this.#objects.push(vector);
-    for (let i = 0; i < count; i++) vector.push(this.value());
+    append(this.#objects, vector);
+    for (let i = 0; i < count; i++) append(vector, this.value());
     this.#budget.depth--;
     return vector;
   }
@@ -289,11 +317,11 @@ export class Amf3Decoder {
     this.#checkCount(count, count * 2);
     this.#enter();
     reader.skip(1); // Whether its keys are weak.
-    const dictionary = new Map<AmfValue, AmfValue>();
-    this.#objects.push(dictionary);
+    const dictionary = new NativeMap<AmfValue, AmfValue>();
+    append(this.#objects, dictionary);
     for (let i = 0; i < count; i++) {
       const key = this.value();
-      dictionary.set(key, this.value());
+      setEntry(dictionary, key, this.value());
     }
     this.#budget.depth--;
     return dictionary;
@@ -304,13 +332,14 @@ export class Amf3Decoder {
     const reader = this.#reader;
     const header = readU29(reader);
     if ((header & 1) === 0) {
-      const text = this.#strings[header >> 1];
-      if (text === undefined) throw referenceError(header >> 1, this.#strings.length, reader.position);
-      return text;
+      const index = header >> 1;
+      const known = this.#strings.length;
+      if (index >= known) throw referenceError(index, known, reader.position);
+      return this.#strings[index]!;
     }
     if (header === 1) return '';
     const text = reader.name(header >> 1);
-    this.#strings.push(text);
+    append(this.#strings, text);
     return text;
   }
 
@@ -348,9 +377,9 @@ function readLeaf(reader: ByteReader, marker: number, size: number): AmfValue {
     case Amf3Marker.Xml:
       return new Xml(reader.utf8(size));
     case Amf3Marker.Date:
-      return new Date(reader.f64());
+      return new NativeDate(reader.f64());
     case Amf3Marker.ByteArray:
-      return reader.take(size).slice();
+      return copyOf(reader.take(size), size);
     default:
       return readNumberVector(reader, marker, size);
   }
@@ -358,20 +387,20 @@ function readLeaf(reader: ByteReader, marker: number, size: number): AmfValue {
 
 function readNumberVector(reader: ByteReader, marker: number, count: number): AmfValue {
   reader.skip(1); // Whether its length is fixed.
-  const bytes = reader.take(count * (marker === Amf3Marker.VectorDouble ? 8 : 4));
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  // Taken as a whole: a count that lies is found before memory is taken for it.
+  const numbers = new ByteReader(reader.take(count * (marker === Amf3Marker.VectorDouble ? 8 : 4)));
   if (marker === Amf3Marker.VectorInt) {
-    const items = new Int32Array(count);
-    for (let i = 0; i < count; i++) items[i] = view.getInt32(i * 4);
+    const items = new Ints(count);
+    for (let i = 0; i < count; i++) items[i] = numbers.u32();
     return items;
   }
   if (marker === Amf3Marker.VectorUint) {
-    const items = new Uint32Array(count);
-    for (let i = 0; i < count; i++) items[i] = view.getUint32(i * 4);
+    const items = new Uints(count);
+    for (let i = 0; i < count; i++) items[i] = numbers.u32();
     return items;
   }
-  const items = new Float64Array(count);
-  for (let i = 0; i < count; i++) items[i] = view.getFloat64(i * 8);
+  const items = new Doubles(count);
+  for (let i = 0; i < count; i++) items[i] = numbers.f64();
   return items;
 }
 
@@ -385,13 +414,17 @@ const NEW_DYNAMIC_TRAITS = 0x0b;
 export class Amf3Encoder {
   readonly #writer: ByteWriter;
   readonly #state: AmfEncodeState;
-  readonly #strings = new Map<string, number>();
+  readonly #strings = new SafeMap<string, number>();
   readonly #objects = new ObjectTable();
   /** By class name: all traits written are dynamic and without sealed members. */
-  readonly #traits = new Map<string, number>();
+  readonly #traits = new SafeMap<string, number>();
 
   /** `state`: that of the AMF0 message around, if there is one. */
-  constructor(writer: ByteWriter, options: AmfEncodeOptions = {}, state = new AmfEncodeState(options)) {
+  constructor(
+    writer: ByteWriter,
+    options: AmfEncodeOptions = NO_OPTIONS,
+    state = new AmfEncodeState(options),
+  ) {
     this.#writer = writer;
     this.#state = state;
   }
@@ -433,7 +466,7 @@ export class Amf3Encoder {
 
   #number(value: number): void {
     const writer = this.#writer;
-    if ((value << 3) >> 3 === value && !Object.is(value, -0)) {
+    if ((value << 3) >> 3 === value && !isSame(value, -0)) {
       writer.u8(Amf3Marker.Integer);
       writeU29(writer, value);
     } else {
@@ -446,19 +479,19 @@ export class Amf3Encoder {
     const shape = shapeOf(object);
     switch (shape) {
       case Shape.Plain:
-        this.#properties(object, '', Object.keys(object));
+        this.#properties(object, '', keysOf(object));
         return;
       case Shape.List:
         this.#list(object, object as unknown[]);
         return;
       case Shape.Set:
-        this.#list(object, [...(object as Set<unknown>)]);
+        this.#list(object, itemsOf(object as Set<unknown>));
         return;
       case Shape.EcmaArray:
-        this.#associative(object, Object.keys(object));
+        this.#associative(object, keysOf(object));
         return;
       case Shape.Typed:
-        this.#properties(object, classNameOf(object) ?? '', Object.keys(object));
+        this.#properties(object, classNameOf(object) ?? '', keysOf(object));
         return;
       case Shape.Error:
         this.#properties(object, this.#className(object), errorKeys(object));
@@ -487,8 +520,8 @@ export class Amf3Encoder {
       this.#writer.u8(Amf3Marker.Undefined);
       return;
     }
-    if (object instanceof Promise) throw this.#state.error('a Promise; await it first');
-    this.#properties(object, this.#className(object), Object.keys(object));
+    if (isPromise(object)) throw this.#state.error('a Promise; await it first');
+    this.#properties(object, this.#className(object), keysOf(object));
   }
 
   #className(object: object): string {
@@ -532,7 +565,7 @@ export class Amf3Encoder {
       return;
     }
 
-    const count = items.length;
+    const count = items.length >>> 0; // A proxy may give any length.
     if (this.#begin(Amf3Marker.Array, owner)) return;
     this.#size(count);
     this.#string('');
@@ -543,7 +576,7 @@ export class Amf3Encoder {
   #associative(object: object, keys: readonly string[]): void {
     if (this.#begin(Amf3Marker.Array, object)) return;
     let dense = 0;
-    while (dense < keys.length && keys[dense] === String(dense)) dense++;
+    while (dense < keys.length && keys[dense] === `${dense}`) dense++;
     this.#size(dense);
     this.#state.enter();
     this.#pairs(object as Record<string, unknown>, keys, dense);
@@ -552,11 +585,11 @@ export class Amf3Encoder {
   }
 
   #objectVector(vector: ObjectVector): void {
-    const count = vector.length;
+    const count = vector.length >>> 0;
     if (this.#begin(Amf3Marker.VectorObject, vector)) return;
     this.#size(count);
     this.#writer.u8(0);
-    this.#string(vector.typeName);
+    this.#string(vectorTypeOf(vector) ?? '');
     this.#items(vector, count);
   }
 
@@ -572,14 +605,16 @@ export class Amf3Encoder {
 
   #dictionary(map: Map<unknown, unknown>): void {
     if (this.#begin(Amf3Marker.Dictionary, map)) return;
-    const entries = [...map];
-    this.#size(entries.length);
+    // Keys and values in turn, read before anything of theirs is: that may run code of the application.
+    const entries: unknown[] = [];
+    forEachEntry(map, (value, key) => {
+      append(entries, key);
+      append(entries, value);
+    });
+    this.#size(entries.length / 2);
     this.#writer.u8(0);
     this.#state.enter();
-    for (const [key, value] of entries) {
-      this.value(key);
-      this.value(value);
-    }
+    for (let i = 0; i < entries.length; i++) this.value(entries[i]);
     this.#state.depth--;
   }
 
@@ -588,15 +623,15 @@ export class Amf3Encoder {
       case Shape.Date:
         if (this.#begin(Amf3Marker.Date, object)) return;
         this.#size(0);
-        this.#writer.f64((object as Date).getTime());
+        this.#writer.f64(timeOf(object as Date));
         return;
       case Shape.XmlDocument:
         if (this.#begin(Amf3Marker.XmlDocument, object)) return;
-        this.#text((object as XmlDocument).text);
+        this.#text(toText((object as XmlDocument).text));
         return;
       case Shape.Xml:
         if (this.#begin(Amf3Marker.Xml, object)) return;
-        this.#text((object as Xml).text);
+        this.#text(toText((object as Xml).text));
         return;
       case Shape.Ints:
         this.#numberVector(Amf3Marker.VectorInt, object as Int32Array);
@@ -610,7 +645,7 @@ export class Amf3Encoder {
       default: {
         if (this.#begin(Amf3Marker.ByteArray, object)) return;
         const bytes = bytesOf(object);
-        this.#size(bytes.length);
+        this.#size(lengthOf(bytes));
         this.#writer.bytes(bytes);
       }
     }
@@ -619,7 +654,7 @@ export class Amf3Encoder {
   #numberVector(marker: number, items: Int32Array | Uint32Array | Float64Array): void {
     if (this.#begin(marker, items)) return;
     const writer = this.#writer;
-    const count = items.length;
+    const count = lengthOf(items);
     this.#size(count);
     writer.u8(0);
     if (marker === Amf3Marker.VectorDouble) for (let i = 0; i < count; i++) writer.f64(items[i]!);

@@ -1,7 +1,12 @@
 import { StagewireError } from './errors.ts';
+import { Bytes, charCodeAt, lengthOf, part, setBytes } from './primordials.ts';
 import { decodeName, decodeUtf8, encodeUtf8, utf8Length } from './utf8.ts';
 
-const scratch = new DataView(new ArrayBuffer(8));
+// One number and its two words, as this machine orders them. Only indexed: views have methods on prototypes.
+const double = new Float64Array([1]);
+const words = new Uint32Array(double.buffer);
+const HIGH = words[1] === 0x3ff00000 ? 1 : 0;
+const LOW = 1 - HIGH;
 
 /**
  * A cursor over bytes that came from outside. Every read is checked against the end: reading past it throws
@@ -12,7 +17,7 @@ export class ByteReader {
   readonly end: number;
   position: number;
 
-  constructor(bytes: Uint8Array, position = 0, end = bytes.length) {
+  constructor(bytes: Uint8Array, position = 0, end = lengthOf(bytes)) {
     this.bytes = bytes;
     this.position = position;
     this.end = end;
@@ -58,16 +63,15 @@ export class ByteReader {
   }
 
   f64(): number {
-    const high = this.u32();
-    scratch.setUint32(0, high);
-    scratch.setUint32(4, this.u32());
-    return scratch.getFloat64(0);
+    words[HIGH] = this.u32();
+    words[LOW] = this.u32();
+    return double[0]!;
   }
 
   /** A view of the next `count` bytes: it shares their memory. */
   take(count: number): Uint8Array {
     const at = this.#take(count);
-    return this.bytes.subarray(at, at + count);
+    return part(this.bytes, at, at + count);
   }
 
   skip(count: number): void {
@@ -98,20 +102,24 @@ export class ByteReader {
 /** A cursor that writes into memory that grows. */
 export class ByteWriter {
   #bytes: Uint8Array;
+  #capacity: number;
   length = 0;
 
   constructor(capacity = 256) {
-    this.#bytes = new Uint8Array(capacity);
+    this.#bytes = new Bytes(capacity);
+    this.#capacity = capacity;
   }
 
   /** What was written so far, as a view: copy it if the writer is used again. */
   get view(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+    return part(this.#bytes, 0, this.length);
   }
 
   /** What was written so far, as memory of its own. */
   copy(): Uint8Array {
-    return this.#bytes.slice(0, this.length);
+    const copy = new Bytes(this.length);
+    setBytes(copy, this.view, 0);
+    return copy;
   }
 
   u8(value: number): void {
@@ -146,16 +154,15 @@ export class ByteWriter {
   }
 
   f64(value: number): void {
-    scratch.setFloat64(0, value);
-    const high = scratch.getUint32(0);
-    const low = scratch.getUint32(4);
-    this.u32(high);
+    double[0] = value;
+    const low = words[LOW]!;
+    this.u32(words[HIGH]!);
     this.u32(low);
   }
 
   bytes(source: Uint8Array): void {
-    const at = this.#grow(source.length);
-    this.#bytes.set(source, at);
+    const at = this.#grow(lengthOf(source));
+    setBytes(this.#bytes, source, at);
   }
 
   /** The text's bytes without any length. */
@@ -170,7 +177,7 @@ export class ByteWriter {
     const at = this.#grow(units);
     const bytes = this.#bytes;
     for (let i = 0; i < units; i++) {
-      const unit = text.charCodeAt(i);
+      const unit = charCodeAt(text, i);
       if (unit >= 0x80) {
         this.length = at;
         return false;
@@ -204,15 +211,17 @@ export class ByteWriter {
 
   /** Forgets what was written from `length` on. */
   truncate(length: number): void {
-    this.length = Math.min(this.length, length);
+    if (length < this.length) this.length = length;
   }
 
   #grow(count: number): number {
     const at = this.length;
     const needed = at + count;
-    if (needed > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-      larger.set(this.#bytes.subarray(0, at));
+    if (needed > this.#capacity) {
+      const doubled = this.#capacity * 2;
+      this.#capacity = needed > doubled ? needed : doubled;
+      const larger = new Bytes(this.#capacity);
+      setBytes(larger, part(this.#bytes, 0, at), 0);
       this.#bytes = larger;
     }
     this.length = needed;

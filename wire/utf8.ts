@@ -2,6 +2,7 @@
  * UTF-8 without a platform: the isolates have no TextDecoder. Invalid input becomes U+FFFD, one per
  * maximal ill-formed part (Unicode 3.9, the same as the WHATWG decoder), because old clients send Latin-1.
  */
+import { append, apply, charCodeAt, fromCharCode, imul, keysOf } from './primordials.ts';
 
 const REPLACEMENT = 0xfffd;
 const LONGEST_BY_EIGHT = 256; // Longer texts would be chains of many small strings.
@@ -24,7 +25,7 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
     const g = bytes[at + 6]!;
     const h = bytes[at + 7]!;
     if ((a | b | c | d | e | f | g | h) >= 0x80) return text + decodeAny(bytes, at, end);
-    text += String.fromCharCode(a, b, c, d, e, f, g, h);
+    text += fromCharCode(a, b, c, d, e, f, g, h);
   }
   const rest = at;
   for (; at < end; at++) {
@@ -32,15 +33,15 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
   }
   switch (end - rest) {
     case 1:
-      return text + String.fromCharCode(bytes[rest]!);
+      return text + fromCharCode(bytes[rest]!);
     case 2:
-      return text + String.fromCharCode(bytes[rest]!, bytes[rest + 1]!);
+      return text + fromCharCode(bytes[rest]!, bytes[rest + 1]!);
     case 3:
-      return text + String.fromCharCode(bytes[rest]!, bytes[rest + 1]!, bytes[rest + 2]!);
+      return text + fromCharCode(bytes[rest]!, bytes[rest + 1]!, bytes[rest + 2]!);
     case 4:
-      return text + String.fromCharCode(bytes[rest]!, bytes[rest + 1]!, bytes[rest + 2]!, bytes[rest + 3]!);
+      return text + fromCharCode(bytes[rest]!, bytes[rest + 1]!, bytes[rest + 2]!, bytes[rest + 3]!);
     default:
-      for (at = rest; at < end; at++) text += String.fromCharCode(bytes[at]!);
+      for (at = rest; at < end; at++) text += fromCharCode(bytes[at]!);
       return text;
   }
 }
@@ -55,12 +56,12 @@ export function decodeName(bytes: Uint8Array, start: number, end: number): strin
   if (length > LONGEST_NAME || length === 0) return decodeUtf8(bytes, start, end);
 
   let hash = length;
-  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
+  for (let at = start; at < end; at++) hash = (imul(hash, 31) + bytes[at]!) | 0;
   const slot = (hash ^ (hash >>> 10)) & (NAME_SLOTS - 1);
   const known = names[slot]!;
   if (known.length === length) {
     let i = 0;
-    while (i < length && known.charCodeAt(i) === bytes[start + i]) i++;
+    while (i < length && charCodeAt(known, i) === bytes[start + i]) i++;
     if (i === length) return known;
   }
 
@@ -68,7 +69,7 @@ export function decodeName(bytes: Uint8Array, start: number, end: number): strin
   // As many units as bytes means ASCII, or U+FFFD, which equals no byte: a slot never answers for other bytes.
   if (text.length !== length) return text;
   // What an object's key comes back as is the engine's own copy, which makes later property stores cheap.
-  const name = Object.keys({ [text]: true })[0]!;
+  const name = keysOf({ [text]: true })[0]!;
   names[slot] = name;
   return name;
 }
@@ -80,7 +81,7 @@ function decodeAny(bytes: Uint8Array, start: number, end: number): string {
   while (at < end) {
     const lead = bytes[at++]!;
     if (lead < 0x80) {
-      codes.push(lead);
+      append(codes, lead);
     } else {
       const need =
         lead >= 0xc2 && lead < 0xe0
@@ -102,23 +103,26 @@ function decodeAny(bytes: Uint8Array, start: number, end: number): string {
         at++;
         seen++;
       }
-      if (need === 0 || seen < need) codes.push(REPLACEMENT);
-      else if (code < 0x10000) codes.push(code);
-      else codes.push(0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+      if (need === 0 || seen < need) append(codes, REPLACEMENT);
+      else if (code < 0x10000) append(codes, code);
+      else {
+        append(codes, 0xd7c0 + (code >> 10));
+        append(codes, 0xdc00 + (code & 0x3ff));
+      }
     }
     if (codes.length >= CODES_PER_CALL) {
-      text += String.fromCharCode.apply(undefined, codes);
+      text += apply(fromCharCode, undefined, codes);
       codes.length = 0;
     }
   }
-  return text + String.fromCharCode.apply(undefined, codes);
+  return text + apply(fromCharCode, undefined, codes);
 }
 
 /** How many bytes `text` takes in UTF-8; a lone surrogate counts as U+FFFD. */
 export function utf8Length(text: string): number {
   let length = text.length;
   for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
+    const unit = charCodeAt(text, i);
     if (unit < 0x80) continue;
     if (unit < 0x800) {
       length += 1;
@@ -136,7 +140,7 @@ export function utf8Length(text: string): number {
 export function encodeUtf8(text: string, bytes: Uint8Array, at: number): number {
   let position = at;
   for (let i = 0; i < text.length; i++) {
-    let code = text.charCodeAt(i);
+    let code = charCodeAt(text, i);
     if (code < 0x80) {
       bytes[position++] = code;
       continue;
@@ -147,7 +151,7 @@ export function encodeUtf8(text: string, bytes: Uint8Array, at: number): number 
       continue;
     }
     if (isPair(text, i, code)) {
-      code = (code - 0xd800) * 0x400 + (text.charCodeAt(++i) - 0xdc00) + 0x10000;
+      code = (code - 0xd800) * 0x400 + (charCodeAt(text, ++i) - 0xdc00) + 0x10000;
       bytes[position++] = 0xf0 | (code >> 18);
       bytes[position++] = 0x80 | ((code >> 12) & 0x3f);
     } else {
@@ -162,6 +166,6 @@ export function encodeUtf8(text: string, bytes: Uint8Array, at: number): number 
 
 function isPair(text: string, i: number, unit: number): boolean {
   if (unit < 0xd800 || unit > 0xdbff || i + 1 >= text.length) return false;
-  const next = text.charCodeAt(i + 1);
+  const next = charCodeAt(text, i + 1);
   return next >= 0xdc00 && next <= 0xdfff;
 }

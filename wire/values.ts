@@ -1,3 +1,5 @@
+import { define, keysOf } from './primordials.ts';
+
 /**
  * Everything AMF can carry, as scripts see it. AMF0 references and AMF3 object references become the same object,
  * so the graph may be cyclic. `undefined` (06, unsupported 0d) and `null` (05) stay distinct.
@@ -34,9 +36,7 @@ export class TypedObject implements AmfObject {
 
   constructor(className: string, properties?: AmfObject) {
     this.#className = className;
-    if (properties !== undefined) {
-      for (const key of Object.keys(properties)) setProperty(this, key, properties[key]);
-    }
+    if (properties !== undefined) setProperties(this, properties);
   }
 
   static nameOf(value: object): string | undefined {
@@ -55,9 +55,7 @@ export class EcmaArray implements AmfObject {
   [key: string]: AmfValue;
 
   constructor(properties?: AmfObject) {
-    if (properties !== undefined) {
-      for (const key of Object.keys(properties)) setProperty(this, key, properties[key]);
-    }
+    if (properties !== undefined) setProperties(this, properties);
   }
 }
 
@@ -104,7 +102,19 @@ export class ObjectVector extends Array<AmfValue> {
   get typeName(): string {
     return this.#typeName;
   }
+
+  /** The same whatever became of the getter; `undefined` for everything else. */
+  static typeNameOf(value: object): string | undefined {
+    return #typeName in value ? value.#typeName : undefined;
+  }
 }
+
+/** The class name of the items of a decoded vector, `undefined` for everything that is none. */
+export const vectorTypeOf: (value: object) => string | undefined = ObjectVector.typeNameOf;
+
+// An application gets hold of these classes as constructors of what it is sent: what `new` and `instanceof` make of
+// them must not be its choice. Their prototypes are its to extend.
+for (const type of [TypedObject, EcmaArray, XmlDocument, Xml, ObjectVector]) Object.freeze(type);
 
 /** Bounds of one message. A container is anything that holds values; every value counts, nested or not. */
 export interface AmfLimits {
@@ -141,14 +151,19 @@ export interface AmfEncodeOptions {
   readonly limits?: AmfLimits;
 }
 
-/** Every object inherits these. Assigning them would call a setter (`__proto__`) or fail on a frozen prototype. */
-const inheritedNames = new Set(Object.getOwnPropertyNames(Object.prototype));
+/** Inherits none that were put on `Object.prototype`. */
+export const NO_OPTIONS: AmfDecodeOptions & AmfEncodeOptions = Object.create(null) as object;
 
-/** Sets a property whose name came from outside: always an own property, never a change of prototype. */
-export function setProperty(target: AmfObject, key: string, value: AmfValue): void {
-  if (inheritedNames.has(key)) {
-    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
-  } else {
-    target[key] = value;
-  }
+/**
+ * Sets a property whose name came from outside: always an own property, whatever setters (`__proto__` is one) or
+ * constants the prototypes have.
+ */
+export function setProperty(target: AmfObject, key: string | number, value: AmfValue): void {
+  if (key in target) define(target, key, value);
+  else target[key] = value;
+}
+
+function setProperties(target: AmfObject, properties: AmfObject): void {
+  const keys = keysOf(properties);
+  for (let i = 0; i < keys.length; i++) setProperty(target, keys[i]!, properties[keys[i]!]);
 }
