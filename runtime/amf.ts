@@ -1,5 +1,6 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
+import { append, OwnBytes, SafeWeakSet, setBytes } from './primordials.ts';
 import type { CommandBody } from './protocol.ts';
 
 /** Message type 17: a command whose body starts with a format selector (RTMP 1.0, section 7.1.1). */
@@ -29,26 +30,55 @@ export function decodeArguments(command: CommandBody): Arguments {
   decoder.value(); // transaction id: the host keeps it
   if (reader.remaining > 0) decoder.value(); // command object
   const args: unknown[] = [];
-  while (reader.remaining > 0) args.push(decoder.value());
-  return { name: String(name), args };
+  while (reader.remaining > 0) append(args, decoder.value());
+  return { name: typeof name === 'string' ? name : '', args };
 }
 
-const writer = new ByteWriter(1024);
+/** The first of a command's arguments, undefined when there is none. */
+export function decodeArgument(command: CommandBody): unknown {
+  const { args } = decodeArguments(command);
+  return args.length > 0 ? args[0] : undefined;
+}
+
 /** Objects that belong to the server: clients and streams. They never leave it. */
-const opaque = new WeakSet<object>();
-const encoder = new Amf0Encoder(writer, { isOpaque: (object) => opaque.has(object) });
+const opaque = new SafeWeakSet<object>();
 
 export function makeOpaque(object: object): void {
   opaque.add(object);
 }
+
+class ValueEncoder {
+  readonly #writer = new ByteWriter(1024);
+  readonly #encoder = new Amf0Encoder(this.#writer, {
+    __proto__: null, // nothing that a script puts on `Object.prototype` is an option
+    isOpaque: (object: object) => opaque.has(object),
+  } as object);
+
+  encode(values: readonly unknown[]): Uint8Array {
+    const writer = this.#writer;
+    writer.truncate(0);
+    this.#encoder.reset();
+    for (let i = 0; i < values.length; i++) this.#encoder.value(values[i]);
+    const bytes = new OwnBytes(writer.length);
+    setBytes(bytes, writer.view, 0);
+    return bytes;
+  }
+}
+
+const encoder = new ValueEncoder();
+let isEncoding = false;
 
 /**
  * Values as AMF0, one after the other, as memory of its own. Functions are skipped and objects of the server become
  * undefined; cycles and shared references survive. Throws for what AMF cannot say, naming the place.
  */
 export function encodeValues(values: readonly unknown[]): Uint8Array {
-  writer.truncate(0);
-  encoder.reset();
-  for (const value of values) encoder.value(value);
-  return writer.copy();
+  // A getter of what is being encoded sends something itself.
+  if (isEncoding) return new ValueEncoder().encode(values);
+  isEncoding = true;
+  try {
+    return encoder.encode(values);
+  } finally {
+    isEncoding = false;
+  }
 }

@@ -1,9 +1,10 @@
 import { encodeValues } from './amf.ts';
 import { Client, expectClient } from './client.ts';
 import { hide } from './clock.ts';
-import { describe, type Outcome } from './events.ts';
+import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
+import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap } from './primordials.ts';
 import type { BootOptions, ClientInfo, ScriptErrorInfo, StreamRequest } from './protocol.ts';
 import { endLive, Stream, setLive, streamFor } from './stream.ts';
 
@@ -14,10 +15,11 @@ export class ApplicationSide {
   /** What scripts see as `application`: theirs to extend, handlers are looked up on it at call time. */
   readonly application: Handlers = {};
   readonly #outbox: Outbox;
-  readonly #clients: Client[] = []; // `application.clients`: one array for the life of the instance
-  readonly #byNumber = new Map<number, Client>();
+  /** `application.clients`: one array for the life of the instance. The script's to read; nothing here relies on it. */
+  readonly #clients: Client[] = [];
+  readonly #byNumber = new SafeMap<number, Client>();
   /** What `authorizePublish` was shown, so that `onPublish` gets the same object. */
-  readonly #candidates = new WeakMap<Client, Stream>();
+  readonly #candidates = new SafeWeakMap<Client, Stream>();
 
   constructor(outbox: Outbox, options: BootOptions) {
     this.#outbox = outbox;
@@ -34,9 +36,11 @@ export class ApplicationSide {
     fixed('server', options.server);
     fixed('hostname', options.hostname);
     hide(application, 'acceptConnection', (client: unknown) => this.#accept(client));
-    hide(application, 'rejectConnection', (client: unknown, ...rest: unknown[]) =>
-      this.#rejectByCall(client, rest),
-    );
+    hide(application, 'rejectConnection', (client: unknown, first?: unknown, second?: unknown) => {
+      // FMS 3: (client, description, errorObj); before: (client, errorObj).
+      if (typeof first === 'string') this.#reject(client, first, second);
+      else this.#reject(client, '', first);
+    });
     hide(application, 'disconnect', (client: unknown) => this.#disconnect(client));
     hide(application, 'broadcastMsg', (method: unknown, ...args: unknown[]) => this.#broadcast(method, args));
   }
@@ -62,7 +66,7 @@ export class ApplicationSide {
     const client = new Client(number, info);
     this.#byNumber.set(number, client);
     if (!this.#has('onConnect')) return this.#accept(client);
-    this.#run('onConnect', [client, ...args], (outcome) => {
+    this.#run('onConnect', prepend(client, args), (outcome) => {
       // Only the booleans decide; anything else leaves the client pending.
       if (!outcome.isOk) this.#reject(client, 'Script error');
       else if (outcome.value === true) this.#accept(client);
@@ -82,22 +86,23 @@ export class ApplicationSide {
     const keep = (isKept: boolean) => {
       if (isDecided || side.standing === 'gone') return;
       isDecided = true;
-      delete side.refuse;
+      side.refuse = undefined;
       this.#outbox.send({ kind: 'attached', client: number, isKept });
     };
     side.refuse = () => keep(false);
     const decide = (outcome: Outcome) => keep(outcome.isOk && outcome.value !== false);
     if (this.#has('onReattach')) this.#run('onReattach', [client, reason], decide);
-    else this.#run('onConnect', [client, ...args], decide);
+    else this.#run('onConnect', prepend(client, args), decide);
   }
 
   disconnect(number: number): Client | undefined {
     const client = this.#byNumber.get(number);
     if (!client) return undefined;
     const side = expectClient('disconnect', client);
-    const wasAccepted = this.#leave(client);
+    const wasAccepted = side.standing === 'accepted';
     side.standing = 'gone';
     this.#byNumber.delete(number);
+    if (wasAccepted) unlist(this.#clients, client);
     if (wasAccepted) this.#run('onDisconnect', [client]);
     return client;
   }
@@ -140,15 +145,28 @@ export class ApplicationSide {
     this.#run('onStatus', [{ code: 'Application.Script.Error', level: 'error', ...info }]);
   }
 
+  /** True also for one that cannot be looked up, because a getter or a proxy throws: then `#run` fails. */
   #has(name: string): boolean {
-    return typeof this.application[name] === 'function';
+    try {
+      return typeof this.application[name] === 'function';
+    } catch {
+      return true;
+    }
   }
 
   /** Runs the handler of that name, looked up now; without one `done` hears `undefined` at once. */
   #run(name: string, args: unknown[], done?: (outcome: Outcome) => void): void {
-    const handler = this.application[name];
+    const where = `application.${name}`;
+    let handler: unknown;
+    try {
+      handler = this.application[name];
+    } catch (error) {
+      reportError(error, where);
+      done?.({ isOk: false, error });
+      return;
+    }
     if (typeof handler !== 'function') done?.({ isOk: true, value: undefined });
-    else runHandler(`application.${name}`, handler as AnyFunction, this.application, args, done);
+    else runHandler(where, handler as AnyFunction, this.application, args, done);
   }
 
   #accept(client: unknown): void {
@@ -156,13 +174,6 @@ export class ApplicationSide {
     if (side.standing !== 'pending') return;
     this.#enter(client as Client);
     this.#outbox.send({ kind: 'accept', client: side.number });
-  }
-
-  #rejectByCall(client: unknown, rest: unknown[]): void {
-    const [first, second] = rest;
-    // FMS 3: (client, description, errorObj); before: (client, errorObj).
-    const [description, application] = typeof first === 'string' ? [first, second] : ['', first];
-    this.#reject(client, description, application);
   }
 
   #reject(client: unknown, description: string, application?: unknown): void {
@@ -183,26 +194,43 @@ export class ApplicationSide {
 
   #disconnect(client: unknown): boolean {
     const side = expectClient('application.disconnect', client);
-    if (side.standing !== 'accepted' || !this.#clients.includes(client as Client)) return false;
+    if (side.standing !== 'accepted') return false;
     this.#outbox.send({ kind: 'disconnect', client: side.number });
     return true;
   }
 
   #broadcast(method: unknown, args: unknown[]): void {
     if (typeof method !== 'string' || method === '') {
-      throw new TypeError(`application.broadcastMsg: expected the name of a method, got ${typeof method}`);
+      throw new NativeTypeError(
+        `application.broadcastMsg: expected the name of a method, got ${typeof method}`,
+      );
     }
     this.#outbox.send({ kind: 'broadcast', method, args: encodeValues(args) });
   }
 
   #enter(client: Client): void {
     expectClient('application.acceptConnection', client).standing = 'accepted';
-    this.#clients.push(client);
+    list(this.#clients, client);
   }
+}
 
-  #leave(client: Client): boolean {
-    const at = this.#clients.indexOf(client);
-    if (at >= 0) this.#clients.splice(at, 1);
-    return at >= 0;
+function list(clients: Client[], client: Client): void {
+  try {
+    append(clients, client);
+  } catch {
+    // The script has frozen the array, or worse: it has the list it wanted.
+  }
+}
+
+function unlist(clients: Client[], client: Client): void {
+  try {
+    const last = clients.length - 1;
+    let at = 0;
+    while (at <= last && clients[at] !== client) at++;
+    if (at > last) return;
+    for (; at < last; at++) clients[at] = clients[at + 1]!;
+    clients.length = last;
+  } catch {
+    // As above.
   }
 }

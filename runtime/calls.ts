@@ -3,10 +3,11 @@ import { type Client, callFailed } from './client.ts';
 import { describe, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
+import { append, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
 import type { CommandBody } from './protocol.ts';
 
 /** Members of the API itself: they are on the client's prototype, but no client may call them from outside. */
-const API = new Set(['call', 'invoke', 'ping', 'getStats', 'getBandwidthLimit', 'setBandwidthLimit']);
+const API = new SafeSet(['call', 'invoke', 'ping', 'getStats', 'getBandwidthLimit', 'setBandwidthLimit']);
 const MAX_PATH = 16;
 
 /**
@@ -40,33 +41,48 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
 }
 
 function findMethod(client: Client, name: string): { owner: object; method: AnyFunction } | undefined {
-  if (!name.includes('.') && !name.includes('/')) {
-    const method = API.has(name) ? undefined : member(client, name);
-    return typeof method === 'function' ? { owner: client, method: method as AnyFunction } : undefined;
-  }
-  const path = name.split(/[./]/);
-  if (path.length > MAX_PATH) return undefined;
+  const path = pathOf(name);
+  const last = path.length - 1;
+  if (last >= MAX_PATH) return undefined;
+  if (last === 0 && API.has(name)) return undefined;
   let owner: object = client;
-  for (const step of path.slice(0, -1)) {
-    const next = member(owner, step);
+  for (let i = 0; i < last; i++) {
+    const next = member(owner, path[i]!);
     if (typeof next !== 'object' || next === null) return undefined;
     owner = next;
   }
-  const method = member(owner, path.at(-1) ?? '');
+  const method = member(owner, path[last]!);
   return typeof method === 'function' ? { owner, method: method as AnyFunction } : undefined;
+}
+
+const DOT = 0x2e;
+const SLASH = 0x2f;
+
+/** The steps between dots and slashes: at least one, which may be empty. */
+function pathOf(name: string): string[] {
+  const steps: string[] = [];
+  let start = 0;
+  for (let at = 0; at < name.length; at++) {
+    const unit = charCodeAt(name, at);
+    if (unit !== DOT && unit !== SLASH) continue;
+    append(steps, sliceOf(name, start, at));
+    start = at + 1;
+  }
+  append(steps, start === 0 ? name : sliceOf(name, start));
+  return steps;
 }
 
 /** A member that the application made: on the object or its prototypes, but nothing that JavaScript put there. */
 function member(owner: object, name: string): unknown {
   if (name === '' || name === 'constructor' || name === '__proto__') return undefined;
-  for (let at: object | null = owner; at !== null; at = Object.getPrototypeOf(at)) {
+  for (let at: object | null = owner; at !== null; at = getPrototypeOf(at)) {
     if (BUILT_IN.has(at)) return undefined;
-    if (Object.hasOwn(at, name)) return (owner as Record<string, unknown>)[name];
+    if (hasOwn(at, name)) return (owner as Record<string, unknown>)[name];
   }
   return undefined;
 }
 
-const BUILT_IN = new Set<object>(
+const BUILT_IN = new SafeSet<object>(
   [
     Object,
     Function,

@@ -3,7 +3,8 @@ import { hide } from './clock.ts';
 import { currentEvent } from './events.ts';
 import { runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
-import { StagePromise } from './promise.ts';
+import { append, apply, hasOwn, NativeTypeError, SafeMap, SafeWeakMap, toText } from './primordials.ts';
+import { makePromise } from './promise.ts';
 import type { ClientInfo } from './protocol.ts';
 
 /** Where a client stands with the script. */
@@ -15,28 +16,35 @@ interface HostSide {
   /** Calls to it that wait for an answer. */
   outstanding: number;
   /** While a re-attached client awaits its verdict: what `rejectConnection` means then. */
-  refuse?: () => void;
+  refuse: (() => void) | undefined;
 }
 
-const hostSides = new WeakMap<object, HostSide>();
+const hostSides = new SafeWeakMap<object, HostSide>();
 
 /** One object per connection, the same in every event. Scripts add properties and methods of their own. */
 export class Client {
-  declare agent: string;
-  declare id: string;
-  declare ip: string;
-  declare pageUrl: string;
-  declare protocol: string;
-  declare referrer: string;
-  declare secure: boolean;
-  declare uri: string;
+  readonly id: string;
+  readonly ip: string;
+  readonly agent: string;
+  readonly referrer: string;
+  readonly pageUrl: string;
+  readonly uri: string;
+  readonly protocol: string;
+  readonly secure: boolean;
   /** False, or why the script is being given this client again: `reload`, `crash` ... */
-  declare reconnected: false | string;
+  reconnected: false | string = false;
 
   constructor(number: number, info: ClientInfo) {
     makeOpaque(this);
-    hostSides.set(this, { number, standing: 'pending', outstanding: 0 });
-    Object.assign(this, info, { reconnected: false });
+    hostSides.set(this, { number, standing: 'pending', outstanding: 0, refuse: undefined });
+    this.id = info.id;
+    this.ip = info.ip;
+    this.agent = info.agent;
+    this.referrer = info.referrer;
+    this.pageUrl = info.pageUrl;
+    this.uri = info.uri;
+    this.protocol = info.protocol;
+    this.secure = info.secure;
   }
 
   call(method: string, responder?: ResultObject | null, ...args: unknown[]): boolean {
@@ -63,13 +71,13 @@ export function hostSide(client: unknown): HostSide | undefined {
 export function expectClient(member: string, value: unknown): HostSide {
   const side = hostSide(value);
   if (!side)
-    throw new TypeError(`${member}: expected a Client, got ${value === null ? 'null' : typeof value}`);
+    throw new NativeTypeError(`${member}: expected a Client, got ${value === null ? 'null' : typeof value}`);
   return side;
 }
 
 export function installClient(global: typeof globalThis): void {
   function PublicClient(): never {
-    throw new TypeError('Client: clients are made by the server when somebody connects');
+    throw new NativeTypeError('Client: clients are made by the server when somebody connects');
   }
   Object.defineProperty(PublicClient, 'name', { value: 'Client' });
   Object.defineProperty(PublicClient, 'prototype', { value: Client.prototype, writable: false });
@@ -98,18 +106,27 @@ export function callFailed(description: string): FailureInfo {
 
 /** What `client.invoke` rejects with: the info object of the failure, as an Error. */
 export class CallError extends Error {
+  override readonly name: string = 'CallError';
   readonly code: string;
   readonly info: unknown;
 
   constructor(method: string, info: unknown) {
-    const { code, description } = (
-      typeof info === 'object' && info !== null ? info : {}
-    ) as Partial<FailureInfo>;
-    super(`${method}: ${description ?? String(info)}`);
-    this.name = 'CallError';
-    this.code = code ?? 'NetConnection.Call.Failed';
+    super(
+      `${method}: ${textIn(info, 'description') ?? (typeof info === 'object' ? 'it failed' : toText(info))}`,
+    );
+    this.code = textIn(info, 'code') ?? 'NetConnection.Call.Failed';
     this.info = info;
   }
+}
+
+// Applications get hold of the class by way of what they catch: what it extends must stay what it is.
+Object.freeze(CallError);
+
+/** A text of an info object, which may be anything: a client sent it. */
+function textIn(info: unknown, key: string): string | undefined {
+  if (typeof info !== 'object' || info === null || !hasOwn(info, key)) return undefined;
+  const value = (info as Record<string, unknown>)[key];
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** Calls from the script to clients, and who waits for their answers. */
@@ -118,7 +135,7 @@ export class Invocations {
   readonly #max: number;
   /** One client that never answers must not use up what is there for all. */
   readonly #maxPerClient: number;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new SafeMap<number, Pending>();
   #nextRequest = 1;
 
   constructor(outbox: Outbox, max: number) {
@@ -138,7 +155,7 @@ export class Invocations {
       typeof responder !== 'object' &&
       typeof responder !== 'function'
     ) {
-      throw new TypeError(
+      throw new NativeTypeError(
         `client.call: the second argument is the object that takes the answer, or null, not ${typeof responder}`,
       );
     }
@@ -150,8 +167,11 @@ export class Invocations {
     if (this.#isFull(side)) return false;
     const { where } = currentEvent();
     const answer = (member: 'onResult' | 'onStatus', value: unknown) => {
-      const fn = responder[member];
-      if (typeof fn === 'function') runHandler(`${member} of ${method} (${where})`, fn, responder, [value]);
+      const call = () => {
+        const fn: unknown = responder[member];
+        return typeof fn === 'function' ? apply(fn, responder, [value]) : undefined;
+      };
+      runHandler(`${member} of ${method} (${where})`, call, undefined, []);
     };
     this.#send(side, encoded, {
       client,
@@ -164,7 +184,7 @@ export class Invocations {
 
   /** `client.invoke`: as `call`, with a promise for the answer. */
   invoke(client: object, method: string, args: unknown[]): Promise<unknown> {
-    return new StagePromise((resolve, reject) => {
+    return makePromise((resolve, reject) => {
       const side = expectClient('client.invoke', client);
       checkMethod('client.invoke', method);
       if (side.standing === 'gone') {
@@ -196,9 +216,11 @@ export class Invocations {
 
   /** The client left: whoever waits for it is told. */
   abandon(client: object): void {
-    for (const [request, pending] of this.#pending) {
-      if (pending.client === client) this.fail(request, 'Client disconnected');
-    }
+    const requests: number[] = [];
+    this.#pending.forEach((pending, request) => {
+      if (pending.client === client) append(requests, request);
+    });
+    for (let i = 0; i < requests.length; i++) this.fail(requests[i]!, 'Client disconnected');
   }
 
   #isFull(side: HostSide): boolean {
@@ -216,7 +238,7 @@ export class Invocations {
 
 function checkMethod(member: string, method: unknown): asserts method is string {
   if (typeof method !== 'string' || method === '') {
-    throw new TypeError(`${member}: expected the name of the client's method, got ${typeof method}`);
+    throw new NativeTypeError(`${member}: expected the name of the client's method, got ${typeof method}`);
   }
 }
 

@@ -1,4 +1,17 @@
 import { fillRandom, randomNumber } from './entropy.ts';
+import {
+  apply,
+  Bytes,
+  bytesOfView,
+  construct,
+  isView,
+  lengthOf,
+  NativeDate,
+  NativeRangeError,
+  NativeTypeError,
+  trunc,
+  uncurry,
+} from './primordials.ts';
 
 /**
  * Time enters with the turn: within one turn `Date.now()` stands still, in every turn it moves on. Together with
@@ -33,10 +46,11 @@ export function hide(target: object, name: string, value: unknown): void {
 }
 
 function installDate(global: typeof globalThis): void {
-  const NativeDate = global.Date;
+  const dateToText = uncurry(NativeDate.prototype.toString);
+  // The native constructor knows the real time: nothing that a script can patch may be given it.
   function StageDate(this: unknown, ...args: unknown[]): unknown {
-    if (!new.target) return new NativeDate(nowMs).toString();
-    return Reflect.construct(NativeDate, args.length === 0 ? [nowMs] : args, new.target);
+    if (!new.target) return dateToText(new NativeDate(nowMs));
+    return construct(NativeDate, args.length === 0 ? [nowMs] : args, new.target);
   }
   Object.defineProperty(StageDate, 'name', { value: 'Date', configurable: true });
   Object.defineProperty(StageDate, 'length', { value: 7, configurable: true });
@@ -62,7 +76,8 @@ function installTemporal(global: typeof globalThis): void {
   const temporal = (global as { Temporal?: TemporalLike }).Temporal;
   if (!temporal) return;
   const { Instant, Now } = temporal;
-  const instant = () => Instant.fromEpochMilliseconds(Math.trunc(nowMs));
+  const { fromEpochMilliseconds } = Instant;
+  const instant = () => fromEpochMilliseconds(trunc(nowMs));
   const zoned = (zone: unknown = 'UTC') => instant().toZonedDateTimeISO(zone);
   hide(Now, 'instant', instant);
   hide(Now, 'timeZoneId', () => 'UTC');
@@ -80,30 +95,37 @@ function installDateTimeFormat(): void {
   Object.defineProperty(prototype, 'format', {
     configurable: true,
     get(this: Intl.DateTimeFormat) {
-      const format = nativeFormat.call(this) as (date?: unknown) => string;
+      const format = apply(nativeFormat, this, []) as (date?: unknown) => string;
       return (date?: unknown) => format(date === undefined ? nowMs : date);
     },
   });
   hide(prototype, 'formatToParts', function formatToParts(this: Intl.DateTimeFormat, date?: Date | number) {
-    return nativeParts.call(this, date === undefined ? nowMs : date);
+    return apply(nativeParts, this, [date === undefined ? nowMs : date]);
   });
 }
 
 function getRandomValues<T extends ArrayBufferView>(view: T): T {
-  if (!ArrayBuffer.isView(view)) throw new TypeError('crypto.getRandomValues: expected a typed array');
-  if (view.byteLength > 65536) {
-    throw new RangeError(`crypto.getRandomValues: at most 65536 bytes at once, not ${view.byteLength}`);
+  if (!isView(view)) throw new NativeTypeError('crypto.getRandomValues: expected a typed array');
+  const bytes = bytesOfView(view);
+  const count = lengthOf(bytes);
+  if (count > 65536) {
+    throw new NativeRangeError(`crypto.getRandomValues: at most 65536 bytes at once, not ${count}`);
   }
-  fillRandom(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  fillRandom(bytes, count);
   return view;
 }
 
+const HEX = '0123456789abcdef';
+
 function randomUUID(): string {
-  const bytes = new Uint8Array(16);
-  fillRandom(bytes);
+  const bytes = new Bytes(16);
+  fillRandom(bytes, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x40; // version 4
   bytes[8] = (bytes[8]! & 0x3f) | 0x80; // variant of RFC 9562
-  let hex = '';
-  for (const byte of bytes) hex += byte.toString(16).padStart(2, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  let text = '';
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += '-';
+    text += `${HEX[bytes[i]! >> 4]}${HEX[bytes[i]! & 15]}`;
+  }
+  return text;
 }

@@ -1,3 +1,5 @@
+import { imul } from './primordials.ts';
+
 /**
  * Randomness enters with the turn: the host supplies 48 bytes, of which `Math.random` takes 16 (xoshiro128**,
  * Blackman and Vigna) and `crypto` 32 (ChaCha20, RFC 8439). Two generators, so that numbers which a script shows
@@ -32,17 +34,17 @@ export function randomNumber(): number {
   return (high * 0x4000000 + low) / 0x20000000000000;
 }
 
-/** Fills `target` with bytes fit for identifiers and keys. */
-export function fillRandom(target: Uint8Array): void {
+/** Fills the first `count` of `target` with bytes fit for identifiers and keys. */
+export function fillRandom(target: Uint8Array, count: number): void {
   let word = 0;
-  for (let i = 0; i < target.length; i++) {
+  for (let i = 0; i < count; i++) {
     if ((i & 3) === 0) word = nextKeyWord();
     target[i] = word >>> ((i & 3) * 8);
   }
 }
 
 function nextRandom(): number {
-  const result = Math.imul(rotate(Math.imul(state[1]!, 5), 7), 9);
+  const result = imul(rotate(imul(state[1]!, 5), 7), 9);
   const shifted = state[1]! << 9;
   state[2]! ^= state[0]!;
   state[3]! ^= state[1]!;

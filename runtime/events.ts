@@ -1,4 +1,5 @@
 import type { Outbox } from './outbox.ts';
+import { define, errorPrototype, isAncestor, sliceOf, toText } from './primordials.ts';
 
 /**
  * What the script is doing right now and on whose behalf, kept across `await` (see promise.ts), so that every
@@ -109,18 +110,63 @@ const MAX_STACK = 16384;
 
 /** Reads message and stack of anything that was thrown; a hostile getter must not throw again. */
 export function describe(error: unknown): { message: string; stack: string } {
+  if (!isError(error))
+    return { message: sliceOf(`thrown: ${textOf(() => error)}`, 0, MAX_MESSAGE), stack: '' };
+  const name = textOf(() => error.name);
+  const text = textOf(() => error.message);
+  // Errors of the server's own say what they have to without their class.
+  const isPlain = name === '' || name === 'Error' || name === 'StagewireError';
+  const message = text === '' ? name : isPlain ? text : `${name}: ${text}`;
+  return {
+    message: message === '' ? NOT_DESCRIBABLE : sliceOf(message, 0, MAX_MESSAGE),
+    stack: sliceOf(stackOf(error), 0, MAX_STACK),
+  };
+}
+
+const NOT_DESCRIBABLE = 'an error that cannot be described';
+
+function isError(value: unknown): value is Error {
   try {
-    if (error instanceof Error) {
-      const name = String(error.name);
-      const text = String(error.message);
-      // Errors of the server's own say what they have to without their class.
-      const isPlain = name === 'Error' || name === 'StagewireError';
-      const message = text === '' ? name : isPlain ? text : `${name}: ${text}`;
-      const stack = typeof error.stack === 'string' ? error.stack : '';
-      return { message: message.slice(0, MAX_MESSAGE), stack: stack.slice(0, MAX_STACK) };
-    }
-    return { message: `thrown: ${String(error)}`.slice(0, MAX_MESSAGE), stack: '' };
+    return typeof value === 'object' && value !== null && isAncestor(errorPrototype, value);
   } catch {
-    return { message: 'an error that cannot be described', stack: '' };
+    return false; // a proxy
   }
+}
+
+function textOf(read: () => unknown): string {
+  try {
+    return toText(read());
+  } catch {
+    return NOT_DESCRIBABLE;
+  }
+}
+
+let isReadingStack = false;
+
+/** The stack as the engine writes it: the script's `Error.prepareStackTrace` is not asked. */
+export function stackOf(error: Error): string {
+  isReadingStack = true;
+  try {
+    const { stack } = error;
+    return typeof stack === 'string' ? stack : '';
+  } catch {
+    return '';
+  } finally {
+    isReadingStack = false;
+  }
+}
+
+/** Makes `Error.prepareStackTrace` the script's, and only the script's. */
+export function installErrors(global: typeof globalThis): void {
+  const NativeError = global.Error;
+  let prepare: unknown;
+  Object.defineProperty(NativeError, 'prepareStackTrace', {
+    get: () => (isReadingStack ? undefined : prepare),
+    set(this: unknown, value: unknown) {
+      if (this === NativeError) prepare = value;
+      else define(this as object, 'prepareStackTrace', value);
+    },
+    enumerable: false,
+    configurable: false,
+  });
 }

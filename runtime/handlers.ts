@@ -1,4 +1,5 @@
 import { newEvent, type Outcome, reportError, within } from './events.ts';
+import { apply } from './primordials.ts';
 import { whenSettled } from './promise.ts';
 
 /** A function of the application: called by name or slot, with whatever there is. */
@@ -22,7 +23,7 @@ export function runHandler(
   within(newEvent(where), () => {
     let value: unknown;
     try {
-      value = Reflect.apply(fn, self, args);
+      value = apply(fn, self, args);
     } catch (error) {
       return fail(error);
     }

@@ -1,5 +1,5 @@
 import { ByteReader } from '../wire/bytes.ts';
-import { decodeArguments, encodeValues, setAmfLimits } from './amf.ts';
+import { decodeArgument, decodeArguments, encodeValues, setAmfLimits } from './amf.ts';
 import { ApplicationSide } from './application.ts';
 import { dispatchCall } from './calls.ts';
 import { callFailed, Invocations, installClient, startInvocations } from './client.ts';
@@ -7,6 +7,7 @@ import { hide, installClock, setTime } from './clock.ts';
 import { installConsole } from './console.ts';
 import { reseed } from './entropy.ts';
 import {
+  installErrors,
   lastMark,
   markTime,
   reportError,
@@ -17,8 +18,8 @@ import {
 } from './events.ts';
 import { Fetches } from './fetch.ts';
 import { Outbox } from './outbox.ts';
-import { Bytes, setBytes } from './primordials.ts';
-import { installPromise, StagePromise, takeTouched } from './promise.ts';
+import { apply, Bytes, NativeTypeError, setBytes } from './primordials.ts';
+import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import {
   type BootOptions,
   type Delivery,
@@ -66,7 +67,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
         return;
       }
       case 'reply':
-        return invocations.settle(delivery.request, delivery.isOk, decodeArguments(delivery.command).args[0]);
+        return invocations.settle(delivery.request, delivery.isOk, decodeArgument(delivery.command));
       case 'unanswered':
         return invocations.fail(delivery.request, delivery.description);
       case 'fetched':
@@ -141,7 +142,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
     header[Header.again] = 0;
     setTime(nowMs, monotonicMs);
     reseed(seed);
-    StagePromise.settle();
+    settleRejected();
     takeTouched();
 
     const reader = new ByteReader(copyOfInput(), header[Header.finished], header[Header.inputLength]);
@@ -174,6 +175,7 @@ function installGlobals(
   outbox: Outbox,
   header: Int32Array,
 ): void {
+  installErrors(global);
   installPromise(global, header);
   installClock(global);
   installConsole(global, outbox);
@@ -184,8 +186,8 @@ function installGlobals(
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')
-      throw new TypeError(`queueMicrotask: expected a function, got ${typeof fn}`);
-    new StagePromise<void>((resolve) => resolve()).then(() => void Reflect.apply(fn, undefined, []));
+      throw new NativeTypeError(`queueMicrotask: expected a function, got ${typeof fn}`);
+    runSoon(() => void apply(fn, undefined, []));
   });
   // Time and memory that no limit covers, and the ends of objects, which no two runs agree on (ARCHITECTURE.md, "The wall").
   for (const name of ['WeakRef', 'FinalizationRegistry', 'Atomics', 'SharedArrayBuffer', 'WebAssembly']) {

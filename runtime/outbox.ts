@@ -1,9 +1,12 @@
 import { ByteWriter } from '../wire/bytes.ts';
-import { growBuffer, setBytes } from './primordials.ts';
-import { type Command, encodeCommand, Header } from './protocol.ts';
+import { growBuffer, NativeRangeError, setBytes } from './primordials.ts';
+import { type Command, encodeCommand, Header, LOG_LEVELS } from './protocol.ts';
 
 /** Room that only answers and verdicts may use: whatever a handler sends, its caller hears how it ended. */
 const RESERVE_BYTES = 256 * 1024;
+
+// The wall looks a level up with `indexOf`: that of its list is its own.
+Object.defineProperty(LOG_LEVELS, 'indexOf', { value: Array.prototype.indexOf });
 
 /**
  * Where commands leave the isolate: an output buffer shared with the core, which empties it after each entry. It
@@ -38,7 +41,8 @@ export class Outbox {
       isPrinted || kind === 'invoke' || kind === 'broadcast' || kind === 'fetch' || kind === 'charge';
     if (this.#write(command, isReserved ? RESERVE_BYTES : 0)) return;
     if (kind === 'charge') return; // the account is a little short
-    if (!isPrinted) throw new RangeError(`one turn may send ${this.#most} bytes, and this one sent more`);
+    if (!isPrinted)
+      throw new NativeRangeError(`one turn may send ${this.#most} bytes, and this one sent more`);
     this.#dropped++;
   }
 
@@ -59,7 +63,9 @@ export class Outbox {
     const needed = used + record.length;
     if (needed + reserve > this.#most) return false;
     if (needed > this.#capacity) {
-      this.#capacity = Math.min(this.#most, Math.max(needed, this.#capacity * 2));
+      const doubled = this.#capacity * 2;
+      const wanted = needed > doubled ? needed : doubled;
+      this.#capacity = wanted < this.#most ? wanted : this.#most;
       growBuffer(this.#buffer, this.#capacity);
     }
     setBytes(this.#output, record.view, used);

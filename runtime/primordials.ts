@@ -1,20 +1,45 @@
-/**
- * Built-ins as they were before application code ran. Scripts may patch every prototype; where memory is concerned
- * that is shared with the core, nothing of theirs may get hold of it. Besides these, such memory is only ever
- * indexed: `length`, `subarray` and their like are looked up on prototypes.
- */
-const { bind, call } = Function.prototype;
-const uncurry = bind.bind(call) as <T, A extends unknown[], R>(
-  method: (this: T, ...args: A) => R,
-) => (self: T, ...args: A) => R;
+/** What the runtime captures beside what it shares with the codec: see wire/primordials.ts for how it is used. */
+import { append, lengthOf, uncurry } from '../wire/primordials.ts';
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+export * from '../wire/primordials.ts';
 
-/** `target.set(source, at)`. */
-export const setBytes: (target: Uint8Array, source: Uint8Array, at: number) => void = uncurry(typedArray.set);
 /** `buffer.grow(bytes)`. */
 export const growBuffer: (buffer: SharedArrayBuffer, bytes: number) => void = uncurry(
   SharedArrayBuffer.prototype.grow,
 );
-/** The constructor, for views that no `Symbol.species` has a say in. */
-export const Bytes: Uint8ArrayConstructor = Uint8Array;
+/** `list.sort(compare)`. `compare` must run no code of the application. */
+export const sortBy: <T>(list: T[], compare: (a: T, b: T) => number) => T[] = uncurry(
+  Array.prototype.sort,
+) as never;
+/** `JSON.stringify(text)`: a text in quotes. */
+export const quoted = JSON.stringify as (text: string) => string;
+/** `date.toISOString()`. */
+export const dateText: (date: Date) => string = uncurry(Date.prototype.toISOString);
+export const { isFinite: isFiniteNumber } = Number;
+export const { ceil, trunc } = Math;
+export const NativeTypeError: TypeErrorConstructor = TypeError;
+export const NativeRangeError: RangeErrorConstructor = RangeError;
+/** `Number(value)`: runs code of the application when `value` is an object. */
+export const toNumber = Number;
+
+/** Bytes whose length is their own, for those who ask for it as `bytes.length` (runtime/protocol.ts). */
+export class OwnBytes extends Uint8Array {}
+Object.defineProperty(OwnBytes.prototype, 'length', {
+  get(this: Uint8Array) {
+    return lengthOf(this);
+  },
+});
+
+/** `[first, ...rest]`. */
+export function prepend(first: unknown, rest: readonly unknown[]): unknown[] {
+  const list = [first];
+  for (let i = 0; i < rest.length; i++) append(list, rest[i]);
+  return list;
+}
+
+/** `list.slice(start)`. */
+export function after(list: readonly unknown[], start: number): unknown[] {
+  const rest: unknown[] = [];
+  for (let i = start; i < list.length; i++) append(rest, list[i]);
+  return rest;
+}

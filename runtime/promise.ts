@@ -1,82 +1,117 @@
+import { hide } from './clock.ts';
 import { currentEvent, type EventContext, reportError, within } from './events.ts';
+import {
+  append,
+  arrayPrototype,
+  getPrototypeOf,
+  hasOwn,
+  NativeTypeError,
+  objectPrototype,
+  setPrototypeOf,
+  uncurry,
+} from './primordials.ts';
 import { Header } from './protocol.ts';
 
 /**
  * Promises that know the event they belong to. Isolates have no asynchronous hooks, so the global `Promise` is a
- * subclass (app builds are lowered to it from `async`/`await`): its callbacks run in the context that registered
- * them, and a rejection that nobody handles is reported with the handler that caused it, each one and not only
- * the first.
+ * kind of its own (app builds are lowered to it from `async`/`await`): its callbacks run in the context that
+ * registered them, and a rejection that nobody handles is reported with the handler that caused it, each one and
+ * not only the first.
  */
 const NativePromise = Promise;
-const nativeThen = NativePromise.prototype.then;
+const nativeThen = uncurry(NativePromise.prototype.then) as <T>(
+  promise: Promise<T>,
+  onValue: ((value: T) => unknown) | undefined,
+  onError?: (reason: unknown) => unknown,
+) => Promise<unknown>;
+
+type Executor<T> = (resolve: (value: T | PromiseLike<T>) => void, reject: (reason?: unknown) => void) => void;
 
 let header: Int32Array | undefined;
 let isTouched = false;
-let isInternal = false;
-const rejected: StagePromise<unknown>[] = [];
+let rejected: TrackedPromise<unknown>[] = [];
 
-export class StagePromise<T> extends NativePromise<T> {
+/** The runtime's own. No script gets hold of one, so constructor and species of what `then` makes are these. */
+class OwnPromise<T> extends NativePromise<T> {
+  static override get [Symbol.species](): PromiseConstructor {
+    return OwnPromise;
+  }
+}
+
+/** What a script's promise is made as: `makePromise` gives it the prototype that the script sees. */
+class TrackedPromise<T> extends OwnPromise<T> {
   readonly #event: EventContext = currentEvent();
   #isHandled = false;
   #reason: unknown;
 
-  static override get [Symbol.species](): PromiseConstructor {
-    return isInternal ? NativePromise : StagePromise;
-  }
-
-  /** A native promise, as `async` functions that were not lowered return it, is a promise too. */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return Function.prototype[Symbol.hasInstance].call(NativePromise, value);
-  }
-
-  constructor(
-    executor: (resolve: (value: T | PromiseLike<T>) => void, reject: (reason?: unknown) => void) => void,
-  ) {
+  constructor(executor: Executor<T>) {
     super(executor);
     isTouched = true;
-    // With a native handler attached V8 never calls this rejection unhandled: that is decided in `settle`.
-    isInternal = true;
-    nativeThen.call(this, undefined, (reason: unknown) => {
+    // With a native handler attached V8 never calls this rejection unhandled: that is decided in `settleRejected`.
+    nativeThen(this, undefined, (reason: unknown) => {
       if (this.#isHandled) return;
       this.#reason = reason;
-      rejected.push(this);
+      append(rejected, this);
       if (header) header[Header.again] = 1;
     });
-    isInternal = false;
   }
 
-  // biome-ignore lint/suspicious/noThenProperty: this is a promise.
-  override then<A = T, B = never>(
-    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
-    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    this.#isHandled = true;
-    const event = currentEvent();
-    return nativeThen.call(this, bind(event, onFulfilled), bind(event, onRejected)) as Promise<A | B>;
+  static handle(promise: object): void {
+    if (#isHandled in promise) promise.#isHandled = true;
   }
 
-  /** Reports the rejections of earlier entries that are still unhandled. */
-  static settle(): void {
-    for (const promise of rejected.splice(0)) {
-      if (!promise.#isHandled) within(promise.#event, () => reportError(promise.#reason));
-    }
+  report(): void {
+    if (!this.#isHandled) within(this.#event, () => reportError(this.#reason));
   }
 }
+const { handle } = TrackedPromise;
+const report = uncurry(TrackedPromise.prototype.report);
 
-function bind(event: EventContext, fn: unknown): never {
-  const bound = typeof fn === 'function' ? (value: unknown) => within(event, () => fn(value)) : undefined;
-  return bound as never;
+/** The global `Promise`. No class: a script may exchange what a class extends, and would be handed the executors. */
+function StagePromise(executor: Executor<unknown>): Promise<unknown> {
+  if (!new.target) throw new NativeTypeError("Promise constructor cannot be invoked without 'new'");
+  return makePromise(executor, new.target.prototype);
+}
+
+const stagePrototype = Object.create(NativePromise.prototype, {
+  constructor: { value: StagePromise, writable: true, configurable: true },
+  // biome-ignore lint/suspicious/noThenProperty: this is what promises inherit.
+  then: { value: then, writable: true, configurable: true },
+}) as Promise<unknown>;
+
+function then(this: Promise<unknown>, onFulfilled?: unknown, onRejected?: unknown): Promise<unknown> {
+  handle(this);
+  const event = currentEvent();
+  return nativeThen(this, inEvent(event, onFulfilled), inEvent(event, onRejected));
+}
+
+function inEvent(event: EventContext, fn: unknown): ((value: unknown) => unknown) | undefined {
+  return typeof fn === 'function' ? (value: unknown) => within(event, () => fn(value)) : undefined;
+}
+
+/** A promise for the application. */
+export function makePromise<T>(executor: Executor<T>, prototype: unknown = stagePrototype): Promise<T> {
+  const promise = new TrackedPromise(executor);
+  const isUsable = typeof prototype === 'object' && prototype !== null;
+  setPrototypeOf(promise, isUsable ? prototype : stagePrototype);
+  return promise;
 }
 
 export function installPromise(global: typeof globalThis, sharedHeader: Int32Array): void {
   header = sharedHeader;
+  const hasInstance = uncurry(Function.prototype[Symbol.hasInstance]);
+  Object.setPrototypeOf(StagePromise, NativePromise);
   Object.defineProperty(StagePromise, 'name', { value: 'Promise', configurable: true });
-  Object.defineProperty(global, 'Promise', {
-    value: StagePromise,
+  Object.defineProperty(StagePromise, 'prototype', { value: stagePrototype, writable: false });
+  Object.defineProperty(StagePromise, Symbol.hasInstance, {
+    // A native promise, as `async` functions that were not lowered return it, is a promise too.
+    value(this: unknown, value: unknown) {
+      return hasInstance((this === StagePromise ? NativePromise : this) as typeof NativePromise, value);
+    },
     writable: true,
     configurable: true,
-    enumerable: false,
   });
+  hide(global, 'Promise', StagePromise);
 }
 
 /** Whether a promise was made since the last call. An event that made one ends its entry (ARCHITECTURE.md, "The wall"). */
@@ -91,6 +126,14 @@ export function touch(): void {
   isTouched = true;
 }
 
+/** Reports the rejections of earlier entries that are still unhandled. */
+export function settleRejected(): void {
+  if (rejected.length === 0) return;
+  const settled = rejected;
+  rejected = [];
+  for (let i = 0; i < settled.length; i++) report(settled[i]!);
+}
+
 /** Hands over what `value` settles to, at once when it is no promise. */
 export function whenSettled(
   value: unknown,
@@ -101,11 +144,38 @@ export function whenSettled(
     onValue(value);
     return;
   }
-  new StagePromise<unknown>((resolve) => resolve(value)).then(onValue, onError);
+  afterwards(new OwnPromise<unknown>((resolve) => resolve(value)), onValue, onError);
 }
 
+/** `queueMicrotask`: what `fn` throws is reported. */
+export function runSoon(fn: () => void): void {
+  afterwards(new OwnPromise<void>((resolve) => resolve()), fn, reportError);
+}
+
+/** The runtime's own `then`, in the event that is current now: `onError` hears what `onValue` throws as well. */
+function afterwards<T>(
+  promise: OwnPromise<T>,
+  onValue: (value: T) => void,
+  onError: (error: unknown) => void,
+): void {
+  isTouched = true;
+  const event = currentEvent();
+  const fail = (error: unknown) => within(event, () => onError(error));
+  const succeed = (value: T) =>
+    within(event, () => {
+      try {
+        onValue(value);
+      } catch (error) {
+        onError(error);
+      }
+    });
+  nativeThen(promise, succeed, fail);
+}
+
+/** A `then` that every object has been given makes none of them a promise. */
 function isThenable(value: unknown): boolean {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  );
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = getPrototypeOf(value);
+  if ((prototype === objectPrototype || prototype === arrayPrototype) && !hasOwn(value, 'then')) return false;
+  return typeof (value as { then?: unknown }).then === 'function';
 }

@@ -1,5 +1,6 @@
 import { makeOpaque } from './amf.ts';
 import { hide } from './clock.ts';
+import { NativeTypeError, SafeMap } from './primordials.ts';
 import type { StreamRequest } from './protocol.ts';
 
 /** A live stream as the script sees it. One object per name for as long as it is published. */
@@ -15,7 +16,7 @@ export class Stream {
   }
 }
 
-const live = new Map<string, Stream>();
+const live = new SafeMap<string, Stream>();
 
 /** The published stream of that name, or an object for one that nobody publishes yet. */
 export function streamFor(request: StreamRequest): Stream {
@@ -33,7 +34,7 @@ export function endLive(name: string): void {
 /** The global `Stream`: its prototype is open to scripts, its construction is not. */
 export function installStream(global: typeof globalThis): void {
   function PublicStream(): never {
-    throw new TypeError('Stream: streams are made by the server');
+    throw new NativeTypeError('Stream: streams are made by the server');
   }
   Object.defineProperty(PublicStream, 'name', { value: 'Stream' });
   Object.defineProperty(PublicStream, 'prototype', { value: Stream.prototype, writable: false });

@@ -1,6 +1,17 @@
 import { hide, turnTime } from './clock.ts';
 import { runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
+import {
+  after,
+  append,
+  apply,
+  ceil,
+  NativeRangeError,
+  NativeTypeError,
+  SafeMap,
+  sortBy,
+  toNumber,
+} from './primordials.ts';
 
 interface Timer {
   id: number;
@@ -20,9 +31,9 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 export class Timers {
   readonly #outbox: Outbox;
   readonly #max: number;
-  readonly #timers = new Map<number, Timer>();
+  readonly #timers = new SafeMap<number, Timer>();
   #nextId = 1;
-  #alarmMs = Number.POSITIVE_INFINITY;
+  #alarmMs = Infinity;
 
   constructor(outbox: Outbox, max: number) {
     this.#outbox = outbox;
@@ -30,24 +41,23 @@ export class Timers {
   }
 
   install(global: typeof globalThis): void {
-    const clear = (id: unknown) => void this.#timers.delete(Number(id));
+    const clear = (id: unknown) => void this.#timers.delete(toNumber(id));
     hide(global, 'setTimeout', (fn: unknown, ms?: unknown, ...args: unknown[]) =>
       this.#add('setTimeout', fn, ms, args, false),
     );
-    hide(global, 'setInterval', (target: unknown, ...rest: unknown[]) => {
+    hide(global, 'setInterval', (target: unknown, first?: unknown, ...rest: unknown[]) => {
       // FCS: setInterval(object, "method", ms, ...args) looks the method up at each tick.
-      if (typeof target === 'object' && target !== null && typeof rest[0] === 'string') {
-        const [method, ms, ...args] = rest as [string, unknown, ...unknown[]];
+      if (typeof target === 'object' && target !== null && typeof first === 'string') {
+        const args = after(rest, 1);
         const call = () => {
-          const fn = (target as Record<string, unknown>)[method];
+          const fn = (target as Record<string, unknown>)[first];
           if (typeof fn !== 'function')
-            throw new TypeError(`setInterval: the object has no method "${method}"`);
-          return Reflect.apply(fn, target, args);
+            throw new NativeTypeError(`setInterval: the object has no method "${first}"`);
+          return apply(fn, target, args);
         };
-        return this.#add('setInterval', call, ms, [], true);
+        return this.#add('setInterval', call, rest.length > 0 ? rest[0] : undefined, [], true);
       }
-      const [ms, ...args] = rest;
-      return this.#add('setInterval', target, ms, args, true);
+      return this.#add('setInterval', target, first, rest, true);
     });
     hide(global, 'clearTimeout', clear);
     hide(global, 'clearInterval', clear);
@@ -55,14 +65,18 @@ export class Timers {
 
   /** Runs what is due, one event each, until `mustYield` says that the rest should have an entry of its own. */
   wake(mustYield: () => boolean): void {
-    this.#alarmMs = Number.POSITIVE_INFINITY;
+    this.#alarmMs = Infinity;
     const now = turnTime();
-    const due = [...this.#timers.values()].filter((timer) => timer.dueMs <= now);
-    due.sort((a, b) => a.dueMs - b.dueMs || a.id - b.id);
-    for (const timer of due) {
+    const due: Timer[] = [];
+    this.#timers.forEach((timer) => {
+      if (timer.dueMs <= now) append(due, timer);
+    });
+    sortBy(due, (a, b) => a.dueMs - b.dueMs || a.id - b.id);
+    for (let i = 0; i < due.length; i++) {
+      const timer = due[i]!;
       if (!this.#timers.has(timer.id)) continue; // cleared by one before it
       if (timer.everyMs === undefined) this.#timers.delete(timer.id);
-      else timer.dueMs += timer.everyMs * Math.ceil((now - timer.dueMs + 1) / timer.everyMs);
+      else timer.dueMs += timer.everyMs * ceil((now - timer.dueMs + 1) / timer.everyMs);
       runHandler(timer.where, timer.run, undefined, []);
       if (mustYield()) break;
     }
@@ -70,23 +84,27 @@ export class Timers {
   }
 
   #add(where: string, fn: unknown, ms: unknown, args: unknown[], isRepeated: boolean): number {
-    if (typeof fn !== 'function') throw new TypeError(`${where}: expected a function, got ${typeof fn}`);
+    if (typeof fn !== 'function')
+      throw new NativeTypeError(`${where}: expected a function, got ${typeof fn}`);
+    const asked = toNumber(ms);
     if (this.#timers.size >= this.#max) {
-      throw new RangeError(`${where}: ${this.#max} timers are running, and that is the limit`);
+      throw new NativeRangeError(`${where}: ${this.#max} timers are running, and that is the limit`);
     }
-    const asked = Number(ms);
-    const delay = Math.min(Math.max(asked >= 1 ? asked : isRepeated ? 1 : 0, 0), MAX_DELAY_MS);
+    const least = isRepeated ? 1 : 0;
+    const delay = asked >= 1 ? (asked < MAX_DELAY_MS ? asked : MAX_DELAY_MS) : least;
     const id = this.#nextId++;
     const dueMs = turnTime() + delay;
     const everyMs = isRepeated ? delay : undefined;
-    this.#timers.set(id, { id, dueMs, everyMs, where, run: () => Reflect.apply(fn, undefined, args) });
+    this.#timers.set(id, { id, dueMs, everyMs, where, run: () => apply(fn, undefined, args) });
     if (dueMs < this.#alarmMs) this.#send(dueMs);
     return id;
   }
 
   #setAlarm(): void {
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const timer of this.#timers.values()) earliest = Math.min(earliest, timer.dueMs);
+    let earliest = Infinity;
+    this.#timers.forEach(({ dueMs }) => {
+      if (dueMs < earliest) earliest = dueMs;
+    });
     if (earliest < this.#alarmMs) this.#send(earliest);
   }
 

@@ -3,12 +3,14 @@ import {
   append,
   Bytes,
   bytesOfView,
+  errorPrototype,
   forEachItem,
   getPrototypeOf,
   isAncestor,
   isArray,
   isView,
   keysOf,
+  objectPrototype,
   SafeMap,
   setBytes,
   sliceOf,
@@ -178,12 +180,10 @@ export const Shape = {
 export type Shape = (typeof Shape)[keyof typeof Shape];
 
 // `instanceof` asks constructors, which a script may patch; prototypes it cannot exchange.
-const objectPrototype = Object.prototype;
 const datePrototype = Date.prototype;
 const bufferPrototype = ArrayBuffer.prototype;
 const mapPrototype = Map.prototype;
 const setPrototype = Set.prototype;
-const errorPrototype = Error.prototype;
 const promisePrototype = Promise.prototype;
 const stringPrototype = String.prototype;
 const numberPrototype = Number.prototype;

@@ -15,8 +15,11 @@ function getterOf<T, R>(prototype: object, name: PropertyKey): (self: T) => R {
   return uncurry(Object.getOwnPropertyDescriptor(prototype, name)!.get as (this: T) => R);
 }
 
-export const { apply, construct, defineProperty, getPrototypeOf } = Reflect;
+export const { apply, construct, defineProperty, getPrototypeOf, setPrototypeOf } = Reflect;
 export const { keys: keysOf, hasOwn, is: isSame } = Object;
+export const { prototype: objectPrototype } = Object;
+export const { prototype: arrayPrototype } = Array;
+export const { prototype: errorPrototype } = Error;
 export const isAncestor: (prototype: object, value: object) => boolean = uncurry(
   Object.prototype.isPrototypeOf,
 );
@@ -69,6 +72,7 @@ export const timeOf: (date: Date) => number = uncurry(Date.prototype.getTime);
 export const NativeDate: DateConstructor = Date;
 
 export const NativeMap: MapConstructor = Map;
+export const NativeSet: SetConstructor = Set;
 /** `map.set(key, value)`, for maps that an application gets. */
 export const setEntry: <K, V>(map: Map<K, V>, key: K, value: V) => void = uncurry(Map.prototype.set) as never;
 

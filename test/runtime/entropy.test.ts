@@ -10,7 +10,7 @@ const seed = (fill: (bytes: Uint8Array) => void = () => {}) => {
 };
 const draw = (count: number) => {
   const bytes = new Uint8Array(count);
-  fillRandom(bytes);
+  fillRandom(bytes, count);
   return toHex(bytes);
 };
 
