@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { describeError, StagewireError } from './base/errors.ts';
-import { createLog, type Log } from './base/log.ts';
+import { createLog } from './base/log.ts';
 import { type Address, formatAddress, parseCommandLine } from './config.ts';
 import { type Server, startServer } from './server.ts';
 
@@ -32,11 +32,11 @@ async function main(): Promise<void> {
   server = await startServer(config, log);
   const rtmp = `rtmp://${formatAddress(server.rtmp)}`;
   console.log(`stagewire ready ${rtmp} http://${formatAddress(server.http)}`);
-  if (config.log === 'pretty') await printWelcome(server, config.rtmp, rtmp, log);
+  if (config.log === 'pretty') await printWelcome(server, config.rtmp, rtmp);
 }
 
 /** What to try with each application, for people at a terminal. */
-async function printWelcome(server: Server, asked: Address, rtmp: string, log: Log): Promise<void> {
+async function printWelcome(server: Server, asked: Address, rtmp: string): Promise<void> {
   const lines = [''];
   for (const app of server.registry.apps) {
     const { try: stream = 'mystream' } = app.settings;

@@ -1,5 +1,5 @@
 import type { Outbox } from './outbox.ts';
-import { define, errorPrototype, isAncestor, sliceOf, toText } from './primordials.ts';
+import { append, define, errorPrototype, isAncestor, sliceOf, toText } from './primordials.ts';
 
 /**
  * What the script is doing right now and on whose behalf, kept across `await` (see promise.ts), so that every
@@ -55,7 +55,6 @@ let markMs = 0;
 /** Kept until the entry ends; as many as it has milliseconds at the most. */
 let charged: EventContext[] = [];
 let chargedMs: number[] = [];
-let charges = 0;
 
 /** Takes the real clock, before `Date` is replaced. */
 export function startAccounts(clock: () => number): void {
@@ -76,20 +75,19 @@ export function lastMark(): number {
 function charge(event: EventContext): void {
   const now = readClock();
   if (now <= markMs) return;
-  charged[charges] = event;
-  chargedMs[charges++] = now - markMs;
+  append(charged, event);
+  append(chargedMs, now - markMs);
   markMs = now;
 }
 
 /** Tells the host what the events since the last call have cost. */
 export function sendCharges(): void {
-  for (let i = 0; i < charges; i++) {
+  if (charged.length === 0) return;
+  for (let i = 0; i < charged.length; i++) {
     const { where, client: forClient } = charged[i]!;
-    const handler = where.length > MAX_HANDLER ? `${where.slice(0, MAX_HANDLER)}...` : where;
+    const handler = where.length > MAX_HANDLER ? `${sliceOf(where, 0, MAX_HANDLER)}...` : where;
     outbox?.send({ kind: 'charge', client: forClient, handler, ms: chargedMs[i]! });
   }
-  if (charges === 0) return;
-  charges = 0;
   charged = [];
   chargedMs = [];
 }

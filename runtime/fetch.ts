@@ -2,8 +2,8 @@ import { ByteWriter } from '../wire/bytes.ts';
 import { decodeUtf8 } from '../wire/utf8.ts';
 import { hide } from './clock.ts';
 import type { Outbox } from './outbox.ts';
-import { Bytes, setBytes } from './primordials.ts';
-import { StagePromise, touch } from './promise.ts';
+import { Bytes, NativeTypeError, setBytes } from './primordials.ts';
+import { makePromise, touch } from './promise.ts';
 import { type Delivery, type HttpHeader, REDIRECT_MODES, type RedirectMode } from './protocol.ts';
 
 // As they were before scripts could patch them.
@@ -81,7 +81,7 @@ export class Fetches {
   }
 
   #fetch(input: unknown, init: unknown): Promise<Response> {
-    return new StagePromise((resolve, reject) => {
+    return makePromise<Response>((resolve, reject) => {
       const url = urlOf(input);
       const options = optionsOf(init);
       if (this.#count >= this.#max) {
@@ -141,7 +141,7 @@ class Headers {
 
   forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void {
     if (typeof callback !== 'function')
-      throw new TypeError(`headers.forEach: expected a function, got ${typeof callback}`);
+      throw new NativeTypeError(`headers.forEach: expected a function, got ${typeof callback}`);
     for (let i = 0; i < this.#names.length; i++) {
       const name = this.#names[i]!;
       apply(callback, self, [this.#values[name]!, name, this]);
@@ -211,9 +211,10 @@ class Response {
   }
 
   #read<T>(member: string, take: (body: Uint8Array) => T): Promise<T> {
-    return new StagePromise((resolve) => {
+    return makePromise<T>((resolve) => {
       const body = this.#body;
-      if (!body) throw new TypeError(`response.${member}: the body was read before, and can be read once`);
+      if (!body)
+        throw new NativeTypeError(`response.${member}: the body was read before, and can be read once`);
       this.#body = undefined;
       resolve(take(body));
     });
@@ -230,7 +231,7 @@ function urlOf(input: unknown): string {
   if (typeof input === 'string') return input;
   const href = typeof input === 'object' && input !== null ? (input as { href?: unknown }).href : undefined;
   if (typeof href === 'string') return href; // a URL class that the application brought along
-  throw new TypeError(`fetch: expected a URL as text, got ${show(input)}`);
+  throw new NativeTypeError(`fetch: expected a URL as text, got ${show(input)}`);
 }
 
 interface Options {
@@ -243,7 +244,7 @@ interface Options {
 
 function optionsOf(init: unknown): Options {
   if (init !== undefined && init !== null && typeof init !== 'object')
-    throw new TypeError(`fetch: expected an object with options, got ${show(init)}`);
+    throw new NativeTypeError(`fetch: expected an object with options, got ${show(init)}`);
   const {
     method = 'GET',
     headers,
@@ -251,15 +252,18 @@ function optionsOf(init: unknown): Options {
     redirect = 'follow',
     timeoutMs,
   } = (init ?? {}) as Record<string, unknown>;
-  if (typeof method !== 'string') throw new TypeError(`fetch: method: expected text, got ${show(method)}`);
+  if (typeof method !== 'string')
+    throw new NativeTypeError(`fetch: method: expected text, got ${show(method)}`);
   let mode: RedirectMode | undefined;
   for (let i = 0; i < REDIRECT_MODES.length; i++) {
     if (REDIRECT_MODES[i] === redirect) mode = REDIRECT_MODES[i];
   }
   if (!mode)
-    throw new TypeError(`fetch: redirect: expected "follow", "error" or "manual", got ${show(redirect)}`);
+    throw new NativeTypeError(
+      `fetch: redirect: expected "follow", "error" or "manual", got ${show(redirect)}`,
+    );
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0))
-    throw new TypeError(`fetch: timeoutMs: expected a number above 0, got ${show(timeoutMs)}`);
+    throw new NativeTypeError(`fetch: timeoutMs: expected a number above 0, got ${show(timeoutMs)}`);
   const list = headersOf(headers);
   if (typeof body === 'string') addContentType(list);
   return { method, headers: list, body: bodyOf(body), redirect: mode, timeoutMs: timeoutMs ?? 0 };
@@ -281,7 +285,7 @@ function bodyOf(body: unknown): Uint8Array {
   }
   if (isView(body)) return new Bytes(body.buffer, body.byteOffset, body.byteLength);
   if (body instanceof Memory) return new Bytes(body);
-  throw new TypeError(
+  throw new NativeTypeError(
     `fetch: body: expected text, an ArrayBuffer or a typed array, got ${show(body)}; JSON.stringify makes text of values`,
   );
 }
@@ -290,19 +294,20 @@ function bodyOf(body: unknown): Uint8Array {
 function headersOf(headers: unknown): HttpHeader[] {
   const list: HttpHeader[] = [];
   const add = (name: unknown, value: unknown) => {
-    if (typeof name !== 'string') throw new TypeError(`fetch: headers: a name is text, not ${show(name)}`);
+    if (typeof name !== 'string')
+      throw new NativeTypeError(`fetch: headers: a name is text, not ${show(name)}`);
     if (typeof value !== 'string' && typeof value !== 'number')
-      throw new TypeError(`fetch: headers: "${name}": expected text, got ${show(value)}`);
+      throw new NativeTypeError(`fetch: headers: "${name}": expected text, got ${show(value)}`);
     list[list.length] = [name, text(value)];
   };
   if (headers === undefined || headers === null) return list;
   if (typeof headers !== 'object')
-    throw new TypeError(`fetch: headers: expected an object or pairs, got ${show(headers)}`);
+    throw new NativeTypeError(`fetch: headers: expected an object or pairs, got ${show(headers)}`);
   if (isArray(headers)) {
     for (let i = 0; i < headers.length; i++) {
       const pair: unknown = headers[i];
       if (!isArray(pair) || pair.length !== 2)
-        throw new TypeError(`fetch: headers: expected pairs of name and value, got ${show(pair)}`);
+        throw new NativeTypeError(`fetch: headers: expected pairs of name and value, got ${show(pair)}`);
       add(pair[0], pair[1]);
     }
   } else if (typeof (headers as Partial<Headers>).forEach === 'function') {

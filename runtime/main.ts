@@ -18,7 +18,7 @@ import {
 } from './events.ts';
 import { Fetches } from './fetch.ts';
 import { Outbox } from './outbox.ts';
-import { apply, Bytes, NativeTypeError, setBytes } from './primordials.ts';
+import { apply, Bytes, hasOwn, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import {
   type BootOptions,
@@ -150,7 +150,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
       header[Header.running] = reader.position;
       const delivery = decodeDelivery(reader);
       header[Header.finished] = reader.position;
-      setClient('client' in delivery ? delivery.client : 0);
+      setClient(hasOwn(delivery, 'client') ? (delivery as { client: number }).client : 0);
       try {
         handle(delivery, mustYield);
       } catch (error) {

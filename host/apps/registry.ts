@@ -140,10 +140,9 @@ export class Registry implements Lobby {
 
   /** What the folder says now: a build, and the settings. Rejects when there is no build, or never were settings. */
   async #build(app: App, isNew: boolean): Promise<Build> {
-    const [build, settings] = await Promise.allSettled([
-      isNew ? buildWhenWhole(app.builder) : app.builder.build(),
-      readAppSettings(app.folder, this.#host.limits),
-    ]);
+    const [build] = await Promise.allSettled([isNew ? buildWhenWhole(app.builder) : app.builder.build()]);
+    // After the build: of a folder that is being copied, app.json may come last.
+    const [settings] = await Promise.allSettled([readAppSettings(app.folder, this.#host.limits)]);
     if (settings.status === 'fulfilled') app.setSettings(settings.value);
     else if (!app.hasSettings) throw settings.reason;
     else {

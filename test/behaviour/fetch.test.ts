@@ -94,8 +94,8 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
   const hosts = [new URL(url).host, 'localhost', '127.0.0.1:1'];
   const app = (limits: object, list: string[] = hosts) => ({
+    'app.json': JSON.stringify({ fetch: { hosts: list }, limits }), // before the script, which it is for
     'main.ts': script,
-    'app.json': JSON.stringify({ fetch: { hosts: list }, limits }),
   });
   server.writeApp('app', app({}));
   server.writeApp('small', app({ fetches: 3, fetchBytes: 100_000, fetchMs: 500 }));
