@@ -119,7 +119,7 @@ interface Client {
   readonly secure: boolean;
   /** The address that the client connected to, query included. */
   readonly uri: string;
-  /** New in Stagewire. False, or why an earlier build's client comes to `onConnect` again: `reload`, `timeout`, `memory`, `crash`. */
+  /** New in Stagewire. False, or why an earlier script's client comes to `onConnect` again: `reload`, `cpu`, `memory`, `stuck`, `crash`, `mailbox`, `operator`. */
   readonly reconnected: false | string;
 
   /**

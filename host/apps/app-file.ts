@@ -6,7 +6,7 @@ import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
-import { isGone } from './app.ts';
+import { isGone } from './main-file.ts';
 
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';

@@ -1,113 +1,81 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Script } from 'node:vm';
-import { describeError, printable, StagewireError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Limits } from '../base/limits.ts';
+import type { Company } from '../scripts/core-pool.ts';
+import type { AppSettings } from './app-file.ts';
+import type { AppBuilder, Build } from './builder.ts';
+import type { Instance } from './instance.ts';
 
-/**
- * How a main file is run. A module is bundled with what it imports; a classic script is run as it is, in
- * sloppy mode, its top-level names being globals of the instance.
- */
-export type ScriptKind = 'module' | 'classic';
+/** So many cores may an application's scripts take with them within `quarantineMs` before others are kept away from it. */
+const TRUSTED_KILLS = 2;
 
-export interface MainFile {
-  /** Absolute. */
-  readonly path: string;
-  /** Relative to the app folder. */
+/** One application: its folder, its settings, its last good build, and the instances that run it. */
+export class App {
   readonly name: string;
-  readonly kind: ScriptKind;
-}
+  readonly instances = new Map<string, Instance>();
+  readonly builder: AppBuilder;
+  /** Settles with the latest verdict on the folder: a build, or why there is none. */
+  building: Promise<Build> = Promise.reject(new Error('not built yet'));
+  /** The last build that succeeded. */
+  build: Build | undefined;
+  /** The last build that started in an instance. */
+  proven: Build | undefined;
+  hasSettings = false;
+  #settings: AppSettings;
+  readonly #clock: Clock;
+  /** While one instance tries a build that has never started. */
+  #trial: { build: Build; end: () => void; over: Promise<void> } | undefined;
+  #kills: number[] = [];
 
-/** The names a main file can have. `main.js` is what its syntax says. */
-const mainNames: Readonly<Record<string, ScriptKind | 'by-syntax'>> = {
-  'main.ts': 'module',
-  'main.js': 'by-syntax',
-  'main.asc': 'classic',
-};
-
-const refusedNames: Readonly<Record<string, string>> = {
-  api: 'the HTTP API is served under /api',
-  metrics: 'metrics are served under /metrics',
-  healthz: 'the health check is served under /healthz',
-  node_modules: 'npm keeps packages in a folder of that name',
-};
-
-/** Why a folder cannot be an application, or `undefined` when its name will do. */
-export function whyNotAnApp(name: string): string | undefined {
-  if (name === '') return 'the name is empty';
-  if (name.startsWith('.')) return 'names with a leading dot are for hidden files';
-  if (/[/\\]/.test(name)) return 'a name cannot contain / or \\';
-  if (printable(name, 255) !== name) return 'the name is too long or contains control characters';
-  return Object.hasOwn(refusedNames, name) ? refusedNames[name] : undefined;
-}
-
-/** Finds the script of an application. Every client is accepted by an application that has none. */
-export async function findMain(folder: string): Promise<MainFile | undefined> {
-  const names = await mainFilesIn(folder);
-  if (names.length > 1) {
-    const list = names.join(' and ');
-    throw new StagewireError(
-      'E_APP_MAINS',
-      'app',
-      `found ${list} in ${folder}: keep one main file, rename the others`,
-    );
+  constructor(name: string, builder: AppBuilder, limits: Limits, clock: Clock) {
+    this.name = name;
+    this.builder = builder;
+    this.#settings = { limits };
+    this.#clock = clock;
+    this.building.catch(() => {}); // whoever builds reports
   }
-  const name = names[0];
-  if (name === undefined) return undefined;
 
-  const path = join(folder, name);
-  const kind = mainNames[name]!;
-  if (kind !== 'by-syntax') return { path, name, kind };
-
-  const code = await readFile(path, 'utf8').catch(undefinedIfGone);
-  return code === undefined ? undefined : { path, name, kind: scriptKind(code) };
-}
-
-async function mainFilesIn(folder: string): Promise<string[]> {
-  let names: string[];
-  try {
-    names = (await readdir(folder)).filter((name) => Object.hasOwn(mainNames, name)).sort();
-  } catch (error) {
-    if (isGone(error)) return [];
-    throw new StagewireError('E_APP_FOLDER', 'host', `cannot read ${folder}: ${describeError(error)}`);
+  get folder(): string {
+    return this.builder.folder;
   }
-  const kinds = await Promise.all(names.map((name) => kindOfEntry(join(folder, name))));
-  const unreadable = names.find((_, index) => kinds[index] === 'unreadable');
-  if (unreadable !== undefined) {
-    // Taken for no script, it would open the application to everybody.
-    throw new StagewireError('E_APP_MAINS', 'app', `${unreadable} in ${folder} is no file that can be read`);
+
+  /** As the last good `app.json` has them. */
+  get settings(): AppSettings {
+    return this.#settings;
   }
-  return names.filter((_, index) => kinds[index] === 'file');
-}
 
-/** A folder named main.js is no script; a link to nowhere or a pipe was meant to be one. */
-async function kindOfEntry(path: string): Promise<'file' | 'none' | 'unreadable'> {
-  const stats = await stat(path).catch(undefinedIfGone);
-  if (stats) return stats.isFile() ? 'file' : stats.isDirectory() ? 'none' : 'unreadable';
-  return (await lstat(path).catch(undefinedIfGone)) ? 'unreadable' : 'none';
-}
-
-/**
- * Tells a module from a classic script by V8's own parser: what it accepts as a script is one, and a
- * refused file is a module when the first thing refused is what only modules may say.
- */
-export function scriptKind(code: string): ScriptKind {
-  try {
-    new Script(code);
-    return 'classic';
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : '';
-    return moduleOnly.test(reason) ? 'module' : 'classic';
+  setSettings(settings: AppSettings): void {
+    this.#settings = settings;
+    this.hasSettings = true;
   }
-}
 
-const moduleOnly =
-  /^(?:Cannot use import statement outside|Cannot use 'import\.meta' outside|Unexpected token 'export'|await is only valid .*modules)/;
+  /** In which company an instance may start that build, and when: see InstanceOwner. */
+  async admit(build: Build): Promise<Company> {
+    while (this.proven?.id !== build.id && this.#trial) await this.#trial.over;
+    if (this.proven?.id === build.id) return this.#isTrusted ? 'shared' : 'app';
+    let end = () => {};
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#trial = { build, end, over };
+    return 'fresh';
+  }
 
-export function isGone(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
+  tried(build: Build, hasStarted: boolean): void {
+    if (hasStarted) this.proven = build;
+    const trial = this.#trial;
+    if (trial?.build !== build) return;
+    this.#trial = undefined;
+    trial.end();
+  }
 
-function undefinedIfGone(error: unknown): undefined {
-  if (!isGone(error)) throw error;
+  killedCore(): void {
+    this.#kills = [...this.#kills.slice(-TRUSTED_KILLS), this.#clock.monotonic()];
+  }
+
+  /** Whose scripts keep killing cores must not meet other applications' instances there, under whatever name. */
+  get #isTrusted(): boolean {
+    const now = this.#clock.monotonic();
+    const { quarantineMs } = this.#settings.limits;
+    return this.#kills.filter((at) => now - at < quarantineMs).length < TRUSTED_KILLS;
+  }
 }

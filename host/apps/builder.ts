@@ -5,8 +5,8 @@ import * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
 import { sourcePositions } from '../scripts/stack-trace.ts';
-import { findMain, isGone, type MainFile } from './app.ts';
 import { BuildError, type BuildMessage, checkScript, fromEsbuild } from './build-error.ts';
+import { findMain, isGone, type MainFile } from './main-file.ts';
 
 /** What an isolate runs: one script, ready to be compiled. */
 export interface Build {

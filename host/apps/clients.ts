@@ -7,6 +7,7 @@ import type { ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner } from '../streams/net-stream.ts';
+import { BackPressure } from './back-pressure.ts';
 import { Backlog } from './backlog.ts';
 import type { ClientCommand, Incarnation, InstanceHost } from './incarnation.ts';
 import { OpenCalls } from './open-calls.ts';
@@ -27,8 +28,6 @@ interface Invocation {
 }
 
 const MAX_HELD = 256;
-/** A client may fill this part of the mailbox before it is paused. */
-const MAILBOX_SHARE = 8;
 
 /**
  * The clients of one instance and all that is under way with them: what survives the script. They go on with whichever
@@ -43,7 +42,7 @@ export class Clients implements SeatHost {
   readonly #seats = new Map<number, ClientSeat>();
   readonly #calls = new OpenCalls();
   readonly #verdicts: OpenVerdicts;
-  readonly #paused = new Set<ClientSeat>();
+  readonly #pressure: BackPressure;
   /** What came while there was no script. */
   readonly #waiting: Delivery[] = [];
   readonly #backlog: Backlog;
@@ -52,8 +51,6 @@ export class Clients implements SeatHost {
   #isClosed = false;
   #nextNumber = 1;
   #pending = 0;
-  /** Counts the script's turns: a client's share of the mailbox is what it has sent since the last. */
-  #turn = 0;
 
   constructor(host: InstanceHost, streams: StreamDirectory, events: ClientsEvents) {
     this.#host = host;
@@ -62,6 +59,9 @@ export class Clients implements SeatHost {
     this.#verdicts = new OpenVerdicts(host.clock, host.settings.limits.authorizeMs);
     const { mailboxRecords: records, mailboxBytes: bytes } = host.settings.limits;
     this.#backlog = new Backlog({ records, bytes });
+    this.#pressure = new BackPressure(host, () =>
+      this.#script ? this.#script.script.mailbox.hasRoom : this.#isOpenToAll,
+    );
   }
 
   get count(): number {
@@ -79,6 +79,11 @@ export class Clients implements SeatHost {
 
   [Symbol.iterator](): Iterator<ClientSeat> {
     return this.#seats.values();
+  }
+
+  /** A turn of the script has ended. */
+  turned(): void {
+    this.#pressure.turned();
   }
 
   /** A handler used so much time on behalf of that client. */
@@ -120,17 +125,17 @@ export class Clients implements SeatHost {
     if (this.#isClosed) return;
     if (seat.held && delivery.kind !== 'disconnect') {
       this.#backlog.add(seat.held, delivery);
-      if (seat.held.length >= MAX_HELD || this.#backlog.isFull) this.#pause(seat);
+      if (seat.held.length >= MAX_HELD || this.#backlog.isFull) this.#pressure.pause(seat);
     } else if (this.#isOpenToAll) {
       // Not at once: the session that asked has not yet noted that it did.
       queueMicrotask(() => this.#withoutScript(delivery));
     } else if (this.#script) {
       const { script } = this.#script;
       script.post(delivery);
-      if (script.mailbox.isFull || this.#isOverShare(seat)) this.#pause(seat);
+      if (this.#pressure.isOverShare(seat) || script.mailbox.isFull) this.#pressure.pause(seat);
     } else {
       this.#backlog.add(this.#waiting, delivery);
-      if (this.#backlog.isFull) this.#pause(seat);
+      if (this.#backlog.isFull) this.#pressure.pause(seat);
     }
   }
 
@@ -141,7 +146,7 @@ export class Clients implements SeatHost {
     { type, body }: CommandBody,
     onMissing?: () => void,
   ): void {
-    this.#countCall(seat);
+    this.#pressure.countCall(seat);
     const call = this.#calls.open(seat, name, transaction, onMissing);
     // What waits outside a mailbox must not keep the whole buffer alive that it was read into.
     const command = this.#script && !seat.held ? { type, body } : { type, body: body.slice() };
@@ -160,7 +165,7 @@ export class Clients implements SeatHost {
     seat.standing = 'gone';
     this.#host.clock.clearTimer(seat.patience);
     this.#seats.delete(seat.number);
-    this.#paused.delete(seat);
+    this.#pressure.forget(seat);
     this.#calls.forget(seat);
     // What it published or ended while a new script was deciding about it is true all the same.
     const streams = held.filter(({ kind }) => kind === 'publish' || kind === 'unpublish');
@@ -257,7 +262,7 @@ export class Clients implements SeatHost {
     for (const seat of this.#seats.values()) if (seat.standing === 'pending') this.#accept(seat);
     for (const delivery of leftovers) this.#withoutScript(delivery);
     for (const [call] of this.#calls) this.#calls.missing(call);
-    this.resume();
+    this.#pressure.resume();
   }
 
   #withoutScript(delivery: Delivery): void {
@@ -356,55 +361,6 @@ export class Clients implements SeatHost {
       code: 'NetConnection.Connect.Rejected',
       description: 'The application was replaced and did not keep this client.',
     });
-  }
-
-  // Back-pressure: whoever sends too much is read more slowly, first those who send most.
-
-  #pause(seat: ClientSeat): void {
-    if (seat.standing === 'gone' || this.#paused.has(seat)) return;
-    this.#paused.add(seat);
-    seat.end.setReading(false);
-  }
-
-  /** Nobody fills the mailbox for the others while a turn is under way. */
-  #isOverShare(seat: ClientSeat): boolean {
-    if (seat.turn !== this.#turn) {
-      seat.turn = this.#turn;
-      seat.posted = 0;
-    }
-    return ++seat.posted > this.#host.settings.limits.mailboxRecords / MAILBOX_SHARE;
-  }
-
-  /** A client that has used up its calls for now is read on when it may send the next. */
-  #countCall(seat: ClientSeat): void {
-    const { callsPerSecond } = this.#host.settings.limits;
-    if (callsPerSecond === 0) return;
-    const { clock } = this.#host;
-    const now = clock.monotonic();
-    const overMs = Math.ceil(seat.calling.spend(now, callsPerSecond));
-    if (overMs <= 0 || now < seat.pausedUntil) return;
-    seat.pausedUntil = now + overMs;
-    this.#pause(seat);
-    clock.setTimer(() => this.resume(), overMs + 1); // timers may be early by a fraction
-  }
-
-  /** A turn has ended. */
-  turned(): void {
-    this.#turn++;
-    this.resume();
-  }
-
-  /** Reads on from those who were paused, if the script has come after them. */
-  resume(): void {
-    if (this.#paused.size === 0) return;
-    const hasRoom = this.#script ? this.#script.script.mailbox.hasRoom : this.#isOpenToAll;
-    if (!hasRoom) return;
-    const now = this.#host.clock.monotonic();
-    for (const seat of this.#paused) {
-      if (seat.held || seat.pausedUntil > now) continue;
-      this.#paused.delete(seat);
-      seat.end.setReading(true);
-    }
   }
 }
 

@@ -4,7 +4,7 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { type Clock, systemClock, type Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
-import { whyNotAnApp } from './app.ts';
+import { whyNotAnApp } from './main-file.ts';
 
 export interface AppWatcherEvents {
   /** A folder that can be an application has appeared. */

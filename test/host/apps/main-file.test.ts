@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { findMain, scriptKind, whyNotAnApp } from '../../../host/apps/app.ts';
+import { findMain, scriptKind, whyNotAnApp } from '../../../host/apps/main-file.ts';
 
 let folder: string;
 
