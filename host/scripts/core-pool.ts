@@ -98,7 +98,7 @@ export class CorePool {
   #empty(): CoreProcess {
     let found: CoreProcess | undefined;
     for (const core of this.#cores) {
-      if (core.isolates > 0 || core.isGone || core.isRetired) continue;
+      if (!this.#isSpare(core)) continue;
       if (!found || (core.isReady && !found.isReady)) found = core;
     }
     return found ?? this.#start();
@@ -130,8 +130,13 @@ export class CorePool {
 
   get #spares(): number {
     let count = 0;
-    for (const core of this.#cores) if (core.isolates === 0 && !core.isGone && !core.isRetired) count++;
+    for (const core of this.#cores) if (this.#isSpare(core)) count++;
     return count;
+  }
+
+  /** One that was dismissed is on its way out, though it has not gone yet. */
+  #isSpare(core: CoreProcess): boolean {
+    return core.isolates === 0 && !core.isGone && !core.isRetired && !core.isDismissed;
   }
 
   #scheduleRefill(): void {
