@@ -115,15 +115,21 @@ export class RtmpClient {
   #nextTransaction = 1;
   #commandType: number = Type.CommandAmf0;
 
-  /** TCP and handshake; nothing else is sent. */
+  /** TCP and handshake; nothing else is sent. Closed when the test ends. */
   static async open(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
+    const client = await RtmpClient.dial(url, options);
+    onTestFinished(() => client.destroy());
+    return client;
+  }
+
+  /** As `open`, for clients that outlive a test or have none: whoever dials closes. */
+  static async dial(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
     const { hostname, port } = new URL(url);
     const socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
     const rest = await inTime('the handshake', shakeHands(socket));
     const client = new RtmpClient(url, options, socket);
     client.#receive(rest);
     socket.on('data', (bytes: Buffer) => client.#receive(bytes));
-    onTestFinished(() => client.destroy());
     return client;
   }
 

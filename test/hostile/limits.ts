@@ -1,0 +1,11 @@
+/** What makes the scripts fail soon. `idleInstanceMs`: nobody comes back to an instance that was attacked. */
+export const HOSTILE_LIMITS = {
+  handlerMs: 300,
+  startMs: 1500,
+  heapMb: 24,
+  pendingConnectMs: 1500,
+  authorizeMs: 1500,
+  idleInstanceMs: 500,
+  backOffMs: 100,
+  stuckGraceMs: 400,
+} as const;

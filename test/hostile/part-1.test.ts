@@ -1,0 +1,3 @@
+import { describeHostile } from './suite.ts';
+
+describeHostile(1);
