@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.ts';
 import { benchInstances } from './instances.ts';
+import { benchKill } from './kill.ts';
 import { benchReload } from './reload.ts';
 import { benchStart } from './start.ts';
 import { printReport, type Report, ratioTo } from './support/figures.ts';
@@ -20,6 +21,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   calls: benchCalls,
   wall: benchWall,
   instances: benchInstances,
+  kill: benchKill,
   reload: benchReload,
 };
 

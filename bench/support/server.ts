@@ -13,6 +13,8 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 export interface StagewireServer {
   readonly pid: number;
   readonly port: number;
+  /** `http://127.0.0.1:PORT`. */
+  readonly http: string;
   /** From starting the process to its ready line. */
   readonly readyMs: number;
   /** The processes that run scripts, at this moment. */
@@ -36,10 +38,11 @@ export async function startServer(apps: string, limits: Partial<Limits> = {}): P
   options.push('--config', config);
   const startedAt = performance.now();
   const child = startNode([...profiling, join(root, 'host/main.ts'), ...options], { cwd: root });
-  const [, port] = await lineOf(child, /^stagewire ready rtmp:\/\/[^ ]*:(\d+) /);
+  const [, port, http = ''] = await lineOf(child, /^stagewire ready rtmp:\/\/[^ ]*:(\d+) (\S+)/);
   return {
     pid: child.pid!,
     port: Number(port),
+    http,
     readyMs: performance.now() - startedAt,
     corePids: () => childrenOf(child.pid!, 'host/core/main.ts'),
     stop: () => stopChild(child),

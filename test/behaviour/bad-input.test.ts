@@ -14,7 +14,7 @@ const server = useServer({
   limits: {
     handshakeMs: 300,
     connectMs: 300,
-    pendingConnectMs: 300,
+    pendingConnectMs: 1000,
     mediaMessageBytes: 65_536,
     commandBytes: 8192,
     pendingCommandBytes: 4096,

@@ -3,7 +3,7 @@ import { connect, connectRefused, RtmpClient, Type } from '../support/rtmp-clien
 import { useServer } from '../support/server.ts';
 
 const server = useServer({
-  limits: { pendingConnectMs: 400, connectArgs: 4 },
+  limits: { pendingConnectMs: 1500, connectArgs: 4 },
   apps: {
     empty: { 'README.md': 'No script here.' },
     silent: { 'main.ts': 'application.onAppStart = () => {};' },
