@@ -4,11 +4,11 @@ import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { describeUrl, type FetchHosts } from './fetch-hosts.ts';
 import {
-  dnsResolver,
   type HttpAnswer,
   MAX_HEADER_BYTES,
   MAX_HEADERS,
   type Resolve,
+  resolveName,
   sendRequest,
   tooLarge,
 } from './http-exchange.ts';
@@ -51,13 +51,12 @@ export class Fetcher {
   readonly #options: FetcherOptions;
   readonly #resolve: Resolve;
   readonly #isPublic: (address: string) => boolean;
-  readonly #dns = dnsResolver();
   readonly #underWay = new Set<AbortController>();
   #isClosed = false;
 
   constructor(options: FetcherOptions) {
     this.#options = options;
-    this.#resolve = options.resolve ?? this.#dns.resolve;
+    this.#resolve = options.resolve ?? resolveName;
     this.#isPublic = options.isPublic ?? isPublicAddress;
   }
 
@@ -82,7 +81,6 @@ export class Fetcher {
   close(): void {
     this.#isClosed = true;
     for (const abort of this.#underWay) abort.abort(new Error('the script has ended'));
-    this.#dns.cancel();
   }
 
   #tell(outcome: FetchOutcome): void {

@@ -9,8 +9,8 @@ import { ByteWriter } from '../../wire/bytes.ts';
 import { printable, StagewireError } from '../base/errors.ts';
 import { denied, describeUrl, hostOf, withoutBrackets } from './fetch-hosts.ts';
 
-/** The addresses of a name. Rejects when it has none. */
-export type Resolve = (name: string) => Promise<string[]>;
+/** The addresses of a name, asked for until the signal says stop. Rejects when there is no such name. */
+export type Resolve = (name: string, signal: AbortSignal) => Promise<string[]>;
 
 /** One request and what bounds its answer. */
 export interface HttpRequest {
@@ -104,19 +104,23 @@ export function sendRequest(request: HttpRequest): Promise<HttpAnswer> {
 }
 
 /**
- * Asks DNS itself, and no hosts file: a slow answer holds no thread that files or other applications need.
- * `servers` default to those of the machine.
+ * Asks DNS itself, and no hosts file: a slow answer holds no thread that files or other applications need, and ends
+ * with the fetch. `servers` default to those that the machine has now.
  */
-export function dnsResolver(servers?: readonly string[]): { resolve: Resolve; cancel(): void } {
+export async function resolveName(
+  name: string,
+  signal: AbortSignal,
+  servers?: readonly string[],
+): Promise<string[]> {
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
   if (servers) resolver.setServers(servers);
-  const resolve = async (name: string) => {
-    const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
-    const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-    if (addresses.length === 0 && answers[0].status === 'rejected') throw answers[0].reason;
-    return addresses;
-  };
-  return { resolve, cancel: () => resolver.cancel() };
+  const cancel = () => resolver.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+  signal.removeEventListener('abort', cancel);
+  const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  if (addresses.length === 0 && answers[0].status === 'rejected') throw answers[0].reason;
+  return addresses;
 }
 
 export function tooLarge(url: URL, what: string): StagewireError {
@@ -124,7 +128,7 @@ export function tooLarge(url: URL, what: string): StagewireError {
 }
 
 /** The socket's own lookup: what is checked here is what it connects to. Addresses in URLs do not come here. */
-function checkedLookup({ url, resolve, isPublic }: HttpRequest): LookupFunction {
+function checkedLookup({ url, resolve, isPublic, signal }: HttpRequest): LookupFunction {
   return (name, { all }, callback) => {
     const found = (addresses: string[]) => {
       const wrong = addresses.find((address) => !isPublic(address));
@@ -138,7 +142,7 @@ function checkedLookup({ url, resolve, isPublic }: HttpRequest): LookupFunction 
       else if (all) callback(null, list.slice(0, MAX_ADDRESSES));
       else callback(null, first.address, first.family);
     };
-    resolve(name).then(found, (error: NodeJS.ErrnoException) => callback(error, []));
+    resolve(name, signal).then(found, (error: NodeJS.ErrnoException) => callback(error, []));
   };
 }
 

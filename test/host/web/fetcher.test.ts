@@ -224,17 +224,6 @@ describe('a request', () => {
     expect((await fetcher.fetch(site.url)).text).toBe('none');
   });
 
-  test('takes no notice of proxies in the environment', async () => {
-    const site = await serve((_, response) => response.end('direct'));
-    const proxy = await serve((_, response) => response.end('proxied'));
-    const before = { ...process.env };
-    Object.assign(process.env, { http_proxy: proxy.url, HTTP_PROXY: proxy.url, NODE_USE_ENV_PROXY: '1' });
-    onTestFinished(() => {
-      process.env = before;
-    });
-    expect((await new TestFetcher([site.host]).fetch(site.url)).text).toBe('direct');
-  });
-
   const invalid = [
     { what: 'no URL', init: { url: 'nonsense' }, says: '"nonsense" is no absolute URL' },
     { what: 'a relative URL', init: { url: '/path' }, says: '"/path" is no absolute URL' },
@@ -613,7 +602,7 @@ describe('a body', () => {
 
   test('in a coding that nobody asked for stays as it is', async () => {
     const site = await serve((_, response) =>
-      response.writeHead(200, { 'content-encoding': 'constructor' }).end('abc'),
+      response.writeHead(200, { 'content-encoding': '__proto__' }).end('abc'),
     );
     expect((await new TestFetcher([site.host]).fetch(site.url)).text).toBe('abc');
   });
@@ -622,7 +611,11 @@ describe('a body', () => {
     { what: 'cut', coding: 'gzip', body: gzipSync(plain).subarray(0, 20) },
     { what: 'no gzip', coding: 'gzip', body: plain },
     { what: 'no brotli', coding: 'br', body: plain },
-    { what: 'encoded four times', coding: 'gzip, gzip, gzip, gzip', body: gzipSync(plain) },
+    {
+      what: 'encoded four times',
+      coding: 'gzip, gzip, gzip, gzip',
+      body: gzipSync(gzipSync(gzipSync(gzipSync(plain)))),
+    },
   ]) {
     test(`that is ${what} fails`, async () => {
       const site = await serve((_, response) =>
@@ -860,17 +853,21 @@ describe('a fetcher', () => {
   });
 
   test('that is closed ends what is under way, tells nobody, and starts nothing', async () => {
-    const site = await serve((_, response) => response.write('x'));
+    let requests = 0;
+    const site = await serve((_, response) => {
+      requests++;
+      response.write('x');
+    });
     const fetcher = new TestFetcher([site.host]);
     for (let i = 0; i < 5; i++) fetcher.start(site.url);
-    await eventually('all to arrive', () => site.sockets.size === 5);
+    await eventually('all to arrive', () => requests === 5);
     fetcher.fetcher.close();
     fetcher.fetcher.close();
     fetcher.start(site.url);
     await eventually('the connections to be closed', () => site.sockets.size === 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(fetcher.outcomes).toEqual([]);
-    expect(site.sockets.size).toBe(0);
+    expect(requests).toBe(5);
   });
 
   test('answers each of many, whatever the order', async () => {

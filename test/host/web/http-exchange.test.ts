@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { expect, onTestFinished, test } from 'vitest';
-import { dnsResolver } from '../../../host/web/http-exchange.ts';
+import { resolveName } from '../../../host/web/http-exchange.ts';
 
 const A = 1;
 const AAAA = 28;
@@ -39,6 +39,10 @@ async function serveDns(answers: Answers): Promise<string> {
   return `127.0.0.1:${socket.address().port}`;
 }
 
+function ask(servers: string[], signal = new AbortController().signal): Promise<string[]> {
+  return resolveName('site.test', signal, servers);
+}
+
 const four = Buffer.from([8, 8, 8, 8]);
 const six = Buffer.from([0x26, 6, 0x47, 0, 0x47, 0, ...Array(9).fill(0), 1]);
 
@@ -58,14 +62,12 @@ const cases: { what: string; answers: Answers; gives: string[] }[] = [
 ];
 for (const { what, answers, gives } of cases) {
   test(`a name with ${what} has those addresses`, async () => {
-    const { resolve } = dnsResolver([await serveDns(answers)]);
-    expect(await resolve('site.test')).toEqual(gives);
+    expect(await ask([await serveDns(answers)])).toEqual(gives);
   });
 }
 
 test('a name that does not exist says so', async () => {
-  const { resolve } = dnsResolver([await serveDns(() => 3)]);
-  await expect(resolve('site.test')).rejects.toMatchObject({ code: 'ENOTFOUND' });
+  await expect(ask([await serveDns(() => 3)])).rejects.toMatchObject({ code: 'ENOTFOUND' });
 });
 
 test('each request asks anew, for that name and no other', async () => {
@@ -74,15 +76,16 @@ test('each request asks anew, for that name and no other', async () => {
     asked.push(`${name} ${type}`);
     return type === A ? [four] : [];
   });
-  const { resolve } = dnsResolver([server]);
-  await resolve('site.test');
-  await resolve('site.test');
+  await ask([server]);
+  await ask([server]);
   expect(asked.sort()).toEqual(['site.test 1', 'site.test 1', 'site.test 28', 'site.test 28']);
 });
 
-test('a name that nobody answers for is given up when the fetches are', async () => {
-  const { resolve, cancel } = dnsResolver([await serveDns(() => undefined)]);
-  const answer = resolve('site.test');
-  setTimeout(cancel, 20);
-  await expect(answer).rejects.toMatchObject({ code: 'ECANCELLED' });
+test('a name that nobody answers for is given up when the fetch is', async () => {
+  const abort = new AbortController();
+  const server = await serveDns(() => {
+    abort.abort();
+    return undefined;
+  });
+  await expect(ask([server], abort.signal)).rejects.toMatchObject({ code: 'ECANCELLED' });
 });
