@@ -9,7 +9,7 @@ import { END_CODES, END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
-import { Fetcher } from '../web/fetcher.ts';
+import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import type { AppSettings } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { LogBudget } from './log-budget.ts';
@@ -83,7 +83,7 @@ export class Incarnation {
       hosts: new FetchHosts(this.settings.fetch?.hosts ?? []),
       limits: this.settings.limits,
       clock: host.clock,
-      onOutcome: (outcome) => this.script.post(outcome),
+      onOutcome: (outcome) => this.#fetched(outcome),
     });
     this.script = new Script(scriptSpec(name, build, host), host.clock, {
       onCommand: (command) => this.#command(command),
@@ -179,6 +179,14 @@ export class Incarnation {
       // A bug of ours: this command is lost, the instance is not.
       this.log.error(`the command "${command.kind}" failed`, { error });
     }
+  }
+
+  /** Answers that a busy script has not come to must not be the end of it. */
+  #fetched(outcome: FetchOutcome): void {
+    if (outcome.kind === 'unfetched' || this.script.mailbox.hasRoomFor(outcome.body.length))
+      return this.script.post(outcome);
+    const message = `fetch: too much waits for this instance to take ${outcome.body.length} bytes more (limits.mailboxBytes)`;
+    this.script.post({ kind: 'unfetched', request: outcome.request, code: 'E_FETCH_TOO_LARGE', message });
   }
 
   #ended(end: ScriptEnd): void {

@@ -49,6 +49,11 @@ export class Mailbox {
     return this.#records >= this.#limits.records * OVERFLOW || this.#bytes >= this.#limits.bytes * OVERFLOW;
   }
 
+  /** Whether so many bytes more would leave it well below overflowing. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#bytes + bytes <= (this.#limits.bytes * OVERFLOW) / 2;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }

@@ -43,6 +43,14 @@ const script = `
   application.onDisconnect = () => {};
 `;
 
+// A proxy that is not there: any use of it would fail every test here.
+Object.assign(process.env, {
+  NODE_USE_ENV_PROXY: '1',
+  HTTP_PROXY: 'http://127.0.0.1:1',
+  HTTPS_PROXY: 'http://127.0.0.1:1',
+  NO_PROXY: '',
+});
+
 const server = useServer({
   limits: { handlerMs: 300 },
   apps: { none: { 'main.ts': script } },
@@ -78,6 +86,7 @@ const pages: Record<string, (request: IncomingMessage, response: ServerResponse,
     response.on('close', () => stalled--);
     waiting.push(response);
   },
+  '/huge': (_, response) => response.end(Buffer.alloc(600_000, 'x')),
   '/large': (_, response) => response.end(Buffer.alloc(200_000, 'x')),
 };
 
@@ -99,8 +108,9 @@ beforeAll(async () => {
   });
   server.writeApp('app', app({}));
   server.writeApp('small', app({ fetches: 3, fetchBytes: 100_000, fetchMs: 500 }));
+  server.writeApp('narrow', app({ mailboxBytes: 65_536 }));
   server.writeApp('edited', app({}, []));
-  for (const name of ['app', 'small', 'edited']) await server.waitForLog(`/${name}`);
+  for (const name of ['app', 'small', 'narrow', 'edited']) await server.waitForLog(`/${name}`);
 });
 afterAll(() => {
   for (const response of waiting) response.destroy();
@@ -346,6 +356,18 @@ test('the limits of the application hold: size, time and number', async () => {
   expect(await client.call('get', `${url}/hello`)).toBe('hello');
 });
 
+test('an answer for which the mailbox has no room fails, and the script lives on', async () => {
+  const client = await open('narrow/room');
+  expect(await client.call('get', `${url}/huge`)).toEqual(
+    failed(
+      'E_FETCH_TOO_LARGE',
+      'fetch: too much waits for this instance to take 600000 bytes more (limits.mailboxBytes)',
+    ),
+  );
+  expect(await client.call('status', `${url}/large`)).toBe(200);
+  expect(await client.call('back')).toBe(false);
+});
+
 test('a flood of fetches costs nobody else: frames flow, other instances answer', async () => {
   const flooder = await open('small/flood');
   const viewer = await (await open('small/flood')).createStream();
@@ -410,9 +432,10 @@ test('hosts that are added to app.json reach running instances', async () => {
   await server.waitForLog((r) => r.instance === 'edited/room' && r.message.startsWith('runs new code'), from);
   expect(await client.call('get', `${url}/hello`)).toBe('hello');
   save(['http://example.com/']);
-  const record = await server.waitForLog((r) => r.code === 'E_APP_FILE' && r.instance === 'edited', from);
-  expect(record.message).toContain(
+  // The file may be seen while it is still empty: that is another problem, and not this line.
+  await server.waitForLog(
     'fetch.hosts.0 is "http://example.com/", expected a host such as "api.example.com"',
+    from,
   );
   expect(await client.call('get', `${url}/hello`)).toBe('hello');
 });

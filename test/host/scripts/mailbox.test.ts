@@ -87,6 +87,17 @@ describe('a mailbox', () => {
     expect(mailbox.ageMs).toBe(0);
   });
 
+  test('has room for what leaves it at half of overflowing', () => {
+    const mailbox = new Mailbox({ records: 100, bytes: 1000 }, new ManualClock());
+    expect(mailbox.hasRoomFor(8000)).toBe(true);
+    expect(mailbox.hasRoomFor(8001)).toBe(false);
+    mailbox.post(call(1, 5000));
+    expect(mailbox.hasRoomFor(2900)).toBe(true);
+    expect(mailbox.hasRoomFor(3000)).toBe(false);
+    mailbox.take();
+    expect(mailbox.hasRoomFor(8000)).toBe(true);
+  });
+
   test('is overflowing at sixteen times what it may hold', () => {
     const mailbox = new Mailbox({ records: 4, bytes: 1_000_000 }, new ManualClock());
     for (let number = 1; number <= 63; number++) mailbox.post(call(number));
