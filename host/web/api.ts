@@ -99,8 +99,10 @@ export function createApi(
 }
 
 function refusal(request: IncomingMessage, token: string | undefined): string | undefined {
-  const { host, origin, authorization } = request.headers;
-  return whyRefused({ address: request.socket.remoteAddress ?? '', host, origin, authorization }, token);
+  const { host, origin, authorization, via, forwarded } = request.headers;
+  const address = request.socket.remoteAddress ?? '';
+  const isForwarded = (via ?? forwarded ?? request.headers['x-forwarded-for']) !== undefined;
+  return whyRefused({ address, host, origin, authorization, isForwarded }, token);
 }
 
 function noInstance(app: string, instance: string): { error: string; message: string } {

@@ -39,12 +39,14 @@ const COMMON_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'];
 const FORBIDDEN_METHODS = ['CONNECT', 'TRACE', 'TRACK'];
 /** How a message is framed and where it goes is the host's business. */
 const FORBIDDEN_HEADERS = new Set(
-  'connection content-length expect host http2-settings keep-alive proxy-connection te trailer transfer-encoding upgrade'.split(
+  'connection content-length expect host http2-settings keep-alive proxy-connection te trailer transfer-encoding upgrade via'.split(
     ' ',
   ),
 );
 /** What describes a body goes with it (fetch standard, "request-body-header name"). */
 const BODY_HEADERS = ['content-encoding', 'content-language', 'content-location', 'content-type'];
+
+const VIA = '1.1 stagewire';
 
 /** What a script's `fetch` asks for, done by the host: checked, bounded, and ended with the script. */
 export class Fetcher {
@@ -177,6 +179,8 @@ function requestHeaders(list: readonly HttpHeader[]): Map<string, string> {
     ['accept', '*/*'],
     ['accept-encoding', 'gzip, deflate, br'],
     ['user-agent', 'stagewire'],
+    // Nobody shall take a script's request for one of this machine's own (RFC 9110, section 7.6.3).
+    ['via', VIA],
   ]);
   const own = new Map<string, string>();
   let bytes = 0;

@@ -133,7 +133,7 @@ test('a script posts JSON and reads the answer', async () => {
       method: 'POST',
       url: '/echo?a=b',
       body: '{"name":"ü","list":[1,2]}',
-      headers: { 'content-type': 'application/json', 'user-agent': 'stagewire' },
+      headers: { 'content-type': 'application/json', 'user-agent': 'stagewire', via: '1.1 stagewire' },
     },
   });
   expect(await client.call('json', `${url}/moved`, {})).toMatchObject({

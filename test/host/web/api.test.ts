@@ -92,6 +92,13 @@ const access: { name: string; headers: () => Record<string, string>; status: num
     headers: () => ({ origin: 'https://evil.example', authorization: `Bearer ${token}` }),
     status: 403,
   },
+  { name: 'a proxy on this machine', headers: () => ({ 'x-forwarded-for': '192.0.2.1' }), status: 403 },
+  { name: 'the fetch of a script', headers: () => ({ via: '1.1 stagewire' }), status: 403 },
+  {
+    name: 'a proxy with the token',
+    headers: () => ({ via: '1.1 proxy', authorization: `Bearer ${token}` }),
+    status: 200,
+  },
   { name: 'a wrong token', headers: () => ({ authorization: `Bearer ${token}x` }), status: 403 },
   { name: 'a wrong scheme', headers: () => ({ authorization: `Basic ${token}` }), status: 403 },
 ];
