@@ -15,6 +15,8 @@ export interface Outcome {
   readonly tookMs: number;
   /** The longest that a viewer of the hostile instance itself waited for a message. */
   readonly longestPauseMs: number;
+  /** The longest that an instance in the same core, if there was one, gave no answer. */
+  readonly roommateGapMs: number;
 }
 
 const END_OF_CODE: Readonly<Record<string, End>> = {
@@ -46,12 +48,13 @@ export async function runScript(script: HostileScript, stage: Stage): Promise<Ou
     if (script.attack === 'top-level') await run.topLevel();
     else await run.attack();
     await stage.verify();
-    const { ends, isClosed, longestPauseMs } = run;
+    const { ends, isClosed, longestPauseMs, roommateGapMs } = run;
     if (ends.every((end) => end === 'none' || end === 'cpu' || end === 'refused')) {
       const life = await stage.neighbour.life();
       if (life !== lifeBefore) throw new Error(`${script.name}: the neighbour has lost its heap`);
     }
-    return { name: script.name, ends, isClosed, longestPauseMs, tookMs: performance.now() - startedAt };
+    const tookMs = performance.now() - startedAt;
+    return { name: script.name, ends, isClosed, longestPauseMs, roommateGapMs, tookMs };
   } catch (error) {
     const lines = log.entries.slice(from).map((record) => `  ${JSON.stringify(record).slice(0, 300)}`);
     throw new Error(`${(error as Error).message}; the log meanwhile:\n${lines.slice(-20).join('\n')}`);
@@ -85,6 +88,10 @@ class Run {
 
   get longestPauseMs(): number {
     return this.#feed?.longestPauseMs ?? 0;
+  }
+
+  get roommateGapMs(): number {
+    return this.#roommate?.longestGapMs ?? 0;
   }
 
   get isClosed(): boolean {

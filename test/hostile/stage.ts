@@ -172,6 +172,11 @@ class Viewer {
 export class Neighbour {
   answered = 0;
   failed = 0;
+  /** How long each good answer took. */
+  readonly latenciesMs: number[] = [];
+  /** The longest time between two good answers. */
+  longestGapMs = 0;
+  #answeredAt = performance.now();
   readonly #client: RtmpClient;
   readonly #ticker: NodeJS.Timeout;
   readonly #counts = new Map<number, number>();
@@ -225,13 +230,22 @@ export class Neighbour {
 
   #call(): void {
     const number = ++this.#sent;
+    const sentAt = performance.now();
     this.#client.startCall('same', number).then(
       ({ name, args }) => {
-        if (name === '_result' && args[0] === number) this.answered++;
+        if (name === '_result' && args[0] === number) this.#answer(sentAt);
         else if (name === '_error') this.failed++;
       },
       () => {}, // whoever verifies is told
     );
+  }
+
+  #answer(sentAt: number): void {
+    const now = performance.now();
+    this.answered++;
+    this.latenciesMs.push(now - sentAt);
+    this.longestGapMs = Math.max(this.longestGapMs, now - this.#answeredAt);
+    this.#answeredAt = now;
   }
 
   #look(): void {
