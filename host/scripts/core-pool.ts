@@ -21,6 +21,8 @@ export type Company = 'shared' | 'fresh' | 'app' | 'alone';
 /** Cores start in the background, but not while those who lost theirs start again. */
 const REFILL_AFTER_MS = 100;
 const MAX_REFILL_MS = 30_000;
+/** So many isolates that start at the same time have lost their core. */
+const CROWD = 4;
 
 /** The core processes: who lives where, and the warm ones that stand by. */
 export class CorePool {
@@ -128,6 +130,12 @@ export class CorePool {
     if (core.isRetired || this.#spares > this.#options.limits.spareCores + 1) core.dismiss();
   }
 
+  get #booting(): number {
+    let count = 0;
+    for (const core of this.#cores) count += core.booting;
+    return count;
+  }
+
   get #spares(): number {
     let count = 0;
     for (const core of this.#cores) if (this.#isSpare(core)) count++;
@@ -145,7 +153,8 @@ export class CorePool {
     this.#refill = setTimeout(() => {
       this.#refill = undefined;
       if (this.#isClosed || this.#spares >= this.#options.limits.spareCores) return;
-      // One after the other: whoever needs the processors now comes first.
+      // Those who have lost their core need the processors first; then one spare after the other.
+      if (this.#booting >= CROWD) return this.#scheduleRefill();
       void this.#start().ready.then(
         () => {
           this.#failures = 0;

@@ -83,6 +83,8 @@ export class CoreProcess {
   isReady = false;
   /** Isolates that live here or are about to. */
   isolates = 0;
+  /** Isolates that are being made. */
+  booting = 0;
   /** How many have ever. */
   hosted = 0;
   isGone = false;
@@ -166,6 +168,7 @@ export class CoreProcess {
   async boot(request: BootFrame, resident: Resident): Promise<{ home: Home; booted: Booted }> {
     const isolate = this.#nextIsolate++;
     let booted: Booted;
+    this.booting++;
     try {
       await this.ready;
       booted = await new Promise<Booted>((resolve, reject) => {
@@ -177,6 +180,8 @@ export class CoreProcess {
     } catch (error) {
       this.#leave();
       throw error;
+    } finally {
+      this.booting--;
     }
     if (booted.error) this.#leave();
     else this.#residents.set(isolate, resident);

@@ -19,6 +19,7 @@ const script = `
     abort() { return 'a'.repeat(2 ** 29 - 24).split('').length; },
     loop() { for (;;); },
     first() { return 'first'; },
+    keep(count) { globalThis.kept = []; for (let i = 0; i < count; i++) kept.push({ i }); return kept.length; },
   });`;
 const apps = { app: { 'main.ts': script }, calm: { 'main.ts': script } };
 const limits = { handlerMs: 200, heapMb: 16, backOffMs: 50, deathWindowMs: 60_000 };
@@ -255,6 +256,36 @@ test('a core that has held enough instances takes no more, and goes with its las
   await eventually('the old core to be gone', () => !server.corePids().includes(cores[0]!));
   expect(await clients[3]!.call('who')).toEqual(['x', false]);
   expect(server.log.entries.filter((r) => r.code === 'E_CORE_GONE')).toEqual([]);
+});
+
+test('growth that is slow, but too much in all, ends a core too', async () => {
+  const server = await startServer({
+    apps,
+    limits: { ...limits, handlerMs: 20_000, coreBurstMb: 65_536, coreGrowthMb: 200 },
+  });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  expect(await client.callFails('growth')).toMatchObject({ description: expect.stringContaining('memory') });
+  const record = await server.waitForLog((r) => r.instance === 'app/room' && r.code === 'E_OUT_OF_MEMORY');
+  expect(record.message).toMatch(/its core grew by \d{3} MB$/);
+  expect(await client.call('who')).toEqual(['back: memory', 'memory']);
+});
+
+test('a core that rests at too much takes no more instances', async () => {
+  const server = await startServer({
+    apps,
+    limits: { ...limits, handlerMs: 5000, heapMb: 512, coreRetireMb: 64 },
+  });
+  const client = await connect(`${server.rtmp}/app/big`, { args: ['x'] });
+  expect(await client.call('keep', 3e6)).toBe(3e6);
+  const core = await coreOf(server, 'app/big');
+  let room = 0;
+  await eventually('newcomers to live elsewhere', async () => {
+    await client.call('busy');
+    const name = `app/${room++}`;
+    await connect(`${server.rtmp}/${name}`, { args: ['x'] });
+    return (await coreOf(server, name)) !== core;
+  });
+  expect(await client.call('who')).toEqual(['x', false]);
 });
 
 test('instances spread over cores as they may', async () => {
