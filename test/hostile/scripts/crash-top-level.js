@@ -1,5 +1,5 @@
 // Tries: to abort the process at the top level, whenever somebody starts the script.
 // Attack: top-level
-// Ends: refused
+// Ends: refused | memory | stuck | crash
 
 'a'.repeat(2 ** 29 - 24).split('');

@@ -1,6 +1,6 @@
 // Tries: to loop in `Error.prepareStackTrace`, which whoever reads a stack calls.
 // Attack: call
-// Ends: cpu
+// Ends: none | cpu
 
 Client.prototype.attack = () => {
   Error.prepareStackTrace = () => {

@@ -1,6 +1,6 @@
 // Tries: to grow without end at the top level.
 // Attack: top-level
-// Ends: refused
+// Ends: refused | memory | stuck | crash
 
 const all = [];
 for (;;) all.push({ all, text: String(all.length) });
