@@ -18,6 +18,7 @@ import {
   NativeDate,
   NativeMap,
   NativeSet,
+  objectPrototype,
   quoted,
   sliceOf,
   timeOf,
@@ -128,13 +129,14 @@ function inspectObject(value: object, outer: Holder | undefined): string {
   const record = value as Record<string, unknown>;
   const name = nameOf(value);
   const entries = joined(keys.length, (at) => `${keys[at]}: ${inner(record[keys[at]!])}`);
-  return braced(name === '' || name === 'Object' ? '' : `${name} `, entries);
+  return braced(name === '' ? '' : `${name} `, entries);
 }
 
 /** The name of a value's class, empty when it has none. */
 function nameOf(value: object): string {
-  const name: unknown = (getPrototypeOf(value) as { constructor?: { name?: unknown } } | null)?.constructor
-    ?.name;
+  const prototype = getPrototypeOf(value) as { constructor?: { name?: unknown } } | null;
+  if (prototype === null || prototype === objectPrototype) return '';
+  const name = prototype.constructor?.name;
   return typeof name === 'string' ? name : '';
 }
 

@@ -18,7 +18,7 @@ import {
 } from './events.ts';
 import { Fetches } from './fetch.ts';
 import { Outbox } from './outbox.ts';
-import { apply, Bytes, hasOwn, NativeTypeError, setBytes } from './primordials.ts';
+import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import {
   type BootOptions,
@@ -126,7 +126,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
   const copyOfInput = (): Uint8Array => {
     if (header[Header.finished] !== 0) return records;
     const length = header[Header.inputLength]!;
-    if (records.length < length) records = new Bytes(length * 2);
+    if (lengthOf(records) < length) records = new Bytes(length * 2);
     setBytes(records, new Bytes(input, HEADER_BYTES, length), 0);
     return records;
   };

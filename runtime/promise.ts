@@ -2,7 +2,6 @@ import { hide } from './clock.ts';
 import { currentEvent, type EventContext, reportError, within } from './events.ts';
 import {
   append,
-  arrayPrototype,
   getPrototypeOf,
   hasOwn,
   NativeTypeError,
@@ -172,10 +171,16 @@ function afterwards<T>(
   nativeThen(promise, succeed, fail);
 }
 
-/** A `then` that every object has been given makes none of them a promise. */
 function isThenable(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const prototype = getPrototypeOf(value);
-  if ((prototype === objectPrototype || prototype === arrayPrototype) && !hasOwn(value, 'then')) return false;
+  if (hasOwn(objectPrototype, 'then') && !hasThenOfItsOwn(value)) return false;
   return typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** A `then` that a script gives to every object makes none of them a promise. */
+function hasThenOfItsOwn(value: object): boolean {
+  for (let at: object | null = value; at !== null && at !== objectPrototype; at = getPrototypeOf(at)) {
+    if (hasOwn(at, 'then')) return true;
+  }
+  return false;
 }

@@ -18,7 +18,6 @@ function getterOf<T, R>(prototype: object, name: PropertyKey): (self: T) => R {
 export const { apply, construct, defineProperty, getPrototypeOf, setPrototypeOf } = Reflect;
 export const { keys: keysOf, hasOwn, is: isSame } = Object;
 export const { prototype: objectPrototype } = Object;
-export const { prototype: arrayPrototype } = Array;
 export const { prototype: errorPrototype } = Error;
 export const isAncestor: (prototype: object, value: object) => boolean = uncurry(
   Object.prototype.isPrototypeOf,
