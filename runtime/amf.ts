@@ -1,6 +1,6 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
-import { append, OwnBytes, SafeWeakSet, setBytes } from './primordials.ts';
+import { append, OwnBytes, SafeWeakSet } from './primordials.ts';
 import type { CommandBody } from './protocol.ts';
 
 /** Message type 17: a command whose body starts with a format selector (RTMP 1.0, section 7.1.1). */
@@ -60,7 +60,7 @@ class ValueEncoder {
     this.#encoder.reset();
     for (let i = 0; i < values.length; i++) this.#encoder.value(values[i]);
     const bytes = new OwnBytes(writer.length);
-    setBytes(bytes, writer.view, 0);
+    writer.copyTo(bytes);
     return bytes;
   }
 }

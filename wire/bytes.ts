@@ -99,6 +99,9 @@ export class ByteReader {
   }
 }
 
+/** Making the view that is copied from costs as much as copying so many bytes. */
+const COPIED_BY_LOOP = 128;
+
 /** A cursor that writes into memory that grows. */
 export class ByteWriter {
   #bytes: Uint8Array;
@@ -118,8 +121,19 @@ export class ByteWriter {
   /** What was written so far, as memory of its own. */
   copy(): Uint8Array {
     const copy = new Bytes(this.length);
-    setBytes(copy, this.view, 0);
+    this.copyTo(copy);
     return copy;
+  }
+
+  /** Copies what was written so far to the start of `target`. */
+  copyTo(target: Uint8Array): void {
+    const { length } = this;
+    if (length > COPIED_BY_LOOP) {
+      setBytes(target, this.view, 0);
+      return;
+    }
+    const bytes = this.#bytes;
+    for (let i = 0; i < length; i++) target[i] = bytes[i]!;
   }
 
   u8(value: number): void {
