@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { bundleRuntime } from '../../host/scripts/runtime-bundle.ts';
 import { EcmaArray, ObjectVector, TypedObject, Xml, XmlDocument } from '../../wire/values.ts';
 import { namesIn, type Patch, patchEverything } from '../support/patched-app.ts';
-import { connect, connectRefused } from '../support/rtmp-client.ts';
+import { connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 
 const runtime = await bundleRuntime();
@@ -19,6 +19,10 @@ application.onConnect = (client, wish) => {
     return;
   }
   if (wish === 'throw') return null.connect;
+  return true;
+};
+application.onReattach = (client, reason) => {
+  client.wish = 'keep me, after ' + reason;
   return true;
 };
 application.onDisconnect = (client) => { if (typeof client.wish === 'string') trace('left: ' + client.wish); };
@@ -341,12 +345,28 @@ for (const patch of ['throw', 'garbage', 'watch'] as const) {
     });
 
     test('the runtime has looked at none of them', async () => {
-      const seen = String(await (await connect(url())).call('seen')).split('\0');
-      // Describing an error reads its name and message, which it inherits; its text is the engine's work.
-      const isOfErrors = (line: string) => /Error\.prototype\.(name|message|stack)$/.test(line);
-      expect([...new Set(seen)].filter((line) => line !== '' && !isOfErrors(line))).toEqual([]);
+      expect(await lookedAt(await connect(url()))).toEqual([]);
+    });
+
+    test('clients are handed over to new code', async () => {
+      const client = await connect(url(), { args: ['keep me'] });
+      const from = server.log.entries.length;
+      server.writeFile(`${patch}/main.js`, `${app(patch)['main.js']}\n// saved again\n`);
+      await server.waitForLog(
+        (r) => r.instance?.startsWith(patch) === true && r.message.startsWith('runs new code'),
+        from,
+      );
+      expect(await client.call('wished')).toBe('keep me, after reload');
+      expect(await client.call('echo', value)).toEqual(value);
+      expect(await lookedAt(client)).toEqual([]);
     });
   });
+}
+
+/** The built-ins that were called or looked at. Describing an error reads its name and message, which it inherits. */
+async function lookedAt(client: RtmpClient): Promise<string[]> {
+  const seen = String(await client.call('seen')).split('\0');
+  return seen.filter((name) => name !== '' && !/Error\.prototype\.(name|message|stack)$/.test(name));
 }
 
 /** `Client` and the errors that scripts catch are theirs to know. */
