@@ -1,5 +1,5 @@
 import type { Limits } from '../base/limits.ts';
-import { residentBytes } from './process-stat.ts';
+import { processCpu, residentBytes } from './process-stat.ts';
 
 export type WatchLimits = Pick<
   Limits,
@@ -10,8 +10,10 @@ export type WatchLimits = Pick<
 export interface Work {
   readonly isolate: number;
   readonly startedAt: number;
-  /** Then the core is asked how far it is. Moves on while the answers are good. */
+  /** When its time is up. Moves on while the core says that a later entry is running. */
   deadlineAt: number;
+  /** The core's processor time when that was first seen; undefined while it is in time. */
+  lateCpuMs: number | undefined;
   /** When it was asked; undefined while nobody waits for an answer. */
   probedAt: number | undefined;
 }
@@ -34,6 +36,10 @@ const SHORT_MS = 100;
 const SETTLE_EVERY_MS = 1000;
 /** A core whose main thread does not answer for so long is stuck as a whole. On a busy machine it may take a while. */
 const PROBE_PATIENCE_MS = 2000;
+/** So much of the grace must have been spent computing, by clock ticks of 10 ms ... */
+const CPU_PROOF = 0.8;
+/** ... or it has lasted so many times as long, for work that waits for something. */
+const GRACE_PATIENCE = 8;
 
 /**
  * Watches one core while it has work: deadlines, and resident memory, which some scripts grow where no heap limit
@@ -74,8 +80,8 @@ export class CoreWatch {
   begin(isolate: number, limitMs: number): void {
     if (this.#isClosed) return;
     const startedAt = performance.now();
-    const deadlineAt = startedAt + limitMs + this.#limits.stuckGraceMs;
-    this.#work.set(isolate, { isolate, startedAt, deadlineAt, probedAt: undefined });
+    const deadlineAt = startedAt + limitMs;
+    this.#work.set(isolate, { isolate, startedAt, deadlineAt, lateCpuMs: undefined, probedAt: undefined });
     this.#hasWorked = true;
     this.#timer ??= setInterval(() => this.#tick(), this.#limits.memoryPollMs);
   }
@@ -89,9 +95,10 @@ export class CoreWatch {
     const work = this.#work.get(isolate);
     if (!work) return false;
     work.probedAt = undefined;
-    const overMs = entryMs - limitMs - this.#limits.stuckGraceMs;
-    if (overMs >= 0) return true;
+    const overMs = entryMs - limitMs;
+    if (overMs >= this.#limits.stuckGraceMs) return true;
     work.deadlineAt = performance.now() - overMs;
+    work.lateCpuMs = undefined;
     return false;
   }
 
@@ -146,13 +153,22 @@ export class CoreWatch {
   }
 
   #checkDeadlines(now: number): void {
-    for (const work of this.#work.values()) {
+    const { stuckGraceMs } = this.#limits;
+    const late = [...this.#work.values()].filter(({ deadlineAt }) => now >= deadlineAt);
+    if (late.length === 0) return;
+    const cpuMs = processCpu(this.#pid)?.allMs;
+    for (const work of late) {
       if (work.probedAt !== undefined) {
         if (now - work.probedAt <= PROBE_PATIENCE_MS) continue;
         const message = `its core has not answered for ${Math.round(now - work.probedAt)} ms`;
         return this.#events.condemn('stuck', this.busy, message);
       }
-      if (now < work.deadlineAt) continue;
+      // Where others have the processors, being late is no proof: it must have had the time to stop.
+      work.lateCpuMs ??= cpuMs;
+      const lateMs = now - work.deadlineAt;
+      const ownCpuMs = cpuMs === undefined ? lateMs : (cpuMs - work.lateCpuMs!) / late.length;
+      if (lateMs < stuckGraceMs) continue;
+      if (ownCpuMs < stuckGraceMs * CPU_PROOF && lateMs < stuckGraceMs * GRACE_PATIENCE) continue;
       work.probedAt = now;
       this.#events.probe(work);
     }

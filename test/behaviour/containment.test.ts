@@ -30,7 +30,7 @@ const script = `
   });`;
 
 const server = useServer({
-  limits: { handlerMs: 200, heapMb: 16 },
+  limits: { handlerMs: 400, heapMb: 16 },
   apps: { app: { 'main.ts': script }, calm: { 'main.ts': script } },
 });
 
@@ -58,8 +58,8 @@ const instanceLines = (instance: string) =>
   server.log.entries.filter((r) => r.instance === `app/${instance}`).map((r) => r.message);
 
 const ends = [
-  { method: 'loop', code: 'E_HANDLER_TIMEOUT', reason: 'cpu', says: 'loop ran for 200 ms' },
-  { method: 'loopLater', code: 'E_HANDLER_TIMEOUT', reason: 'cpu', says: 'loopLater ran for 200 ms' },
+  { method: 'loop', code: 'E_HANDLER_TIMEOUT', reason: 'cpu', says: 'loop ran for 400 ms' },
+  { method: 'loopLater', code: 'E_HANDLER_TIMEOUT', reason: 'cpu', says: 'loopLater ran for 400 ms' },
   { method: 'hoard', code: 'E_OUT_OF_MEMORY', reason: 'memory', says: 'hoard needed more than 16 MB' },
 ];
 for (const { method, code, reason, says } of ends) {

@@ -370,7 +370,8 @@ async function lookedAt(client: RtmpClient): Promise<string[]> {
 }
 
 /** `Client` and the errors that scripts catch are theirs to know. */
-const PUBLIC = /^function PublicClient|^class extends Error \{\s*name = "(CallError|StagewireError)"/;
+const PUBLIC =
+  /^function PublicClient|^class (?:class )?extends Error\s?\{\s*name\s?=\s?"(CallError|FetchError|StagewireError)"/;
 
 /** Of what a script got hold of, what the runtime would not have given away. */
 function internals(values: unknown): string[] {
