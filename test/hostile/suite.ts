@@ -19,7 +19,9 @@ export function scriptsOf(part: number): HostileScript[] {
 /** One test for each script of a part, all against one server and before one audience. */
 export function describeHostile(part: number): void {
   const scripts = scriptsOf(part);
-  const server = useServer({ apps: { ...STAGE_APPS, ...appsOf(scripts) }, limits: HOSTILE_LIMITS });
+  const apps = { ...STAGE_APPS, ...appsOf(scripts) };
+  // On a busy machine it may take a while until a loop hears that its time is over.
+  const server = useServer({ apps, limits: { ...HOSTILE_LIMITS, stuckGraceMs: 1000 } });
   let stage: Stage;
 
   beforeAll(async () => {
