@@ -29,7 +29,7 @@ export class CoreIsolate {
   readonly #outputBytes: Uint8Array;
   #enter: EnterReference | undefined;
   #disposed = false;
-  /** When the present entry began; undefined between turns. */
+  /** When the present entry, or the run of the top level, began; undefined between turns. */
   #enteredAt: number | undefined;
   /** What the finished entries of this turn have sent. */
   #outputs: Buffer[] = [];
@@ -65,10 +65,14 @@ export class CoreIsolate {
     install.release();
     script.release();
 
+    // Whoever asks how far this is hears how long it has been going on: V8 copies what a top level throws, and
+    // isolated-vm reads its stack, without a time limit.
+    this.#enteredAt = performance.now();
     // An entry without deliveries sets the clock that the top level reads.
     await this.#enter.apply(undefined, [boot.nowMs, boot.monotonicMs]);
     const app = await this.#isolate.compileScript(boot.code, { filename: boot.filename });
     await app.run(context, { timeout: boot.bootMs });
+    this.#enteredAt = undefined;
     app.release();
   }
 

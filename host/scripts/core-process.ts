@@ -103,7 +103,7 @@ export class CoreProcess {
   readonly #events: CoreEvents;
   readonly #waiting = new Map<number, Waiting>();
   readonly #stats = new Map<number, Promise<IsolateStats>>();
-  readonly #residents = new Map<number, Resident>();
+  readonly #residents = new Map<number, Resident & { heapMb: number }>();
   readonly #accounts = new CoreAccounts();
   #watch: CoreWatch | undefined;
   #verdict: Verdict | undefined;
@@ -174,7 +174,7 @@ export class CoreProcess {
       booted = await new Promise<Booted>((resolve, reject) => {
         const limitMs = request.bootMs + COMPILE_MS;
         this.#expect(isolate, { booted: resolve, fail: reject, limitMs });
-        this.#watch?.begin(isolate, limitMs);
+        this.#watch?.begin(isolate, limitMs, request.memoryMb);
         this.#socket.write(jsonFrame(FrameKind.boot, isolate, request));
       });
     } catch (error) {
@@ -183,8 +183,10 @@ export class CoreProcess {
     } finally {
       this.booting--;
     }
-    if (booted.error) this.#leave();
-    else this.#residents.set(isolate, resident);
+    if (booted.error) {
+      this.#watch?.forget(isolate);
+      this.#leave();
+    } else this.#residents.set(isolate, { ...resident, heapMb: request.memoryMb });
     return { home: { core: this, isolate, account: new CpuAccount(this.#accounts) }, booted };
   }
 
@@ -199,7 +201,7 @@ export class CoreProcess {
   ): Promise<Done> {
     return new Promise((resolve, reject) => {
       this.#expect(isolate, { done: resolve, fail: reject, limitMs });
-      this.#watch?.begin(isolate, limitMs);
+      this.#watch?.begin(isolate, limitMs, this.#residents.get(isolate)?.heapMb ?? 0);
       this.#socket.write(turnFrame(isolate, nowMs, monotonicMs, seed, records));
     });
   }
@@ -219,7 +221,7 @@ export class CoreProcess {
 
   dispose(isolate: number): void {
     if (this.isGone) return;
-    this.#watch?.end(isolate);
+    this.#watch?.forget(isolate);
     this.#residents.delete(isolate);
     this.#progress.delete(isolate);
     this.#waiting

@@ -1,4 +1,5 @@
 import type { Limits } from '../base/limits.ts';
+import { MemoryBlame } from './memory-blame.ts';
 import { processCpu, residentBytes } from './process-stat.ts';
 
 export type WatchLimits = Pick<
@@ -50,6 +51,7 @@ export class CoreWatch {
   readonly #limits: WatchLimits;
   readonly #events: WatchEvents;
   readonly #work = new Map<number, Work>();
+  readonly #blame = new MemoryBlame();
   /** The newest memory readings, oldest first. */
   #readings: { at: number; bytes: number }[] = [];
   #firstBytes: number | undefined;
@@ -77,8 +79,10 @@ export class CoreWatch {
     return [...this.#work.keys()];
   }
 
-  begin(isolate: number, limitMs: number): void {
+  /** Work of an isolate whose heap may have `heapMb`. */
+  begin(isolate: number, limitMs: number, heapMb: number): void {
     if (this.#isClosed) return;
+    this.#blame.isAtWork(isolate, heapMb);
     const startedAt = performance.now();
     const deadlineAt = startedAt + limitMs;
     this.#work.set(isolate, { isolate, startedAt, deadlineAt, lateCpuMs: undefined, probedAt: undefined });
@@ -88,6 +92,12 @@ export class CoreWatch {
 
   end(isolate: number): void {
     this.#work.delete(isolate);
+  }
+
+  /** The isolate is gone. */
+  forget(isolate: number): void {
+    this.end(isolate);
+    this.#blame.forget(isolate);
   }
 
   /** The answer to a probe: how long the present entry has been running, of `limitMs` that it may. */
@@ -134,6 +144,11 @@ export class CoreWatch {
     const oldest = readings[0];
     readings.push({ at: now, bytes });
 
+    const hoarders = this.#blame.weigh(bytes, this.busy, coreGrowthMb * MB);
+    if (hoarders.length > 0) {
+      const message = `its core grew by more than ${coreGrowthMb} MB beyond its heap`;
+      return this.#events.condemn('memory', hoarders, message);
+    }
     const long = [...this.#work.values()].filter(({ startedAt }) => now - startedAt > SHORT_MS);
     if (long.length === 0) {
       this.#restBytes = bytes;

@@ -91,7 +91,9 @@ const killers = [
 
 for (const { method, handlerMs, code, reason, says } of killers) {
   test(`${method}: the core dies, the culprit starts again alone, the neighbour in another core, streams flow on`, async () => {
-    const server = await startServer({ apps, limits: { ...limits, handlerMs } });
+    // Before it aborts it also grows: only `growth` shall be ended for that.
+    const roomy = method === 'growth' ? {} : { coreBurstMb: 65_536, coreGrowthMb: 65_536 };
+    const server = await startServer({ apps, limits: { ...limits, ...roomy, handlerMs } });
     const show = await openShow(`${server.rtmp}/app/room`);
     const culprit = await connect(`${server.rtmp}/app/room`, { args: ['culprit'] });
     const neighbour = await connect(`${server.rtmp}/app/neighbour`, { args: ['neighbour'] });
@@ -178,6 +180,16 @@ test('code that has never run is tried in a core that serves nobody: a top level
     (r) => r.instance === 'bad/room' && r.message.startsWith('does not start'),
   );
   expect(told).toHaveLength(1);
+});
+
+test('a top level that throws an error whose stack never ends is given up, and its client hears so', async () => {
+  const endless = 'Error.prepareStackTrace = () => { for (;;); }; throw new Error("endless");';
+  const server = await startServer({
+    apps: { bad: { 'main.ts': endless } },
+    limits: { ...limits, startMs: 500 },
+  });
+  await expect(connect(`${server.rtmp}/bad/room`)).rejects.toThrow('failed to start');
+  await server.waitForLog((r) => r.instance === 'bad/room' && r.code === 'E_STUCK');
 });
 
 test('a saved file whose top level kills its core leaves the old code serving', async () => {
