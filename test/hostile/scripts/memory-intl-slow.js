@@ -1,0 +1,13 @@
+// Tries: to grow outside of the heap in turns so short that none of them is long enough to be suspected.
+// Attack: timer
+// Ends: none | memory | stuck | crash
+
+const all = [];
+Client.prototype.attack = () => {
+  setInterval(() => {
+    for (const language of ['ar', 'de', 'ja', 'th', 'zh-u-co-stroke']) {
+      all.push(new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'full' }));
+      all.push(new Intl.Collator(language, { numeric: true }), new Intl.NumberFormat(language));
+    }
+  }, 1);
+};
