@@ -1,4 +1,5 @@
 import type { Timer } from '../base/clock.ts';
+import type { Company } from '../scripts/core-pool.ts';
 import type { InstanceHost } from './incarnation.ts';
 
 /**
@@ -10,6 +11,7 @@ export class Deaths {
   #deaths: number[] = [];
   /** Until then, on the monotonic clock. */
   #quarantineUntil = Number.NEGATIVE_INFINITY;
+  #company: Company = 'alone';
   #timer: Timer | undefined;
 
   constructor(host: InstanceHost) {
@@ -24,17 +26,21 @@ export class Deaths {
     return this.#host.settings.limits.deathWindowMs;
   }
 
-  /** A script that may have killed its core gets one to itself. */
-  get isInQuarantine(): boolean {
-    return this.#host.clock.monotonic() < this.#quarantineUntil;
+  /** A script that may have killed its core has to live alone for a while, or with fellow suspects. */
+  get company(): Company | undefined {
+    return this.#host.clock.monotonic() < this.#quarantineUntil ? this.#company : undefined;
   }
 
-  /** One more. Returns how long to wait (0, then `backOffMs` doubled each time); undefined when that was one too many. */
-  add(isCoreDeath: boolean): number | undefined {
+  /** One more; `quarantine` if it may have killed its core. Returns how long to wait (0, then `backOffMs` doubled each time); undefined when that was one too many. */
+  add(quarantine: Company | undefined): number | undefined {
     const { deaths, deathWindowMs, backOffMs, quarantineMs } = this.#host.settings.limits;
     const now = this.#host.clock.monotonic();
     this.#deaths = [...this.#deaths.filter((at) => now - at < deathWindowMs), now];
-    if (isCoreDeath) this.#quarantineUntil = now + quarantineMs;
+    if (quarantine) {
+      this.#quarantineUntil = now + quarantineMs;
+      // Suspected twice, it is alone whoever else was there.
+      this.#company = this.#deaths.length > 1 ? 'alone' : quarantine;
+    }
     if (this.#deaths.length >= deaths) return undefined;
     return this.#deaths.length === 1 ? 0 : backOffMs * 2 ** (this.#deaths.length - 2);
   }
@@ -46,7 +52,7 @@ export class Deaths {
 
   /** Calls back when the quarantine is over; at once when there is none, or none any more. */
   onQuarantineOver(callback: () => void): void {
-    if (!this.isInQuarantine) return callback();
+    if (!this.company) return callback();
     const { clock } = this.#host;
     clock.clearTimer(this.#timer);
     this.#timer = clock.setTimer(callback, this.#quarantineUntil - clock.monotonic());

@@ -238,15 +238,19 @@ export class Instance {
     for (let attempt = 1; attempt <= MAX_STARTS && !this.#isClosed; attempt++) {
       const admitted = await this.#owner.admit(build);
       const incarnation = this.#incarnate(build);
-      const outcome = await incarnation.start(this.#deaths.isInQuarantine ? 'alone' : admitted);
+      const outcome = await incarnation.start(this.#deaths.company ?? admitted);
       this.#owner.tried(build, outcome === 'started');
       if (outcome === 'started') {
         this.#settings = incarnation.settings;
         this.#deaths.onQuarantineOver(() => incarnation.script.settleIn());
         return incarnation;
       }
-      if (outcome === 'guilty') this.#owner.killedCore();
-      if (outcome !== 'crashed') return undefined;
+      if (outcome === 'guilty') {
+        this.#owner.killedCore();
+        // Others were at work in that core: code that has started before gets another chance, alone.
+        if (this.#owner.proven()?.id !== build.id || this.#deaths.add('alone') === undefined)
+          return undefined;
+      } else if (outcome !== 'crashed') return undefined;
       await new Promise((resolve) =>
         this.#host.clock.setTimer(() => resolve(undefined), START_AGAIN_MS * attempt),
       );
@@ -284,14 +288,15 @@ export class Instance {
 
   /** The script is gone: another takes its place, at once or after a while, or the instance is given up. */
   #recover(dead: Incarnation, end: ScriptEnd): void {
-    const { reason, isGuilty, culprit, lost } = end;
+    const { reason, isGuilty, culprit, lost, ward } = end;
     this.#current = undefined;
     this.#count(dead, reason);
     this.#clients.bereave(reason, dead.script.mailbox.takeAll(), culprit, lost);
     const isCoreDeath =
       reason === 'stuck' || reason === 'crash' || (reason === 'memory' && culprit === undefined);
     if (isGuilty && isCoreDeath) this.#owner.killedCore();
-    const waitMs = isGuilty ? this.#deaths.add(isCoreDeath) : 0;
+    const company: Company = ward === undefined ? 'alone' : { ward };
+    const waitMs = isGuilty ? this.#deaths.add(isCoreDeath ? company : undefined) : 0;
     if (waitMs === undefined) {
       const { count, windowMs } = this.#deaths;
       const text = `its script died ${count} times within ${windowMs / 1000} s, at last because ${END_SENTENCES[reason]}`;

@@ -82,9 +82,9 @@ const coreLimits = {
   heartbeatMs: whole(100, 10 * minute, 5000),
   /** How often the resident memory of a core that runs turns is read. Default 50. */
   memoryPollMs: whole(10, 10_000, 50),
-  /** A core that grows by so much over its resting size is killed. Default 512. */
+  /** A core that grows in the turns of one instance, by so much more than twice its heap limit, is killed. Default 512. */
   coreGrowthMb: whole(32, 65_536, 512),
-  /** A core that grows by so much within 250 ms of one turn is killed. Default 256. */
+  /** A core that grows by so much within 250 ms of one turn, or by twice its heap limit if that is more, is killed. Default 256. */
   coreBurstMb: whole(16, 65_536, 256),
   /** A core that rests at so much over its first size takes no more instances and goes with its last. Default 1024. */
   coreRetireMb: whole(32, 65_536, 1024),

@@ -14,9 +14,13 @@ export interface CorePoolOptions {
 
 /**
  * Who an isolate may share a core with: everybody (`shared`), nobody yet (`fresh`: its code has never run), only
- * instances of its application (`app`), nobody (`alone`).
+ * instances of its application (`app`), nobody (`alone`), fellow suspects (a ward).
  */
-export type Company = 'shared' | 'fresh' | 'app' | 'alone';
+export type Company = 'shared' | 'fresh' | 'app' | 'alone' | Ward;
+/** With the other suspects of a core's death. */
+export interface Ward {
+  readonly ward: string;
+}
 
 /** Cores start in the background, but not while those who lost theirs start again. */
 const REFILL_AFTER_MS = 100;
@@ -58,7 +62,7 @@ export class CorePool {
     const core = this.#find(app, company);
     core.isolates++;
     core.hosted++;
-    core.tenant = company === 'app' || company === 'alone' ? app : undefined;
+    core.tenant = company === 'alone' ? app : tenantOf(app, company);
     core.isQuarantine = company === 'alone' || company === 'fresh';
     if (core.hosted >= this.#options.limits.coreRetireInstances) core.isRetired = true;
     this.#scheduleRefill();
@@ -79,7 +83,7 @@ export class CorePool {
   #find(app: string, company: Company): CoreProcess {
     const mayBeNew = this.#cores.size < this.#options.limits.cores || this.#spares > 0;
     if (company === 'alone' || (company === 'fresh' && mayBeNew)) return this.#empty();
-    const tenant = company === 'app' ? app : undefined;
+    const tenant = tenantOf(app, company);
     let least: CoreProcess | undefined;
     let count = 0;
     for (const core of this.#cores) {
@@ -87,7 +91,7 @@ export class CorePool {
       count++;
       if (!least || core.isolates < least.isolates) least = core;
     }
-    const isSpread = company === 'app' || count >= this.#spread;
+    const isSpread = tenant !== undefined || count >= this.#spread;
     return least && isSpread ? least : this.#empty();
   }
 
@@ -166,6 +170,12 @@ export class CorePool {
       );
     }, delayMs);
   }
+}
+
+/** Who else may live in that core: those for whom this is the same. */
+function tenantOf(app: string, company: Company): string | undefined {
+  if (typeof company === 'object') return company.ward;
+  return company === 'app' ? app : undefined;
 }
 
 function instances(count: number): string {

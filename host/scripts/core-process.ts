@@ -17,7 +17,7 @@ import {
 import { CoreAccounts, CpuAccount } from './accounts.ts';
 import { CoreWatch, type WatchLimits } from './core-watch.ts';
 import { processCpu } from './process-stat.ts';
-import type { CoreChild, Sandbox } from './sandbox.ts';
+import { type CoreChild, KILLED, type Sandbox } from './sandbox.ts';
 
 /** What a boot produced before anybody was connected: the commands of the top level, or why there is no isolate. */
 export interface Booted {
@@ -32,6 +32,8 @@ export interface CoreDeath {
   message: string;
   /** It was at work when the core died, or is why the core was killed. */
   isSuspect: boolean;
+  /** Where it shall start again together with the other suspects of this death; undefined when it is to be alone. */
+  ward: string | undefined;
   /** How far its turn had come, where that is known. */
   progress: Done | undefined;
 }
@@ -73,6 +75,11 @@ export interface CoreEvents {
   onEmpty(core: CoreProcess): void;
 }
 
+/** So many suspects each get a core of their own; more share one, or making cores would keep the machine busy. */
+const MAX_ALONE = 2;
+/** Killed from outside, a core was hardly killed by what it had just begun. */
+const LONG_WORK_MS = 50;
+
 /** Compiling comes on top of the time limit of the top level. */
 const COMPILE_MS = 2000;
 
@@ -92,7 +99,7 @@ export class CoreProcess {
   isDismissed = false;
   /** Takes no more isolates: it has grown old. */
   isRetired = false;
-  /** Whose alone it is: an application's name, or undefined when it is everybody's. */
+  /** Whose alone it is: an application's name or a ward's; undefined when it is everybody's. */
   tenant: string | undefined;
   /** It takes no second isolate while its first is in quarantine. */
   isQuarantine = false;
@@ -247,9 +254,9 @@ export class CoreProcess {
     this.#child.kill();
   }
 
-  /** Its one isolate has proved harmless: others may move in. */
+  /** Who was here in quarantine has proved harmless: others may move in. */
   letIn(): void {
-    if (!this.isQuarantine) return;
+    if (!this.isQuarantine && !isWard(this.tenant)) return;
     this.isQuarantine = false;
     this.tenant = undefined;
   }
@@ -280,28 +287,27 @@ export class CoreProcess {
 
   /** Tells everybody who waits, and every resident what the end means for it. */
   #bury(how: string): void {
-    const busy = this.#watch?.busy ?? [];
-    this.#watch?.close();
     const verdict = this.#verdict;
-    const message = verdict?.message ?? `core ${this.pid} ended: ${how}`;
-    const culprits = new Set(verdict?.culprits ?? busy);
-    const atWork = new Set(
-      [...this.#waiting].filter(([, { limitMs }]) => limitMs).map(([isolate]) => isolate),
-    );
-    this.#events.onExit(this, verdict ? `killed: ${verdict.message}` : how);
-    for (const [isolate, { fail }] of this.#waiting) {
-      // Whoever boots or runs a turn hears in particular below; a boot has no resident yet.
-      fail(
-        new CoreDeathError(
-          deathOf(verdict, culprits.has(isolate) || (!verdict && atWork.has(isolate)), message),
-        ),
-      );
-    }
-    this.#waiting.clear();
-    for (const [isolate, resident] of this.#residents) {
+    // Turns that were sent to a core which was gone already are no reason to suspect anybody of killing it.
+    const suspects = how === KILLED ? this.#watch?.busyFor(LONG_WORK_MS) : this.#watch?.busy;
+    this.#watch?.close();
+    const culprits = new Set(verdict?.culprits ?? suspects);
+    const death = (isolate: number): CoreDeath => {
       const isSuspect = culprits.has(isolate);
-      resident.onDeath({ ...deathOf(verdict, isSuspect, message), progress: this.#progress.get(isolate) });
-    }
+      return {
+        // Those who are not to blame for a verdict have merely lost their core.
+        reason: verdict && isSuspect ? verdict.reason : 'crash',
+        message: verdict?.message ?? `core ${this.pid} ended: ${how}`,
+        isSuspect,
+        ward: culprits.size > MAX_ALONE ? `ward ${this.pid}` : undefined,
+        progress: this.#progress.get(isolate),
+      };
+    };
+    this.#events.onExit(this, verdict ? `killed: ${verdict.message}` : how);
+    // Whoever runs a turn hears of it as a resident below; a boot has no resident yet.
+    for (const [isolate, { fail }] of this.#waiting) fail(new CoreDeathError(death(isolate)));
+    this.#waiting.clear();
+    for (const [isolate, resident] of this.#residents) resident.onDeath(death(isolate));
     this.#residents.clear();
   }
 
@@ -312,7 +318,9 @@ export class CoreProcess {
 
   #expect(key: number, waiting: Waiting): void {
     if (this.isGone) {
-      waiting.fail(new CoreDeathError(deathOf(this.#verdict, false, `core ${this.pid} has ended`)));
+      const message = `core ${this.pid} has ended`;
+      const [isSuspect, ward, progress] = [false, undefined, undefined];
+      waiting.fail(new CoreDeathError({ reason: 'crash', message, isSuspect, ward, progress }));
       return;
     }
     this.#waiting.set(key, waiting);
@@ -369,8 +377,7 @@ export class CoreDeathError extends StagewireError {
   }
 }
 
-/** Those who are not to blame for a verdict have merely lost their core. */
-function deathOf(verdict: Verdict | undefined, isSuspect: boolean, message: string): CoreDeath {
-  const reason = verdict && isSuspect ? verdict.reason : 'crash';
-  return { reason, isSuspect, message, progress: undefined };
+/** Names a core that the suspects of one death share. */
+export function isWard(tenant: string | undefined): boolean {
+  return tenant?.startsWith('ward ') === true;
 }

@@ -79,6 +79,14 @@ export class CoreWatch {
     return [...this.#work.keys()];
   }
 
+  /** Those whose work has lasted for longer. */
+  busyFor(ms: number): number[] {
+    const now = performance.now();
+    return [...this.#work.values()]
+      .filter(({ startedAt }) => now - startedAt > ms)
+      .map(({ isolate }) => isolate);
+  }
+
   /** Work of an isolate whose heap may have `heapMb`. */
   begin(isolate: number, limitMs: number, heapMb: number): void {
     if (this.#isClosed) return;
@@ -149,22 +157,17 @@ export class CoreWatch {
       const message = `its core grew by more than ${coreGrowthMb} MB beyond its heap`;
       return this.#events.condemn('memory', hoarders, message);
     }
-    const long = [...this.#work.values()].filter(({ startedAt }) => now - startedAt > SHORT_MS);
+    const long = this.busyFor(SHORT_MS);
     if (long.length === 0) {
       this.#restBytes = bytes;
       this.#firstBytes ??= bytes;
       if (bytes - this.#firstBytes > coreRetireMb * MB) this.#events.retire();
       return;
     }
-    const culprits = long.map(({ isolate }) => isolate);
     const burst = oldest ? bytes - oldest.bytes : 0;
-    const growth = bytes - (this.#restBytes ?? bytes);
-    if (burst > coreBurstMb * MB) {
-      const message = `its core grew by ${Math.round(burst / MB)} MB in ${Math.round(now - oldest!.at)} ms`;
-      this.#events.condemn('memory', culprits, message);
-    } else if (growth > coreGrowthMb * MB) {
-      this.#events.condemn('memory', culprits, `its core grew by ${Math.round(growth / MB)} MB`);
-    }
+    if (burst <= Math.max(coreBurstMb * MB, this.#blame.heapBytesOf(long))) return;
+    const message = `its core grew by ${Math.round(burst / MB)} MB in ${Math.round(now - oldest!.at)} ms`;
+    this.#events.condemn('memory', long, message);
   }
 
   #checkDeadlines(now: number): void {

@@ -24,6 +24,13 @@ export class MemoryBlame {
     this.#isolates.delete(isolate);
   }
 
+  /** What the heaps of these may take from the system. */
+  heapBytesOf(isolates: readonly number[]): number {
+    let sumMb = 0;
+    for (const isolate of isolates) sumMb += this.#isolates.get(isolate)?.heapMb ?? 0;
+    return sumMb * HEAP_OVERHEAD * MB;
+  }
+
   /**
    * The core measures that much now, and `busy` are still at work. Returns those to whom more is charged than their
    * heap can explain by `mostBytes`, and who else is charged nearly as much.

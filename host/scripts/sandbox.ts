@@ -43,9 +43,9 @@ const ENVIRONMENT = { TZ: 'UTC', LANG: 'en_US.UTF-8', MALLOC_ARENA_MAX: '1' };
 
 /** Throws E_SANDBOX when what was asked for is not to be had: less than that would not be what the operator meant. */
 export function makeSandbox(kind: SandboxKind): Sandbox {
+  const node = nodeArguments();
   const base = `Node's permission model, an environment of constants, one inherited descriptor`;
-  if (kind === 'permission')
-    return { layers: base, spawnCore: () => new Child(process.execPath, nodeArguments()) };
+  if (kind === 'permission') return { layers: base, spawnCore: () => new Child(process.execPath, node) };
 
   const { status, error, stderr } = spawnSync(
     'bwrap',
@@ -66,8 +66,7 @@ export function makeSandbox(kind: SandboxKind): Sandbox {
   }
   return {
     layers: `${base}; Bubblewrap: namespaces without network, a read-only file system of the core's code`,
-    spawnCore: () =>
-      new Child('bwrap', [...namespaces(), '--info-fd', '4', '--', process.execPath, ...nodeArguments()]),
+    spawnCore: () => new Child('bwrap', [...namespaces(), '--info-fd', '4', '--', process.execPath, ...node]),
   };
 }
 
@@ -167,6 +166,9 @@ function namespaces(): string[] {
     ...['--chdir', root],
   ];
 }
+
+/** How a core ended that somebody killed: we, an operator, or the kernel when memory ran out. */
+export const KILLED = 'killed by SIGKILL';
 
 const O_CLOEXEC = 0o2000000;
 

@@ -38,6 +38,8 @@ export interface ScriptEnd {
   stack: string;
   /** False when it merely lost its core. */
   isGuilty: boolean;
+  /** It died with its core, and shares its next one with the other suspects of that. */
+  ward: string | undefined;
   /** The delivery that it was handling, when that is known. */
   culprit: Delivery | undefined;
   /** What it was given in a turn of which nobody knows how far it came: never to be given again. */
@@ -278,7 +280,7 @@ export class Script {
     this.#listener.onTurnEnd(count);
   }
 
-  #coreDied({ reason, message, isSuspect, progress }: CoreDeath): void {
+  #coreDied({ reason, message, isSuspect, ward, progress }: CoreDeath): void {
     if (this.#isEnded) return;
     const records = this.#inHand;
     if (progress && records) {
@@ -290,7 +292,7 @@ export class Script {
       }
       return this.#died(reason, { ...progress, message }, records);
     }
-    this.#endWith({ reason, message, isGuilty: isSuspect, lost: records ? decodeAll(records) : [] });
+    this.#endWith({ reason, message, isGuilty: isSuspect, ward, lost: records ? decodeAll(records) : [] });
   }
 
   /** What it had not come to goes back into the mailbox, for the next. */
@@ -309,7 +311,7 @@ export class Script {
 
   #endWith(end: Pick<ScriptEnd, 'reason' | 'message' | 'isGuilty'> & Partial<ScriptEnd>): void {
     this.dispose();
-    this.#listener.onEnd({ stack: '', culprit: undefined, lost: [], ...end });
+    this.#listener.onEnd({ stack: '', culprit: undefined, ward: undefined, lost: [], ...end });
   }
 
   #deliver(bytes: Buffer): void {

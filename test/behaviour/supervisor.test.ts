@@ -278,7 +278,7 @@ test('growth that is slow, but too much in all, ends a core too', async () => {
   const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
   expect(await client.callFails('growth')).toMatchObject({ description: expect.stringContaining('memory') });
   const record = await server.waitForLog((r) => r.instance === 'app/room' && r.code === 'E_OUT_OF_MEMORY');
-  expect(record.message).toMatch(/its core grew by \d{3} MB$/);
+  expect(record.message).toContain('its core grew by more than 200 MB beyond its heap');
   expect(await client.call('who')).toEqual(['back: memory', 'memory']);
 });
 
