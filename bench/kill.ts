@@ -3,7 +3,7 @@ import { BenchClient } from './support/client.ts';
 import { type Figure, median, percentile, type Report, spreadOf } from './support/figures.ts';
 import { copyApps, type StagewireServer, startServer } from './support/server.ts';
 
-const ROUNDS = 1;
+const ROUNDS = 5;
 const CASES = [
   { instances: 10, clients: 200, p95: 100 },
   { instances: 100, clients: 200, p95: 400 },

@@ -4,6 +4,7 @@
  */
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { type BootOptions, SEED_BYTES } from '../../runtime/protocol.ts';
 import {
   type BootedFrame,
@@ -104,6 +105,7 @@ async function prime(code: RuntimeCode): Promise<void> {
 }
 
 async function boot(id: number, request: BootFrame): Promise<void> {
+  const release = await berth();
   const isolate = new CoreIsolate(request);
   isolates.set(id, isolate);
   const booted: BootedFrame = {};
@@ -113,6 +115,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     booted.error = { message, stack: stack ?? '' };
   }
+  release();
   const commands = isolate.takeOutput();
   if (booted.error) {
     isolate.dispose();
@@ -122,6 +125,30 @@ async function boot(id: number, request: BootFrame): Promise<void> {
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32BE(json.length);
   host.write(frame(FrameKind.booted, id, length, json, commands));
+}
+
+/** So many isolates boot at one time: when many have lost their core, the first are ready while the last still wait. */
+const BERTHS = availableParallelism() + 1;
+/** A top level that takes long keeps nobody waiting for longer than this. */
+const BERTH_MS = 50;
+let taken = 0;
+const queue: (() => void)[] = [];
+
+/** Resolves when it is this boot's turn; call what it returns when it is over. */
+async function berth(): Promise<() => void> {
+  if (taken >= BERTHS) await new Promise<void>((resolve) => queue.push(resolve));
+  else taken++;
+  let isMine = true;
+  const release = () => {
+    if (!isMine) return;
+    isMine = false;
+    clearTimeout(timer);
+    const next = queue.shift();
+    if (next) next();
+    else taken--;
+  };
+  const timer = setTimeout(release, BERTH_MS);
+  return release;
 }
 
 async function turn(id: number, body: Buffer): Promise<void> {
