@@ -18,15 +18,19 @@ export class Outbox {
   readonly #buffer: SharedArrayBuffer;
   readonly #output: Uint8Array; // follows the buffer's length
   readonly #most: number;
+  /** What one entry may print: the host would only throw away the rest. */
+  readonly #mostPrinted: number;
+  #printed = 0;
   #capacity: number;
   readonly #record = new ByteWriter(1024);
   #dropped = 0;
 
-  constructor(header: Int32Array, buffer: SharedArrayBuffer) {
+  constructor(header: Int32Array, buffer: SharedArrayBuffer, mostPrinted: number) {
     this.#header = header;
     this.#buffer = buffer;
     this.#output = new Uint8Array(buffer);
     this.#most = buffer.maxByteLength;
+    this.#mostPrinted = mostPrinted;
     this.#capacity = buffer.byteLength;
   }
 
@@ -39,7 +43,7 @@ export class Outbox {
     }
     const isReserved =
       isPrinted || kind === 'invoke' || kind === 'broadcast' || kind === 'fetch' || kind === 'charge';
-    if (this.#write(command, isReserved ? RESERVE_BYTES : 0)) return;
+    if (this.#write(command, isReserved ? RESERVE_BYTES : 0, isPrinted)) return;
     if (kind === 'charge') return; // the account is a little short
     if (!isPrinted)
       throw new NativeRangeError(`one turn may send ${this.#most} bytes, and this one sent more`);
@@ -48,18 +52,20 @@ export class Outbox {
 
   #reportDropped(): boolean {
     const text = `${this.#dropped} lines were not printed: one turn printed too much`;
-    const isWritten = this.#write({ kind: 'log', level: 'warn', text }, RESERVE_BYTES);
+    const isWritten = this.#write({ kind: 'log', level: 'warn', text }, RESERVE_BYTES, true);
     if (isWritten) this.#dropped = 0;
     return isWritten;
   }
 
-  /** False when there is no room that leaves `reserve` bytes free. */
-  #write(command: Command, reserve: number): boolean {
+  /** False when there is no room that leaves `reserve` bytes free, or when enough was printed. */
+  #write(command: Command, reserve: number, isPrinted: boolean): boolean {
     const record = this.#record;
     record.truncate(0);
     encodeCommand(record, command);
 
     const used = this.#header[Header.outputLength]!;
+    if (used === 0) this.#printed = 0; // another entry
+    if (isPrinted && this.#printed + record.length > this.#mostPrinted) return false;
     const needed = used + record.length;
     if (needed + reserve > this.#most) return false;
     if (needed > this.#capacity) {
@@ -69,6 +75,7 @@ export class Outbox {
       growBuffer(this.#buffer, this.#capacity);
     }
     setBytes(this.#output, record.view, used);
+    if (isPrinted) this.#printed += record.length;
     this.#header[Header.outputLength] = needed;
     return true;
   }

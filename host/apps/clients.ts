@@ -3,7 +3,7 @@ import type { CommandBody, Delivery } from '../../runtime/protocol.ts';
 import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
 import type { Log } from '../base/log.ts';
-import type { ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
+import type { BroadcastCall, ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner } from '../streams/net-stream.ts';
@@ -46,6 +46,8 @@ export class Clients implements SeatHost {
   /** What came while there was no script. */
   readonly #waiting: Delivery[] = [];
   readonly #backlog: Backlog;
+  /** Of the turn whose commands are being read: views, to be sent before it is over. */
+  #broadcasts: BroadcastCall[] = [];
   #script: Incarnation | undefined;
   #isOpenToAll = false;
   #isClosed = false;
@@ -83,6 +85,7 @@ export class Clients implements SeatHost {
 
   /** A turn of the script has ended. */
   turned(): void {
+    this.#flushBroadcasts();
     this.#pressure.turned();
   }
 
@@ -200,6 +203,7 @@ export class Clients implements SeatHost {
    * a client whose connect is among it twice is not given to a third.
    */
   bereave(reason: EndReason, unhandled: Delivery[], culprit: Delivery | undefined, lost: Delivery[]): void {
+    this.#flushBroadcasts();
     this.#script = undefined;
     if (culprit) this.#giveUpOn(culprit);
     for (const delivery of lost) {
@@ -288,6 +292,11 @@ export class Clients implements SeatHost {
 
   obey(incarnation: Incarnation, command: ClientCommand): void {
     if (incarnation !== this.#script || this.#isClosed) return;
+    if (command.kind === 'broadcast') {
+      this.#broadcasts.push(command);
+      return;
+    }
+    this.#flushBroadcasts();
     switch (command.kind) {
       case 'result':
         return this.#calls.succeed(command.call, command.value);
@@ -321,16 +330,26 @@ export class Clients implements SeatHost {
         }
         return;
       }
-      case 'broadcast':
-        for (const seat of this.#seats.values()) {
-          if (seat.standing === 'accepted') seat.invoke(command.method, undefined, command.args);
-        }
-        return;
       case 'verdict': {
         const { request, isAllowed, description } = command;
         this.#verdicts.settle(request, { isAllowed, description });
         return;
       }
+    }
+  }
+
+  /** Broadcasts in a row reach each client as one write, of bytes that all clients of a format share. */
+  #flushBroadcasts(): void {
+    if (this.#broadcasts.length === 0) return;
+    const calls = this.#broadcasts;
+    this.#broadcasts = [];
+    const shared = new Map<string, Buffer>();
+    for (const seat of this.#seats.values()) {
+      if (seat.standing !== 'accepted' || !seat.canTakeCalls()) continue;
+      const { end } = seat;
+      const bytes = shared.get(end.format) ?? end.serialize(calls);
+      shared.set(end.format, bytes);
+      end.deliver(bytes);
     }
   }
 

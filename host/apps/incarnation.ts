@@ -51,7 +51,9 @@ export interface IncarnationListener {
 /** `failed` is the application's fault, `crashed` its core's: that is worth another try. `guilty`: it killed its core. */
 export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty';
 
-const MAX_OUTPUT_BYTES = 8 * 1024 * 1024;
+/** What one entry may send: the host reads all of it at once, and everybody waits meanwhile. */
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+const MIN_PRINTED_BYTES = 256 * 1024;
 
 /** One build of an application running for one instance: its script, its log lines, its errors. */
 export class Incarnation {
@@ -278,6 +280,7 @@ function scriptSpec(
       maxOutstandingInvokes: limits.outstandingCalls,
       maxFetches: limits.fetches,
       maxFetchBytes: limits.fetchBytes,
+      mostPrintedBytes: Math.max(MIN_PRINTED_BYTES, limits.logBytesPerSecond),
       // A whole number: isolated-vm refuses other time limits.
       yieldAfterMs: Math.min(50, Math.floor(limits.handlerMs / 4)),
     },

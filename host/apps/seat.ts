@@ -109,20 +109,22 @@ export class ClientSeat implements Seat {
   invoke(method: string, request: InvokeId | undefined, args: Uint8Array): boolean {
     if (this.standing === 'gone') return false;
     if (this.standing === 'accepted') {
-      const { callQueueBytes } = this.#host;
-      const { queuedBytes } = this.end;
-      if (queuedBytes > callQueueBytes) {
-        this.end.drop(
-          'E_SLOW_READER',
-          `it does not read: ${Math.round(queuedBytes)} bytes wait for it (limits.callQueueBytes)`,
-        );
-        return false;
-      }
+      if (!this.canTakeCalls()) return false;
       this.end.invoke(method, request, args);
       return true;
     }
     if (this.#queued.length >= MAX_QUEUED_INVOKES) return false;
     this.#queued.push({ method, request, args: args.slice() });
     return true;
+  }
+
+  /** Whether it reads what it is sent; drops it when it does not. */
+  canTakeCalls(): boolean {
+    const { callQueueBytes } = this.#host;
+    const { queuedBytes } = this.end;
+    if (queuedBytes <= callQueueBytes) return true;
+    const text = `it does not read: ${Math.round(queuedBytes)} bytes wait for it (limits.callQueueBytes)`;
+    this.end.drop('E_SLOW_READER', text);
+    return false;
   }
 }

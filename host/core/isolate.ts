@@ -6,7 +6,7 @@ const INITIAL_BUFFER = 64 * 1024;
 /** Larger than any batch the host sends (it cuts them) plus the largest single message a client may send. */
 const MAX_INPUT = 16 * 1024 * 1024;
 /** Beyond it a turn ends early: a frame to the host has a bound. */
-const MAX_OUTPUT_PER_TURN = 8 * 1024 * 1024;
+const MAX_OUTPUT_PER_TURN = 4 * 1024 * 1024;
 /** Entries that handle no further delivery: they only settle promises, and a script may go on making those. */
 const MAX_IDLE_ENTRIES = 100;
 

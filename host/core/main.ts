@@ -83,6 +83,7 @@ async function prime(code: RuntimeCode): Promise<void> {
     maxOutstandingInvokes: 0,
     maxFetches: 0,
     maxFetchBytes: 0,
+    mostPrintedBytes: 65_536,
     yieldAfterMs: 10,
   };
   const request: BootFrame = {

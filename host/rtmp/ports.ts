@@ -76,6 +76,12 @@ export interface Seat {
 /** Names one call to a client. Opaque: it goes back with the answer. */
 export type InvokeId = object;
 
+/** A call of a method of every client. `args`: AMF0 bytes. */
+export interface BroadcastCall {
+  method: string;
+  args: Uint8Array;
+}
+
 /** What an instance does to a client. Everything is sent in the order of the calls. */
 export interface ClientEnd {
   accept(): void;
@@ -86,6 +92,12 @@ export interface ClientEnd {
   error(transaction: number, info: Uint8Array): void;
   /** Calls a method of the client; without `request` nobody waits. `args`: AMF0 bytes. */
   invoke(method: string, request: InvokeId | undefined, args: Uint8Array): void;
+  /** Clients of one format take the same bytes for the same calls. */
+  readonly format: string;
+  /** Calls that nobody answers, as bytes for `deliver` of every client of this format. */
+  serialize(calls: readonly BroadcastCall[]): Buffer;
+  /** Bytes from `serialize`, shared with others: nobody may change them afterwards. */
+  deliver(bytes: Buffer): void;
   setReading(isReading: boolean): void;
   /** Written but not yet taken by the operating system, for this client, media included. */
   readonly queuedBytes: number;

@@ -22,7 +22,16 @@ import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { type AppAddress, parseApp } from './names.ts';
-import type { ClientEnd, InvokeId, Lobby, Refusal, Seat, StreamEnd, Transport } from './ports.ts';
+import type {
+  BroadcastCall,
+  ClientEnd,
+  InvokeId,
+  Lobby,
+  Refusal,
+  Seat,
+  StreamEnd,
+  Transport,
+} from './ports.ts';
 import { isObject, type StreamCommand, streamCommands } from './stream-commands.ts';
 
 /** Clients show H.264 and AAC only to a server that calls itself Flash Media Server 3 or later. */
@@ -141,6 +150,21 @@ export class Session implements ClientEnd {
     const transaction = this.#nextTransaction++;
     this.#invokes.set(transaction, request);
     this.#send(encodeCommandAround(method, transaction, args));
+  }
+
+  get format(): string {
+    return this.#transport.format;
+  }
+
+  serialize(calls: readonly BroadcastCall[]): Buffer {
+    const parts = calls.map(({ method, args }) =>
+      this.#transport.serialize(commandMessage(encodeCommandAround(method, 0, args)), 0),
+    );
+    return Buffer.concat(parts);
+  }
+
+  deliver(bytes: Buffer): void {
+    this.#transport.write(bytes);
   }
 
   setReading(isReading: boolean): void {
@@ -409,8 +433,12 @@ export class Session implements ClientEnd {
   }
 
   #send(payload: Uint8Array): void {
-    this.#transport.send({ type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload });
+    this.#transport.send(commandMessage(payload));
   }
+}
+
+function commandMessage(payload: Uint8Array): RtmpMessage {
+  return { type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload };
 }
 
 const ENCODER_NOTICES: Record<string, Parameters<typeof status>[0]> = {

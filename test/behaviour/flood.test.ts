@@ -10,6 +10,7 @@ const script = `
   Object.assign(Client.prototype, {
     slow() { let x = 0; for (let i = 0; i < 1e6; i++) x = (x + i) | 0; return ++served; },
     served: () => served,
+    spin() { let x = 0; for (let i = 0; i < 3e9; i++) x = (x + i) | 0; return x; },
   });`;
 
 test('a flood fills an eighth of the mailbox at most; others are answered meanwhile, and no frame waits', async () => {
@@ -52,4 +53,62 @@ test('a flood fills an eighth of the mailbox at most; others are answered meanwh
   for (const [index, number] of meanwhile.entries())
     expect(number - (meanwhile[index - 1] ?? 0)).toBeLessThan(count / 2);
   expect(Math.max(...waiting)).toBeLessThanOrEqual(800 / 8 + 10);
+});
+
+test('what nobody can be stopped from sending ends the script when it is too much, and the rest goes on', async () => {
+  const server = await startServer({
+    apps: { app: { 'main.ts': script } },
+    limits: { mailboxRecords: 16, handlerMs: 20_000, callsPerSecond: 0 },
+  });
+  const url = `${server.rtmp}/app/room`;
+  const caller = await connect(url);
+  const crowd = await Promise.all(Array.from({ length: 300 }, () => connect(url)));
+  // While a handler runs they all leave: 256 deliveries are sixteen times what the mailbox holds.
+  const failed = caller.callFails('spin');
+  await Promise.all(crowd.map((client) => client.close()));
+  expect(await failed).toMatchObject({ description: expect.stringContaining('mailbox') });
+  const record = await server.waitForLog((r) => r.code === 'E_MAILBOX_FULL' && r.instance === 'app/room');
+  expect(record).toMatchObject({
+    level: 'error',
+    message: expect.stringMatching(/2\d\d deliveries wait for it/),
+  });
+  expect(await caller.call('served')).toBe(0);
+});
+
+test('a broadcast is made once for all, in order with what is said to each, and who does not read is dropped', async () => {
+  const server = await startServer({
+    apps: {
+      app: {
+        'main.ts': `
+          application.onConnect = () => true;
+          Object.assign(Client.prototype, {
+            mixed() {
+              application.broadcastMsg('all', 1);
+              application.broadcastMsg('all', 2);
+              this.call('own', null, 3);
+              application.broadcastMsg('all', 4);
+              return 5;
+            },
+            flood() { const text = 'x'.repeat(1000); for (let i = 0; i < 2000; i++) application.broadcastMsg('noise', text); },
+          });`,
+      },
+    },
+    limits: { callQueueBytes: 1_000_000 },
+  });
+  const url = `${server.rtmp}/app/room`;
+  const [one, other, deaf] = [await connect(url), await connect(url), await connect(url)];
+  expect(await one.call('mixed')).toBe(5);
+  await other.waitForCall('all', 0);
+  await other.received.waitFor('the last', ({ name, args }) => name === 'all' && args[0] === 4);
+  const told = (client: typeof one) =>
+    client.received.entries.flatMap(({ name, args }) => (name === 'all' || name === 'own' ? [args[0]] : []));
+  expect(told(one)).toEqual([1, 2, 3, 4]);
+  expect(told(other)).toEqual([1, 2, 4]);
+
+  deaf.pauseReading();
+  const from = server.log.mark;
+  for (let i = 0; i < 10; i++) await one.call('flood');
+  await server.waitForLog((r) => r.code === 'E_SLOW_READER', from);
+  expect(one.callsOf('noise')).toHaveLength(20_000);
+  await other.received.waitFor('the last', () => other.callsOf('noise').length === 20_000);
 });

@@ -1,6 +1,6 @@
 // Tries: to grow outside of the heap in turns so short that none of them is long enough to be suspected.
 // Attack: timer
-// Ends: none | memory | stuck | crash
+// Ends: memory | cpu | stuck | crash
 
 const all = [];
 Client.prototype.attack = () => {
