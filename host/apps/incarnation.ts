@@ -55,6 +55,15 @@ export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty';
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MIN_PRINTED_BYTES = 256 * 1024;
 
+/** What the author of a script that had to be stopped can do. */
+const ADVICE: Readonly<Partial<Record<EndReason, string>>> = {
+  cpu: 'Raise limits.handlerMs in app.json, or divide the work among timers.',
+  memory: 'Raise limits.heapMb in app.json, or keep less.',
+  stuck: 'One operation cannot be interrupted, such as on a huge BigInt, string or array: bound its size.',
+  crash: 'One operation made the process abort, such as on a huge string or array: bound its size.',
+  mailbox: 'Handle what comes faster, or raise limits.mailboxRecords and limits.mailboxBytes in app.json.',
+};
+
 /** One build of an application running for one instance: its script, its log lines, its errors. */
 export class Incarnation {
   readonly build: Build;
@@ -205,7 +214,9 @@ export class Incarnation {
     }
     const { codeFrame } = mapStackTrace(end.stack, this.build);
     const code = end.reason === 'reload' ? undefined : END_CODES[end.reason];
-    const fields = { code, reason: end.reason, ...(codeFrame && { detail: codeFrame }) };
+    const advice = end.isGuilty ? ADVICE[end.reason] : undefined;
+    const detail = [codeFrame, advice].filter(Boolean).join('\n');
+    const fields = { code, reason: end.reason, ...(detail && { detail }) };
     if (end.isGuilty) this.log.error(why, fields);
     else this.log.warn(why, fields);
     this.#listener.onEnd(this, end);

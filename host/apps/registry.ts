@@ -174,8 +174,10 @@ export class Registry implements Lobby {
       const runs = app.build
         ? `${app.name} goes on with build ${app.build.id}`
         : `${app.name} has no build yet`;
-      const detail = error instanceof BuildError ? error.format() : describeError(error);
-      const code = error instanceof StagewireError && error.code === 'E_APP_FILE' ? error.code : 'E_BUILD';
+      const isAppFile = error instanceof StagewireError && error.code === 'E_APP_FILE';
+      const detail =
+        error instanceof BuildError ? error.format() : isAppFile ? error.message : describeError(error);
+      const code = isAppFile ? 'E_APP_FILE' : 'E_BUILD';
       log.error(`does not build; ${runs}`, { instance: app.name, code, detail });
       this.#watcher.setInputs(app.name, error instanceof BuildError ? error.inputs : [], { failed: true });
       return;

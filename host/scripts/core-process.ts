@@ -303,7 +303,7 @@ export class CoreProcess {
         progress: this.#progress.get(isolate),
       };
     };
-    this.#events.onExit(this, verdict ? `killed: ${verdict.message}` : how);
+    this.#events.onExit(this, verdict ? `killed for ${verdict.reason}: ${verdict.message}` : how);
     // Whoever runs a turn hears of it as a resident below; a boot has no resident yet.
     for (const [isolate, { fail }] of this.#waiting) fail(new CoreDeathError(death(isolate)));
     this.#waiting.clear();
