@@ -3,6 +3,7 @@ import { systemClock } from '../host/base/clock.ts';
 import { defaultLimits } from '../host/base/limits.ts';
 import { createLog } from '../host/base/log.ts';
 import { CorePool } from '../host/scripts/core-pool.ts';
+import { CpuThrottle } from '../host/scripts/cpu-throttle.ts';
 import { bundleRuntime } from '../host/scripts/runtime-bundle.ts';
 import { makeSandbox } from '../host/scripts/sandbox.ts';
 import { Script } from '../host/scripts/script.ts';
@@ -101,7 +102,6 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
       bootMs: limits.startMs,
       maxOutputBytes: 8 * 1024 * 1024,
       mailbox: { records: limits.mailboxRecords, bytes: limits.mailboxBytes },
-      cpuPercent: 100,
       options: {
         name: 'calls/wall',
         server: '',
@@ -117,6 +117,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
       },
     },
     systemClock,
+    new CpuThrottle(() => 100),
     {
       onCommand: ({ kind }) => {
         if (kind === 'error' || kind === 'missing') throw new Error(`settle answered ${kind}`);

@@ -67,7 +67,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         connections: rtmp.connections,
         instances: registry.instances.length,
       }),
-      instances: () => Promise.all(registry.instances.map(reportOf)),
+      instances: () => registry.instances.map(reportOf),
       instance: async (app, name) => {
         const instance = registry.find(app, name);
         return instance && detailsOf(instance);

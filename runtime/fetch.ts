@@ -2,18 +2,24 @@ import { ByteWriter } from '../wire/bytes.ts';
 import { decodeUtf8 } from '../wire/utf8.ts';
 import { hide } from './clock.ts';
 import type { Outbox } from './outbox.ts';
-import { Bytes, NativeTypeError, setBytes } from './primordials.ts';
+import {
+  after,
+  apply,
+  Bytes,
+  isArray,
+  isView,
+  keysOf as keys,
+  NativeTypeError,
+  setBytes,
+  toText as text,
+} from './primordials.ts';
 import { makePromise, touch } from './promise.ts';
 import { type Delivery, type HttpHeader, REDIRECT_MODES, type RedirectMode } from './protocol.ts';
 
 // As they were before scripts could patch them.
-const { apply } = Reflect;
-const { create, keys } = Object;
+const { create } = Object;
 const { parse } = JSON;
-const { isArray } = Array;
-const { isView } = ArrayBuffer;
 const Memory = ArrayBuffer;
-const text = String;
 const { toLowerCase, indexOf, slice } = String.prototype;
 const { sort } = Array.prototype;
 
@@ -136,7 +142,7 @@ class Headers {
   }
 
   getSetCookie(): string[] {
-    return [...this.#cookies];
+    return after(this.#cookies, 0) as string[];
   }
 
   forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void {

@@ -50,8 +50,8 @@ export class App {
 
   /** In which company an instance may start that build, and when: see InstanceOwner. */
   async admit(build: Build): Promise<Company> {
-    while (this.proven?.id !== build.id && this.#trial) await this.#trial.over;
-    if (this.proven?.id === build.id) return this.#isTrusted ? 'shared' : 'app';
+    while (this.proven?.id !== build.id && this.#trial?.build.id === build.id) await this.#trial.over;
+    if (this.proven?.id === build.id) return this.isTrusted ? 'shared' : 'app';
     let end = () => {};
     const over = new Promise<void>((resolve) => {
       end = resolve;
@@ -73,7 +73,7 @@ export class App {
   }
 
   /** Whose scripts keep killing cores must not meet other applications' instances there, under whatever name. */
-  get #isTrusted(): boolean {
+  get isTrusted(): boolean {
     const now = this.#clock.monotonic();
     const { quarantineMs } = this.#settings.limits;
     return this.#kills.filter((at) => now - at < quarantineMs).length < TRUSTED_KILLS;

@@ -9,16 +9,17 @@ const OVERHEAD = 256;
  * verdict about their client. When it is full, the sockets that add to it are read no further.
  */
 export class Backlog {
-  readonly #limits: MailboxLimits;
+  readonly #limits: () => MailboxLimits;
   #records = 0;
   #bytes = 0;
 
-  constructor(limits: MailboxLimits) {
+  constructor(limits: () => MailboxLimits) {
     this.#limits = limits;
   }
 
   get isFull(): boolean {
-    return this.#records >= this.#limits.records || this.#bytes >= this.#limits.bytes;
+    const { records, bytes } = this.#limits();
+    return this.#records >= records || this.#bytes >= bytes;
   }
 
   /** Appends to a queue that this backlog counts. */

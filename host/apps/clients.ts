@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { CommandBody, Delivery } from '../../runtime/protocol.ts';
 import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
+import type { Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { BroadcastCall, ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
@@ -49,6 +50,8 @@ export class Clients implements SeatHost {
   /** Of the turn whose commands are being read: views, to be sent before it is over. */
   #broadcasts: BroadcastCall[] = [];
   #script: Incarnation | undefined;
+  /** Runs out when a new script has not decided about those who were handed to it. */
+  #patience: Timer | undefined;
   #isOpenToAll = false;
   #isClosed = false;
   #nextNumber = 1;
@@ -58,9 +61,11 @@ export class Clients implements SeatHost {
     this.#host = host;
     this.#streams = streams;
     this.#events = events;
-    this.#verdicts = new OpenVerdicts(host.clock, host.settings.limits.authorizeMs);
-    const { mailboxRecords: records, mailboxBytes: bytes } = host.settings.limits;
-    this.#backlog = new Backlog({ records, bytes });
+    this.#verdicts = new OpenVerdicts(host.clock, () => host.settings.limits.authorizeMs);
+    this.#backlog = new Backlog(() => {
+      const { mailboxRecords: records, mailboxBytes: bytes } = host.settings.limits;
+      return { records, bytes };
+    });
     this.#pressure = new BackPressure(host, () =>
       this.#script ? this.#script.script.mailbox.hasRoom : this.#isOpenToAll,
     );
@@ -117,6 +122,7 @@ export class Clients implements SeatHost {
   /** Nothing is posted any more, and nobody waits for a verdict. */
   close(why: Refusal): void {
     this.#isClosed = true;
+    this.#host.clock.clearTimer(this.#patience);
     this.#verdicts.refuseAll(why.description);
     this.disconnectAll(why);
     this.#script = undefined;
@@ -240,7 +246,8 @@ export class Clients implements SeatHost {
       const seat = 'client' in delivery ? this.#seats.get(delivery.client) : undefined;
       if (seat && !OLD_SCRIPT_ONLY.has(delivery.kind)) this.post(delivery, seat);
     }
-    this.#host.clock.setTimer(() => {
+    this.#host.clock.clearTimer(this.#patience);
+    this.#patience = this.#host.clock.setTimer(() => {
       if (this.#script !== next) return;
       for (const seat of this.#seats.values()) if (seat.held) this.#dismiss(seat, 'gave no verdict in time');
     }, this.#host.settings.limits.pendingConnectMs);

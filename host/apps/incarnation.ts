@@ -5,6 +5,7 @@ import { describeError, printable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Company, CorePool } from '../scripts/core-pool.ts';
 import { CoreDeathError } from '../scripts/core-process.ts';
+import type { CpuThrottle } from '../scripts/cpu-throttle.ts';
 import { END_CODES, END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
@@ -81,8 +82,16 @@ export class Incarnation {
   #onStopped: ((isVetoed: boolean) => void) | undefined;
   #hasStarted = false;
   #failure: StartOutcome = 'failed';
+  /** Of a start that killed its core: nobody else can have. */
+  isOnlySuspect = false;
 
-  constructor(name: string, build: Build, host: InstanceHost, listener: IncarnationListener) {
+  constructor(
+    name: string,
+    build: Build,
+    host: InstanceHost,
+    throttle: CpuThrottle,
+    listener: IncarnationListener,
+  ) {
     this.build = build;
     this.settings = host.settings;
     this.#app = build.app;
@@ -96,7 +105,7 @@ export class Incarnation {
       clock: host.clock,
       onOutcome: (outcome) => this.#fetched(outcome),
     });
-    this.script = new Script(scriptSpec(name, build, host), host.clock, {
+    this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
         host.ledger.turn(deliveries);
@@ -138,14 +147,13 @@ export class Incarnation {
     await this.script.hold();
     if (this.script.isEnded) return 'crashed';
     this.#hasStarted = true;
-    // Code that has run may share its core; what is in quarantine waits for its instance's word.
-    if (company === 'fresh') this.script.settleIn();
     return 'started';
   }
 
   #crashed(error: unknown): StartOutcome {
     const death = error instanceof CoreDeathError ? error.death : undefined;
     const isGuilty = death?.isSuspect === true;
+    this.isOnlySuspect = death?.isOnlySuspect === true;
     const code = isGuilty ? END_CODES[death.reason] : 'E_CORE_GONE';
     this.log.error(`does not start: ${death ? `top level: ${death.message}` : describeError(error)}`, {
       code,
@@ -209,6 +217,7 @@ export class Incarnation {
     const why = this.#describeEnd(end);
     if (!this.#hasStarted) {
       const isCore = end.reason === 'crash' || end.reason === 'stuck' || end.reason === 'memory';
+      this.isOnlySuspect = end.isOnlySuspect;
       this.#failure = !end.isGuilty ? 'crashed' : isCore ? 'guilty' : 'failed';
       return this.#onStarted?.(why);
     }
@@ -223,7 +232,9 @@ export class Incarnation {
   }
 
   /** Prints what a script threw, in the author's own lines, and tells the script's `application.onStatus`. */
-  #reportError(where: string, message: string, stack: string): void {
+  #reportError(handler: string, message: string, stack: string): void {
+    // A client chooses the name of what it calls, and a script which names there are.
+    const where = printable(handler, 100);
     const { frames, codeFrame } = mapStackTrace(stack, this.build);
     const place = frames[0];
     if (this.#logBudget.takes(message.length + (codeFrame?.length ?? 0), this.log)) {
@@ -280,7 +291,6 @@ function scriptSpec(
     bootMs: limits.startMs,
     maxOutputBytes: MAX_OUTPUT_BYTES,
     mailbox: { records: limits.mailboxRecords, bytes: limits.mailboxBytes },
-    cpuPercent: limits.cpuPercent,
     options: {
       name,
       server: serverVersion,

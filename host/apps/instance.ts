@@ -4,6 +4,7 @@ import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { ClientEnd, ConnectRequest, Refusal, Seat } from '../rtmp/ports.ts';
 import type { Company } from '../scripts/core-pool.ts';
+import { CpuThrottle } from '../scripts/cpu-throttle.ts';
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { ScriptEnd, ScriptFigures } from '../scripts/script.ts';
 import { StreamDirectory } from '../streams/directory.ts';
@@ -31,6 +32,8 @@ export interface InstanceOwner {
    */
   admit(build: Build): Promise<Company>;
   tried(build: Build, hasStarted: boolean): void;
+  /** Whether its scripts may share cores with other applications' at all. */
+  isTrusted(): boolean;
   /** A script of the application took its core with it. */
   killedCore(): void;
   /** Called once. */
@@ -39,6 +42,8 @@ export interface InstanceOwner {
 
 const MAX_STARTS = 5;
 const START_AGAIN_MS = 100;
+/** A script that runs a handler does not tell its size before that is over. */
+const ASK_MS = 300;
 /** A stranger who was never let in does not keep an instance in memory. */
 const NEVER_USED_MS = 5000;
 
@@ -67,6 +72,8 @@ export class Instance {
   #isClosing = false;
   #isClosed = false;
   readonly #deaths: Deaths;
+  /** One for all its scripts: dying is no way to a new allowance. */
+  readonly #throttle: CpuThrottle;
   /** The script that died and why, until another has taken over. */
   #bereaved: { by: Incarnation; reason: EndReason } | undefined;
   /** Reloads that wait for their turn. */
@@ -92,6 +99,7 @@ export class Instance {
     this.#owner = owner;
     this.startedAt = host.clock.now();
     this.#deaths = new Deaths(host);
+    this.#throttle = new CpuThrottle(() => host.settings.limits.cpuPercent);
     this.streams = new StreamDirectory(host.settings.limits);
     this.#clients = new Clients(host, this.streams, {
       onEmpty: () => this.#scheduleUnload(),
@@ -144,13 +152,20 @@ export class Instance {
     return this.#ends;
   }
 
-  /** The size of the script's heap now; undefined without one. */
+  /** The size of the script's heap now, or when it last told if it is busy; undefined without one. */
   async heapBytes(): Promise<number | undefined> {
-    return (await this.#current?.script.stats())?.heapBytes;
+    const script = this.#current?.script;
+    if (!script) return undefined;
+    const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), ASK_MS).unref());
+    return (await Promise.race([script.stats(), late]))?.heapBytes ?? script.figures.heapBytes;
   }
 
-  /** Starts the script anew, clients attached, as after a death. False when there is none to end. */
+  /** Starts the script anew, clients attached, as after a death, or ends its waiting for that. False when it has none. */
   restart(): boolean {
+    if (this.#startNow) {
+      this.#startNow();
+      return true;
+    }
     if (!this.#current) return false;
     this.#current.script.end('operator', 'restarted through the API', false);
     return true;
@@ -191,8 +206,11 @@ export class Instance {
       this.#build = build;
       if (next) this.#clients.handOver(next, 'reload', unhandled);
       else this.#clients.openToAll(unhandled);
-      previous?.script.dispose();
-      if (previous) this.#count(previous, 'reload');
+      this.#bereaved = undefined;
+      if (previous && !previous.script.isEnded) {
+        previous.script.dispose();
+        this.#count(previous, 'reload');
+      }
 
       const now = clock.monotonic();
       const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
@@ -237,16 +255,22 @@ export class Instance {
   async #start(build: Build): Promise<Incarnation | undefined> {
     for (let attempt = 1; attempt <= MAX_STARTS && !this.#isClosed; attempt++) {
       const admitted = await this.#owner.admit(build);
+      if (this.#isClosed) {
+        this.#owner.tried(build, false);
+        return undefined;
+      }
       const incarnation = this.#incarnate(build);
-      const outcome = await incarnation.start(this.#deaths.company ?? admitted);
+      const outcome = await incarnation.start(this.#companyFor(admitted));
       this.#owner.tried(build, outcome === 'started');
       if (outcome === 'started') {
         this.#settings = incarnation.settings;
-        this.#deaths.onQuarantineOver(() => incarnation.script.settleIn());
+        this.#deaths.onQuarantineOver(() => {
+          if (this.#owner.isTrusted()) incarnation.script.settleIn();
+        });
         return incarnation;
       }
       if (outcome === 'guilty') {
-        this.#owner.killedCore();
+        if (incarnation.isOnlySuspect) this.#owner.killedCore();
         // Others were at work in that core: code that has started before gets another chance, alone.
         if (this.#owner.proven()?.id !== build.id || this.#deaths.add('alone') === undefined)
           return undefined;
@@ -256,6 +280,13 @@ export class Instance {
       );
     }
     return undefined;
+  }
+
+  /** Code that has never run joins no ward: it may be worse than what the others there are suspected of. */
+  #companyFor(admitted: Company): Company {
+    const { company } = this.#deaths;
+    if (!company) return admitted;
+    return admitted === 'fresh' ? 'alone' : company;
   }
 
   #runs(build: Build): boolean {
@@ -273,7 +304,7 @@ export class Instance {
   }
 
   #incarnate(build: Build): Incarnation {
-    return new Incarnation(this.name, build, this.#host, {
+    return new Incarnation(this.name, build, this.#host, this.#throttle, {
       onCommand: (incarnation, command) => this.#clients.obey(incarnation, command),
       onCharge: (client, handler, ms) => {
         this.usage.add(handler, ms);
@@ -294,7 +325,7 @@ export class Instance {
     this.#clients.bereave(reason, dead.script.mailbox.takeAll(), culprit, lost);
     const isCoreDeath =
       reason === 'stuck' || reason === 'crash' || (reason === 'memory' && culprit === undefined);
-    if (isGuilty && isCoreDeath) this.#owner.killedCore();
+    if (end.isOnlySuspect) this.#owner.killedCore();
     const company: Company = ward === undefined ? 'alone' : { ward };
     const waitMs = isGuilty ? this.#deaths.add(isCoreDeath ? company : undefined) : 0;
     if (waitMs === undefined) {
@@ -322,6 +353,7 @@ export class Instance {
       return this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
     }
     if (this.#isClosed) return next.script.dispose();
+    this.#bereaved = undefined;
     this.#current = next;
     this.#clients.handOver(next, reason, []);
     next.log.info(`started again, ${this.#clientsKept()}`, { reason });

@@ -11,11 +11,11 @@ interface OpenVerdict {
 /** Questions to the script whether a client may publish or play: each gets a verdict, a refusal if need be. */
 export class OpenVerdicts {
   readonly #clock: Clock;
-  readonly #patienceMs: number;
+  readonly #patienceMs: () => number;
   readonly #open = new Map<number, OpenVerdict>();
   #next = 1;
 
-  constructor(clock: Clock, patienceMs: number) {
+  constructor(clock: Clock, patienceMs: () => number) {
     this.#clock = clock;
     this.#patienceMs = patienceMs;
   }
@@ -34,7 +34,7 @@ export class OpenVerdicts {
         if (this.#open.delete(request)) resolve(verdict);
       };
       const late = { isAllowed: false, description: 'The application gave no verdict in time.' };
-      const timer = this.#clock.setTimer(() => settle(late), this.#patienceMs);
+      const timer = this.#clock.setTimer(() => settle(late), this.#patienceMs());
       const delivery: Delivery = { kind: 'authorize', request, action, client: seat.number, stream };
       this.#open.set(request, { delivery, settle });
       post(delivery);

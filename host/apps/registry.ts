@@ -116,6 +116,7 @@ export class Registry implements Lobby {
       proven: () => app.proven,
       admit: (wanted) => app.admit(wanted),
       tried: (tried, hasStarted) => app.tried(tried, hasStarted),
+      isTrusted: () => app.isTrusted,
       killedCore: () => app.killedCore(),
       closed: () => {
         if (app.instances.get(name) !== instance) return;

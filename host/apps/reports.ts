@@ -5,7 +5,7 @@ import type { Instance } from './instance.ts';
 const MAX_CLIENTS = 100;
 
 /** One instance for the list of all. */
-export async function reportOf(instance: Instance): Promise<InstanceReport> {
+export function reportOf(instance: Instance): InstanceReport {
   return {
     app: instance.app,
     instance: instance.instance,
@@ -18,20 +18,22 @@ export async function reportOf(instance: Instance): Promise<InstanceReport> {
       viewers: stream.viewerCount,
       bytes: stream.bytesIn,
     })),
-    heapBytes: (await instance.heapBytes()) ?? null,
+    heapBytes: instance.figures?.heapBytes ?? null,
     cpuMs: instance.figures ? Math.round(instance.totals.cpuMs) : null,
   };
 }
 
 /** One instance as its operator wants to know it. */
 export async function detailsOf(instance: Instance): Promise<InstanceDetails> {
-  const report = await reportOf(instance);
+  const heapBytes = (await instance.heapBytes()) ?? null;
+  const report = reportOf(instance);
   const { totals, figures, usage } = instance;
   // What the isolate counted are shares (docs/operating.md, "Accounts"): the whole is what the core's account says.
   const toMs = usage.totalMs === 0 ? 0 : totals.cpuMs / usage.totalMs;
   const seats = [...instance.clients].sort((a, b) => b.busyMs - a.busyMs).slice(0, MAX_CLIENTS);
   return {
     ...report,
+    heapBytes,
     limits: { ...instance.limits },
     core: figures?.core ?? null,
     turns: totals.turns,

@@ -55,6 +55,7 @@ export class ClientSeat implements Seat {
   readonly calls = new Set<number>();
   readonly #host: SeatHost;
   #queued: QueuedInvoke[] = [];
+  #queuedBytes = 0;
 
   constructor(number: number, id: string, request: ConnectRequest, end: ClientEnd, host: SeatHost) {
     this.number = number;
@@ -113,7 +114,9 @@ export class ClientSeat implements Seat {
       this.end.invoke(method, request, args);
       return true;
     }
-    if (this.#queued.length >= MAX_QUEUED_INVOKES) return false;
+    const bytes = this.#queuedBytes + args.length;
+    if (this.#queued.length >= MAX_QUEUED_INVOKES || bytes > this.#host.callQueueBytes) return false;
+    this.#queuedBytes = bytes;
     this.#queued.push({ method, request, args: args.slice() });
     return true;
   }

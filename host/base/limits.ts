@@ -72,11 +72,13 @@ const coreLimits = {
   instancesPerCore: whole(1, 1000, 50),
   /** Core processes beyond which code that has never run is tried beside other instances. Default 16. */
   cores: whole(1, 10_000, 16),
+  /** Shared cores that instances spread over before they share; 0 for one less than there are processors. Default 0. */
+  spreadCores: whole(0, 1000, 0),
   /** Core processes that stand by, started and warm. Default 2. */
   spareCores: whole(0, 16, 2),
   /** The most that a build may measure. Default 16 MiB. */
-  codeBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
-  /** A turn that is this much over its time limit cannot be interrupted: its core is killed. Default 250. */
+  codeBytes: whole(64 * KiB, 24 * MiB, 16 * MiB),
+  /** A turn that computes for so much longer than it may cannot be interrupted: its core is killed. Default 250. */
   stuckGraceMs: whole(50, minute, 250),
   /** How often a core is asked whether it is alive; it has as long again to answer. Default 5000. */
   heartbeatMs: whole(100, 10 * minute, 5000),
@@ -90,7 +92,7 @@ const coreLimits = {
   coreRetireMb: whole(32, 65_536, 1024),
   /** A core that has held so many instances takes no more, likewise. Default 2000. */
   coreRetireInstances: whole(1, 1_000_000, 2000),
-  /** How long an instance whose core died in its turn has a core to itself. Default 60000. */
+  /** How long an instance whose core died in its turn lives apart from the others. Default 60000. */
   quarantineMs: whole(0, 24 * 60 * minute, minute),
   /** Deaths of a script within `deathWindowMs` after which its instance is closed. Default 5. */
   deaths: whole(1, 100, 5),

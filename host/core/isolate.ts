@@ -3,8 +3,8 @@ import { HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/protocol.ts';
 import { type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
 
 const INITIAL_BUFFER = 64 * 1024;
-/** Larger than any batch the host sends (it cuts them) plus the largest single message a client may send. */
-const MAX_INPUT = 16 * 1024 * 1024;
+/** Larger than any batch the host sends (it cuts them) plus the largest single message a client may send (16 MiB). */
+const MAX_INPUT = 18 * 1024 * 1024;
 /** Beyond it a turn ends early: a frame to the host has a bound. */
 const MAX_OUTPUT_PER_TURN = 4 * 1024 * 1024;
 /** Entries that handle no further delivery: they only settle promises, and a script may go on making those. */
@@ -35,6 +35,7 @@ export class CoreIsolate {
   #outputs: Buffer[] = [];
   /** V8's count at the end of the last turn. */
   #cpuUs = 0;
+  #turnBeganAt = 0;
 
   constructor(boot: BootFrame) {
     this.#isolate = new ivm.Isolate({ memoryLimit: boot.memoryMb });
@@ -90,6 +91,7 @@ export class CoreIsolate {
     let end: TurnEnd = TurnEnd.ok;
     let outputBytes = 0;
     this.#outputs = [];
+    this.#turnBeganAt = performance.now();
     for (let idleEntries = 0; ; ) {
       const finishedBefore = this.#header[Header.finished]!;
       this.#enteredAt = performance.now();
@@ -157,7 +159,8 @@ export class CoreIsolate {
   }
 
   #takeCpuUs(): number {
-    if (this.#isolate.isDisposed) return 0;
+    // One that is out of memory has been disposed of, and V8's count with it: the time that the turn took stands for it.
+    if (this.#isolate.isDisposed) return (performance.now() - this.#turnBeganAt) * 1000;
     const now = Number(this.#isolate.cpuTime) / 1000;
     const used = now - this.#cpuUs;
     this.#cpuUs = now;
@@ -169,6 +172,15 @@ export class CoreIsolate {
     if (this.#disposed || this.#isolate.isDisposed) return undefined;
     const heap = await this.#isolate.getHeapStatistics();
     return { heapBytes: heap.used_heap_size + heap.externally_allocated_size };
+  }
+
+  /** Inside of an entry, or of the top level. */
+  get isBusy(): boolean {
+    return this.#enteredAt !== undefined;
+  }
+
+  get isGone(): boolean {
+    return this.#disposed;
   }
 
   dispose(): void {

@@ -2,13 +2,14 @@
  * The core process: isolates and nothing else. It has no sockets, no environment and no file system beyond its own
  * code; it hears from the host over descriptor 3 and ends when that closes.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { type BootOptions, SEED_BYTES } from '../../runtime/protocol.ts';
 import {
   type BootedFrame,
   type BootFrame,
+  type Done,
   doneFrame,
   type Frame,
   FrameKind,
@@ -16,15 +17,26 @@ import {
   frame,
   jsonFrame,
   readTurn,
+  TurnEnd,
 } from './frames.ts';
 import { CoreIsolate, type RuntimeCode } from './isolate.ts';
 
-for (const fd of process.argv.slice(2)) closeSync(Number(fd)); // left open by whoever started the host
+for (const leaked of process.argv.slice(2)) closeLeaked(leaked);
 
 const host = new Socket({ fd: 3, readable: true, writable: true });
 const isolates = new Map<number, CoreIsolate>();
 /** How often an isolate that runs turns tells its size. */
 const TELL_EVERY_MS = 1000;
+const NOT_BEGUN: Done = {
+  end: TurnEnd.ok,
+  finished: 0,
+  running: -1,
+  cpuUs: 0,
+  entryMs: 0,
+  message: '',
+  stack: '',
+  commands: Buffer.alloc(0),
+};
 const toldAt = new WeakMap<CoreIsolate, number>();
 let runtime: RuntimeCode | undefined;
 
@@ -34,6 +46,16 @@ host.on('data', (chunk: Buffer) => reader.push(chunk));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 host.on('close', leave);
 host.on('error', leave);
+
+/** `FD:INODE`, left open by whoever started the host. It may be gone by now, and its number another's. */
+function closeLeaked(leaked: string): void {
+  const [fd, inode] = leaked.split(':').map(Number);
+  try {
+    if (fstatSync(fd!).ino === inode) closeSync(fd!);
+  } catch {
+    // It is closed already.
+  }
+}
 
 /** The host is gone. An orderly exit would wait for isolates that are busy. */
 function leave(): void {
@@ -54,8 +76,8 @@ function handle({ kind, isolate, body }: Frame): void {
       void turn(isolate, body);
       return;
     case FrameKind.probe: {
-      const found = isolates.get(isolate);
-      if (found) host.write(doneFrame(FrameKind.probe, isolate, found.progress()));
+      // An isolate that waits for its berth has not begun.
+      host.write(doneFrame(FrameKind.probe, isolate, isolates.get(isolate)?.progress() ?? NOT_BEGUN));
       return;
     }
     case FrameKind.ping:
@@ -64,10 +86,13 @@ function handle({ kind, isolate, body }: Frame): void {
     case FrameKind.stats:
       void tellStats(isolate);
       return;
-    case FrameKind.dispose:
-      isolates.get(isolate)?.dispose();
-      isolates.delete(isolate);
+    case FrameKind.dispose: {
+      const found = isolates.get(isolate);
+      found?.dispose();
+      // While it runs on, the host may ask how far it is.
+      if (!found?.isBusy) isolates.delete(isolate);
       return;
+    }
   }
 }
 
@@ -156,6 +181,7 @@ async function turn(id: number, body: Buffer): Promise<void> {
   const isolate = isolates.get(id);
   if (!isolate) return; // disposed while the turn was on its way
   host.write(doneFrame(FrameKind.done, id, await isolate.turn(readTurn(body))));
+  if (isolate.isGone) isolates.delete(id);
   const now = performance.now();
   if (now - (toldAt.get(isolate) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return;
   toldAt.set(isolate, now);

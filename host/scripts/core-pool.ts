@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { describeError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { CoreProcess } from './core-process.ts';
@@ -32,7 +33,7 @@ const CROWD = 4;
 export class CorePool {
   readonly #options: CorePoolOptions;
   /** As long as there are fewer shared cores, instances spread over new ones. */
-  readonly #spread = Math.max(1, availableParallelism() - 1);
+  readonly #spread: number;
   readonly #cores = new Set<CoreProcess>();
   #heartbeat: NodeJS.Timeout | undefined;
   #refill: NodeJS.Timeout | undefined;
@@ -44,6 +45,7 @@ export class CorePool {
 
   constructor(options: CorePoolOptions) {
     this.#options = options;
+    this.#spread = options.limits.spreadCores || Math.max(1, availableParallelism() - 1);
   }
 
   /** Starts the first cores, so that the first instance does not wait for one. */
@@ -63,7 +65,7 @@ export class CorePool {
     core.isolates++;
     core.hosted++;
     core.tenant = company === 'alone' ? app : tenantOf(app, company);
-    core.isQuarantine = company === 'alone' || company === 'fresh';
+    core.isQuarantine = (company === 'alone' || company === 'fresh') && core.isolates === 1;
     if (core.hosted >= this.#options.limits.coreRetireInstances) core.isRetired = true;
     this.#scheduleRefill();
     return core;
@@ -151,6 +153,10 @@ export class CorePool {
     return core.isolates === 0 && !core.isGone && !core.isRetired && !core.isDismissed;
   }
 
+  async #startLater(): Promise<void> {
+    await this.#start().ready;
+  }
+
   #scheduleRefill(): void {
     if (this.#isClosed || this.#refill) return;
     const delayMs = Math.min(REFILL_AFTER_MS * 2 ** this.#failures, MAX_REFILL_MS);
@@ -159,13 +165,15 @@ export class CorePool {
       if (this.#isClosed || this.#spares >= this.#options.limits.spareCores) return;
       // Those who have lost their core need the processors first; then one spare after the other.
       if (this.#booting >= CROWD) return this.#scheduleRefill();
-      void this.#start().ready.then(
+      void this.#startLater().then(
         () => {
           this.#failures = 0;
           this.#scheduleRefill();
         },
-        () => {
-          this.#failures++; // its end has been logged, and schedules the next
+        (error: unknown) => {
+          this.#failures++;
+          this.#options.log.warn(`no spare core: ${describeError(error)}`);
+          this.#scheduleRefill();
         },
       );
     }, delayMs);

@@ -32,6 +32,8 @@ export interface CoreDeath {
   message: string;
   /** It was at work when the core died, or is why the core was killed. */
   isSuspect: boolean;
+  /** And nobody else was. */
+  isOnlySuspect: boolean;
   /** Where it shall start again together with the other suspects of this death; undefined when it is to be alone. */
   ward: string | undefined;
   /** How far its turn had come, where that is known. */
@@ -58,6 +60,8 @@ interface Waiting {
   stats?: (result: IsolateStats) => void;
   /** Of a boot or a turn. */
   limitMs?: number;
+  /** Nobody waits for its end any more, but it must come. */
+  isDisposed?: boolean;
   fail: (error: StagewireError) => void;
 }
 
@@ -79,6 +83,9 @@ export interface CoreEvents {
 const MAX_ALONE = 2;
 /** Killed from outside, a core was hardly killed by what it had just begun. */
 const LONG_WORK_MS = 50;
+
+/** A core that takes longer to start will never be ready. */
+const START_MS = 30_000;
 
 /** Compiling comes on top of the time limit of the top level. */
 const COMPILE_MS = 2000;
@@ -116,6 +123,7 @@ export class CoreProcess {
   #verdict: Verdict | undefined;
   #progress = new Map<number, Done>();
   #nextIsolate = 1;
+  readonly #startedAt = performance.now();
   #isPinged = false;
 
   constructor(runtime: string, sandbox: Sandbox, limits: WatchLimits, log: Log, events: CoreEvents) {
@@ -228,7 +236,11 @@ export class CoreProcess {
 
   dispose(isolate: number): void {
     if (this.isGone) return;
-    this.#watch?.forget(isolate);
+    const work = this.#waiting.get(isolate);
+    if (work) {
+      work.isDisposed = true;
+      this.#watch?.hasten(isolate);
+    } else this.#watch?.forget(isolate);
     this.#residents.delete(isolate);
     this.#progress.delete(isolate);
     this.#waiting
@@ -241,7 +253,13 @@ export class CoreProcess {
 
   /** Called now and then: a core that has not answered since the last time is killed. */
   beat(sinceMs: number): void {
-    if (!this.isReady || this.isGone) return;
+    if (this.isGone) return;
+    if (!this.isReady) {
+      const startedMs = performance.now() - this.#startedAt;
+      if (startedMs < START_MS) return;
+      const message = `it was not ready ${Math.round(startedMs)} ms after its start`;
+      return this.#condemn({ reason: 'stuck', message, culprits: [] });
+    }
     if (this.#isPinged) {
       const message = `it has not answered for ${sinceMs} ms`;
       return this.#condemn({ reason: 'stuck', message, culprits: this.#watch?.busy ?? [] });
@@ -273,6 +291,7 @@ export class CoreProcess {
       condemn: (reason, culprits, message) => this.#condemn({ reason, culprits, message }),
       retire: () => {
         this.isRetired = true;
+        if (this.isolates === 0) this.#events.onEmpty(this);
       },
       settle: () => this.#accounts.settle(processCpu(this.pid)),
     });
@@ -299,6 +318,7 @@ export class CoreProcess {
         reason: verdict && isSuspect ? verdict.reason : 'crash',
         message: verdict?.message ?? `core ${this.pid} ended: ${how}`,
         isSuspect,
+        isOnlySuspect: isSuspect && culprits.size === 1,
         ward: culprits.size > MAX_ALONE ? `ward ${this.pid}` : undefined,
         progress: this.#progress.get(isolate),
       };
@@ -319,8 +339,8 @@ export class CoreProcess {
   #expect(key: number, waiting: Waiting): void {
     if (this.isGone) {
       const message = `core ${this.pid} has ended`;
-      const [isSuspect, ward, progress] = [false, undefined, undefined];
-      waiting.fail(new CoreDeathError({ reason: 'crash', message, isSuspect, ward, progress }));
+      const nobody = { isSuspect: false, isOnlySuspect: false, ward: undefined, progress: undefined };
+      waiting.fail(new CoreDeathError({ reason: 'crash', message, ...nobody }));
       return;
     }
     this.#waiting.set(key, waiting);
@@ -335,7 +355,8 @@ export class CoreProcess {
     const key = kind === FrameKind.stats ? -isolate : isolate;
     const waiting = this.#waiting.get(key);
     this.#waiting.delete(key);
-    if (kind !== FrameKind.stats) this.#watch?.end(isolate);
+    if (waiting?.isDisposed) this.#watch?.forget(isolate);
+    else if (kind !== FrameKind.stats) this.#watch?.end(isolate);
     switch (kind) {
       case FrameKind.booted: {
         const end = 4 + body.readUInt32BE(0);
@@ -359,7 +380,8 @@ export class CoreProcess {
 
   /** A turn that is over its time: the core tells how far it has come. */
   #probed(isolate: number, progress: Done): void {
-    const limitMs = this.#waiting.get(isolate)?.limitMs ?? 0;
+    const work = this.#waiting.get(isolate);
+    const limitMs = work?.isDisposed ? 0 : (work?.limitMs ?? 0);
     if (!this.#watch?.found(isolate, progress.entryMs, limitMs)) return;
     this.#progress.set(isolate, progress);
     const message = `it could not be interrupted for ${Math.round(progress.entryMs)} ms`;

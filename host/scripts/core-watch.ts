@@ -102,6 +102,12 @@ export class CoreWatch {
     this.#work.delete(isolate);
   }
 
+  /** Its end is due now. */
+  hasten(isolate: number): void {
+    const work = this.#work.get(isolate);
+    if (work) work.deadlineAt = Math.min(work.deadlineAt, performance.now());
+  }
+
   /** The isolate is gone. */
   forget(isolate: number): void {
     this.end(isolate);

@@ -5,14 +5,17 @@ const WINDOW_MS = 10_000;
  * Whoever has used little may use the whole window's share at once; then each turn is followed by a rest.
  */
 export class CpuThrottle {
-  readonly #share: number;
-  #savedMs: number;
+  readonly #percent: () => number;
+  #savedMs = Number.POSITIVE_INFINITY;
   #at = 0;
 
-  /** 100 is no throttle: a script has one thread. */
-  constructor(percent: number) {
-    this.#share = percent / 100;
-    this.#savedMs = this.#share * WINDOW_MS;
+  /** Asked at each turn, as it may change. 100 is no throttle: a script has one thread. */
+  constructor(percent: () => number) {
+    this.#percent = percent;
+  }
+
+  get #share(): number {
+    return this.#percent() / 100;
   }
 
   /** A turn that ended at `now` used so much. */

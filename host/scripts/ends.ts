@@ -11,8 +11,6 @@ export const END_SENTENCES = {
 
 export type EndReason = keyof typeof END_SENTENCES;
 
-export const END_REASONS = Object.keys(END_SENTENCES) as readonly EndReason[];
-
 /** The code that the log gives an end that the script did not choose. */
 export const END_CODES: Readonly<Record<Exclude<EndReason, 'reload'>, string>> = {
   cpu: 'E_HANDLER_TIMEOUT',

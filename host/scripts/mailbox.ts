@@ -83,20 +83,19 @@ export class Mailbox {
   }
 
   /** The deliveries of the next turn, removed from the mailbox; empty when there are none. */
-  take(): { records: Uint8Array; count: number } {
+  take(): { records: Uint8Array; count: number; since: number } {
     const batch = this.#batches.shift();
-    if (!batch) return { records: new Uint8Array(0), count: 0 };
+    if (!batch) return { records: new Uint8Array(0), count: 0, since: 0 };
     this.#records -= batch.count;
     this.#bytes -= batch.records.length;
-    return { records: batch.records.view, count: batch.count };
+    return { records: batch.records.view, count: batch.count, since: batch.since };
   }
 
   /** The rest of a batch that a turn did not come to: first in the next. */
-  putBack(records: Uint8Array): void {
+  putBack(records: Uint8Array, since: number): void {
     const reader = new ByteReader(records);
     let count = 0;
     for (; reader.remaining > 0; count++) reader.skip(reader.u32());
-    const since = this.#clock.monotonic();
     const batch: Batch = { records: new ByteWriter(records.length), count, since };
     batch.records.bytes(records);
     this.#batches.unshift(batch);

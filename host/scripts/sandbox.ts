@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { StagewireError } from '../base/errors.ts';
@@ -75,6 +75,7 @@ class Child implements CoreChild {
   readonly #child: ChildProcess;
   /** Behind Bubblewrap, once it has told. */
   #innerPid: number | undefined;
+  #failure: string | undefined;
 
   constructor(command: string, args: readonly string[]) {
     this.#child = spawn(command, args, {
@@ -82,6 +83,11 @@ class Child implements CoreChild {
       env: ENVIRONMENT,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(command === 'bwrap' ? ['pipe' as const] : [])],
     });
+    // Without processes or descriptors to be had there is no child: its 'error' tells.
+    this.#child.on('error', (error) => {
+      this.#failure = error.message;
+    });
+    if (!this.#child.stdio) throw new StagewireError('E_CORE_GONE', 'host', 'no process can be started now');
     this.socket = this.#child.stdio[3] as Duplex;
     const info = this.#child.stdio[4] as Readable | undefined;
     let text = '';
@@ -106,9 +112,12 @@ class Child implements CoreChild {
 
   onExit(listener: (how: string) => void): void {
     this.#child.once('error', (error) => listener(error.message));
-    this.#child.once('exit', (code, signal) =>
-      listener(signal ? `killed by ${signal}` : `exit code ${code}`),
-    );
+    if (this.#failure !== undefined) queueMicrotask(() => listener(this.#failure ?? ''));
+    this.#child.once('exit', (code, signal) => {
+      // Bubblewrap tells the signal that ended the core as a shell does.
+      const isKilled = signal === 'SIGKILL' || (this.#innerPid !== undefined && code === 128 + 9);
+      listener(isKilled ? KILLED : signal ? `killed by ${signal}` : `exit code ${code}`);
+    });
   }
 
   kill(): void {
@@ -137,12 +146,11 @@ function killIfThere(pid: number): void {
 
 function nodeArguments(): string[] {
   const reads = CODE.map((path) => `--allow-fs-read=${root}${path}`);
-  // The addon loader looks there to tell musl from glibc.
-  const alpine = existsSync('/etc/alpine-release') ? [] : ['--allow-fs-read=/etc/alpine-release'];
   return [
     '--permission',
     '--allow-addons',
-    ...alpine,
+    // The addon loader looks there to tell musl from glibc.
+    '--allow-fs-read=/etc/alpine-release',
     ...reads,
     '--disable-warning=SecurityWarning',
     `${root}host/core/main.ts`,
@@ -173,8 +181,8 @@ export const KILLED = 'killed by SIGKILL';
 const O_CLOEXEC = 0o2000000;
 
 /**
- * Descriptors that whoever started the host left open for everything that it starts. Node closes its own on exec,
- * but not those: the core does, first of all.
+ * Descriptors that whoever started the host left open for everything that it starts, each with its inode. Node closes
+ * its own on exec, but not those: the core does, first of all.
  */
 function leakedDescriptors(): string[] {
   if (process.platform !== 'linux') return [];
@@ -184,7 +192,7 @@ function leakedDescriptors(): string[] {
     try {
       const [, flags = ''] =
         /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? [];
-      if ((Number.parseInt(flags, 8) & O_CLOEXEC) === 0) leaked.push(fd);
+      if ((Number.parseInt(flags, 8) & O_CLOEXEC) === 0) leaked.push(`${fd}:${fstatSync(Number(fd)).ino}`);
     } catch {
       // The descriptor that listed the folder is closed again.
     }

@@ -12,7 +12,7 @@ import { describeError, StagewireError } from '../base/errors.ts';
 import { type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
 import type { Company, CorePool } from './core-pool.ts';
 import { type CoreDeath, CoreDeathError, type Home } from './core-process.ts';
-import { CpuThrottle } from './cpu-throttle.ts';
+import type { CpuThrottle } from './cpu-throttle.ts';
 import type { EndReason } from './ends.ts';
 import { decodeAll, Mailbox, type MailboxLimits } from './mailbox.ts';
 
@@ -27,8 +27,6 @@ export interface ScriptSpec {
   bootMs: number;
   maxOutputBytes: number;
   mailbox: MailboxLimits;
-  /** Of one processor. */
-  cpuPercent: number;
 }
 
 /** Why a script ended, and what becomes of what it had in hand. */
@@ -38,6 +36,8 @@ export interface ScriptEnd {
   stack: string;
   /** False when it merely lost its core. */
   isGuilty: boolean;
+  /** It took its core with it: nobody else can have. */
+  isOnlySuspect: boolean;
   /** It died with its core, and shares its next one with the other suspects of that. */
   ward: string | undefined;
   /** The delivery that it was handling, when that is known. */
@@ -105,12 +105,12 @@ export class Script {
   #turn: Promise<void> | undefined;
   #alarm: Timer | undefined;
 
-  constructor(spec: ScriptSpec, clock: Clock, listener: ScriptListener) {
+  constructor(spec: ScriptSpec, clock: Clock, throttle: CpuThrottle, listener: ScriptListener) {
     this.#spec = spec;
     this.#clock = clock;
     this.#listener = listener;
     this.mailbox = new Mailbox(spec.mailbox, clock);
-    this.#throttle = new CpuThrottle(spec.cpuPercent);
+    this.#throttle = throttle;
   }
 
   /** Boots in a core of the pool. Throws BootError when the application's code is at fault, CoreDeathError when the core died. */
@@ -241,7 +241,7 @@ export class Script {
   async #takeTurn(): Promise<void> {
     const home = this.#home;
     if (!home) return;
-    const { records, count } = this.mailbox.take();
+    const { records, count, since } = this.mailbox.take();
     this.#inHand = records;
     let done: Done;
     try {
@@ -271,7 +271,7 @@ export class Script {
         this.#listener.onError(done.message, done.stack);
         if (done.finished < records.length) this.#died('crash', done, records);
       } else if (done.finished < records.length) {
-        this.mailbox.putBack(records.subarray(done.finished));
+        this.mailbox.putBack(records.subarray(done.finished), since);
       }
     } catch (error) {
       // What comes out of an isolate is not to be trusted: what cannot be read ends it.
@@ -280,7 +280,7 @@ export class Script {
     this.#listener.onTurnEnd(count);
   }
 
-  #coreDied({ reason, message, isSuspect, ward, progress }: CoreDeath): void {
+  #coreDied({ reason, message, isSuspect, isOnlySuspect, ward, progress }: CoreDeath): void {
     if (this.#isEnded) return;
     const records = this.#inHand;
     if (progress && records) {
@@ -290,13 +290,14 @@ export class Script {
       } catch (error) {
         return this.end(reason, `${message}; ${describeError(error)}`, true);
       }
-      return this.#died(reason, { ...progress, message }, records);
+      return this.#died(reason, { ...progress, message }, records, isOnlySuspect);
     }
-    this.#endWith({ reason, message, isGuilty: isSuspect, ward, lost: records ? decodeAll(records) : [] });
+    const lost = records ? decodeAll(records) : [];
+    this.#endWith({ reason, message, isGuilty: isSuspect, isOnlySuspect, ward, lost });
   }
 
   /** What it had not come to goes back into the mailbox, for the next. */
-  #died(reason: EndReason, done: Done, records: Uint8Array): void {
+  #died(reason: EndReason, done: Done, records: Uint8Array, isOnlySuspect = false): void {
     const rest = this.mailbox.takeAll();
     for (const delivery of [...decodeAll(records, done.finished), ...rest]) this.mailbox.post(delivery);
     const culprit = done.running >= 0 ? decodeAll(records, done.running)[0] : undefined;
@@ -305,13 +306,21 @@ export class Script {
       message: done.message,
       stack: done.stack,
       isGuilty: true,
+      isOnlySuspect,
       ...(culprit && { culprit }),
     });
   }
 
   #endWith(end: Pick<ScriptEnd, 'reason' | 'message' | 'isGuilty'> & Partial<ScriptEnd>): void {
     this.dispose();
-    this.#listener.onEnd({ stack: '', culprit: undefined, ward: undefined, lost: [], ...end });
+    this.#listener.onEnd({
+      stack: '',
+      isOnlySuspect: false,
+      culprit: undefined,
+      ward: undefined,
+      lost: [],
+      ...end,
+    });
   }
 
   #deliver(bytes: Buffer): void {

@@ -13,7 +13,7 @@ export interface InstanceReport {
   since: string;
   clients: number;
   streams: { name: string; publisher: string | null; viewers: number; bytes: number }[];
-  /** Of the script's heap; null for an application without a script. */
+  /** Of the script's heap when it last told; null for an application without a script, or before. */
   heapBytes: number | null;
   cpuMs: number | null;
 }
@@ -48,7 +48,7 @@ export interface ServerReport {
 /** What the API asks of the server. */
 export interface ApiSource {
   health(): ServerReport;
-  instances(): Promise<InstanceReport[]>;
+  instances(): InstanceReport[];
   /** Undefined when there is none of that name. */
   instance(app: string, instance: string): Promise<InstanceDetails | undefined>;
   /** Starts its script anew, clients attached; false when it has none. Undefined as above. */
@@ -73,7 +73,7 @@ export function createApi(
       return undefined;
     });
   }
-  api.get('/api/instances', async (context) => context.json({ instances: await source.instances() }));
+  api.get('/api/instances', (context) => context.json({ instances: source.instances() }));
 
   api.get('/api/instances/:app/:instance{.+}', async (context) => {
     const { app, instance } = context.req.param();

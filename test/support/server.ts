@@ -72,7 +72,7 @@ export class TestServer {
     for (const name of options.samples ?? []) this.copySample(name);
     const config = join(this.#folder, 'config.json');
     const { limits = {}, logLevel = 'info', log = 'json', sandbox = 'permission', adminToken } = options;
-    writeFileSync(config, JSON.stringify({ limits, logLevel, sandbox }));
+    writeFileSync(config, JSON.stringify({ limits: { spreadCores: 1, ...limits }, logLevel, sandbox }));
     const args = ['--apps', this.appsFolder, '--data', join(this.#folder, 'data'), '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
     if (adminToken !== undefined) {

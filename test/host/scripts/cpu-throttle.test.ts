@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CpuThrottle } from '../../../host/scripts/cpu-throttle.ts';
 
 test('the whole window may be used at once, then turns are spaced out to the share', () => {
-  const throttle = new CpuThrottle(20);
+  const throttle = new CpuThrottle(() => 20);
   throttle.spend(1000, 1999);
   expect(throttle.restMs(1000)).toBe(0);
   throttle.spend(1000, 11);
@@ -12,7 +12,7 @@ test('the whole window may be used at once, then turns are spaced out to the sha
 });
 
 test('over any stretch after the first window the share holds', () => {
-  const throttle = new CpuThrottle(25);
+  const throttle = new CpuThrottle(() => 25);
   let now = 0;
   let used = 0;
   while (now < 100_000) {
@@ -25,13 +25,13 @@ test('over any stretch after the first window the share holds', () => {
 });
 
 test('what was not used for long does not add up beyond one window', () => {
-  const throttle = new CpuThrottle(10);
+  const throttle = new CpuThrottle(() => 10);
   throttle.spend(1_000_000, 1100);
   expect(throttle.restMs(1_000_000)).toBe(1000);
 });
 
 test('100 percent is no throttle', () => {
-  const throttle = new CpuThrottle(100);
+  const throttle = new CpuThrottle(() => 100);
   throttle.spend(0, 100_000);
   expect(throttle.restMs(0)).toBe(0);
 });

@@ -60,7 +60,7 @@ describe('a mailbox', () => {
     mailbox.post(call(4));
     const [first] = decodeAll(batch);
     expect(first).toMatchObject({ call: 1 });
-    mailbox.putBack(batch.subarray(batch.length / 3));
+    mailbox.putBack(batch.subarray(batch.length / 3), 0);
     expect(mailbox.length).toBe(3);
     expect(numbers(mailbox.takeAll())).toEqual([2, 3, 4]);
     expect(mailbox.length).toBe(0);

@@ -5,9 +5,10 @@
 const all = [];
 Client.prototype.attack = () => {
   setInterval(() => {
-    for (const language of ['ar', 'de', 'ja', 'th', 'zh-u-co-stroke']) {
-      all.push(new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'full' }));
-      all.push(new Intl.Collator(language, { numeric: true }), new Intl.NumberFormat(language));
-    }
+    for (let i = 0; i < 8; i++)
+      for (const language of ['ar', 'de', 'ja', 'th', 'zh-u-co-stroke']) {
+        all.push(new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'full' }));
+        all.push(new Intl.Collator(language, { numeric: true }), new Intl.NumberFormat(language));
+      }
   }, 1);
 };
