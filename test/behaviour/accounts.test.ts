@@ -12,6 +12,7 @@ const script = `
     cheap() { return 1; },
     async later(times) { await null; return this.spin(times); },
     loop() { for (;;); },
+    spinThenHoard() { this.spin(500); for (const all = []; ; ) all.push(all.concat(1)); },
     hoard() { globalThis.kept = []; for (let i = 0; i < 1e6; i++) kept.push([i]); return kept.length; },
   });`;
 
@@ -149,4 +150,42 @@ test('/metrics has the server, its cores and instances, and the ends of scripts 
 test('/metrics is for this machine or the token, as the API is', async () => {
   const foreign = await fetch(`${server.http}/metrics`, { headers: { Origin: 'http://elsewhere.example' } });
   expect(foreign.status).toBe(403);
+});
+
+test('a script that dies while a reload waits for it is counted once, and its time is', async () => {
+  const own = await startServer({ limits: { handlerMs: 1000 }, apps: { app: { 'main.ts': script } } });
+  const client = await connect(`${own.rtmp}/app/room`);
+  const failed = client.callFails('loop');
+  own.writeFile('app/main.ts', `${script}\nClient.prototype.cheap = () => 2;`);
+  await failed;
+  await eventually('the new code to answer', async () => (await client.call('cheap')) === 2);
+  const { ends, cpuMs } = await detailsOf(own, 'app/room');
+  expect(Object.values(ends).reduce((sum, count) => sum + count, 0)).toBe(
+    ends.cpu === 1 && ends.reload === 1 ? 2 : 1,
+  );
+  expect(cpuMs).toBeLessThan(1900);
+});
+
+test('a turn that ends for memory is charged the time that it took', async () => {
+  const own = await startServer({
+    limits: { handlerMs: 10_000, heapMb: 16 },
+    apps: { app: { 'main.ts': script } },
+  });
+  const client = await connect(`${own.rtmp}/app/room`);
+  await client.callFails('spinThenHoard');
+  await client.call('cheap');
+  expect((await detailsOf(own, 'app/room')).cpuMs).toBeGreaterThan(150);
+});
+
+test('the list of instances does not wait for a script that is busy', async () => {
+  const client = await connect(`${server.rtmp}/app/busy`);
+  await client.call('cheap');
+  const busy = client.startCall('loop');
+  const startedAt = performance.now();
+  const answer = await fetch(`${server.http}/api/instances`);
+  expect(answer.status).toBe(200);
+  await answer.json();
+  await detailsOf(server, 'app/busy');
+  expect(performance.now() - startedAt).toBeLessThan(1500); // the loop is stopped after 2 s
+  await busy;
 });

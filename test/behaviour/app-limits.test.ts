@@ -182,3 +182,37 @@ test('an app that never had a right app.json lets nobody in until it has one', a
   await own.waitForLog((r) => r.instance === 'app' && r.message.startsWith('new application'));
   await connect(`${own.rtmp}/app`);
 });
+
+test('calls to a client that is pending are bounded by their size, too', async () => {
+  const own = await startServer({
+    apps: {
+      app: {
+        'main.ts': `
+          let sent = 0, refused = 0;
+          application.onConnect = (client, name) => {
+            if (name === 'asks') return true;
+            for (let i = 0; i < 20; i++) client.call('early', { onStatus: () => refused++ }, 'x'.repeat(100_000));
+          };
+          Client.prototype.refused = () => refused;`,
+        'app.json': JSON.stringify({ limits: { callQueueBytes: 500_000, pendingConnectMs: 5000 } }),
+      },
+    },
+  });
+  const pending = await RtmpClient.open(`${own.rtmp}/app/room`, { args: ['pending'] });
+  void pending.startConnect().catch(() => {});
+  const asks = await connect(`${own.rtmp}/app/room`, { args: ['asks'] });
+  await eventually('the rest to be refused', async () => (await asks.call('refused')) === 16);
+});
+
+test('saved limits of an instance hold for what it asks from now on', async () => {
+  const own = await startServer({
+    apps: { app: { 'main.ts': 'application.authorizePublish = () => new Promise(() => {});' } },
+  });
+  const client = await connect(`${own.rtmp}/app/room`);
+  own.writeFile('app/app.json', '{ "limits": { "authorizeMs": 300 } }');
+  await own.waitForLog((r) => r.instance === 'app/room' && r.message.startsWith('runs'));
+  const stream = await client.createStream();
+  const startedAt = performance.now();
+  expect((await stream.publish('cam')).code).toBe('NetStream.Publish.BadName');
+  expect(performance.now() - startedAt).toBeLessThan(8000); // it was 10 s
+});

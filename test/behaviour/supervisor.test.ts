@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { avcHeader, interFrame, keyFrame } from '../support/media.ts';
-import { type ClientStream, connect, type RtmpClient } from '../support/rtmp-client.ts';
+import { type ClientStream, connect, RtmpClient } from '../support/rtmp-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 /** Every rule of the supervisor, provoked. Each test has a server of its own: cores die in them. */
@@ -27,6 +27,7 @@ const limits = { handlerMs: 200, heapMb: 16, backOffMs: 50, deathWindowMs: 60_00
 interface Details {
   core: number;
   ends: Record<string, number>;
+  mailbox: { deliveries: number };
   limits: Record<string, number>;
 }
 
@@ -327,42 +328,104 @@ test('an operator restarts a script: clients stay, and learn why', async () => {
   expect((await restart('app/nowhere')).status).toBe(404);
 });
 
-test('a core has nothing of the host: no environment, one descriptor beside its output, first in line when memory ends', async (context) => {
-  if (process.platform !== 'linux') return context.skip('cores are looked at in /proc');
-  for (const sandbox of ['permission', 'bwrap'] as const) {
+for (const sandbox of ['permission', 'bwrap'] as const) {
+  test(`${sandbox}: a core has nothing of the host, is first in line when memory ends, and may be killed from outside`, async (context) => {
+    if (process.platform !== 'linux') return context.skip('cores are looked at in /proc');
     if (sandbox === 'bwrap' && !hasBubblewrap())
       return context.skip('bwrap is not installed or not allowed here');
     const server = await startServer({ apps, limits, sandbox });
-    await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+    const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
     const core = await coreOf(server, 'app/room');
     const environment = readFileSync(`/proc/${core}/environ`, 'utf8').split('\0').filter(Boolean);
     expect(environment.filter((entry) => !/^(TZ|LANG|MALLOC_ARENA_MAX|PWD)=/.test(entry))).toEqual([]);
     expect(readFileSync(`/proc/${core}/oom_score_adj`, 'utf8').trim()).toBe('1000');
     const open = readdirSync(`/proc/${core}/fd`).map(
-      (fd) => [fd, readlinkSync(`/proc/${core}/fd/${fd}`)] as const,
+      (fd) => [Number(fd), readlinkSync(`/proc/${core}/fd/${fd}`)] as const,
     );
-    const sockets = open.filter(([, target]) => target.startsWith('socket:')).map(([fd]) => Number(fd));
+    const sockets = open.filter(([, target]) => target.startsWith('socket:')).map(([fd]) => fd);
     // Node makes pipes of standard output and error as socket pairs.
     expect(sockets.sort()).toEqual([1, 2, 3]);
-    expect(
-      open.filter(([fd, target]) => Number(fd) > 3 && !/^(anon_inode|pipe|\/dev\/null)/.test(target)),
-    ).toEqual([]);
+    const others = open.filter(([fd, target]) => fd > 3 && !/^(anon_inode|pipe|\/dev\/null)/.test(target));
+    expect(others).toEqual([]);
     await server.waitForLog(
-      (r) =>
-        r.message.startsWith('scripts run behind') &&
-        r.message.includes('Bubblewrap') === (sandbox === 'bwrap'),
+      ({ message }) =>
+        message.startsWith('scripts run behind') && message.includes('Bubblewrap') === (sandbox === 'bwrap'),
     );
     if (sandbox === 'bwrap') {
       expect(readlinkSync(`/proc/${core}/ns/net`)).not.toBe(readlinkSync('/proc/self/ns/net'));
       expect(readdirSync(`/proc/${core}/root`)).not.toContain('etc');
-      expect(
-        readFileSync(`/proc/${core}/net/dev`, 'utf8')
-          .match(/^\s*\w+:/gm)
-          ?.map((name) => name.trim()),
-      ).toEqual(['lo:']);
+      const interfaces = readFileSync(`/proc/${core}/net/dev`, 'utf8').match(/^\s*\w+:/gm);
+      expect(interfaces?.map((name) => name.trim())).toEqual(['lo:']);
     }
+
+    process.kill(core, 'SIGKILL');
+    await server.waitForLog(
+      (r) => r.instance === 'app/room' && r.message.startsWith('lost its core, without fault'),
+    );
+    expect(await client.call('who')).toEqual(['back: crash', 'crash']);
+    // Another death soon after is forgiven as well: nobody was at work.
+    process.kill(await coreOf(server, 'app/room'), 'SIGKILL');
+    await eventually('two ends', async () => (await detailsOf(server, 'app/room')).ends.crash === 2);
+    expect(await client.call('who')).toEqual(['back: crash', 'crash']);
+    expect(server.log.entries.filter((r) => r.message.startsWith('starts again in'))).toEqual([]);
     await server.stop();
-  }
+  });
+}
+
+test('new code is tried beside others when there may be no more cores, and its failure keeps nobody out', async () => {
+  const server = await startServer({
+    apps: { ...apps, bad: { 'main.ts': 'throw new Error("no");' } },
+    limits: { ...limits, cores: 1, spareCores: 0 },
+  });
+  await connect(`${server.rtmp}/app/one`, { args: ['x'] });
+  const core = await coreOf(server, 'app/one');
+  await expect(connect(`${server.rtmp}/bad/room`)).rejects.toThrow('failed to start');
+  await connect(`${server.rtmp}/calm/room`, { args: ['x'] });
+  await connect(`${server.rtmp}/app/two`, { args: ['x'] });
+  expect(await coreOf(server, 'calm/room')).toBe(core);
+  expect(await coreOf(server, 'app/two')).toBe(core);
+});
+
+test('a script that is replaced in a turn that cannot be interrupted is stopped with its core', async () => {
+  const server = await startServer({ apps, limits: { ...limits, handlerMs: 600_000 } });
+  const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+  const core = await coreOf(server, 'app/room');
+  const failed = client.callFails('stuck');
+  await eventually(
+    'it to be at work',
+    async () => (await detailsOf(server, 'app/room')).mailbox.deliveries === 0,
+  );
+  await fetch(`${server.http}/api/instances/app/room/restart`, { method: 'POST' });
+  expect(await failed).toMatchObject({ description: expect.stringContaining('operator') });
+  await server.waitForLog(
+    (r) => r.code === 'E_CORE_GONE' && r.message.includes(`core ${core} ended (killed for stuck`),
+  );
+  await eventually('the core to be gone', () => !server.corePids().includes(core));
+  await client.call('who');
+});
+
+test('clients of an app that never starts, and who have left, keep nobody waiting', async () => {
+  const server = await startServer({
+    apps: { slow: { 'main.ts': 'for (;;);' } },
+    limits: { ...limits, startMs: 1500 },
+  });
+  const gone = await Promise.all(
+    [1, 2, 3, 4, 5, 6].map((room) => RtmpClient.open(`${server.rtmp}/slow/${room}`)),
+  );
+  for (const client of gone) void client.startConnect().catch(() => {});
+  await server.waitForLog((r) => r.code === 'E_SCRIPT' && r.instance?.startsWith('slow/') === true);
+  for (const client of gone) client.destroy();
+  server.writeFile('slow/main.ts', script);
+  await server.waitForLog((r) => r.instance === 'slow' && r.message === 'built');
+  const startedAt = performance.now();
+  await eventually('the mended code to answer', () =>
+    connect(`${server.rtmp}/slow/new`, { args: ['x'] }).then(
+      () => true,
+      () => false,
+    ),
+  );
+  // Six trials of 1.5 s one after the other would be 9 s.
+  expect(performance.now() - startedAt).toBeLessThan(6000);
 });
 
 function hasBubblewrap(): boolean {
