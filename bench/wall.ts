@@ -112,6 +112,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
         maxOutstandingInvokes: 0,
         maxFetches: 0,
         maxFetchBytes: 0,
+        maxArgumentBytes: 65_536,
         mostPrintedBytes: 65_536,
         yieldAfterMs: 50,
       },

@@ -48,7 +48,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);
   const seed = new Uint8Array(input, SEED_OFFSET);
   let records = new Uint8Array(0);
-  const outbox = new Outbox(header, output, options.mostPrintedBytes);
+  const outbox = new Outbox(header, output, options.mostPrintedBytes, options.maxArgumentBytes);
 
   startEvents(outbox);
   setAmfLimits(options.amfDepth, options.amfValues);

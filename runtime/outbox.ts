@@ -1,5 +1,5 @@
 import { ByteWriter } from '../wire/bytes.ts';
-import { growBuffer, NativeRangeError, setBytes } from './primordials.ts';
+import { growBuffer, lengthOf, NativeRangeError, setBytes } from './primordials.ts';
 import { type Command, encodeCommand, Header, LOG_LEVELS } from './protocol.ts';
 
 /** Room that only answers and verdicts may use: whatever a handler sends, its caller hears how it ended. */
@@ -21,11 +21,13 @@ export class Outbox {
   /** What one entry may print: the host would only throw away the rest. */
   readonly #mostPrinted: number;
   #printed = 0;
+  readonly #mostArguments: number;
   #capacity: number;
   readonly #record = new ByteWriter(1024);
   #dropped = 0;
 
-  constructor(header: Int32Array, buffer: SharedArrayBuffer, mostPrinted: number) {
+  constructor(header: Int32Array, buffer: SharedArrayBuffer, mostPrinted: number, mostArguments: number) {
+    this.#mostArguments = mostArguments;
     this.#header = header;
     this.#buffer = buffer;
     this.#output = new Uint8Array(buffer);
@@ -36,6 +38,13 @@ export class Outbox {
 
   send(command: Command): void {
     const { kind } = command;
+    if (kind === 'invoke' || kind === 'broadcast') {
+      const bytes = lengthOf(command.args);
+      if (bytes > this.#mostArguments)
+        throw new NativeRangeError(
+          `${command.method}: its arguments measure ${bytes} bytes, and ${this.#mostArguments} may be sent at once`,
+        );
+    }
     const isPrinted = kind === 'log' || kind === 'script-error';
     if (isPrinted && this.#dropped > 0 && !this.#reportDropped()) {
       this.#dropped++;

@@ -124,6 +124,8 @@ export interface BootOptions {
   maxOutstandingInvokes: number;
   maxFetches: number;
   maxFetchBytes: number;
+  /** Of one call or broadcast to clients. */
+  maxArgumentBytes: number;
   /** What one entry may print. */
   mostPrintedBytes: number;
   /** After this long the entry ends early, so that each event has the rest of the time limit to itself. */

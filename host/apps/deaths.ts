@@ -2,6 +2,8 @@ import type { Timer } from '../base/clock.ts';
 import type { Company } from '../scripts/core-pool.ts';
 import type { InstanceHost } from './incarnation.ts';
 
+const MAX_DOUBLINGS = 5;
+
 /**
  * The deaths of one instance's scripts for which they were to blame: how long to wait before the next start, when to
  * give up, and whether it has to live alone.
@@ -32,7 +34,7 @@ export class Deaths {
   }
 
   /** One more; `quarantine` if it may have killed its core. Returns how long to wait (0, then `backOffMs` doubled each time); undefined when that was one too many. */
-  add(quarantine: Company | undefined): number | undefined {
+  add(quarantine: Company | undefined, isStarved = false): number | undefined {
     const { deaths, deathWindowMs, backOffMs, quarantineMs } = this.#host.settings.limits;
     const now = this.#host.clock.monotonic();
     this.#deaths = [...this.#deaths.filter((at) => now - at < deathWindowMs), now];
@@ -41,8 +43,9 @@ export class Deaths {
       // Suspected twice, it is alone whoever else was there.
       this.#company = this.#deaths.length > 1 ? 'alone' : quarantine;
     }
-    if (this.#deaths.length >= deaths) return undefined;
-    return this.#deaths.length === 1 ? 0 : backOffMs * 2 ** (this.#deaths.length - 2);
+    // Who dies because others have the processors waits for its turn like them, but is not given up for it.
+    if (this.#deaths.length >= deaths && !isStarved) return undefined;
+    return this.#deaths.length === 1 ? 0 : backOffMs * 2 ** Math.min(this.#deaths.length - 2, MAX_DOUBLINGS);
   }
 
   /** New code begins with a clean record, but not out of quarantine. */

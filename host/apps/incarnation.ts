@@ -56,6 +56,8 @@ export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty';
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MIN_PRINTED_BYTES = 256 * 1024;
 
+const STARVED = ', though it had a processor for less than half of them: the machine is busy';
+
 /** What the author of a script that had to be stopped can do. */
 const ADVICE: Readonly<Partial<Record<EndReason, string>>> = {
   cpu: 'Raise limits.handlerMs in app.json, or divide the work among timers.',
@@ -82,6 +84,8 @@ export class Incarnation {
   #onStopped: ((isVetoed: boolean) => void) | undefined;
   #hasStarted = false;
   #failure: StartOutcome = 'failed';
+  /** How it died before it had started, in words. */
+  #death = '';
   /** Of a start that killed its core: nobody else can have. */
   isOnlySuspect = false;
 
@@ -145,7 +149,11 @@ export class Incarnation {
       return this.#failure;
     }
     await this.script.hold();
-    if (this.script.isEnded) return 'crashed';
+    if (this.script.isEnded) {
+      // It had said that it has started, and died of what it left behind in that turn.
+      this.log.error(`does not start: ${this.#death}`, { code: 'E_APP_START' });
+      return this.#failure;
+    }
     this.#hasStarted = true;
     return 'started';
   }
@@ -216,7 +224,8 @@ export class Incarnation {
     }
     const why = this.#describeEnd(end);
     if (!this.#hasStarted) {
-      const isCore = end.reason === 'crash' || end.reason === 'stuck' || end.reason === 'memory';
+      const isCore = end.reason === 'crash' || end.reason === 'stuck' || end.message.startsWith('its core');
+      this.#death = why;
       this.isOnlySuspect = end.isOnlySuspect;
       this.#failure = !end.isGuilty ? 'crashed' : isCore ? 'guilty' : 'failed';
       return this.#onStarted?.(why);
@@ -257,13 +266,14 @@ export class Incarnation {
     });
   }
 
-  #describeEnd({ reason, culprit, message, isGuilty }: ScriptEnd): string {
+  #describeEnd(end: ScriptEnd): string {
+    const { reason, culprit, message, isGuilty } = end;
     const { handlerMs, heapMb } = this.settings.limits;
     const what = culprit ? nameOfHandler(culprit) : 'the script';
     if (!isGuilty && reason === 'crash') return `lost its core, without fault of its own (${message})`;
     switch (reason) {
       case 'cpu':
-        return `${what} ran for ${handlerMs} ms and was stopped`;
+        return `${what} ran for ${handlerMs} ms and was stopped${end.isStarved ? STARVED : ''}`;
       case 'memory':
         if (message.startsWith('its core'))
           return `${what} needed too much memory outside of its heap: ${message}`;
@@ -301,6 +311,7 @@ function scriptSpec(
       maxOutstandingInvokes: limits.outstandingCalls,
       maxFetches: limits.fetches,
       maxFetchBytes: limits.fetchBytes,
+      maxArgumentBytes: limits.commandBytes,
       mostPrintedBytes: Math.max(MIN_PRINTED_BYTES, limits.logBytesPerSecond),
       // A whole number: isolated-vm refuses other time limits.
       yieldAfterMs: Math.min(50, Math.floor(limits.handlerMs / 4)),

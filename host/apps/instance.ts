@@ -177,12 +177,13 @@ export class Instance {
 
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build): Promise<void> {
+    if (this.#runs(build)) return Promise.resolve(); // nothing new
     this.#deaths.forgive();
     this.#reloads++;
     this.#startNow?.();
     return this.#enqueue(async () => {
       this.#reloads--;
-      if (this.#isClosed || this.#isClosing) return;
+      if (this.#isClosed || this.#isClosing || this.#reloads > 0) return; // newer code comes next
       if (this.#runs(build)) return this.#revive();
       const { clock } = this.#host;
       const startedAt = clock.monotonic();
@@ -327,7 +328,7 @@ export class Instance {
       reason === 'stuck' || reason === 'crash' || (reason === 'memory' && culprit === undefined);
     if (end.isOnlySuspect) this.#owner.killedCore();
     const company: Company = ward === undefined ? 'alone' : { ward };
-    const waitMs = isGuilty ? this.#deaths.add(isCoreDeath ? company : undefined) : 0;
+    const waitMs = isGuilty ? this.#deaths.add(isCoreDeath ? company : undefined, end.isStarved) : 0;
     if (waitMs === undefined) {
       const { count, windowMs } = this.#deaths;
       const text = `its script died ${count} times within ${windowMs / 1000} s, at last because ${END_SENTENCES[reason]}`;

@@ -70,7 +70,7 @@ const coreLimits = {
   instances: whole(1, 100_000, 1000),
   /** Instances that share one core process. Default 50. */
   instancesPerCore: whole(1, 1000, 50),
-  /** Core processes beyond which code that has never run is tried beside other instances. Default 16. */
+  /** Core processes beyond which nobody gets one of its own: new code is tried beside others, suspects share. Default 16. */
   cores: whole(1, 10_000, 16),
   /** Shared cores that instances spread over before they share; 0 for one less than there are processors. Default 0. */
   spreadCores: whole(0, 1000, 0),
@@ -88,6 +88,8 @@ const coreLimits = {
   coreGrowthMb: whole(32, 65_536, 512),
   /** A core that grows by so much within 250 ms of one turn, or by twice its heap limit if that is more, is killed. Default 256. */
   coreBurstMb: whole(16, 65_536, 256),
+  /** A core that measures so much is killed, whoever it was. Default 4096. */
+  coreMb: whole(256, 1_048_576, 4096),
   /** A core that rests at so much over its first size takes no more instances and goes with its last. Default 1024. */
   coreRetireMb: whole(32, 65_536, 1024),
   /** A core that has held so many instances takes no more, likewise. Default 2000. */

@@ -108,6 +108,7 @@ async function prime(code: RuntimeCode): Promise<void> {
     maxOutstandingInvokes: 0,
     maxFetches: 0,
     maxFetchBytes: 0,
+    maxArgumentBytes: 65_536,
     mostPrintedBytes: 65_536,
     yieldAfterMs: 10,
   };

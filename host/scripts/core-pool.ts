@@ -64,7 +64,7 @@ export class CorePool {
     const core = this.#find(app, company);
     core.isolates++;
     core.hosted++;
-    core.tenant = company === 'alone' ? app : tenantOf(app, company);
+    core.tenant = tenantOf(app, company);
     core.isQuarantine = (company === 'alone' || company === 'fresh') && core.isolates === 1;
     if (core.hosted >= this.#options.limits.coreRetireInstances) core.isRetired = true;
     this.#scheduleRefill();
@@ -83,8 +83,8 @@ export class CorePool {
   }
 
   #find(app: string, company: Company): CoreProcess {
-    const mayBeNew = this.#cores.size < this.#options.limits.cores || this.#spares > 0;
-    if (company === 'alone' || (company === 'fresh' && mayBeNew)) return this.#empty();
+    const mayBeNew = this.#cores.size - this.#spares < this.#options.limits.cores;
+    if ((company === 'alone' || company === 'fresh') && mayBeNew) return this.#empty();
     const tenant = tenantOf(app, company);
     let least: CoreProcess | undefined;
     let count = 0;
@@ -183,6 +183,8 @@ export class CorePool {
 /** Who else may live in that core: those for whom this is the same. */
 function tenantOf(app: string, company: Company): string | undefined {
   if (typeof company === 'object') return company.ward;
+  // With all cores there may be, an application's suspects share one.
+  if (company === 'alone') return `ward ${app}`;
   return company === 'app' ? app : undefined;
 }
 

@@ -4,7 +4,7 @@ import { processCpu, residentBytes } from './process-stat.ts';
 
 export type WatchLimits = Pick<
   Limits,
-  'stuckGraceMs' | 'memoryPollMs' | 'coreGrowthMb' | 'coreBurstMb' | 'coreRetireMb'
+  'stuckGraceMs' | 'memoryPollMs' | 'coreMb' | 'coreGrowthMb' | 'coreBurstMb' | 'coreRetireMb'
 >;
 
 /** Work that a core has under way for one isolate: a boot or a turn. */
@@ -152,7 +152,7 @@ export class CoreWatch {
   }
 
   #weigh(now: number, bytes: number): void {
-    const { coreGrowthMb, coreBurstMb, coreRetireMb } = this.#limits;
+    const { coreMb, coreGrowthMb, coreBurstMb, coreRetireMb } = this.#limits;
     const readings = this.#readings;
     while (readings.length > 0 && now - readings[0]!.at > BURST_WINDOW_MS) readings.shift();
     const oldest = readings[0];
@@ -162,6 +162,10 @@ export class CoreWatch {
     if (hoarders.length > 0) {
       const message = `its core grew by more than ${coreGrowthMb} MB beyond its heap`;
       return this.#events.condemn('memory', hoarders, message);
+    }
+    if (bytes > coreMb * MB) {
+      const message = `its core has ${Math.round(bytes / MB)} MB, more than limits.coreMb`;
+      return this.#events.condemn('memory', this.#blame.heaviest(), message);
     }
     const long = this.busyFor(SHORT_MS);
     if (long.length === 0) {

@@ -31,6 +31,12 @@ export class MemoryBlame {
     return sumMb * HEAP_OVERHEAD * MB;
   }
 
+  /** Those to whom at least half as much is charged as to the first. */
+  heaviest(): number[] {
+    const most = Math.max(0, ...[...this.#isolates.values()].map(({ bytes }) => bytes));
+    return [...this.#isolates].filter(([, { bytes }]) => bytes >= most / 2).map(([isolate]) => isolate);
+  }
+
   /**
    * The core measures that much now, and `busy` are still at work. Returns those to whom more is charged than their
    * heap can explain by `mostBytes`, and who else is charged nearly as much.

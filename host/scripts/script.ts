@@ -36,6 +36,8 @@ export interface ScriptEnd {
   stack: string;
   /** False when it merely lost its core. */
   isGuilty: boolean;
+  /** It ran out of time while others had the processors. */
+  isStarved: boolean;
   /** It took its core with it: nobody else can have. */
   isOnlySuspect: boolean;
   /** It died with its core, and shares its next one with the other suspects of that. */
@@ -99,6 +101,8 @@ export class Script {
   /** What the turn under way was given. */
   #inHand: Uint8Array | undefined;
   #pause: Timer | undefined;
+  /** The last turn had hardly a processor in the time of one handler. */
+  #isStarved = false;
   #isHeld = true;
   #isEnded = false;
   #isScheduled = false;
@@ -262,7 +266,9 @@ export class Script {
     this.#inHand = undefined;
     this.#turns++;
     this.#deliveries += count;
-    this.#throttle.spend(this.#clock.monotonic(), home.account.add(done.cpuUs) / 1000);
+    const cpuMs = home.account.add(done.cpuUs) / 1000;
+    this.#throttle.spend(this.#clock.monotonic(), cpuMs);
+    this.#isStarved = cpuMs < this.#spec.handlerMs / 2;
     try {
       this.#deliver(done.commands);
       if (done.end === TurnEnd.timeout) this.#died('cpu', done, records);
@@ -316,6 +322,7 @@ export class Script {
     this.#listener.onEnd({
       stack: '',
       isOnlySuspect: false,
+      isStarved: end.reason === 'cpu' && this.#isStarved,
       culprit: undefined,
       ward: undefined,
       lost: [],

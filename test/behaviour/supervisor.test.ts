@@ -140,6 +140,46 @@ test('a stuck turn is ended at its own delivery: what it had answered counts, wh
   expect(await Promise.all(behind)).toEqual(['first', ['back: stuck', 'stuck']]);
 });
 
+test('what onAppStart leaves behind is blamed on its instance, and keeps killing no shared core', async () => {
+  const late = `
+    application.onAppStart = () => {
+      if (application.name.endsWith('/bad')) Promise.resolve().then(() => { let x = 3n ** 100_000n; for (;;) x *= x; });
+    };
+    application.onConnect = () => true;`;
+  const server = await startServer({ apps: { app: { 'main.ts': late }, calm: apps.calm }, limits });
+  const neighbour = await connect(`${server.rtmp}/calm/room`, { args: ['neighbour'] });
+  await connect(`${server.rtmp}/app/good`);
+  await expect(connect(`${server.rtmp}/app/bad`)).rejects.toThrow('failed to start');
+  await server.waitForLog((r) => r.instance === 'app/bad' && r.message.includes('could not be interrupted'));
+  const kills = server.log.entries.filter((r) => r.instance === undefined && r.code === 'E_CORE_GONE').length;
+  expect(kills).toBeGreaterThan(0);
+  const before = await neighbour.call('who');
+  await expect(connect(`${server.rtmp}/app/bad`)).rejects.toThrow('failed to start');
+  expect(await neighbour.call('who')).toEqual(before);
+});
+
+test('many suspects do not make many cores', async () => {
+  const server = await startServer({ apps, limits: { ...limits, cores: 3, spareCores: 1 } });
+  for (let room = 0; room < 14; room++) {
+    const client = await connect(`${server.rtmp}/app/${room}`, { args: ['x'] });
+    await client.callFails('abort');
+    expect(await client.call('who')).toEqual([expect.stringContaining('back'), expect.any(String)]);
+  }
+  // Three alone, one for the suspects after them, one for the application's newcomers, and those that stand by.
+  expect(server.corePids().length).toBeLessThanOrEqual(3 + 2 + 3);
+});
+
+test('a core that measures too much is killed, whoever it was', async () => {
+  const server = await startServer({
+    apps,
+    limits: { ...limits, handlerMs: 5000, heapMb: 1024, coreMb: 256, coreGrowthMb: 4096 },
+  });
+  const client = await connect(`${server.rtmp}/app/big`, { args: ['x'] });
+  await client.callFails('keep', 2e7);
+  const record = await server.waitForLog((r) => r.instance === 'app/big' && r.code === 'E_OUT_OF_MEMORY');
+  expect(record.message).toContain('more than limits.coreMb');
+});
+
 test('the end of a quarantine lets others in again', async () => {
   const server = await startServer({ apps, limits: { ...limits, quarantineMs: 300, instancesPerCore: 2 } });
   const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
@@ -207,21 +247,19 @@ for (const [how, method] of [
   ['in a turn', 'loop'],
   ['at rest', undefined],
 ] as const) {
-  test.skipIf(process.platform === 'win32')(
-    `a core that is frozen ${how} is killed and replaced`,
-    async () => {
-      const server = await startServer({ apps, limits: { ...limits, heartbeatMs: 300 } });
-      const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
-      const core = await coreOf(server, 'app/room');
-      onTestFinished(() => tryKill(core));
-      const failed = method && client.callFails(method);
-      process.kill(core, 'SIGSTOP');
-      await server.waitForLog((r) => r.code === 'E_CORE_GONE' && r.message.includes('answered'));
-      if (failed) expect(await failed).toMatchObject({ code: 'NetConnection.Call.Failed' });
-      const reason = method ? 'stuck' : 'crash';
-      expect(await client.call('who')).toEqual([`back: ${reason}`, reason]);
-    },
-  );
+  test(`a core that is frozen ${how} is killed and replaced`, async (context) => {
+    if (process.platform === 'win32') return context.skip('Windows cannot freeze a process');
+    const server = await startServer({ apps, limits: { ...limits, heartbeatMs: 300 } });
+    const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+    const core = await coreOf(server, 'app/room');
+    onTestFinished(() => tryKill(core));
+    const failed = method && client.callFails(method);
+    process.kill(core, 'SIGSTOP');
+    await server.waitForLog((r) => r.code === 'E_CORE_GONE' && r.message.includes('answered'));
+    if (failed) expect(await failed).toMatchObject({ code: 'NetConnection.Call.Failed' });
+    const reason = method ? 'stuck' : 'crash';
+    expect(await client.call('who')).toEqual([`back: ${reason}`, reason]);
+  });
 }
 
 test('deaths back off, and the last one closes the instance with a reason for clients and operator', async () => {

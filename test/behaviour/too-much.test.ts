@@ -20,6 +20,7 @@ const server = useServer({
           },
           trap() { return Object.setPrototypeOf(this, new Proxy({}, { getPrototypeOf() { throw new Error('trap'); } })) && 1; },
           bigint() { return 1n; },
+          largeArguments() { application.broadcastMsg('noise', 'x'.repeat(2_000_000)); },
         });`,
     },
   },
@@ -65,4 +66,14 @@ test('what a trap throws around a call fails that call', async () => {
 test('a value that cannot be sent is named without names of the server', async () => {
   const client = await connect(`${server.rtmp}/app/bigint`);
   expect(await client.callFails('bigint')).toMatchObject({ description: 'cannot send a bigint' });
+});
+
+test('arguments that are too large for one call are refused where they are sent', async () => {
+  const client = await connect(`${server.rtmp}/app/large`);
+  expect(await client.callFails('largeArguments')).toMatchObject({
+    description: expect.stringMatching(
+      /noise: its arguments measure 2000\d+ bytes, and 1048576 may be sent at once/,
+    ),
+  });
+  expect(await client.call('alive')).toBe('alive');
 });
