@@ -60,12 +60,13 @@ export class CorePool {
   }
 
   /** The core for one more isolate of that application, which is counted from now on. */
-  place(app: string, company: Company): CoreProcess {
+  place(app: string, wanted: Company): CoreProcess {
+    const company = this.#affordable(app, wanted);
     const core = this.#find(app, company);
     core.isolates++;
     core.hosted++;
     core.tenant = tenantOf(app, company);
-    core.isQuarantine = (company === 'alone' || company === 'fresh') && core.isolates === 1;
+    core.isQuarantine = company === 'alone' || company === 'fresh';
     if (core.hosted >= this.#options.limits.coreRetireInstances) core.isRetired = true;
     this.#scheduleRefill();
     return core;
@@ -83,8 +84,7 @@ export class CorePool {
   }
 
   #find(app: string, company: Company): CoreProcess {
-    const mayBeNew = this.#cores.size - this.#spares < this.#options.limits.cores;
-    if ((company === 'alone' || company === 'fresh') && mayBeNew) return this.#empty();
+    if (company === 'alone' || company === 'fresh') return this.#empty();
     const tenant = tenantOf(app, company);
     let least: CoreProcess | undefined;
     let count = 0;
@@ -95,6 +95,13 @@ export class CorePool {
     }
     const isSpread = tenant !== undefined || count >= this.#spread;
     return least && isSpread ? least : this.#empty();
+  }
+
+  /** With all cores there may be, nobody gets one of its own: an application's suspects share, new code joins others. */
+  #affordable(app: string, company: Company): Company {
+    if (company !== 'alone' && company !== 'fresh') return company;
+    if (this.#cores.size - this.#spares < this.#options.limits.cores) return company;
+    return company === 'alone' ? { ward: `ward ${app}` } : 'shared';
   }
 
   #hasRoom(core: CoreProcess): boolean {
@@ -183,8 +190,6 @@ export class CorePool {
 /** Who else may live in that core: those for whom this is the same. */
 function tenantOf(app: string, company: Company): string | undefined {
   if (typeof company === 'object') return company.ward;
-  // With all cores there may be, an application's suspects share one.
-  if (company === 'alone') return `ward ${app}`;
   return company === 'app' ? app : undefined;
 }
 
