@@ -160,7 +160,8 @@ export class Registry implements Lobby {
   async #changed(name: string): Promise<void> {
     const app = this.#apps.get(name);
     if (!app || this.#isClosing) return;
-    app.building = this.#build(app, false);
+    // Until there is a first build, each gets its moment to show a main file.
+    app.building = this.#build(app, app.build === undefined);
     app.building.catch(() => {}); // `#take` reports it
     await this.#take(app);
   }
@@ -168,10 +169,13 @@ export class Registry implements Lobby {
   /** Awaits the build under way and gives it to the instances; a failure leaves them as they are. */
   async #take(app: App): Promise<void> {
     const { log } = this.#host;
+    const verdict = app.building;
     let build: Build;
     try {
-      build = await app.building;
+      build = await verdict;
+      if (app.building !== verdict) return; // a newer one is on its way
     } catch (error) {
+      if (app.building !== verdict) return;
       const runs = app.build
         ? `${app.name} goes on with build ${app.build.id}`
         : `${app.name} has no build yet`;

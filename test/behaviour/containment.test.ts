@@ -30,7 +30,7 @@ const script = `
   });`;
 
 const server = useServer({
-  limits: { handlerMs: 400, heapMb: 16 },
+  limits: { handlerMs: 400, heapMb: 16, backOffMs: 100 },
   apps: { app: { 'main.ts': script }, calm: { 'main.ts': script } },
 });
 
@@ -160,7 +160,7 @@ test('other instances notice nothing of a loop', async () => {
 
 test('a script that dies again and again is closed with a reason', async () => {
   const client = await connect(`${server.rtmp}/app/again`, { args: ['x'] });
-  for (let death = 0; death < 10 && !client.isClosed; death++) {
+  for (let death = 0; death < 20 && !client.isClosed; death++) {
     await client.startCall('loop').catch(() => {});
   }
   await client.closed;
