@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { appsOf, type Outcome, runScript } from '../test/hostile/attack.ts';
@@ -10,7 +9,7 @@ import { Journal } from '../test/support/journal.ts';
 import type { LogRecord } from '../test/support/server.ts';
 import { lineOf, startNode, stopChild } from './support/children.ts';
 import { type Figure, median, percentile, type Report, spreadOf } from './support/figures.ts';
-import { root } from './support/server.ts';
+import { root, scratchFolder } from './support/server.ts';
 
 const SOAK_MS = 10 * 60_000;
 /** The heap of the host grows to its working size in the first rounds. */
@@ -127,8 +126,7 @@ function residentMb(pid: number): number {
 
 /** A server with the hostile applications, whose log can be waited for. */
 async function startShow(): Promise<Show> {
-  const folder = mkdtempSync(join(tmpdir(), 'stagewire-bench-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const folder = scratchFolder();
   const apps = { ...STAGE_APPS, ...appsOf(readScripts()) };
   for (const [app, files] of Object.entries(apps)) {
     for (const [file, content] of Object.entries(files)) {

@@ -62,11 +62,21 @@ export async function startFloor(file: string): Promise<FloorServer> {
   return { pid: child.pid!, port: Number(port), stop: () => stopChild(child) };
 }
 
-/** A copy of bench/apps that may be changed, and that is gone when the bench ends. */
-export function copyApps(): string {
+const scratch: string[] = [];
+process.once('exit', () => {
+  for (const folder of scratch) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that is gone when the bench ends. */
+export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'stagewire-bench-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const apps = join(folder, 'apps');
+  scratch.push(folder);
+  return folder;
+}
+
+/** A copy of bench/apps that may be changed. */
+export function copyApps(): string {
+  const apps = join(scratchFolder(), 'apps');
   cpSync(join(root, 'bench/apps'), apps, { recursive: true });
   return apps;
 }
