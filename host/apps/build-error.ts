@@ -1,8 +1,7 @@
 import { isBuiltin } from 'node:module';
-import { Script } from 'node:vm';
 import type { Message } from 'esbuild';
 import { codeFrame, printable, StagewireError } from '../base/errors.ts';
-import { splitLines } from '../scripts/stack-trace.ts';
+import { checkSyntax } from './syntax.ts';
 
 /** Something the author must know about a file. Line and column count from 1; 0 means the file as a whole. */
 export interface BuildMessage {
@@ -72,16 +71,12 @@ function forAuthors(text: string): string {
 }
 
 /** V8's verdict on a sloppy script, without running it: the first syntax error, if there is one. */
-export function checkScript(code: string, file: string): BuildMessage | undefined {
-  try {
-    new Script(code, { filename: 'script' });
-    return undefined;
-  } catch (error) {
-    const { stack = '', message = String(error) } = error as Partial<Error>;
-    // The stack starts with `script:LINE`, the source line, and a line with carets under the culprit.
-    const [place = '', , carets = ''] = stack.split('\n', 3);
-    const line = Number(/^script:(\d+)$/.exec(place)?.[1] ?? 0);
-    const column = line > 0 ? (carets.includes('^') ? carets.indexOf('^') : carets.length) + 1 : 0;
-    return { file, line, column, lineText: splitLines(code)[line - 1] ?? '', text: message };
-  }
+export async function checkScript(code: string, file: string): Promise<BuildMessage | undefined> {
+  const problem = await checkSyntax(code);
+  if (!problem) return undefined;
+  // The stack starts with `script:LINE`, the source line, and a line with carets under the culprit.
+  const [place = '', lineText = '', carets = ''] = problem.stack.split('\n', 3);
+  const line = Number(/^script:(\d+)$/.exec(place)?.[1] ?? 0);
+  const column = line > 0 ? (carets.includes('^') ? carets.indexOf('^') : carets.length) + 1 : 0;
+  return { file, line, column, lineText: line > 0 ? lineText : '', text: problem.message };
 }

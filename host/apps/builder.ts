@@ -131,13 +131,13 @@ export class AppBuilder {
     // Inputs and messages name real paths: esbuild follows symbolic links.
     const folder = await realpath(this.folder).catch(() => this.folder);
     const main = await findMain(folder);
-    if (!main) return { build: this.#finish({ code: '', inputs: [] }), empty: [] };
+    if (!main) return { build: await this.#finish({ code: '', inputs: [] }), empty: [] };
 
     const built = main.kind === 'module' ? await this.#bundle(folder, main) : await this.#readClassic(main);
-    return { build: this.#finish({ ...built, main }), empty: built.empty ?? [] };
+    return { build: await this.#finish({ ...built, main }), empty: built.empty ?? [] };
   }
 
-  #finish(parts: BuiltParts): Build {
+  async #finish(parts: BuiltParts): Promise<Build> {
     const { main, code, sourceMap, inputs, warnings = [] } = parts;
     const sizeBytes = Buffer.byteLength(code);
     if (sizeBytes > this.#maxCodeBytes) throw this.#tooLarge('the built code', sizeBytes, inputs);
@@ -156,7 +156,7 @@ export class AppBuilder {
     };
     // esbuild passes new syntax through as it is; V8's verdict is the one that counts.
     if (main?.kind === 'module') {
-      const problem = checkScript(code, main.name);
+      const problem = await checkScript(code, main.name);
       const position = problem && sourcePositions(build)(problem.line, problem.column);
       if (problem) throw new BuildError([{ ...problem, lineText: '', ...position }], inputs);
     }
@@ -206,7 +206,7 @@ export class AppBuilder {
   async #readClassic(main: MainFile): Promise<BuiltParts> {
     const inputs = [main.path];
     const text = await this.#readText(main);
-    const problem = checkScript(text, main.name);
+    const problem = await checkScript(text, main.name);
     if (problem) throw new BuildError([problem], inputs);
     if (text === '') return { code: '', inputs, empty: inputs };
 

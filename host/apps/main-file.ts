@@ -1,7 +1,7 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Script } from 'node:vm';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
+import { checkSyntax } from './syntax.ts';
 
 /**
  * How a main file is run. A module is bundled with what it imports; a classic script is run as it is, in
@@ -59,7 +59,7 @@ export async function findMain(folder: string): Promise<MainFile | undefined> {
   if (kind !== 'by-syntax') return { path, name, kind };
 
   const code = await readFile(path, 'utf8').catch(undefinedIfGone);
-  return code === undefined ? undefined : { path, name, kind: scriptKind(code) };
+  return code === undefined ? undefined : { path, name, kind: await scriptKind(code) };
 }
 
 async function mainFilesIn(folder: string): Promise<string[]> {
@@ -90,14 +90,9 @@ async function kindOfEntry(path: string): Promise<'file' | 'none' | 'unreadable'
  * Tells a module from a classic script by V8's own parser: what it accepts as a script is one, and a
  * refused file is a module when the first thing refused is what only modules may say.
  */
-export function scriptKind(code: string): ScriptKind {
-  try {
-    new Script(code);
-    return 'classic';
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : '';
-    return moduleOnly.test(reason) ? 'module' : 'classic';
-  }
+export async function scriptKind(code: string): Promise<ScriptKind> {
+  const problem = await checkSyntax(code);
+  return problem && moduleOnly.test(problem.message) ? 'module' : 'classic';
 }
 
 const moduleOnly =

@@ -366,3 +366,19 @@ test('a tsconfig.json on the way up changes nothing', async () => {
   });
   expect(await builder.build()).toMatchObject({ warnings: [] });
 });
+
+test('code that is too long to be checked in between is checked beside, with the same verdict', async () => {
+  const filler = 'var filler = 1; // .............................................................\n'.repeat(6000);
+  await write({ 'main.asc': `${filler}var broken = ;\n` });
+  const failure = await builder.build().catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(BuildError);
+  expect((failure as BuildError).messages[0]).toMatchObject({
+    file: 'main.asc',
+    line: 6001,
+    column: 14,
+    lineText: 'var broken = ;',
+    text: "Unexpected token ';'",
+  });
+  await write({ 'main.asc': filler });
+  expect((await builder.build()).code).toBe(filler);
+});

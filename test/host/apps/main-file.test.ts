@@ -58,8 +58,8 @@ const scripts = [
 ] as const;
 
 for (const { text, kind } of scripts) {
-  test(`${JSON.stringify(text)} is ${kind} by its syntax`, () => {
-    expect(scriptKind(text)).toBe(kind);
+  test(`${JSON.stringify(text)} is ${kind} by its syntax`, async () => {
+    expect(await scriptKind(text)).toBe(kind);
   });
 }
 
