@@ -368,7 +368,9 @@ test('a tsconfig.json on the way up changes nothing', async () => {
 });
 
 test('code that is too long to be checked in between is checked beside, with the same verdict', async () => {
-  const filler = 'var filler = 1; // .............................................................\n'.repeat(6000);
+  const filler = 'var filler = 1; // .............................................................\n'.repeat(
+    6000,
+  );
   await write({ 'main.asc': `${filler}var broken = ;\n` });
   const failure = await builder.build().catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(BuildError);
