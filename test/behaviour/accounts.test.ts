@@ -152,18 +152,17 @@ test('/metrics is for this machine or the token, as the API is', async () => {
   expect(foreign.status).toBe(403);
 });
 
-test('a script that dies while a reload waits for it is counted once, and its time is', async () => {
-  const own = await startServer({ limits: { handlerMs: 1000 }, apps: { app: { 'main.ts': script } } });
+test('a script that dies while a reload waits for it is counted once, and so is its time', async () => {
+  // Long enough that the new code waits for the loop to be stopped.
+  const own = await startServer({ limits: { handlerMs: 3000 }, apps: { app: { 'main.ts': script } } });
   const client = await connect(`${own.rtmp}/app/room`);
   const failed = client.callFails('loop');
   own.writeFile('app/main.ts', `${script}\nClient.prototype.cheap = () => 2;`);
   await failed;
   await eventually('the new code to answer', async () => (await client.call('cheap')) === 2);
   const { ends, cpuMs } = await detailsOf(own, 'app/room');
-  expect(Object.values(ends).reduce((sum, count) => sum + count, 0)).toBe(
-    ends.cpu === 1 && ends.reload === 1 ? 2 : 1,
-  );
-  expect(cpuMs).toBeLessThan(1900);
+  expect(ends).toEqual({ cpu: 1 });
+  expect(cpuMs).toBeLessThan(4500);
 });
 
 test('a turn that ends for memory is charged the time that it took', async () => {
