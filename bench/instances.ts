@@ -22,7 +22,7 @@ export async function benchInstances(): Promise<Report> {
       loads.push(await load(server, `calls/room${count}`));
       if (count % 10 === 0) connects.push(await load(server, `calls/room${count}`));
     }
-    await sleep(3000);
+    await sleep(10_000);
     const pids = pidsOf(server);
     const perInstance = (memoryMb(pids) - before) / loads.length;
     const inHost = (memoryMb([server.pid]) - hostBefore) / loads.length;

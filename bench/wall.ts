@@ -2,9 +2,9 @@ import { AppBuilder } from '../host/apps/builder.ts';
 import { systemClock } from '../host/base/clock.ts';
 import { defaultLimits } from '../host/base/limits.ts';
 import { createLog } from '../host/base/log.ts';
+import { bundleCore, bundleRuntime } from '../host/scripts/bundles.ts';
 import { CorePool } from '../host/scripts/core-pool.ts';
 import { CpuThrottle } from '../host/scripts/cpu-throttle.ts';
-import { bundleRuntime } from '../host/scripts/runtime-bundle.ts';
 import { makeSandbox } from '../host/scripts/sandbox.ts';
 import { Script } from '../host/scripts/script.ts';
 import { decodeArguments, encodeValues } from '../runtime/amf.ts';
@@ -86,7 +86,7 @@ async function rateOf(batch: () => Promise<void>): Promise<number> {
 async function openWall(): Promise<{ batch(size: number): Promise<void>; close(): void }> {
   const log = createLog({ format: 'json', level: 'warn' });
   const limits = { ...defaultLimits, spareCores: 0 };
-  const sandbox = makeSandbox('permission');
+  const sandbox = makeSandbox('permission', await bundleCore());
   const pool = new CorePool({ runtime: await bundleRuntime(), sandbox, limits, log });
   await pool.warmUp();
   const builder = new AppBuilder(`${copyApps()}/calls`, { app: 'calls' });

@@ -9,8 +9,8 @@ import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
 import { RtmpListener } from './rtmp/listener.ts';
+import { bundleCore, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
-import { bundleRuntime } from './scripts/runtime-bundle.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
 import { createApi } from './web/api.ts';
 import { Metrics } from './web/metrics.ts';
@@ -37,9 +37,10 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const version = readVersion();
   const adminToken = config.adminTokenFile === undefined ? undefined : readToken(config.adminTokenFile);
   const startedAt = clock.monotonic();
-  const sandbox = makeSandbox(config.sandbox);
+  const [coreCode, runtime] = await Promise.all([bundleCore(), bundleRuntime()]);
+  const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;
-  const pool = new CorePool({ runtime: await bundleRuntime(), sandbox, limits, log });
+  const pool = new CorePool({ runtime, sandbox, limits, log });
   const metrics = new Metrics({
     connections: () => rtmp.connections,
     instances: () => registry.instances.map(figuresOf),

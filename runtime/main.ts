@@ -21,6 +21,7 @@ import { Outbox } from './outbox.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import {
+  type Boot,
   type BootOptions,
   type Delivery,
   decodeDelivery,
@@ -31,18 +32,8 @@ import {
 import { installStream } from './stream.ts';
 import { Timers } from './timers.ts';
 
-/**
- * One entry into the isolate. Handles deliveries from the shared input buffer until all are finished, one of them
- * made a promise (its continuations must run before the next delivery, and they run when the entry ends), or the
- * entry has taken so long that the next delivery deserves a time limit of its own.
- */
-export type Enter = (nowMs: number, monotonicMs: number) => void;
-
-/**
- * Called once by the core, before any application code, with memory that both sides share. Installs the globals,
- * removes what scripts must not have, and returns the entry. Nothing of what it is given is reachable afterwards.
- */
-export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, optionsJson: string): Enter {
+/** Installs the globals and removes what scripts must not have. Nothing of what it is given is reachable afterwards. */
+export const boot: Boot = (input, output, optionsJson) => {
   const options = JSON.parse(optionsJson) as BootOptions;
   startAccounts(Date.now);
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);
@@ -165,7 +156,7 @@ export function boot(input: SharedArrayBuffer, output: SharedArrayBuffer, option
     if (!isTouched) header[Header.running] = -1;
     if (reader.remaining > 0) header[Header.again] = 1;
   };
-}
+};
 
 function installGlobals(
   global: typeof globalThis,

@@ -132,6 +132,16 @@ export interface BootOptions {
   yieldAfterMs: number;
 }
 
+/** The runtime's bundle has this as its value. Called once by the core, before any application code, with memory that both sides share. */
+export type Boot = (input: SharedArrayBuffer, output: SharedArrayBuffer, optionsJson: string) => Enter;
+
+/**
+ * One entry into the isolate. Handles deliveries from the shared input buffer until all are finished, one of them
+ * made a promise (its continuations must run before the next delivery, and they run when the entry ends), or the
+ * entry has taken so long that the next delivery deserves a time limit of its own.
+ */
+export type Enter = (nowMs: number, monotonicMs: number) => void;
+
 /**
  * The words (32 bits each) at the start of the input buffer that the core and the isolate share.
  * `running` is the input offset of the delivery being handled, or -1; `finished` the offset up to which all are;

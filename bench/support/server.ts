@@ -44,7 +44,7 @@ export async function startServer(apps: string, limits: Partial<Limits> = {}): P
     port: Number(port),
     http,
     readyMs: performance.now() - startedAt,
-    corePids: () => childrenOf(child.pid!, 'host/core/main.ts'),
+    corePids: () => childrenOf(child.pid!, 'stagewire-core'),
     stop: () => stopChild(child),
   };
 }

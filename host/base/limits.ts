@@ -69,7 +69,7 @@ const coreLimits = {
   /** Instances of all applications together. Default 1000. */
   instances: whole(1, 100_000, 1000),
   /** Instances that share one core process. Default 50. */
-  instancesPerCore: whole(1, 1000, 50),
+  instancesPerCore: whole(1, 1000, 80),
   /** Core processes beyond which nobody gets one of its own: new code is tried beside others, suspects share. Default 16. */
   cores: whole(1, 10_000, 16),
   /** Shared cores that instances spread over before they share; 0 for one less than there are processors. Default 0. */

@@ -1,5 +1,5 @@
 import ivm from 'isolated-vm';
-import { HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/protocol.ts';
+import { type Boot, type Enter, HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/protocol.ts';
 import { type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
 
 const INITIAL_BUFFER = 64 * 1024;
@@ -10,13 +10,15 @@ const MAX_OUTPUT_PER_TURN = 4 * 1024 * 1024;
 /** Entries that handle no further delivery: they only settle promises, and a script may go on making those. */
 const MAX_IDLE_ENTRIES = 100;
 
+export const RUNTIME_FILENAME = 'stagewire:runtime';
+
 /** The runtime's bundle, compiled once per core; later isolates start from its code cache. */
 export interface RuntimeCode {
   source: string;
   cache?: ivm.ExternalCopy<ArrayBuffer>;
 }
 
-type EnterReference = ivm.Reference<(nowMs: number, monotonicMs: number) => void>;
+type EnterReference = ivm.Reference<Enter>;
 
 /** One application instance's heap: the script, the runtime it sees, and the buffers it shares with this core. */
 export class CoreIsolate {
@@ -50,14 +52,12 @@ export class CoreIsolate {
   async boot(runtime: RuntimeCode, boot: BootFrame): Promise<void> {
     const context = await this.#isolate.createContext();
     const script = await this.#isolate.compileScript(runtime.source, {
-      filename: 'stagewire:runtime',
+      filename: RUNTIME_FILENAME,
       ...(runtime.cache ? { cachedData: runtime.cache } : { produceCachedData: true }),
     });
     const { cachedData } = script as ivm.CachedDataResult;
     if (cachedData) runtime.cache ??= cachedData;
-    const install = (await script.run(context, { reference: true })) as ivm.Reference<
-      (input: SharedArrayBuffer, output: SharedArrayBuffer, options: string) => unknown
-    >;
+    const install = (await script.run(context, { reference: true })) as ivm.Reference<Boot>;
     const input = new ivm.ExternalCopy(this.#input).copyInto({ release: true });
     const output = new ivm.ExternalCopy(this.#output).copyInto({ release: true });
     this.#enter = (await install.apply(undefined, [input, output, boot.options] as never, {

@@ -5,7 +5,9 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
+import ivm from 'isolated-vm';
 import { type BootOptions, SEED_BYTES } from '../../runtime/protocol.ts';
+import { warmCache } from './code-cache.ts';
 import {
   type BootedFrame,
   type BootFrame,
@@ -19,7 +21,7 @@ import {
   readTurn,
   TurnEnd,
 } from './frames.ts';
-import { CoreIsolate, type RuntimeCode } from './isolate.ts';
+import { CoreIsolate, RUNTIME_FILENAME, type RuntimeCode } from './isolate.ts';
 
 for (const leaked of process.argv.slice(2)) closeLeaked(leaked);
 
@@ -102,8 +104,8 @@ async function prime(code: RuntimeCode): Promise<void> {
     name: 'stagewire/prime',
     server: '',
     hostname: '',
-    amfDepth: 1,
-    amfValues: 1,
+    amfDepth: 64,
+    amfValues: 1000,
     maxTimers: 0,
     maxOutstandingInvokes: 0,
     maxFetches: 0,
@@ -127,6 +129,7 @@ async function prime(code: RuntimeCode): Promise<void> {
   await isolate.boot(code, request);
   await isolate.turn({ nowMs: 0, monotonicMs: 0, seed: Buffer.alloc(SEED_BYTES), records: Buffer.alloc(0) });
   isolate.dispose();
+  code.cache = new ivm.ExternalCopy(warmCache(code.source, RUNTIME_FILENAME, options, code.cache!.copy()));
   runtime = code;
   host.write(frame(FrameKind.ready, 0));
 }

@@ -7,7 +7,7 @@ import { StagewireError } from '../base/errors.ts';
 /**
  * What is around the core processes. `permission`: Node's permission model, a fence against JavaScript that got out
  * of its isolate, not against native code. `bwrap`: in addition namespaces of Bubblewrap, with no network and a
- * read-only file system that holds nothing but the core's code: a boundary that the kernel keeps.
+ * read-only file system that holds nothing but isolated-vm: a boundary that the kernel keeps.
  */
 export type SandboxKind = 'permission' | 'bwrap';
 
@@ -29,23 +29,17 @@ export interface Sandbox {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-/** All that a core reads, relative to the project. */
-const CODE = [
-  'host/core',
-  'wire',
-  'runtime',
-  'package.json',
-  'node_modules/isolated-vm',
-  'node_modules/node-gyp-build',
-];
+/** All that a core reads, relative to the project: its own code comes over standard input. */
+const CODE = ['package.json', 'node_modules/isolated-vm', 'node_modules/node-gyp-build'];
 /** Constants, and nothing of the host's: no two machines may give scripts another time zone or locale. */
 const ENVIRONMENT = { TZ: 'UTC', LANG: 'en_US.UTF-8', MALLOC_ARENA_MAX: '1' };
 
 /** Throws E_SANDBOX when what was asked for is not to be had: less than that would not be what the operator meant. */
-export function makeSandbox(kind: SandboxKind): Sandbox {
+export function makeSandbox(kind: SandboxKind, coreCode: string): Sandbox {
   const node = nodeArguments();
   const base = `Node's permission model, an environment of constants, one inherited descriptor`;
-  if (kind === 'permission') return { layers: base, spawnCore: () => new Child(process.execPath, node) };
+  if (kind === 'permission')
+    return { layers: base, spawnCore: () => new Child(process.execPath, node, coreCode) };
 
   const { status, error, stderr } = spawnSync(
     'bwrap',
@@ -65,8 +59,9 @@ export function makeSandbox(kind: SandboxKind): Sandbox {
     );
   }
   return {
-    layers: `${base}; Bubblewrap: namespaces without network, a read-only file system of the core's code`,
-    spawnCore: () => new Child('bwrap', [...namespaces(), '--info-fd', '4', '--', process.execPath, ...node]),
+    layers: `${base}; Bubblewrap: namespaces without network, a read-only file system`,
+    spawnCore: () =>
+      new Child('bwrap', [...namespaces(), '--info-fd', '4', '--', process.execPath, ...node], coreCode),
   };
 }
 
@@ -77,17 +72,19 @@ class Child implements CoreChild {
   #innerPid: number | undefined;
   #failure: string | undefined;
 
-  constructor(command: string, args: readonly string[]) {
+  constructor(command: string, args: readonly string[], code: string) {
     this.#child = spawn(command, args, {
       cwd: root,
       env: ENVIRONMENT,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(command === 'bwrap' ? ['pipe' as const] : [])],
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(command === 'bwrap' ? ['pipe' as const] : [])],
     });
     // Without processes or descriptors to be had there is no child: its 'error' tells.
     this.#child.on('error', (error) => {
       this.#failure = error.message;
     });
     if (!this.#child.stdio) throw new StagewireError('E_CORE_GONE', 'host', 'no process can be started now');
+    // One that ended before it had read its code: its 'exit' tells.
+    this.#child.stdin?.on('error', () => {}).end(code);
     this.socket = this.#child.stdio[3] as Duplex;
     const info = this.#child.stdio[4] as Readable | undefined;
     let text = '';
@@ -153,7 +150,9 @@ function nodeArguments(): string[] {
     '--allow-fs-read=/etc/alpine-release',
     ...reads,
     '--disable-warning=SecurityWarning',
-    `${root}host/core/main.ts`,
+    '--title=stagewire-core',
+    '--input-type=module',
+    '-',
     ...leakedDescriptors(),
   ];
 }

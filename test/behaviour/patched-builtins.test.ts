@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bundleRuntime } from '../../host/scripts/runtime-bundle.ts';
+import { bundleRuntime } from '../../host/scripts/bundles.ts';
 import { EcmaArray, ObjectVector, TypedObject, Xml, XmlDocument } from '../../wire/values.ts';
 import { namesIn, type Patch, patchEverything } from '../support/patched-app.ts';
 import { connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';

@@ -382,8 +382,8 @@ for (const sandbox of ['permission', 'bwrap'] as const) {
       (fd) => [Number(fd), readlinkSync(`/proc/${core}/fd/${fd}`)] as const,
     );
     const sockets = open.filter(([, target]) => target.startsWith('socket:')).map(([fd]) => fd);
-    // Node makes pipes of standard output and error as socket pairs.
-    expect(sockets.sort()).toEqual([1, 2, 3]);
+    // Node makes pipes as socket pairs: of standard input, which brought the core's code and has ended, output and error.
+    expect(sockets.sort()).toEqual([0, 1, 2, 3]);
     const others = open.filter(([fd, target]) => fd > 3 && !/^(anon_inode|pipe|\/dev\/null)/.test(target));
     expect(others).toEqual([]);
     await server.waitForLog(

@@ -166,13 +166,13 @@ export class TestServer {
     expect(traces()).toEqual(expected);
   }
 
-  /** Process ids of the cores: the children of the server that run host/core/main.ts. */
+  /** Process ids of the cores: the children of the server that are called stagewire-core. */
   corePids(): number[] {
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
       .filter((pid) => {
         const [parent, command] = processOf(pid);
-        return parent === this.pid && command.includes('host/core/main.ts');
+        return parent === this.pid && command.includes('stagewire-core');
       })
       .map(Number);
   }
