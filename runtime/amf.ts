@@ -47,25 +47,43 @@ export function makeOpaque(object: object): void {
   opaque.add(object);
 }
 
-class ValueEncoder {
+/** Appends values to a writer, as `encodeValues` says. One at a time: a getter of what is being encoded may run. */
+export class ValueEncoder {
+  readonly #encoder: Amf0Encoder;
+
+  constructor(writer: ByteWriter) {
+    this.#encoder = new Amf0Encoder(writer, {
+      __proto__: null, // nothing that a script puts on `Object.prototype` is an option
+      isOpaque: (object: object) => opaque.has(object),
+    } as object);
+  }
+
+  append(value: unknown): void {
+    this.#encoder.reset();
+    this.#encoder.value(value);
+  }
+
+  appendAll(values: readonly unknown[]): void {
+    this.#encoder.reset();
+    for (let i = 0; i < values.length; i++) this.#encoder.value(values[i]);
+  }
+}
+
+class ValueBytes {
   readonly #writer = new ByteWriter(1024);
-  readonly #encoder = new Amf0Encoder(this.#writer, {
-    __proto__: null, // nothing that a script puts on `Object.prototype` is an option
-    isOpaque: (object: object) => opaque.has(object),
-  } as object);
+  readonly #encoder = new ValueEncoder(this.#writer);
 
   encode(values: readonly unknown[]): Uint8Array {
     const writer = this.#writer;
     writer.truncate(0);
-    this.#encoder.reset();
-    for (let i = 0; i < values.length; i++) this.#encoder.value(values[i]);
+    this.#encoder.appendAll(values);
     const bytes = new OwnBytes(writer.length);
     writer.copyTo(bytes);
     return bytes;
   }
 }
 
-const encoder = new ValueEncoder();
+const encoder = new ValueBytes();
 let isEncoding = false;
 
 /**
@@ -74,7 +92,7 @@ let isEncoding = false;
  */
 export function encodeValues(values: readonly unknown[]): Uint8Array {
   // A getter of what is being encoded sends something itself.
-  if (isEncoding) return new ValueEncoder().encode(values);
+  if (isEncoding) return new ValueBytes().encode(values);
   isEncoding = true;
   try {
     return encoder.encode(values);

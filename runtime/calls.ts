@@ -21,7 +21,7 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
   const succeed = (value: unknown) => {
     if (call === 0) return;
     try {
-      outbox.send({ kind: 'result', call, value: encodeValues([value]) });
+      outbox.sendResult(call, value);
     } catch (error) {
       reportError(error);
       fail(describe(error).message);

@@ -1,6 +1,7 @@
 import { ByteWriter } from '../wire/bytes.ts';
+import { ValueEncoder } from './amf.ts';
 import { growBuffer, lengthOf, NativeRangeError, setBytes } from './primordials.ts';
-import { type Command, encodeCommand, Header, LOG_LEVELS } from './protocol.ts';
+import { type Command, encodeCommand, encodeResult, Header, LOG_LEVELS } from './protocol.ts';
 
 /** Room that only answers and verdicts may use: whatever a handler sends, its caller hears how it ended. */
 const RESERVE_BYTES = 256 * 1024;
@@ -24,6 +25,9 @@ export class Outbox {
   readonly #mostArguments: number;
   #capacity: number;
   readonly #record = new ByteWriter(1024);
+  readonly #result = new ByteWriter(1024);
+  readonly #values = new ValueEncoder(this.#result);
+  #isEncoding = false;
   #dropped = 0;
 
   constructor(header: Int32Array, buffer: SharedArrayBuffer, mostPrinted: number, mostArguments: number) {
@@ -52,26 +56,49 @@ export class Outbox {
     }
     const isReserved =
       isPrinted || kind === 'invoke' || kind === 'broadcast' || kind === 'fetch' || kind === 'charge';
-    if (this.#write(command, isReserved ? RESERVE_BYTES : 0, isPrinted)) return;
+    if (this.#writeCommand(command, isReserved ? RESERVE_BYTES : 0, isPrinted)) return;
     if (kind === 'charge') return; // the account is a little short
-    if (!isPrinted)
-      throw new NativeRangeError(`one turn may send ${this.#most} bytes, and this one sent more`);
+    if (!isPrinted) throw this.#isFull();
     this.#dropped++;
+  }
+
+  /**
+   * The answer to a call, encoded where it leaves from: a tenth of what a call costs is copying its answer. Throws for
+   * what AMF cannot say.
+   */
+  sendResult(call: number, value: unknown): void {
+    if (this.#isEncoding) throw new NativeRangeError('an answer is being encoded');
+    const record = this.#result;
+    record.truncate(0);
+    this.#isEncoding = true;
+    try {
+      encodeResult(record, call, () => this.#values.append(value));
+    } finally {
+      this.#isEncoding = false;
+    }
+    if (!this.#write(record, 0, false)) throw this.#isFull();
+  }
+
+  #isFull(): RangeError {
+    return new NativeRangeError(`one turn may send ${this.#most} bytes, and this one sent more`);
   }
 
   #reportDropped(): boolean {
     const text = `${this.#dropped} lines were not printed: one turn printed too much`;
-    const isWritten = this.#write({ kind: 'log', level: 'warn', text }, RESERVE_BYTES, true);
+    const isWritten = this.#writeCommand({ kind: 'log', level: 'warn', text }, RESERVE_BYTES, true);
     if (isWritten) this.#dropped = 0;
     return isWritten;
   }
 
-  /** False when there is no room that leaves `reserve` bytes free, or when enough was printed. */
-  #write(command: Command, reserve: number, isPrinted: boolean): boolean {
+  #writeCommand(command: Command, reserve: number, isPrinted: boolean): boolean {
     const record = this.#record;
     record.truncate(0);
     encodeCommand(record, command);
+    return this.#write(record, reserve, isPrinted);
+  }
 
+  /** False when there is no room that leaves `reserve` bytes free, or when enough was printed. */
+  #write(record: ByteWriter, reserve: number, isPrinted: boolean): boolean {
     const used = this.#header[Header.outputLength]!;
     if (used === 0) this.#printed = 0; // another entry
     if (isPrinted && this.#printed + record.length > this.#mostPrinted) return false;

@@ -410,6 +410,17 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
   close(out, start);
 }
 
+/** As `encodeCommand` does for a result whose value `encode` appends. */
+export function encodeResult(out: ByteWriter, call: number, encode: () => void): void {
+  const start = open(out, CommandKind.result);
+  out.u32(call);
+  const at = out.length;
+  out.u32(0);
+  encode();
+  out.setU32(at, out.length - at - 4);
+  close(out, start);
+}
+
 /** Reads the command at the reader's position. Byte fields are views. */
 export function decodeCommand(reader: ByteReader): Command {
   const record = openRecord(reader);
