@@ -8,7 +8,7 @@ import { CpuThrottle } from '../host/scripts/cpu-throttle.ts';
 import { makeSandbox } from '../host/scripts/sandbox.ts';
 import { Script } from '../host/scripts/script.ts';
 import { decodeArguments, encodeValues } from '../runtime/amf.ts';
-import type { CommandBody } from '../runtime/protocol.ts';
+import type { CommandBody } from '../runtime/wall/fields.ts';
 import { encodeAmf0 } from '../wire/amf0.ts';
 import { MessageType } from '../wire/messages.ts';
 import { type Order, order, settle } from './apps/calls/wall.ts';

@@ -1,7 +1,7 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
 import { append, OwnBytes, SafeWeakSet } from './primordials.ts';
-import type { CommandBody } from './protocol.ts';
+import type { CommandBody } from './wall/fields.ts';
 
 /** Message type 17: a command whose body starts with a format selector (RTMP 1.0, section 7.1.1). */
 const COMMAND_AMF3 = 17;

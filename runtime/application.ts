@@ -5,8 +5,10 @@ import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
 import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap } from './primordials.ts';
-import type { BootOptions, ClientInfo, ScriptErrorInfo, StreamRequest } from './protocol.ts';
 import { endLive, Stream, setLive, streamFor } from './stream.ts';
+import type { BootOptions } from './wall/boot.ts';
+import type { ScriptErrorInfo } from './wall/deliveries.ts';
+import type { ClientInfo, StreamRequest } from './wall/fields.ts';
 
 type Handlers = Record<string, unknown>;
 

@@ -4,7 +4,7 @@ import { describe, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
 import { append, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
-import type { CommandBody } from './protocol.ts';
+import type { CommandBody } from './wall/fields.ts';
 
 /** Members of the API itself: they are on the client's prototype, but no client may call them from outside. */
 const API = new SafeSet(['call', 'invoke', 'ping', 'getStats', 'getBandwidthLimit', 'setBandwidthLimit']);

@@ -5,7 +5,7 @@ import { runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
 import { append, apply, hasOwn, NativeTypeError, SafeMap, SafeWeakMap, toText } from './primordials.ts';
 import { makePromise } from './promise.ts';
-import type { ClientInfo } from './protocol.ts';
+import type { ClientInfo } from './wall/fields.ts';
 
 /** Where a client stands with the script. */
 export type Standing = 'pending' | 'accepted' | 'gone';

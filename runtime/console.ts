@@ -24,7 +24,7 @@ import {
   timeOf,
   toText,
 } from './primordials.ts';
-import type { LogLevel } from './protocol.ts';
+import type { LogLevel } from './wall/commands.ts';
 
 const MAX_TEXT = 8192;
 const MAX_DEPTH = 3;

@@ -14,7 +14,9 @@ import {
   toText as text,
 } from './primordials.ts';
 import { makePromise, touch } from './promise.ts';
-import { type Delivery, type HttpHeader, REDIRECT_MODES, type RedirectMode } from './protocol.ts';
+import { REDIRECT_MODES, type RedirectMode } from './wall/commands.ts';
+import type { Delivery } from './wall/deliveries.ts';
+import type { HttpHeader } from './wall/fields.ts';
 
 // As they were before scripts could patch them.
 const { create } = Object;

@@ -20,17 +20,10 @@ import { Fetches } from './fetch.ts';
 import { Outbox } from './outbox.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
-import {
-  type Boot,
-  type BootOptions,
-  type Delivery,
-  decodeDelivery,
-  HEADER_BYTES,
-  Header,
-  SEED_OFFSET,
-} from './protocol.ts';
 import { installStream } from './stream.ts';
 import { Timers } from './timers.ts';
+import { type Boot, type BootOptions, HEADER_BYTES, Header, SEED_OFFSET } from './wall/boot.ts';
+import { type Delivery, decodeDelivery } from './wall/deliveries.ts';
 
 /** Installs the globals and removes what scripts must not have. Nothing of what it is given is reachable afterwards. */
 export const boot: Boot = (input, output, optionsJson) => {

@@ -1,7 +1,8 @@
 import { ByteWriter } from '../wire/bytes.ts';
 import { ValueEncoder } from './amf.ts';
 import { growBuffer, lengthOf, NativeRangeError, setBytes } from './primordials.ts';
-import { type Command, encodeCommand, encodeResult, Header, LOG_LEVELS } from './protocol.ts';
+import { Header } from './wall/boot.ts';
+import { type Command, encodeCommand, encodeResult, LOG_LEVELS } from './wall/commands.ts';
 
 /** Room that only answers and verdicts may use: whatever a handler sends, its caller hears how it ended. */
 const RESERVE_BYTES = 256 * 1024;

@@ -22,7 +22,7 @@ export const NativeRangeError: RangeErrorConstructor = RangeError;
 /** `Number(value)`: runs code of the application when `value` is an object. */
 export const toNumber = Number;
 
-/** Bytes whose length is their own, for those who ask for it as `bytes.length` (runtime/protocol.ts). */
+/** Bytes whose length is their own, for those who ask for it as `bytes.length` (runtime/wall/). */
 export class OwnBytes extends Uint8Array {}
 Object.defineProperty(OwnBytes.prototype, 'length', {
   get(this: Uint8Array) {

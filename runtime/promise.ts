@@ -9,7 +9,7 @@ import {
   setPrototypeOf,
   uncurry,
 } from './primordials.ts';
-import { Header } from './protocol.ts';
+import { Header } from './wall/boot.ts';
 
 /**
  * Promises that know the event they belong to. Isolates have no asynchronous hooks, so the global `Promise` is a

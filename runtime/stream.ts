@@ -1,7 +1,7 @@
 import { makeOpaque } from './amf.ts';
 import { hide } from './clock.ts';
 import { NativeTypeError, SafeMap } from './primordials.ts';
-import type { StreamRequest } from './protocol.ts';
+import type { StreamRequest } from './wall/fields.ts';
 
 /** A live stream as the script sees it. One object per name for as long as it is published. */
 export class Stream {

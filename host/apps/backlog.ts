@@ -1,4 +1,4 @@
-import type { Delivery } from '../../runtime/protocol.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import type { MailboxLimits } from '../scripts/mailbox.ts';
 
 /** What a delivery costs beside the bytes that its client sent. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { CommandBody, Delivery } from '../../runtime/protocol.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
+import type { CommandBody } from '../../runtime/wall/fields.ts';
 import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
 import type { Timer } from '../base/clock.ts';

@@ -1,4 +1,5 @@
-import type { Command, Delivery } from '../../runtime/protocol.ts';
+import type { Command } from '../../runtime/wall/commands.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import { readCommandHead } from '../../wire/commands.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable } from '../base/errors.ts';

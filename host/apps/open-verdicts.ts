@@ -1,4 +1,5 @@
-import type { Delivery, StreamRequest } from '../../runtime/protocol.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
+import type { StreamRequest } from '../../runtime/wall/fields.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Verdict } from '../streams/net-stream.ts';
 import type { ClientSeat } from './seat.ts';

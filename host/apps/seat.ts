@@ -1,4 +1,5 @@
-import type { ClientInfo, CommandBody, Delivery } from '../../runtime/protocol.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
+import type { ClientInfo, CommandBody } from '../../runtime/wall/fields.ts';
 import type { Timer } from '../base/clock.ts';
 import type { ClientEnd, ConnectRequest, InvokeId, Seat, StreamEnd, Transport } from '../rtmp/ports.ts';
 import { NetStream, type StreamOwner } from '../streams/net-stream.ts';

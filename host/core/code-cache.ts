@@ -1,12 +1,6 @@
 import vm from 'node:vm';
-import {
-  type Boot,
-  type BootOptions,
-  type Delivery,
-  encodeDelivery,
-  HEADER_BYTES,
-  Header,
-} from '../../runtime/protocol.ts';
+import { type Boot, type BootOptions, HEADER_BYTES, Header } from '../../runtime/wall/boot.ts';
+import { type Delivery, encodeDelivery } from '../../runtime/wall/deliveries.ts';
 import { encodeAmf0 } from '../../wire/amf0.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 

@@ -1,8 +1,8 @@
 /**
  * What host and core say to each other over the core's one inherited socket: frames of
- * `u32 length, u8 kind, u32 isolate, body`. Twins for both ends; the records inside a turn are runtime/protocol.ts.
+ * `u32 length, u8 kind, u32 isolate, body`. Twins for both ends; the records inside a turn are runtime/wall/.
  */
-import { SEED_BYTES } from '../../runtime/protocol.ts';
+import { SEED_BYTES } from '../../runtime/wall/boot.ts';
 import { StagewireError } from '../../wire/errors.ts';
 
 const FRAME_HEAD = 9;

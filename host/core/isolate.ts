@@ -1,5 +1,5 @@
 import ivm from 'isolated-vm';
-import { type Boot, type Enter, HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/protocol.ts';
+import { type Boot, type Enter, HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/wall/boot.ts';
 import { type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
 
 const INITIAL_BUFFER = 64 * 1024;

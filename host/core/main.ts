@@ -6,7 +6,7 @@ import { closeSync, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import ivm from 'isolated-vm';
-import { type BootOptions, SEED_BYTES } from '../../runtime/protocol.ts';
+import { type BootOptions, SEED_BYTES } from '../../runtime/wall/boot.ts';
 import { warmCache } from './code-cache.ts';
 import {
   type BootedFrame,

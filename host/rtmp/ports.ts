@@ -2,7 +2,7 @@
  * What a session needs from its transport below and from the applications above. Interfaces belong to the one who
  * calls them: host/streams and host/apps implement these.
  */
-import type { CommandBody } from '../../runtime/protocol.ts';
+import type { CommandBody } from '../../runtime/wall/fields.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { StatusCode } from '../../wire/status.ts';
 

@@ -1,4 +1,4 @@
-import { type Delivery, decodeDelivery, encodeDelivery } from '../../runtime/protocol.ts';
+import { type Delivery, decodeDelivery, encodeDelivery } from '../../runtime/wall/deliveries.ts';
 import { ByteReader, ByteWriter } from '../../wire/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 

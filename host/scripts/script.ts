@@ -1,11 +1,7 @@
 import { randomFillSync } from 'node:crypto';
-import {
-  type BootOptions,
-  type Command,
-  type Delivery,
-  decodeCommand,
-  SEED_BYTES,
-} from '../../runtime/protocol.ts';
+import { type BootOptions, SEED_BYTES } from '../../runtime/wall/boot.ts';
+import { type Command, decodeCommand } from '../../runtime/wall/commands.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import { ByteReader } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';

@@ -1,4 +1,4 @@
-import type { StreamRequest } from '../../runtime/protocol.ts';
+import type { StreamRequest } from '../../runtime/wall/fields.ts';
 import { decodeValues, encodeCommand, encodeData } from '../../wire/commands.ts';
 import { controlMessage, MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import { describe, type StatusCode, status } from '../../wire/status.ts';

@@ -1,4 +1,6 @@
-import type { Command, Delivery, HttpHeader } from '../../runtime/protocol.ts';
+import type { Command } from '../../runtime/wall/commands.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
+import type { HttpHeader } from '../../runtime/wall/fields.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';

@@ -4,7 +4,7 @@ import https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
-import type { HttpHeader } from '../../runtime/protocol.ts';
+import type { HttpHeader } from '../../runtime/wall/fields.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import { printable, StagewireError } from '../base/errors.ts';
 import { denied, describeUrl, hostOf, withoutBrackets } from './fetch-hosts.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fillRandom, randomNumber, reseed } from '../../runtime/entropy.ts';
-import { SEED_BYTES } from '../../runtime/protocol.ts';
+import { SEED_BYTES } from '../../runtime/wall/boot.ts';
 import { toHex } from '../support/vectors.ts';
 
 const seed = (fill: (bytes: Uint8Array) => void = () => {}) => {

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { setTime } from '../../runtime/clock.ts';
 import type { Outbox } from '../../runtime/outbox.ts';
-import type { Command } from '../../runtime/protocol.ts';
 import { Timers } from '../../runtime/timers.ts';
+import type { Command } from '../../runtime/wall/commands.ts';
 
 type Schedule = (...args: unknown[]) => number;
 let scope: { setTimeout: Schedule; setInterval: Schedule; clearTimeout: (id: unknown) => void };

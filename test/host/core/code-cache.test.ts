@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { warmCache } from '../../../host/core/code-cache.ts';
 import { RUNTIME_FILENAME } from '../../../host/core/isolate.ts';
 import { bundleRuntime } from '../../../host/scripts/bundles.ts';
-import type { BootOptions } from '../../../runtime/protocol.ts';
+import type { BootOptions } from '../../../runtime/wall/boot.ts';
 
 const options: BootOptions = {
   name: 'app/room',

@@ -12,7 +12,7 @@ import {
   TurnEnd,
   turnFrame,
 } from '../../../host/core/frames.ts';
-import { SEED_BYTES } from '../../../runtime/protocol.ts';
+import { SEED_BYTES } from '../../../runtime/wall/boot.ts';
 
 function read(bytes: Buffer, pieceBytes: number): Frame[] {
   const frames: Frame[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../host/base/clock.ts';
 import { decodeAll, Mailbox } from '../../../host/scripts/mailbox.ts';
-import type { Delivery } from '../../../runtime/protocol.ts';
+import type { Delivery } from '../../../runtime/wall/deliveries.ts';
 
 const call = (number: number, bytes = 10): Delivery => ({
   kind: 'call',

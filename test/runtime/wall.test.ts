@@ -1,12 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  type Command,
-  type Delivery,
-  decodeCommand,
-  decodeDelivery,
-  encodeCommand,
-  encodeDelivery,
-} from '../../runtime/protocol.ts';
+import { type Command, decodeCommand, encodeCommand } from '../../runtime/wall/commands.ts';
+import { type Delivery, decodeDelivery, encodeDelivery } from '../../runtime/wall/deliveries.ts';
 import { ByteReader, ByteWriter } from '../../wire/bytes.ts';
 import { fromHex, toHex } from '../support/vectors.ts';
 

@@ -1,0 +1,43 @@
+/** How the core and the isolate meet: the entry, and the memory that both share. */
+
+/** What an isolate is told when it boots. */
+export interface BootOptions {
+  /** `app/instance`. */
+  name: string;
+  server: string;
+  hostname: string;
+  amfDepth: number;
+  amfValues: number;
+  maxTimers: number;
+  maxOutstandingInvokes: number;
+  maxFetches: number;
+  maxFetchBytes: number;
+  /** Of one call or broadcast to clients. */
+  maxArgumentBytes: number;
+  /** What one entry may print. */
+  mostPrintedBytes: number;
+  /** After this long the entry ends early, so that each event has the rest of the time limit to itself. */
+  yieldAfterMs: number;
+}
+
+/** The runtime's bundle has this as its value. Called once by the core, before any application code, with memory that both sides share. */
+export type Boot = (input: SharedArrayBuffer, output: SharedArrayBuffer, optionsJson: string) => Enter;
+
+/**
+ * One entry into the isolate. Handles deliveries from the shared input buffer until all are finished, one of them
+ * made a promise (its continuations must run before the next delivery, and they run when the entry ends), or the
+ * entry has taken so long that the next delivery deserves a time limit of its own.
+ */
+export type Enter = (nowMs: number, monotonicMs: number) => void;
+
+/**
+ * The words (32 bits each) at the start of the input buffer that the core and the isolate share.
+ * `running` is the input offset of the delivery being handled, or -1; `finished` the offset up to which all are;
+ * `again` is 1 when the isolate wants to be entered once more.
+ */
+export const Header = { inputLength: 0, finished: 1, running: 2, outputLength: 3, again: 4 } as const;
+/** Where the turn's random bytes lie in the header, and how many: 16 for `Math.random`, 32 for `crypto`. */
+export const SEED_OFFSET = 32;
+export const SEED_BYTES = 48;
+/** The deliveries follow the header at this offset. */
+export const HEADER_BYTES = 128;

@@ -1,0 +1,231 @@
+import type { ByteReader, ByteWriter } from '../../wire/bytes.ts';
+import {
+  blob,
+  close,
+  type HttpHeader,
+  httpHeaders,
+  open,
+  openRecord,
+  readBlob,
+  readHttpHeaders,
+  readText,
+  text,
+  unknownKind,
+} from './fields.ts';
+
+/** What becomes of a redirect: the host follows it, it is a failure, or the script gets the redirect itself. */
+export type RedirectMode = 'follow' | 'error' | 'manual';
+export const REDIRECT_MODES: readonly RedirectMode[] = ['follow', 'error', 'manual'];
+
+/** Isolate to host. `value`, `info` and `args` are AMF0 values, one after the other. */
+export type Command =
+  | { kind: 'started'; error: string }
+  | { kind: 'stopped'; isVetoed: boolean }
+  | { kind: 'accept'; client: number }
+  | { kind: 'reject'; client: number; info: Uint8Array }
+  | { kind: 'attached'; client: number; isKept: boolean }
+  | { kind: 'disconnect'; client: number }
+  | { kind: 'result'; call: number; value: Uint8Array }
+  | { kind: 'error'; call: number; info: Uint8Array }
+  /** The script has no such method: the host may answer in its place. */
+  | { kind: 'missing'; call: number }
+  | { kind: 'invoke'; client: number; request: number; method: string; args: Uint8Array }
+  | { kind: 'broadcast'; method: string; args: Uint8Array }
+  | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
+  /** `timeoutMs` 0: as long as the host allows. Answered once, by `fetched` or `unfetched`. */
+  | {
+      kind: 'fetch';
+      request: number;
+      url: string;
+      method: string;
+      headers: HttpHeader[];
+      body: Uint8Array;
+      redirect: RedirectMode;
+      timeoutMs: number;
+    }
+  | { kind: 'log'; level: LogLevel; text: string }
+  | { kind: 'script-error'; where: string; message: string; stack: string }
+  | { kind: 'wake-at'; atMs: number }
+  /** A handler took so many milliseconds on behalf of a client; 0 for nobody. */
+  | { kind: 'charge'; client: number; handler: string; ms: number };
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+const CommandKind = {
+  started: 1,
+  stopped: 2,
+  accept: 3,
+  reject: 4,
+  attached: 5,
+  disconnect: 6,
+  result: 7,
+  error: 8,
+  invoke: 9,
+  broadcast: 10,
+  verdict: 11,
+  log: 12,
+  'script-error': 13,
+  'wake-at': 14,
+  missing: 15,
+  charge: 16,
+  fetch: 17,
+} as const;
+
+/** Appends one command with its length to `out`. */
+export function encodeCommand(out: ByteWriter, cmd: Command): void {
+  const start = open(out, CommandKind[cmd.kind]);
+  switch (cmd.kind) {
+    case 'started':
+      text(out, cmd.error);
+      break;
+    case 'stopped':
+      out.u8(cmd.isVetoed ? 1 : 0);
+      break;
+    case 'accept':
+    case 'disconnect':
+      out.u32(cmd.client);
+      break;
+    case 'reject':
+      out.u32(cmd.client);
+      blob(out, cmd.info);
+      break;
+    case 'attached':
+      out.u32(cmd.client);
+      out.u8(cmd.isKept ? 1 : 0);
+      break;
+    case 'missing':
+      out.u32(cmd.call);
+      break;
+    case 'result':
+      out.u32(cmd.call);
+      blob(out, cmd.value);
+      break;
+    case 'error':
+      out.u32(cmd.call);
+      blob(out, cmd.info);
+      break;
+    case 'invoke':
+      out.u32(cmd.client);
+      out.u32(cmd.request);
+      text(out, cmd.method);
+      blob(out, cmd.args);
+      break;
+    case 'broadcast':
+      text(out, cmd.method);
+      blob(out, cmd.args);
+      break;
+    case 'verdict':
+      out.u32(cmd.request);
+      out.u8(cmd.isAllowed ? 1 : 0);
+      text(out, cmd.description);
+      break;
+    case 'fetch':
+      out.u32(cmd.request);
+      text(out, cmd.url);
+      text(out, cmd.method);
+      httpHeaders(out, cmd.headers);
+      blob(out, cmd.body);
+      out.u8(REDIRECT_MODES.indexOf(cmd.redirect));
+      out.f64(cmd.timeoutMs);
+      break;
+    case 'log':
+      out.u8(LOG_LEVELS.indexOf(cmd.level));
+      text(out, cmd.text);
+      break;
+    case 'script-error':
+      text(out, cmd.where);
+      text(out, cmd.message);
+      text(out, cmd.stack);
+      break;
+    case 'wake-at':
+      out.f64(cmd.atMs);
+      break;
+    case 'charge':
+      out.u32(cmd.client);
+      out.u32(cmd.ms);
+      text(out, cmd.handler);
+      break;
+  }
+  close(out, start);
+}
+
+/** As `encodeCommand` does for a result whose value `encode` appends. */
+export function encodeResult(out: ByteWriter, call: number, encode: () => void): void {
+  const start = open(out, CommandKind.result);
+  out.u32(call);
+  const at = out.length;
+  out.u32(0);
+  encode();
+  out.setU32(at, out.length - at - 4);
+  close(out, start);
+}
+
+/** Reads the command at the reader's position. Byte fields are views. */
+export function decodeCommand(reader: ByteReader): Command {
+  const record = openRecord(reader);
+  const kind = record.u8();
+  switch (kind) {
+    case CommandKind.started:
+      return { kind: 'started', error: readText(record) };
+    case CommandKind.stopped:
+      return { kind: 'stopped', isVetoed: record.u8() === 1 };
+    case CommandKind.accept:
+      return { kind: 'accept', client: record.u32() };
+    case CommandKind.reject:
+      return { kind: 'reject', client: record.u32(), info: readBlob(record) };
+    case CommandKind.attached:
+      return { kind: 'attached', client: record.u32(), isKept: record.u8() === 1 };
+    case CommandKind.disconnect:
+      return { kind: 'disconnect', client: record.u32() };
+    case CommandKind.result:
+      return { kind: 'result', call: record.u32(), value: readBlob(record) };
+    case CommandKind.missing:
+      return { kind: 'missing', call: record.u32() };
+    case CommandKind.error:
+      return { kind: 'error', call: record.u32(), info: readBlob(record) };
+    case CommandKind.invoke:
+      return {
+        kind: 'invoke',
+        client: record.u32(),
+        request: record.u32(),
+        method: readText(record),
+        args: readBlob(record),
+      };
+    case CommandKind.broadcast:
+      return { kind: 'broadcast', method: readText(record), args: readBlob(record) };
+    case CommandKind.verdict:
+      return {
+        kind: 'verdict',
+        request: record.u32(),
+        isAllowed: record.u8() === 1,
+        description: readText(record),
+      };
+    case CommandKind.fetch:
+      return {
+        kind: 'fetch',
+        request: record.u32(),
+        url: readText(record),
+        method: readText(record),
+        headers: readHttpHeaders(record),
+        body: readBlob(record),
+        redirect: REDIRECT_MODES[record.u8()] ?? 'error',
+        timeoutMs: record.f64(),
+      };
+    case CommandKind.log:
+      return { kind: 'log', level: LOG_LEVELS[record.u8()] ?? 'info', text: readText(record) };
+    case CommandKind['script-error']:
+      return {
+        kind: 'script-error',
+        where: readText(record),
+        message: readText(record),
+        stack: readText(record),
+      };
+    case CommandKind['wake-at']:
+      return { kind: 'wake-at', atMs: record.f64() };
+    case CommandKind.charge:
+      return { kind: 'charge', client: record.u32(), ms: record.u32(), handler: readText(record) };
+    default:
+      throw unknownKind('command', kind);
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * The wall: everything that crosses between the host and an isolate, and nothing else does.
+ *
+ * A turn carries a batch of deliveries into the isolate and brings a batch of commands back. Both are bytes:
+ * `u32 length, u8 kind, fields`, where text and byte fields carry a u32 length. Values that came from a client
+ * or go to one stay AMF, undecoded by the host.
+ */
+import type { ByteReader, ByteWriter } from '../../wire/bytes.ts';
+import {
+  blob,
+  type ClientInfo,
+  type CommandBody,
+  clientInfo,
+  close,
+  command,
+  type HttpHeader,
+  httpHeaders,
+  open,
+  openRecord,
+  readBlob,
+  readClientInfo,
+  readCommand,
+  readHttpHeaders,
+  readStreamRequest,
+  readText,
+  type StreamRequest,
+  streamRequest,
+  text,
+  unknownKind,
+} from './fields.ts';
+
+/** Host to isolate. `client`, `call` and `request` are numbers that mean nothing outside this instance. */
+export type Delivery =
+  | { kind: 'start' }
+  | { kind: 'stop'; code: string }
+  | { kind: 'connect'; client: number; info: ClientInfo; command: CommandBody }
+  | { kind: 'reattach'; client: number; info: ClientInfo; command: CommandBody; reason: string }
+  | { kind: 'disconnect'; client: number }
+  | { kind: 'call'; client: number; call: number; command: CommandBody }
+  | { kind: 'reply'; request: number; isOk: boolean; command: CommandBody }
+  | { kind: 'unanswered'; request: number; description: string }
+  | { kind: 'publish'; client: number; stream: StreamRequest }
+  | { kind: 'unpublish'; client: number; stream: StreamRequest }
+  | { kind: 'authorize'; request: number; action: 'publish' | 'play'; client: number; stream: StreamRequest }
+  | { kind: 'status'; info: ScriptErrorInfo }
+  | {
+      kind: 'fetched';
+      request: number;
+      status: number;
+      statusText: string;
+      url: string;
+      isRedirected: boolean;
+      headers: HttpHeader[];
+      body: Uint8Array;
+    }
+  | { kind: 'unfetched'; request: number; code: string; message: string }
+  | { kind: 'wake' };
+
+/** The info object of `application.onStatus` after a script error, with the author's own positions. */
+export interface ScriptErrorInfo {
+  description: string;
+  filename: string;
+  lineno: number;
+  linebuf: string;
+}
+
+const DeliveryKind = {
+  start: 1,
+  stop: 2,
+  connect: 3,
+  reattach: 4,
+  disconnect: 5,
+  call: 6,
+  reply: 7,
+  unanswered: 8,
+  publish: 9,
+  unpublish: 10,
+  authorize: 11,
+  wake: 12,
+  status: 13,
+  fetched: 14,
+  unfetched: 15,
+} as const;
+
+/** Appends one delivery with its length to `out`. */
+export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
+  const start = open(out, DeliveryKind[delivery.kind]);
+  switch (delivery.kind) {
+    case 'start':
+    case 'wake':
+      break;
+    case 'stop':
+      text(out, delivery.code);
+      break;
+    case 'connect':
+    case 'reattach':
+      out.u32(delivery.client);
+      clientInfo(out, delivery.info);
+      command(out, delivery.command);
+      if (delivery.kind === 'reattach') text(out, delivery.reason);
+      break;
+    case 'disconnect':
+      out.u32(delivery.client);
+      break;
+    case 'call':
+      out.u32(delivery.client);
+      out.u32(delivery.call);
+      command(out, delivery.command);
+      break;
+    case 'reply':
+      out.u32(delivery.request);
+      out.u8(delivery.isOk ? 1 : 0);
+      command(out, delivery.command);
+      break;
+    case 'unanswered':
+      out.u32(delivery.request);
+      text(out, delivery.description);
+      break;
+    case 'status':
+      text(out, delivery.info.description);
+      text(out, delivery.info.filename);
+      out.u32(delivery.info.lineno);
+      text(out, delivery.info.linebuf);
+      break;
+    case 'publish':
+    case 'unpublish':
+      out.u32(delivery.client);
+      streamRequest(out, delivery.stream);
+      break;
+    case 'authorize':
+      out.u32(delivery.request);
+      out.u8(delivery.action === 'publish' ? 0 : 1);
+      out.u32(delivery.client);
+      streamRequest(out, delivery.stream);
+      break;
+    case 'fetched':
+      out.u32(delivery.request);
+      out.u16(delivery.status);
+      text(out, delivery.statusText);
+      text(out, delivery.url);
+      out.u8(delivery.isRedirected ? 1 : 0);
+      httpHeaders(out, delivery.headers);
+      blob(out, delivery.body);
+      break;
+    case 'unfetched':
+      out.u32(delivery.request);
+      text(out, delivery.code);
+      text(out, delivery.message);
+      break;
+  }
+  close(out, start);
+}
+
+/** Reads the delivery at the reader's position. Byte fields are views. */
+export function decodeDelivery(reader: ByteReader): Delivery {
+  const record = openRecord(reader);
+  const kind = record.u8();
+  switch (kind) {
+    case DeliveryKind.start:
+      return { kind: 'start' };
+    case DeliveryKind.stop:
+      return { kind: 'stop', code: readText(record) };
+    case DeliveryKind.connect:
+      return {
+        kind: 'connect',
+        client: record.u32(),
+        info: readClientInfo(record),
+        command: readCommand(record),
+      };
+    case DeliveryKind.reattach: {
+      const client = record.u32();
+      const info = readClientInfo(record);
+      return { kind: 'reattach', client, info, command: readCommand(record), reason: readText(record) };
+    }
+    case DeliveryKind.disconnect:
+      return { kind: 'disconnect', client: record.u32() };
+    case DeliveryKind.call:
+      return { kind: 'call', client: record.u32(), call: record.u32(), command: readCommand(record) };
+    case DeliveryKind.reply:
+      return { kind: 'reply', request: record.u32(), isOk: record.u8() === 1, command: readCommand(record) };
+    case DeliveryKind.unanswered:
+      return { kind: 'unanswered', request: record.u32(), description: readText(record) };
+    case DeliveryKind.publish:
+      return { kind: 'publish', client: record.u32(), stream: readStreamRequest(record) };
+    case DeliveryKind.unpublish:
+      return { kind: 'unpublish', client: record.u32(), stream: readStreamRequest(record) };
+    case DeliveryKind.authorize: {
+      const request = record.u32();
+      const action = record.u8() === 0 ? 'publish' : 'play';
+      return { kind: 'authorize', request, action, client: record.u32(), stream: readStreamRequest(record) };
+    }
+    case DeliveryKind.status: {
+      const description = readText(record);
+      const filename = readText(record);
+      return {
+        kind: 'status',
+        info: { description, filename, lineno: record.u32(), linebuf: readText(record) },
+      };
+    }
+    case DeliveryKind.fetched:
+      return {
+        kind: 'fetched',
+        request: record.u32(),
+        status: record.u16(),
+        statusText: readText(record),
+        url: readText(record),
+        isRedirected: record.u8() === 1,
+        headers: readHttpHeaders(record),
+        body: readBlob(record),
+      };
+    case DeliveryKind.unfetched:
+      return {
+        kind: 'unfetched',
+        request: record.u32(),
+        code: readText(record),
+        message: readText(record),
+      };
+    case DeliveryKind.wake:
+      return { kind: 'wake' };
+    default:
+      throw unknownKind('delivery', kind);
+  }
+}
