@@ -106,6 +106,8 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
         name: 'calls/wall',
         server: '',
         hostname: '',
+        config: {},
+        bandwidthCap: 0,
         amfDepth: limits.amfDepth,
         amfValues: limits.amfValues,
         maxTimers: 0,
@@ -129,6 +131,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
         throw new Error(message);
       },
       onDispose: () => {},
+      onAsk: () => Promise.reject(new Error('the handler asks for nothing')),
       onEnd: ({ message }) => {
         throw new Error(message);
       },
@@ -140,6 +143,8 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
     ...{ id: 'bench', ip: text, agent: text, referrer: text, pageUrl: text, uri: text },
     protocol: 'rtmp',
     secure: false,
+    access: { readAccess: '/', writeAccess: '/', audioSampleAccess: '', videoSampleAccess: '' },
+    bandwidth: { toClient: 0, toServer: 0 },
   };
   script.post({ kind: 'connect', client: 1, info, command });
   script.release();

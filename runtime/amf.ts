@@ -1,6 +1,7 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
-import { append, OwnBytes, SafeWeakSet } from './primordials.ts';
+import { registeredClasses, registeredName } from './classes.ts';
+import { append, OwnBytes, SafeWeakSet, toText } from './primordials.ts';
 import type { CommandBody } from './wall/fields.ts';
 
 /** Message type 17: a command whose body starts with a format selector (RTMP 1.0, section 7.1.1). */
@@ -12,6 +13,8 @@ export function setAmfLimits(depth: number, values: number): void {
   limits.depth = depth;
   limits.values = values;
 }
+
+const DECODING = { __proto__: null, classes: registeredClasses } as object;
 
 export interface Arguments {
   /** The method, `_result`, `connect` ... */
@@ -25,7 +28,7 @@ export function decodeArguments(command: CommandBody): Arguments {
   const reader = new ByteReader(command.body);
   // Some clients leave the selector out: then the name's string marker comes first.
   if (command.type === COMMAND_AMF3 && reader.peek() !== 2) reader.skip(1);
-  const decoder = new Amf0Decoder(reader, limits);
+  const decoder = new Amf0Decoder(reader, limits, DECODING);
   const name = decoder.value();
   decoder.value(); // transaction id: the host keeps it
   if (reader.remaining > 0) decoder.value(); // command object
@@ -38,6 +41,24 @@ export function decodeArguments(command: CommandBody): Arguments {
 export function decodeArgument(command: CommandBody): unknown {
   const { args } = decodeArguments(command);
   return args.length > 0 ? args[0] : undefined;
+}
+
+/** The answer to a blocking request (wall/asks.ts). Throws AskError for a refusal. */
+export function decodeAnswer(bytes: Uint8Array): unknown {
+  const decoder = new Amf0Decoder(new ByteReader(bytes), limits);
+  if (decoder.value() === true) return decoder.value();
+  const message = decoder.value();
+  throw new AskError(toText(message), toText(decoder.value()));
+}
+
+/** What the host refused or could not do; `code` is of the house's, such as `E_FILE`. */
+export class AskError extends Error {
+  readonly code: string;
+
+  constructor(message: string, code: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** Objects that belong to the server: clients and streams. They never leave it. */
@@ -55,6 +76,7 @@ export class ValueEncoder {
     this.#encoder = new Amf0Encoder(writer, {
       __proto__: null, // nothing that a script puts on `Object.prototype` is an option
       isOpaque: (object: object) => opaque.has(object),
+      classNameOf: registeredName,
     } as object);
   }
 

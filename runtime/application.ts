@@ -1,11 +1,14 @@
 import { encodeValues } from './amf.ts';
-import { Client, expectClient } from './client.ts';
+import { ask } from './ask.ts';
+import { registerClass } from './classes.ts';
+import { Client, capBandwidth, expectClient, withAccessFrozen } from './client.ts';
 import { hide } from './clock.ts';
 import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
-import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap } from './primordials.ts';
-import { endLive, Stream, setLive, streamFor } from './stream.ts';
+import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, toText } from './primordials.ts';
+import { registerProxy } from './proxies.ts';
+import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
 import type { BootOptions } from './wall/boot.ts';
 import type { ScriptErrorInfo } from './wall/deliveries.ts';
 import type { ClientInfo, StreamRequest } from './wall/fields.ts';
@@ -33,16 +36,34 @@ export class ApplicationSide {
         configurable: false,
         enumerable: true,
       });
+    capBandwidth(options.bandwidthCap);
     fixed('clients', this.#clients);
     fixed('name', options.name);
     fixed('server', options.server);
     fixed('hostname', options.hostname);
+    fixed('config', options.config);
+    fixed('streams', liveStreams);
     hide(application, 'acceptConnection', (client: unknown) => this.#accept(client));
     hide(application, 'rejectConnection', (client: unknown, first?: unknown, second?: unknown) => {
       // FMS 3: (client, description, errorObj); before: (client, errorObj).
       if (typeof first === 'string') this.#reject(client, first, second);
       else this.#reject(client, '', first);
     });
+    hide(
+      application,
+      'redirectConnection',
+      (client: unknown, url?: unknown, first?: unknown, second?: unknown) => {
+        const ex = url === undefined || url === null ? undefined : { code: 302, redirect: toText(url) };
+        if (typeof first === 'string') this.#reject(client, first, second, ex);
+        else this.#reject(client, '', first, ex);
+      },
+    );
+    hide(application, 'getStats', () => ask('application.stats'));
+    hide(application, 'registerClass', registerClass);
+    hide(application, 'registerProxy', registerProxy);
+    hide(application, 'shutdown', () => this.#outbox.send({ kind: 'shutdown' }));
+    // V8 collects its garbage when it is time to.
+    hide(application, 'gc', () => undefined);
     hide(application, 'disconnect', (client: unknown) => this.#disconnect(client));
     hide(application, 'broadcastMsg', (method: unknown, ...args: unknown[]) => this.#broadcast(method, args));
   }
@@ -116,14 +137,14 @@ export class ApplicationSide {
     const stream = candidate?.name === request.name ? candidate : new Stream(request);
     this.#candidates.delete(client);
     setLive(stream);
-    this.#run('onPublish', [client, stream]);
+    withAccessFrozen(() => this.#run('onPublish', [client, stream]));
   }
 
   unpublish(number: number, request: StreamRequest): void {
     const stream = streamFor(request);
     endLive(request.name);
     const client = this.#byNumber.get(number);
-    if (client) this.#run('onUnpublish', [client, stream]);
+    if (client) withAccessFrozen(() => this.#run('onUnpublish', [client, stream]));
   }
 
   /** Fails closed: without a handler everybody may, with one only `true` lets the request pass; a string says why not. */
@@ -178,8 +199,9 @@ export class ApplicationSide {
     this.#outbox.send({ kind: 'accept', client: side.number });
   }
 
-  #reject(client: unknown, description: string, application?: unknown): void {
-    const side = expectClient('application.rejectConnection', client);
+  #reject(client: unknown, description: string, application?: unknown, ex?: object): void {
+    const member = ex ? 'application.redirectConnection' : 'application.rejectConnection';
+    const side = expectClient(member, client);
     side.refuse?.();
     if (side.standing !== 'pending') return;
     const info = {
@@ -187,6 +209,7 @@ export class ApplicationSide {
       code: 'NetConnection.Connect.Rejected',
       description: description === '' ? 'Connection failed.' : description,
       ...(application !== undefined && { application }),
+      ...(ex && { ex }),
     };
     const encoded = encodeValues([info]);
     side.standing = 'gone';

@@ -1,9 +1,10 @@
 import { decodeArguments, encodeValues } from './amf.ts';
-import { type Client, callFailed } from './client.ts';
+import { type Client, callFailed, relayCall } from './client.ts';
 import { describe, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
-import { append, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
+import { append, apply, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
+import { proxyFor } from './proxies.ts';
 import type { CommandBody } from './wall/fields.ts';
 
 /** Members of the API itself: they are on the client's prototype, but no client may call them from outside. */
@@ -29,6 +30,19 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
   };
 
   const { name, args } = decodeArguments(command);
+  const proxy = proxyFor(name);
+  if (proxy) {
+    const answer = {
+      __proto__: null,
+      onResult: succeed,
+      onStatus: (info: unknown) => {
+        if (call !== 0) outbox.send({ kind: 'error', call, info: encodeValues([info]) });
+      },
+    };
+    const wasSent = relayCall(proxy.target, proxy.method, call === 0 ? null : answer, args);
+    if (!wasSent) fail('Client disconnected');
+    return;
+  }
   const target = findMethod(client, name);
   if (!target) {
     if (call !== 0) outbox.send({ kind: 'missing', call });
@@ -51,8 +65,20 @@ function findMethod(client: Client, name: string): { owner: object; method: AnyF
     if (typeof next !== 'object' || next === null) return undefined;
     owner = next;
   }
-  const method = member(owner, path[last]!);
+  const method = member(owner, path[last]!) ?? resolveMissing(owner, path[last]!);
   return typeof method === 'function' ? { owner, method: method as AnyFunction } : undefined;
+}
+
+/** `__resolve` may stand in for a method that is not there (Server-Side ActionScript Language Reference, Client.__resolve). */
+function resolveMissing(owner: object, name: string): unknown {
+  const resolve = name === '__resolve' ? undefined : member(owner, '__resolve');
+  if (typeof resolve !== 'function') return undefined;
+  try {
+    return apply(resolve as AnyFunction, owner, [name]);
+  } catch (error) {
+    reportError(error, 'client.__resolve');
+    return undefined;
+  }
 }
 
 const DOT = 0x2e;

@@ -1,11 +1,23 @@
 import { encodeValues, makeOpaque } from './amf.ts';
+import { ask } from './ask.ts';
 import { hide } from './clock.ts';
 import { currentEvent } from './events.ts';
 import { runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
-import { append, apply, hasOwn, NativeTypeError, SafeMap, SafeWeakMap, toText } from './primordials.ts';
+import {
+  append,
+  apply,
+  hasOwn,
+  NativeTypeError,
+  SafeMap,
+  SafeWeakMap,
+  shown,
+  toNumber,
+  toText,
+} from './primordials.ts';
 import { makePromise } from './promise.ts';
-import type { ClientInfo } from './wall/fields.ts';
+import type { Command } from './wall/commands.ts';
+import { ACCESS_NAMES, type ClientAccess, type ClientBandwidth, type ClientInfo } from './wall/fields.ts';
 
 /** Where a client stands with the script. */
 export type Standing = 'pending' | 'accepted' | 'gone';
@@ -15,6 +27,8 @@ interface HostSide {
   standing: Standing;
   /** Calls to it that wait for an answer. */
   outstanding: number;
+  access: ClientAccess;
+  bandwidth: ClientBandwidth;
   /** While a re-attached client awaits its verdict: what `rejectConnection` means then. */
   refuse: (() => void) | undefined;
 }
@@ -36,7 +50,14 @@ export class Client {
 
   constructor(number: number, info: ClientInfo) {
     makeOpaque(this);
-    hostSides.set(this, { number, standing: 'pending', outstanding: 0, refuse: undefined });
+    hostSides.set(this, {
+      number,
+      standing: 'pending',
+      outstanding: 0,
+      access: info.access,
+      bandwidth: info.bandwidth,
+      refuse: undefined,
+    });
     this.id = info.id;
     this.ip = info.ip;
     this.agent = info.agent;
@@ -54,6 +75,83 @@ export class Client {
   invoke(method: string, ...args: unknown[]): Promise<unknown> {
     return invocations().invoke(this, method, args);
   }
+
+  /** Sends a ping; whether the client answered the one before it. */
+  ping(): boolean {
+    return ask('client.ping', expectClient('client.ping', this).number) === true;
+  }
+
+  getStats(): object {
+    return ask('client.stats', expectClient('client.getStats', this).number) as object;
+  }
+
+  /** 0 is from the client to the server, 1 from the server to the client; bytes per second, 0 for no limit. */
+  getBandwidthLimit(direction: unknown): number {
+    const { bandwidth } = expectClient('client.getBandwidthLimit', this);
+    const asked = toNumber(direction);
+    if (asked !== 0 && asked !== 1)
+      throw new NativeTypeError(
+        `client.getBandwidthLimit: expected 0 (client to server) or 1 (server to client), got ${shown(direction)}`,
+      );
+    return asked === 0 ? bandwidth.toServer : bandwidth.toClient;
+  }
+
+  /** 0 leaves a direction as it is. */
+  setBandwidthLimit(toClient: unknown, toServer: unknown): void {
+    const side = expectClient('client.setBandwidthLimit', this);
+    const { bandwidth } = side;
+    side.bandwidth = {
+      toClient: limitOf(toClient, bandwidth.toClient),
+      toServer: limitOf(toServer, bandwidth.toServer),
+    };
+    if (side.standing !== 'gone')
+      invocations().send({ kind: 'bandwidth', client: side.number, ...side.bandwidth });
+  }
+}
+
+const bandwidth = { cap: 0 };
+/** In `onPublish` and `onUnpublish` what a client may do is settled (the manual's onPublish). */
+let isAccessFrozen = false;
+
+export function capBandwidth(bytesPerSecond: number): void {
+  bandwidth.cap = bytesPerSecond;
+}
+
+export function withAccessFrozen(run: () => void): void {
+  isAccessFrozen = true;
+  try {
+    run();
+  } finally {
+    isAccessFrozen = false;
+  }
+}
+
+function limitOf(value: unknown, present: number): number {
+  const asked = value === undefined ? 0 : toNumber(value);
+  if (!(asked >= 0 && asked < Infinity))
+    throw new NativeTypeError(
+      `client.setBandwidthLimit: expected bytes per second, or 0 to leave it as it is, got ${shown(value)}`,
+    );
+  if (asked === 0) return present;
+  return bandwidth.cap > 0 && asked > bandwidth.cap ? bandwidth.cap : asked;
+}
+
+for (let i = 0; i < ACCESS_NAMES.length; i++) {
+  const name = ACCESS_NAMES[i]!;
+  Object.defineProperty(Client.prototype, name, {
+    get(this: unknown) {
+      return hostSide(this)?.access[name];
+    },
+    set(this: unknown, value: unknown) {
+      const side = expectClient(`client.${name}`, this);
+      const paths = value === undefined || value === null ? '' : toText(value);
+      if (isAccessFrozen || side.standing === 'gone') return;
+      side.access[name] = paths;
+      invocations().send({ kind: 'access', client: side.number, name, paths });
+    },
+    enumerable: true,
+    configurable: true,
+  });
 }
 
 /** What `client.call` takes for the answer (Server-Side ActionScript Language Reference, Client.call). */
@@ -142,6 +240,10 @@ export class Invocations {
     this.#outbox = outbox;
     this.#max = max;
     this.#maxPerClient = Math.max(1, Math.floor(max / 10));
+  }
+
+  send(command: Command): void {
+    this.#outbox.send(command);
   }
 
   /** `client.call`: true when the call was sent. A call that cannot be sent has no other effect. */
@@ -246,6 +348,16 @@ let instance: Invocations | undefined;
 
 export function startInvocations(invocations: Invocations): void {
   instance = invocations;
+}
+
+/** A client's call, passed on to another. False when that one is gone, or has too many to answer. */
+export function relayCall(
+  client: object,
+  method: string,
+  answer: ResultObject | null,
+  args: unknown[],
+): boolean {
+  return invocations().call(client, method, answer, args);
 }
 
 function invocations(): Invocations {

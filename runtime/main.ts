@@ -1,6 +1,7 @@
 import { ByteReader } from '../wire/bytes.ts';
 import { decodeArgument, decodeArguments, encodeValues, setAmfLimits } from './amf.ts';
 import { ApplicationSide } from './application.ts';
+import { startAsking } from './ask.ts';
 import { dispatchCall } from './calls.ts';
 import { callFailed, Invocations, installClient, startInvocations } from './client.ts';
 import { hide, installClock, setTime } from './clock.ts';
@@ -26,7 +27,7 @@ import { type Boot, type BootOptions, HEADER_BYTES, Header, SEED_OFFSET } from '
 import { type Delivery, decodeDelivery } from './wall/deliveries.ts';
 
 /** Installs the globals and removes what scripts must not have. Nothing of what it is given is reachable afterwards. */
-export const boot: Boot = (input, output, optionsJson) => {
+export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   const options = JSON.parse(optionsJson) as BootOptions;
   startAccounts(Date.now);
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);
@@ -35,6 +36,7 @@ export const boot: Boot = (input, output, optionsJson) => {
   const outbox = new Outbox(header, output, options.mostPrintedBytes, options.maxArgumentBytes);
 
   startEvents(outbox);
+  startAsking(asks, notify);
   setAmfLimits(options.amfDepth, options.amfValues);
   const app = new ApplicationSide(outbox, options);
   const invocations = new Invocations(outbox, options.maxOutstandingInvokes);

@@ -1,5 +1,5 @@
 /** What the runtime captures beside what it shares with the codec: see wire/primordials.ts for how it is used. */
-import { append, lengthOf, uncurry } from '../wire/primordials.ts';
+import { append, isArray, lengthOf, sliceOf, toText, uncurry } from '../wire/primordials.ts';
 
 export * from '../wire/primordials.ts';
 
@@ -7,6 +7,9 @@ export * from '../wire/primordials.ts';
 export const growBuffer: (buffer: SharedArrayBuffer, bytes: number) => void = uncurry(
   SharedArrayBuffer.prototype.grow,
 );
+/** `Atomics.wait`, which scripts do not have. */
+export const { wait: atomicsWait } = Atomics;
+export const { deleteProperty } = Reflect;
 /** `list.sort(compare)`. `compare` must run no code of the application. */
 export const sortBy: <T>(list: T[], compare: (a: T, b: T) => number) => T[] = uncurry(
   Array.prototype.sort,
@@ -29,6 +32,14 @@ Object.defineProperty(OwnBytes.prototype, 'length', {
     return lengthOf(this);
   },
 });
+
+/** A value that is not what was expected, for the message that says so. Runs no code of the application. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return quoted(value.length > 60 ? `${sliceOf(value, 0, 60)}...` : value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return isArray(value) ? 'an array' : 'an object';
+  return typeof value === 'symbol' ? 'a symbol' : toText(value);
+}
 
 /** `[first, ...rest]`. */
 export function prepend(first: unknown, rest: readonly unknown[]): unknown[] {

@@ -1,6 +1,6 @@
 import { makeOpaque } from './amf.ts';
 import { hide } from './clock.ts';
-import { NativeTypeError, SafeMap } from './primordials.ts';
+import { define, deleteProperty, NativeTypeError, SafeMap } from './primordials.ts';
 import type { StreamRequest } from './wall/fields.ts';
 
 /** A live stream as the script sees it. One object per name for as long as it is published. */
@@ -17,6 +17,8 @@ export class Stream {
 }
 
 const live = new SafeMap<string, Stream>();
+/** `application.streams`: the script's to read; nothing here relies on it. */
+export const liveStreams: Record<string, Stream> = {};
 
 /** The published stream of that name, or an object for one that nobody publishes yet. */
 export function streamFor(request: StreamRequest): Stream {
@@ -25,10 +27,12 @@ export function streamFor(request: StreamRequest): Stream {
 
 export function setLive(stream: Stream): void {
   live.set(stream.name, stream);
+  define(liveStreams, stream.name, stream);
 }
 
 export function endLive(name: string): void {
   live.delete(name);
+  deleteProperty(liveStreams, name);
 }
 
 /** The global `Stream`: its prototype is open to scripts, its construction is not. */

@@ -20,7 +20,7 @@ for (let count = 0; count < 40; count++) {
     code: '',
   };
   const isolate = new CoreIsolate(boot);
-  await isolate.boot(runtime, boot);
+  await isolate.boot(runtime, boot, () => {});
   samples.push(performance.now() - startedAt);
 }
 process.stdout.write(`${JSON.stringify(samples)}\n`, () => process.exit(0));

@@ -18,6 +18,8 @@ const appFile = z.strictObject({
   try: z.string({ error: 'a stream name' }).min(1, { error: 'a stream name' }).max(200).optional(),
   /** Limits of its scripts and instances that differ from the server's. */
   limits: appLimitsSchema.optional(),
+  /** What its scripts read as `application.config`. */
+  config: z.record(z.string(), z.json(), { error: 'an object' }).optional(),
   /** Where its scripts may fetch from. */
   fetch: z
     .strictObject({
@@ -34,6 +36,7 @@ const appFile = z.strictObject({
 export interface AppSettings {
   readonly try?: string | undefined;
   readonly limits: Limits;
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
 }
 

@@ -1,16 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
-import type { CommandBody } from '../../runtime/wall/fields.ts';
+import type { CommandBody, StreamRequest } from '../../runtime/wall/fields.ts';
 import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
 import type { Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { BroadcastCall, ClientEnd, ConnectRequest, InvokeId, Refusal } from '../rtmp/ports.ts';
+import type {
+  BandwidthLimits,
+  BroadcastCall,
+  ClientEnd,
+  ConnectRequest,
+  InvokeId,
+  Refusal,
+} from '../rtmp/ports.ts';
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
-import type { StreamOwner } from '../streams/net-stream.ts';
+import type { StreamOwner, Verdict } from '../streams/net-stream.ts';
+import { covers } from './access.ts';
+import type { Answerer } from './answers.ts';
 import { BackPressure } from './back-pressure.ts';
 import { Backlog } from './backlog.ts';
+import { Census } from './census.ts';
 import type { ClientCommand, Incarnation, InstanceHost } from './incarnation.ts';
 import { OpenCalls } from './open-calls.ts';
 import { OpenVerdicts } from './open-verdicts.ts';
@@ -45,6 +55,13 @@ export class Clients implements SeatHost {
   readonly #calls = new OpenCalls();
   readonly #verdicts: OpenVerdicts;
   readonly #pressure: BackPressure;
+  readonly #census = new Census();
+  /** Blocking requests of the script about its clients (runtime/wall/asks.ts). */
+  readonly answerers: Readonly<Record<string, Answerer>> = {
+    'client.stats': (number) => this.#census.ofClient(Number(number), this.#seats.get(Number(number))) ?? {},
+    'client.ping': (number) => this.#seats.get(Number(number))?.end.ping() ?? false,
+    'application.stats': () => this.#census.ofAll(this.#seats.values()),
+  };
   /** What came while there was no script. */
   readonly #waiting: Delivery[] = [];
   readonly #backlog: Backlog;
@@ -76,6 +93,11 @@ export class Clients implements SeatHost {
     return this.#seats.size;
   }
 
+  get bandwidth(): BandwidthLimits {
+    const { bytesPerSecondToClient, bytesPerSecondToServer } = this.#host.settings.limits;
+    return { toClient: bytesPerSecondToClient, toServer: bytesPerSecondToServer };
+  }
+
   get callQueueBytes(): number {
     return this.#host.settings.limits.callQueueBytes;
   }
@@ -104,6 +126,7 @@ export class Clients implements SeatHost {
   connect(request: ConnectRequest, end: ClientEnd): ClientSeat {
     const seat = new ClientSeat(this.#nextNumber++, randomBytes(9).toString('base64url'), request, end, this);
     this.#seats.set(seat.number, seat);
+    this.#census.came();
     this.#pending++;
     this.post({ kind: 'connect', client: seat.number, info: seat.info, command: seat.command }, seat);
     seat.patience = this.#host.clock.setTimer(() => {
@@ -172,6 +195,7 @@ export class Clients implements SeatHost {
     if (seat.standing === 'gone') return;
     const held = this.#takeHeld(seat);
     if (seat.standing === 'pending') this.#pending--;
+    this.#census.left(seat, seat.standing === 'accepted');
     seat.standing = 'gone';
     this.#host.clock.clearTimer(seat.patience);
     this.#seats.delete(seat.number);
@@ -188,12 +212,21 @@ export class Clients implements SeatHost {
     return {
       clientId: seat.id,
       streams: this.#streams,
-      authorize: (action, stream) =>
-        this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat)),
+      authorize: (action, stream) => this.#authorize(seat, action, stream),
       published: (stream) => this.post({ kind: 'publish', client: seat.number, stream }, seat),
       unpublished: (stream) => this.post({ kind: 'unpublish', client: seat.number, stream }, seat),
       tooSlow: () => seat.end.disconnect(),
     };
+  }
+
+  /** The client's access strings come first, then the script (the reference's section 6.3). */
+  async #authorize(seat: ClientSeat, action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict> {
+    const isPlay = action === 'play';
+    const { readAccess, writeAccess } = seat.info.access;
+    if (!covers(isPlay ? readAccess : writeAccess, stream.name)) {
+      return { isAllowed: false, description: `No ${isPlay ? 'read' : 'write'} access to ${stream.name}.` };
+    }
+    return this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat));
   }
 
   // From one script to the next.
@@ -338,6 +371,16 @@ export class Clients implements SeatHost {
         }
         return;
       }
+      case 'access': {
+        const seat = this.#seats.get(command.client);
+        if (seat) seat.info.access[command.name] = command.paths;
+        return;
+      }
+      case 'bandwidth': {
+        const { toClient, toServer } = command;
+        this.#seats.get(command.client)?.limitBandwidth({ toClient, toServer });
+        return;
+      }
       case 'verdict': {
         const { request, isAllowed, description } = command;
         this.#verdicts.settle(request, { isAllowed, description });
@@ -357,7 +400,7 @@ export class Clients implements SeatHost {
       const { end } = seat;
       const bytes = shared.get(end.format) ?? end.serialize(calls);
       shared.set(end.format, bytes);
-      end.deliver(bytes);
+      end.deliver(bytes, calls.length);
     }
   }
 
@@ -366,6 +409,7 @@ export class Clients implements SeatHost {
     this.#host.clock.clearTimer(seat.patience);
     this.#pending--;
     this.wasUsed = true;
+    this.#census.accepted();
     seat.accept();
   }
 

@@ -12,6 +12,7 @@ import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/s
 import { mapStackTrace } from '../scripts/stack-trace.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
+import { type Answerer, answer } from './answers.ts';
 import type { AppSettings } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { LogBudget } from './log-budget.ts';
@@ -38,14 +39,18 @@ export interface Ledger {
 /** A command about clients, streams or calls: those about the script itself end here. */
 export type ClientCommand = Exclude<
   Command,
-  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' | 'charge' | 'fetch' }
+  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' | 'charge' | 'fetch' | 'shutdown' }
 >;
 
 export interface IncarnationListener {
   onCommand(incarnation: Incarnation, command: ClientCommand): void;
   onTurnEnd(): void;
+  /** The script wants the instance to end. */
+  onShutdown(incarnation: Incarnation): void;
   /** A handler took so much time on behalf of a client (0 for nobody), as the isolate counts it. */
   onCharge(client: number, handler: string, ms: number): void;
+  /** Answers the script's blocking requests about clients and the instance, by name. */
+  readonly answerers: Readonly<Record<string, Answerer>>;
   /** The script ended by itself; the author has been told. What it had not handled is in its mailbox. */
   onEnd(incarnation: Incarnation, end: ScriptEnd): void;
 }
@@ -110,6 +115,7 @@ export class Incarnation {
       clock: host.clock,
       onOutcome: (outcome) => this.#fetched(outcome),
     });
+    const { answerers } = listener;
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
@@ -118,6 +124,7 @@ export class Incarnation {
       },
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onDispose: () => this.#fetcher.close(),
+      onAsk: (question) => answer(question, answerers),
       onEnd: (end) => this.#ended(end),
     });
   }
@@ -198,6 +205,8 @@ export class Incarnation {
           return this.#listener.onCharge(command.client, command.handler, command.ms);
         case 'fetch':
           return this.#fetcher.start(command);
+        case 'shutdown':
+          return this.#listener.onShutdown(this);
         case 'wake-at':
           return; // the script's own
         default:
@@ -292,8 +301,9 @@ export class Incarnation {
 function scriptSpec(
   name: string,
   build: Build,
-  { settings: { limits }, serverVersion, hostname }: InstanceHost,
+  { settings, serverVersion, hostname }: InstanceHost,
 ): ScriptSpec {
+  const { limits } = settings;
   return {
     code: build.code,
     filename: build.filename,
@@ -306,6 +316,8 @@ function scriptSpec(
       name,
       server: serverVersion,
       hostname,
+      config: settings.config ?? {},
+      bandwidthCap: limits.bytesPerSecondCap,
       amfDepth: limits.amfDepth,
       amfValues: limits.amfValues,
       maxTimers: limits.timers,

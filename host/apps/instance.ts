@@ -312,6 +312,12 @@ export class Instance {
         this.#clients.charge(client, ms);
       },
       onTurnEnd: () => this.#clients.turned(),
+      onShutdown: (incarnation) => {
+        if (incarnation !== this.#current) return;
+        const description = 'The application has shut the instance down.';
+        void this.close({ code: 'NetConnection.Connect.AppShutdown', description }, this.limits.startMs);
+      },
+      answerers: this.#clients.answerers,
       onEnd: (incarnation, end) => {
         if (incarnation === this.#current) this.#recover(incarnation, end);
       },

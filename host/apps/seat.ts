@@ -1,7 +1,15 @@
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import type { ClientInfo, CommandBody } from '../../runtime/wall/fields.ts';
 import type { Timer } from '../base/clock.ts';
-import type { ClientEnd, ConnectRequest, InvokeId, Seat, StreamEnd, Transport } from '../rtmp/ports.ts';
+import type {
+  BandwidthLimits,
+  ClientEnd,
+  ConnectRequest,
+  InvokeId,
+  Seat,
+  StreamEnd,
+  Transport,
+} from '../rtmp/ports.ts';
 import { NetStream, type StreamOwner } from '../streams/net-stream.ts';
 import { CallRate } from './call-rate.ts';
 
@@ -19,6 +27,7 @@ export interface SeatHost {
   leave(seat: ClientSeat): void;
   streamOwner(seat: ClientSeat): StreamOwner;
   readonly callQueueBytes: number;
+  readonly bandwidth: BandwidthLimits;
 }
 
 /** A call to a client that is not accepted yet. */
@@ -72,7 +81,10 @@ export class ClientSeat implements Seat {
       uri: request.uri,
       protocol: request.protocol,
       secure: request.isSecure,
+      access: { readAccess: '/', writeAccess: '/', audioSampleAccess: '', videoSampleAccess: '' },
+      bandwidth: { ...host.bandwidth },
     };
+    end.limitBandwidth(this.info.bandwidth);
   }
 
   get id(): string {
@@ -97,6 +109,11 @@ export class ClientSeat implements Seat {
 
   leave(): void {
     this.#host.leave(this);
+  }
+
+  limitBandwidth(limits: BandwidthLimits): void {
+    this.info.bandwidth = limits;
+    this.end.limitBandwidth(limits);
   }
 
   accept(): void {

@@ -54,6 +54,12 @@ const instanceLimits = {
   authorizeMs: whole(100, 10 * minute, 10_000),
   /** Calls of one client; whoever sends more is read more slowly; 0 for no limit. Default 10000 a second. */
   callsPerSecond: wholeOrOff(10_000_000, 10_000),
+  /** What one client is sent at most, bytes a second, until its script says otherwise; 0 for no limit. Default 0. */
+  bytesPerSecondToClient: wholeOrOff(10_000_000_000, 0),
+  /** What one client may send, bytes a second: it is read no faster; 0 for no limit. Default 0. */
+  bytesPerSecondToServer: wholeOrOff(10_000_000_000, 0),
+  /** The most that a script may allow one of its clients in either direction; 0 for no limit. Default 0. */
+  bytesPerSecondCap: wholeOrOff(10_000_000_000, 0),
   /** What may wait for one client, media included, when the script calls it; beyond it the client is dropped. Default 8 MiB. */
   callQueueBytes: whole(64 * KiB, 256 * MiB, 8 * MiB),
   /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */

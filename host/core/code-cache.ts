@@ -1,4 +1,5 @@
 import vm from 'node:vm';
+import { ASK_HEADER_BYTES } from '../../runtime/wall/asks.ts';
 import { type Boot, type BootOptions, HEADER_BYTES, Header } from '../../runtime/wall/boot.ts';
 import { type Delivery, encodeDelivery } from '../../runtime/wall/deliveries.ts';
 import { encodeAmf0 } from '../../wire/amf0.ts';
@@ -40,7 +41,8 @@ function run(script: vm.Script, options: BootOptions): void {
   const context = vm.createContext();
   const boot = script.runInContext(context) as Boot;
   const input = new SharedArrayBuffer(4096);
-  const enter = boot(input, new SharedArrayBuffer(65_536), JSON.stringify(options));
+  const asks = new SharedArrayBuffer(ASK_HEADER_BYTES);
+  const enter = boot(input, new SharedArrayBuffer(65_536), asks, () => {}, JSON.stringify(options));
   enter(0, 0);
   vm.runInContext('application.onConnect = (client) => { client.echo = (value) => value; };', context);
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);
@@ -65,6 +67,8 @@ function usualDay(): Delivery[] {
     uri: 'rtmp://127.0.0.1/app/room',
     protocol: 'rtmp',
     secure: false,
+    access: { readAccess: '/', writeAccess: '/', audioSampleAccess: '', videoSampleAccess: '' },
+    bandwidth: { toClient: 0, toServer: 0 },
   };
   const command = (...values: unknown[]) => ({ type: 20, body: encodeAmf0(values) });
   const connect = { client: 1, info, command: command('connect', 1, { app: 'app/room' }, 'a') };

@@ -20,6 +20,8 @@ export const FrameKind = {
   probe: 8,
   /** Answered by itself: the core is alive. */
   ping: 9,
+  /** A script waits for the answer: `u32 number`, then the question. Answered with the same number. */
+  ask: 10,
 } as const;
 
 /** Everything a core needs to make an isolate and run an application's code in it. */

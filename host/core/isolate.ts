@@ -1,4 +1,5 @@
 import ivm from 'isolated-vm';
+import { ASK_HEADER_BYTES, AskHeader, MAX_ASK_BYTES } from '../../runtime/wall/asks.ts';
 import { type Boot, type Enter, HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/wall/boot.ts';
 import { type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
 
@@ -18,6 +19,13 @@ export interface RuntimeCode {
   cache?: ivm.ExternalCopy<ArrayBuffer>;
 }
 
+/** A question of the script, which waits for the answer (runtime/wall/asks.ts). */
+export interface Question {
+  number: number;
+  to: number;
+  bytes: Buffer;
+}
+
 type EnterReference = ivm.Reference<Enter>;
 
 /** One application instance's heap: the script, the runtime it sees, and the buffers it shares with this core. */
@@ -29,6 +37,11 @@ export class CoreIsolate {
   readonly #inputBytes = new Uint8Array(this.#input);
   readonly #output: SharedArrayBuffer;
   readonly #outputBytes: Uint8Array;
+  readonly #asks = new SharedArrayBuffer(ASK_HEADER_BYTES, {
+    maxByteLength: ASK_HEADER_BYTES + MAX_ASK_BYTES,
+  });
+  readonly #askHeader = new Int32Array(this.#asks, 0, ASK_HEADER_BYTES / 4);
+  readonly #askBytes = new Uint8Array(this.#asks);
   #enter: EnterReference | undefined;
   #disposed = false;
   /** When the present entry, or the run of the top level, began; undefined between turns. */
@@ -49,7 +62,7 @@ export class CoreIsolate {
   }
 
   /** Installs the runtime, then runs the application's top level. Rejects with what either threw. */
-  async boot(runtime: RuntimeCode, boot: BootFrame): Promise<void> {
+  async boot(runtime: RuntimeCode, boot: BootFrame, onAsk: (question: Question) => void): Promise<void> {
     const context = await this.#isolate.createContext();
     const script = await this.#isolate.compileScript(runtime.source, {
       filename: RUNTIME_FILENAME,
@@ -60,7 +73,9 @@ export class CoreIsolate {
     const install = (await script.run(context, { reference: true })) as ivm.Reference<Boot>;
     const input = new ivm.ExternalCopy(this.#input).copyInto({ release: true });
     const output = new ivm.ExternalCopy(this.#output).copyInto({ release: true });
-    this.#enter = (await install.apply(undefined, [input, output, boot.options] as never, {
+    const asks = new ivm.ExternalCopy(this.#asks).copyInto({ release: true });
+    const notify = new ivm.Callback(() => onAsk(this.#question()), { ignored: true });
+    this.#enter = (await install.apply(undefined, [input, output, asks, notify, boot.options] as never, {
       result: { reference: true },
     })) as unknown as EnterReference;
     install.release();
@@ -126,6 +141,30 @@ export class CoreIsolate {
       entryMs: 0,
       commands: join(this.#outputs),
     };
+  }
+
+  #question(): Question {
+    const length = within(
+      Atomics.load(this.#askHeader, AskHeader.length),
+      0,
+      this.#askBytes.length - ASK_HEADER_BYTES,
+    );
+    return {
+      number: this.#askHeader[AskHeader.asked]!,
+      to: this.#askHeader[AskHeader.to]!,
+      bytes: Buffer.from(this.#askBytes.subarray(ASK_HEADER_BYTES, ASK_HEADER_BYTES + length)),
+    };
+  }
+
+  /** Wakes the script that has asked. Nothing, when it has given up on that question. */
+  answer(number: number, bytes: Uint8Array): void {
+    if (this.#askHeader[AskHeader.asked] !== number || bytes.length > MAX_ASK_BYTES) return;
+    const needed = ASK_HEADER_BYTES + bytes.length;
+    if (needed > this.#asks.byteLength) this.#asks.grow(needed);
+    this.#askBytes.set(bytes, ASK_HEADER_BYTES);
+    this.#askHeader[AskHeader.length] = bytes.length;
+    Atomics.store(this.#askHeader, AskHeader.answered, number);
+    Atomics.notify(this.#askHeader, AskHeader.answered);
   }
 
   /**

@@ -21,7 +21,7 @@ import {
   readTurn,
   TurnEnd,
 } from './frames.ts';
-import { CoreIsolate, RUNTIME_FILENAME, type RuntimeCode } from './isolate.ts';
+import { CoreIsolate, type Question, RUNTIME_FILENAME, type RuntimeCode } from './isolate.ts';
 
 for (const leaked of process.argv.slice(2)) closeLeaked(leaked);
 
@@ -85,6 +85,9 @@ function handle({ kind, isolate, body }: Frame): void {
     case FrameKind.ping:
       host.write(frame(FrameKind.ping, 0));
       return;
+    case FrameKind.ask:
+      isolates.get(isolate)?.answer(body.readInt32BE(0), body.subarray(4));
+      return;
     case FrameKind.stats:
       void tellStats(isolate);
       return;
@@ -104,6 +107,8 @@ async function prime(code: RuntimeCode): Promise<void> {
     name: 'stagewire/prime',
     server: '',
     hostname: '',
+    config: {},
+    bandwidthCap: 0,
     amfDepth: 64,
     amfValues: 1000,
     maxTimers: 0,
@@ -126,7 +131,7 @@ async function prime(code: RuntimeCode): Promise<void> {
     code: '',
   };
   const isolate = new CoreIsolate(request);
-  await isolate.boot(code, request);
+  await isolate.boot(code, request, () => {});
   await isolate.turn({ nowMs: 0, monotonicMs: 0, seed: Buffer.alloc(SEED_BYTES), records: Buffer.alloc(0) });
   isolate.dispose();
   code.cache = new ivm.ExternalCopy(warmCache(code.source, RUNTIME_FILENAME, options, code.cache!.copy()));
@@ -140,7 +145,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
   isolates.set(id, isolate);
   const booted: BootedFrame = {};
   try {
-    await isolate.boot(runtime!, request);
+    await isolate.boot(runtime!, request, (question) => passOn(id, question));
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     booted.error = { message, stack: stack ?? '' };
@@ -155,6 +160,12 @@ async function boot(id: number, request: BootFrame): Promise<void> {
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32BE(json.length);
   host.write(frame(FrameKind.booted, id, length, json, commands));
+}
+
+function passOn(id: number, { number, bytes }: Question): void {
+  const head = Buffer.allocUnsafe(4);
+  head.writeInt32BE(number);
+  host.write(frame(FrameKind.ask, id, head, bytes));
 }
 
 /** So many isolates boot at one time: when many have lost their core, the first are ready while the last still wait. */

@@ -11,10 +11,11 @@ import {
 } from '../../wire/messages.ts';
 import { decodeUserControl, encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import type { Limits } from '../base/limits.ts';
+import { Bandwidth } from './bandwidth.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { ChunkStreamId, ChunkWriter, serializeMessage } from './chunk-writer.ts';
 import { ServerHandshake } from './handshake.ts';
-import type { Transport } from './ports.ts';
+import type { BandwidthLimits, Traffic, Transport } from './ports.ts';
 
 /** Chunk size of what we send: media messages go out in few chunks, and FFmpeg copies it for its own. */
 const CHUNK_BYTES = 60_000;
@@ -41,6 +42,14 @@ export class RtmpConnection implements Transport {
   readonly isSecure: boolean;
   readonly address: string;
   readonly format = FORMAT;
+  readonly traffic: Traffic = {
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    messagesDropped: 0,
+    pingMs: 0,
+  };
   readonly #socket: Socket;
   readonly #limits: Limits;
   readonly #onDrop: OnDrop;
@@ -60,6 +69,15 @@ export class RtmpConnection implements Transport {
   #isReading = true;
   #heardAt: number;
   #pingedAt = 0;
+  /** Of the ping that is not answered yet, as sent. */
+  #pingSentAt: number | undefined;
+  #toServer = new Bandwidth(0, 0);
+  #toClient = new Bandwidth(0, 0);
+  /** Waits for the bandwidth limit. */
+  #paced: Buffer[] = [];
+  #pacedBytes = 0;
+  #pacer: NodeJS.Timeout | undefined;
+  #readPause: NodeJS.Timeout | undefined;
   #acknowledged = 0;
   #ackWindow = ACK_WINDOW;
   /** Since nothing was waiting last: for the mean size of a write. */
@@ -101,7 +119,7 @@ export class RtmpConnection implements Transport {
   get queuedBytes(): number {
     const waiting = this.#socket.writableLength;
     const overhead = waiting === 0 ? 0 : (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
-    return waiting + overhead + this.#writer.length;
+    return waiting + overhead + this.#pacedBytes + this.#writer.length;
   }
 
   send(message: RtmpMessage): void {
@@ -111,6 +129,7 @@ export class RtmpConnection implements Transport {
     if (queued > this.#limits.viewerQueueBytes * 2 + this.#limits.mediaMessageBytes) {
       return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);
     }
+    this.traffic.messagesOut++;
     this.#writer.writeMessage(message, chunkStreamFor(message.type));
     if (message.type === MessageType.SetChunkSize) this.#writer.chunkBytes = CHUNK_BYTES;
     if (this.#isFlushScheduled) return;
@@ -122,8 +141,9 @@ export class RtmpConnection implements Transport {
     return serializeMessage({ ...message, streamId }, chunkStreamFor(message.type), CHUNK_BYTES);
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, messages: number): void {
     if (this.#isClosed || this.#isEnding) return;
+    this.traffic.messagesOut += messages;
     this.#flush();
     this.#write(bytes);
   }
@@ -144,8 +164,20 @@ export class RtmpConnection implements Transport {
       } catch (error) {
         return this.fail(error);
       }
-      if (this.#isReading) this.#socket.resume();
+      if (this.#isReading && !this.#readPause) this.#socket.resume();
     });
+  }
+
+  ping(): boolean {
+    const wasAnswered = this.#pingSentAt === undefined;
+    this.#sendPing(performance.now());
+    return wasAnswered;
+  }
+
+  limitBandwidth({ toClient, toServer }: BandwidthLimits): void {
+    const now = performance.now();
+    this.#toClient = new Bandwidth(toClient, now);
+    this.#toServer = new Bandwidth(toServer, now);
   }
 
   accepted(): void {
@@ -156,6 +188,10 @@ export class RtmpConnection implements Transport {
   close(lingerMs: number): void {
     if (this.#isClosed || this.#isEnding) return;
     this.#flush();
+    // Whoever is sent away hears all of it at once.
+    clearTimeout(this.#pacer);
+    for (const bytes of this.#paced.splice(0)) this.#writeNow(bytes);
+    this.#pacedBytes = 0;
     this.#isEnding = true;
     this.#reader.close();
     this.#socket.end();
@@ -191,10 +227,20 @@ export class RtmpConnection implements Transport {
       this.#heardAt = now; // we are the ones who do not listen
     else if (silent > dropSilentMs) this.#drop('E_SILENT', `no byte for ${Math.round(silent)} ms`);
     else if (this.#isConnected && silent > pingIdleMs && now - this.#pingedAt > pingIdleMs) {
-      this.#pingedAt = now;
-      const ping = encodeUserControl({ type: UserControlType.PingRequest, sentAt: Math.floor(now) >>> 0 });
-      this.send(controlMessage(MessageType.UserControl, ping));
+      this.#sendPing(now);
     }
+  }
+
+  #sendPing(now: number): void {
+    this.#pingedAt = now;
+    const sentAt = Math.floor(now) >>> 0;
+    this.#pingSentAt = sentAt;
+    this.send(
+      controlMessage(
+        MessageType.UserControl,
+        encodeUserControl({ type: UserControlType.PingRequest, sentAt }),
+      ),
+    );
   }
 
   destroy(): void {
@@ -204,6 +250,8 @@ export class RtmpConnection implements Transport {
   #receive(bytes: Buffer): void {
     if (this.#isClosed) return;
     this.#heardAt = performance.now();
+    this.traffic.bytesIn += bytes.length;
+    this.#paceReading(bytes.length);
     try {
       let rest: Uint8Array = bytes;
       if (!this.#isHandshakeDone) {
@@ -222,7 +270,22 @@ export class RtmpConnection implements Transport {
     }
   }
 
+  /** Reads no more than the client's bandwidth lets it send. */
+  #paceReading(bytes: number): void {
+    if (this.#toServer.bytesPerSecond === 0 || this.#readPause) return;
+    this.#toServer.spend(bytes);
+    const waitMs = this.#toServer.waitMs(this.#heardAt);
+    if (waitMs === 0) return;
+    this.#socket.pause();
+    this.#readPause = setTimeout(() => {
+      this.#readPause = undefined;
+      this.#heardAt = performance.now();
+      if (this.#isReading && !this.#isClosed) this.#socket.resume();
+    }, waitMs);
+  }
+
   #message(message: RtmpMessage): void {
+    this.traffic.messagesIn++;
     switch (message.type) {
       case MessageType.SetChunkSize:
       case MessageType.Abort:
@@ -250,6 +313,10 @@ export class RtmpConnection implements Transport {
 
   #userControl(message: RtmpMessage): void {
     const control = decodeUserControl(message.payload);
+    if (control.type === UserControlType.PingResponse && control.sentAt === this.#pingSentAt) {
+      this.#pingSentAt = undefined;
+      this.traffic.pingMs = Math.max(1, Math.round(this.#heardAt - this.#pingedAt));
+    }
     if (control.type !== UserControlType.PingRequest) return;
     const pong = encodeUserControl({ type: UserControlType.PingResponse, sentAt: control.sentAt });
     this.send(controlMessage(MessageType.UserControl, pong));
@@ -283,6 +350,32 @@ export class RtmpConnection implements Transport {
   }
 
   #write(bytes: Buffer): void {
+    if (this.#toClient.bytesPerSecond === 0 && this.#pacedBytes === 0) return this.#writeNow(bytes);
+    this.#paced.push(bytes);
+    this.#pacedBytes += bytes.length;
+    if (!this.#pacer) this.#pace();
+  }
+
+  /** Writes what the bandwidth limit lets through, and comes back for the rest. */
+  #pace(): void {
+    this.#pacer = undefined;
+    for (;;) {
+      const waitMs = this.#toClient.waitMs(performance.now());
+      if (waitMs > 0) {
+        this.#pacer = setTimeout(() => this.#pace(), waitMs);
+        return;
+      }
+      const bytes = this.#paced.shift();
+      if (!bytes) return;
+      this.#pacedBytes -= bytes.length;
+      this.#toClient.spend(bytes.length);
+      this.#writeNow(bytes);
+    }
+  }
+
+  #writeNow(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    this.traffic.bytesOut += bytes.length;
     if (this.#socket.writableLength === 0) this.#writes = this.#writtenBytes = 0;
     this.#writes++;
     this.#writtenBytes += bytes.length;
@@ -296,6 +389,8 @@ export class RtmpConnection implements Transport {
   #closed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearTimeout(this.#pacer);
+    clearTimeout(this.#readPause);
     this.#reader.close();
     this.#handler.onClose();
   }

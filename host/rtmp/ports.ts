@@ -6,6 +6,24 @@ import type { CommandBody } from '../../runtime/wall/fields.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { StatusCode } from '../../wire/status.ts';
 
+/** What has crossed a connection so far. Bytes count all that the protocol adds below TCP's. */
+export interface Traffic {
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  messagesOut: number;
+  /** Media that a slow client did not get. */
+  messagesDropped: number;
+  /** Of the last ping that was answered, in milliseconds; 0 before. */
+  pingMs: number;
+}
+
+/** Bytes per second; 0 for no limit. */
+export interface BandwidthLimits {
+  toClient: number;
+  toServer: number;
+}
+
 /** A connection's outgoing half and its reading, whatever carries the messages. */
 export interface Transport {
   readonly protocol: string;
@@ -19,8 +37,12 @@ export interface Transport {
   send(message: RtmpMessage): void;
   /** A message as bytes for `write`, under another message stream id. They depend on nothing sent before. */
   serialize(message: RtmpMessage, streamId: number): Buffer;
-  /** Bytes from `serialize`, possibly shared with other transports: nobody may change them afterwards. */
-  write(bytes: Buffer): void;
+  /** Bytes of so many messages from `serialize`, possibly shared with other transports: nobody may change them afterwards. */
+  write(bytes: Buffer, messages: number): void;
+  readonly traffic: Traffic;
+  /** Sends a ping; false when the one before it was not answered yet. */
+  ping(): boolean;
+  limitBandwidth(limits: BandwidthLimits): void;
   /** Stops and resumes reading from the peer. */
   setReading(isReading: boolean): void;
   /** The client was accepted: larger commands may come. */
@@ -97,7 +119,10 @@ export interface ClientEnd {
   /** Calls that nobody answers, as bytes for `deliver` of every client of this format. */
   serialize(calls: readonly BroadcastCall[]): Buffer;
   /** Bytes from `serialize`, shared with others: nobody may change them afterwards. */
-  deliver(bytes: Buffer): void;
+  deliver(bytes: Buffer, calls: number): void;
+  readonly traffic: Traffic;
+  ping(): boolean;
+  limitBandwidth(limits: BandwidthLimits): void;
   setReading(isReading: boolean): void;
   /** Written but not yet taken by the operating system, for this client, media included. */
   readonly queuedBytes: number;

@@ -23,6 +23,7 @@ import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { type AppAddress, parseApp } from './names.ts';
 import type {
+  BandwidthLimits,
   BroadcastCall,
   ClientEnd,
   InvokeId,
@@ -30,6 +31,7 @@ import type {
   Refusal,
   Seat,
   StreamEnd,
+  Traffic,
   Transport,
 } from './ports.ts';
 import { isObject, type StreamCommand, streamCommands } from './stream-commands.ts';
@@ -163,8 +165,20 @@ export class Session implements ClientEnd {
     return Buffer.concat(parts);
   }
 
-  deliver(bytes: Buffer): void {
-    this.#transport.write(bytes);
+  deliver(bytes: Buffer, calls: number): void {
+    this.#transport.write(bytes, calls);
+  }
+
+  get traffic(): Traffic {
+    return this.#transport.traffic;
+  }
+
+  ping(): boolean {
+    return this.#transport.ping();
+  }
+
+  limitBandwidth(limits: BandwidthLimits): void {
+    this.#transport.limitBandwidth(limits);
   }
 
   setReading(isReading: boolean): void {

@@ -45,6 +45,8 @@ export interface Resident {
   /** Called once, unless the isolate was disposed of before. */
   onDeath(death: CoreDeath): void;
   onStats(stats: IsolateStats): void;
+  /** It waits for the answer to a question. Must not throw or reject. */
+  onAsk(question: Buffer): Promise<Uint8Array>;
 }
 
 /** Where a booted isolate lives. */
@@ -118,6 +120,8 @@ export class CoreProcess {
   readonly #waiting = new Map<number, Waiting>();
   readonly #stats = new Map<number, Promise<IsolateStats>>();
   readonly #residents = new Map<number, Resident & { heapMb: number }>();
+  /** Those that are being made may ask too. */
+  readonly #askers = new Map<number, Resident['onAsk']>();
   readonly #accounts = new CoreAccounts();
   #watch: CoreWatch | undefined;
   #verdict: Verdict | undefined;
@@ -184,6 +188,7 @@ export class CoreProcess {
     const isolate = this.#nextIsolate++;
     let booted: Booted;
     this.booting++;
+    this.#askers.set(isolate, resident.onAsk);
     try {
       await this.ready;
       booted = await new Promise<Booted>((resolve, reject) => {
@@ -193,12 +198,14 @@ export class CoreProcess {
         this.#socket.write(jsonFrame(FrameKind.boot, isolate, request));
       });
     } catch (error) {
+      this.#askers.delete(isolate);
       this.#leave();
       throw error;
     } finally {
       this.booting--;
     }
     if (booted.error) {
+      this.#askers.delete(isolate);
       this.#watch?.forget(isolate);
       this.#leave();
     } else this.#residents.set(isolate, { ...resident, heapMb: request.memoryMb });
@@ -242,6 +249,7 @@ export class CoreProcess {
       this.#watch?.hasten(isolate);
     } else this.#watch?.forget(isolate);
     this.#residents.delete(isolate);
+    this.#askers.delete(isolate);
     this.#progress.delete(isolate);
     this.#waiting
       .get(-isolate)
@@ -352,6 +360,7 @@ export class CoreProcess {
       return;
     }
     if (kind === FrameKind.probe) return this.#probed(isolate, readDone(body));
+    if (kind === FrameKind.ask) return void this.#asked(isolate, body);
     const key = kind === FrameKind.stats ? -isolate : isolate;
     const waiting = this.#waiting.get(key);
     this.#waiting.delete(key);
@@ -376,6 +385,12 @@ export class CoreProcess {
       default:
         this.#log.error(`core ${this.pid} sent an unknown frame ${kind}`);
     }
+  }
+
+  async #asked(isolate: number, body: Buffer): Promise<void> {
+    const number = Buffer.from(body.subarray(0, 4));
+    const bytes = await this.#askers.get(isolate)?.(Buffer.from(body.subarray(4)));
+    if (bytes && !this.isGone) this.#socket.write(frame(FrameKind.ask, isolate, number, bytes));
   }
 
   /** A turn that is over its time: the core tells how far it has come. */

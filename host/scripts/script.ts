@@ -68,6 +68,8 @@ export interface ScriptListener {
   /** Called once, before `onEnd`, and when it is disposed of: nothing is posted any more. */
   onDispose(): void;
   onEnd(end: ScriptEnd): void;
+  /** The script waits for the answer (runtime/wall/asks.ts). Must not reject. */
+  onAsk(question: Uint8Array): Promise<Uint8Array>;
 }
 
 /** The top level threw, ran out of time or of memory, or would not compile. */
@@ -133,6 +135,7 @@ export class Script {
       onStats: ({ heapBytes }) => {
         this.#heapBytes = heapBytes;
       },
+      onAsk: (question) => this.#listener.onAsk(question),
     });
     if (booted.error) throw new BootError(booted.error.message, booted.error.stack);
     if (this.#isEnded) return core.dispose(home.isolate);

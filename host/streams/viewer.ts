@@ -88,7 +88,11 @@ export class Viewer {
     now: number,
     limits: ViewerLimits,
   ): void {
-    if (this.#isPaused || !this.#isKeepingUp(now, limits)) return;
+    if (this.#isPaused) return;
+    if (!this.#isKeepingUp(now, limits)) {
+      this.#transport.traffic.messagesDropped += messages.length;
+      return;
+    }
     const takesAll =
       this.#wantsAudio && this.#wantsVideo && !this.#needsKeyFrame && this.#headers.length === 0;
     if (!takesAll || this.#behindSince !== undefined) {
@@ -101,7 +105,7 @@ export class Viewer {
       bytes = Buffer.concat(messages.map((message) => this.#transport.serialize(message, this.#streamId)));
       shared.set(key, bytes);
     }
-    this.#transport.write(bytes);
+    this.#transport.write(bytes, messages.length);
   }
 
   /** Beyond its bound a viewer loses video until the next key frame; audio goes on up to twice the bound. */
@@ -124,7 +128,10 @@ export class Viewer {
   }
 
   #sendOne(message: RtmpMessage): void {
-    if (!this.#isDue(message)) return;
+    if (!this.#isDue(message)) {
+      if (this.#behindSince !== undefined) this.#transport.traffic.messagesDropped++;
+      return;
+    }
     if (this.#headers.length > 0 && message.type !== MessageType.DataAmf0) {
       const headers = this.#headers;
       this.#headers = [];
@@ -145,6 +152,6 @@ export class Viewer {
   }
 
   #write(message: RtmpMessage): void {
-    this.#transport.write(this.#transport.serialize(message, this.#streamId));
+    this.#transport.write(this.#transport.serialize(message, this.#streamId), 1);
   }
 }

@@ -6,6 +6,10 @@ export interface BootOptions {
   name: string;
   server: string;
   hostname: string;
+  /** `application.config`. */
+  config: Readonly<Record<string, unknown>>;
+  /** The most that `client.setBandwidthLimit` may set, bytes per second; 0 for no limit. */
+  bandwidthCap: number;
   amfDepth: number;
   amfValues: number;
   maxTimers: number;
@@ -20,8 +24,17 @@ export interface BootOptions {
   yieldAfterMs: number;
 }
 
-/** The runtime's bundle has this as its value. Called once by the core, before any application code, with memory that both sides share. */
-export type Boot = (input: SharedArrayBuffer, output: SharedArrayBuffer, optionsJson: string) => Enter;
+/**
+ * The runtime's bundle has this as its value. Called once by the core, before any application code, with memory that
+ * both sides share. `notify` tells the core that `asks` holds a question (asks.ts).
+ */
+export type Boot = (
+  input: SharedArrayBuffer,
+  output: SharedArrayBuffer,
+  asks: SharedArrayBuffer,
+  notify: () => void,
+  optionsJson: string,
+) => Enter;
 
 /**
  * One entry into the isolate. Handles deliveries from the shared input buffer until all are finished, one of them

@@ -1,6 +1,9 @@
 import type { ByteReader, ByteWriter } from '../../wire/bytes.ts';
 import {
+  ACCESS_NAMES,
+  type AccessName,
   blob,
+  type ClientBandwidth,
   close,
   type HttpHeader,
   httpHeaders,
@@ -31,6 +34,10 @@ export type Command =
   | { kind: 'missing'; call: number }
   | { kind: 'invoke'; client: number; request: number; method: string; args: Uint8Array }
   | { kind: 'broadcast'; method: string; args: Uint8Array }
+  | { kind: 'access'; client: number; name: AccessName; paths: string }
+  | ({ kind: 'bandwidth'; client: number } & ClientBandwidth)
+  /** The script wants the instance to end. */
+  | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
   /** `timeoutMs` 0: as long as the host allows. Answered once, by `fetched` or `unfetched`. */
   | {
@@ -70,6 +77,9 @@ const CommandKind = {
   missing: 15,
   charge: 16,
   fetch: 17,
+  access: 18,
+  bandwidth: 19,
+  shutdown: 20,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -114,6 +124,18 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'broadcast':
       text(out, cmd.method);
       blob(out, cmd.args);
+      break;
+    case 'access':
+      out.u32(cmd.client);
+      out.u8(indexOfAccess(cmd.name));
+      text(out, cmd.paths);
+      break;
+    case 'bandwidth':
+      out.u32(cmd.client);
+      out.f64(cmd.toClient);
+      out.f64(cmd.toServer);
+      break;
+    case 'shutdown':
       break;
     case 'verdict':
       out.u32(cmd.request);
@@ -194,6 +216,17 @@ export function decodeCommand(reader: ByteReader): Command {
       };
     case CommandKind.broadcast:
       return { kind: 'broadcast', method: readText(record), args: readBlob(record) };
+    case CommandKind.access:
+      return {
+        kind: 'access',
+        client: record.u32(),
+        name: ACCESS_NAMES[record.u8()] ?? 'readAccess',
+        paths: readText(record),
+      };
+    case CommandKind.bandwidth:
+      return { kind: 'bandwidth', client: record.u32(), toClient: record.f64(), toServer: record.f64() };
+    case CommandKind.shutdown:
+      return { kind: 'shutdown' };
     case CommandKind.verdict:
       return {
         kind: 'verdict',
@@ -228,4 +261,10 @@ export function decodeCommand(reader: ByteReader): Command {
     default:
       throw unknownKind('command', kind);
   }
+}
+
+function indexOfAccess(name: AccessName): number {
+  let at = 0;
+  while (ACCESS_NAMES[at] !== name) at++;
+  return at;
 }

@@ -12,6 +12,25 @@ export interface ClientInfo {
   uri: string;
   protocol: string;
   secure: boolean;
+  access: ClientAccess;
+  bandwidth: ClientBandwidth;
+}
+
+/** Path lists (Server-Side ActionScript Language Reference, Client.readAccess). */
+export interface ClientAccess {
+  readAccess: string;
+  writeAccess: string;
+  audioSampleAccess: string;
+  videoSampleAccess: string;
+}
+
+export const ACCESS_NAMES = ['readAccess', 'writeAccess', 'audioSampleAccess', 'videoSampleAccess'] as const;
+export type AccessName = keyof ClientAccess;
+
+/** Bytes per second; 0 for no limit. */
+export interface ClientBandwidth {
+  toClient: number;
+  toServer: number;
 }
 
 /** An AMF command body as it came from a client: message type 17 or 20, then the bytes (RTMP 1.0, section 7.1.1). */
@@ -88,6 +107,9 @@ export function clientInfo(out: ByteWriter, info: ClientInfo): void {
   text(out, info.uri);
   text(out, info.protocol);
   out.u8(info.secure ? 1 : 0);
+  for (let i = 0; i < ACCESS_NAMES.length; i++) text(out, info.access[ACCESS_NAMES[i]!]);
+  out.f64(info.bandwidth.toClient);
+  out.f64(info.bandwidth.toServer);
 }
 
 export function readClientInfo(record: ByteReader): ClientInfo {
@@ -100,6 +122,13 @@ export function readClientInfo(record: ByteReader): ClientInfo {
     uri: readText(record),
     protocol: readText(record),
     secure: record.u8() === 1,
+    access: {
+      readAccess: readText(record),
+      writeAccess: readText(record),
+      audioSampleAccess: readText(record),
+      videoSampleAccess: readText(record),
+    },
+    bandwidth: { toClient: record.f64(), toServer: record.f64() },
   };
 }
 

@@ -14,6 +14,8 @@ const info = {
   uri: 'rtmp://h/app',
   protocol: 'rtmp',
   secure: true,
+  access: { readAccess: '/', writeAccess: 'a;b/c', audioSampleAccess: '', videoSampleAccess: 'x' },
+  bandwidth: { toClient: 1.5e9, toServer: 0 },
 };
 const command = { type: 17, body: bytes };
 const stream = { name: 'a/b', query: 'key=1', mode: 'live' };
@@ -55,6 +57,9 @@ const commands: Command[] = [
   { kind: 'started', error: '' },
   { kind: 'stopped', isVetoed: true },
   { kind: 'accept', client: 1 },
+  { kind: 'access', client: 2, name: 'videoSampleAccess', paths: 'a;b' },
+  { kind: 'bandwidth', client: 2, toClient: 1e6, toServer: 0 },
+  { kind: 'shutdown' },
   { kind: 'reject', client: 2, info: bytes },
   { kind: 'attached', client: 3, isKept: false },
   { kind: 'disconnect', client: 4 },

@@ -9,6 +9,8 @@ const options: BootOptions = {
   name: 'app/room',
   server: '',
   hostname: '',
+  config: {},
+  bandwidthCap: 0,
   amfDepth: 64,
   amfValues: 1000,
   maxTimers: 1,

@@ -34,6 +34,18 @@ class NotingTransport implements Transport {
     this.writes.push(bytes.toString());
   }
 
+  readonly traffic = {
+    bytesIn: 0,
+    bytesOut: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    messagesDropped: 0,
+    pingMs: 0,
+  };
+  ping(): boolean {
+    return true;
+  }
+  limitBandwidth(): void {}
   send(): void {}
   setReading(): void {}
   accepted(): void {}

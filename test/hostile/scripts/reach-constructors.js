@@ -26,7 +26,7 @@ const climb = (start, name) => {
       }
       visit(next, [...path, step]);
     }
-    if (typeof value !== 'function') return;
+    if (typeof value !== 'function' || value === application.shutdown) return;
     for (const make of [value, value.constructor]) {
       let world;
       try {

@@ -1,0 +1,18 @@
+/**
+ * Whether `paths`, a client's `readAccess` or `writeAccess`, cover a resource: a list of paths divided by `;`, each of
+ * which stands for itself and everything below it. `/` is all, an empty list nothing. Slashes at the ends mean nothing,
+ * and a container prefix (`mp4:`) is not part of a name (Server-Side ActionScript Language Reference, Client.readAccess).
+ */
+export function covers(paths: string, name: string): boolean {
+  const wanted = segmentsOf(name.replace(/^[a-z0-9]+:/i, '').replace(/\?.*$/s, ''));
+  return paths.split(';').some((path) => {
+    const text = path.trim();
+    if (text === '') return false;
+    const segments = segmentsOf(text);
+    return segments.length <= wanted.length && segments.every((segment, i) => segment === wanted[i]);
+  });
+}
+
+function segmentsOf(path: string): string[] {
+  return path.split('/').filter((segment) => segment !== '');
+}

@@ -1,0 +1,18 @@
+/**
+ * Blocking requests: what a classic script wants to know before its next statement. The isolate writes a question into
+ * memory that it shares with its core, calls `notify` and sleeps; the core passes the question on to the host and
+ * writes the answer beside it. One at a time, each with a number: an answer that comes too late answers nothing.
+ *
+ * Both are AMF0: the question a name and arguments, the answer `true` and a value, or `false`, a message and a code.
+ */
+
+/**
+ * The words (32 bits each) at the start of that memory. `asked` and `answered` are numbers of questions; `length` is
+ * the size of what follows the header, of the question or of its answer; `to` says who is to answer.
+ */
+export const AskHeader = { asked: 0, answered: 1, length: 2, to: 3 } as const;
+export const ASK_HEADER_BYTES = 16;
+/** The core has the code of the parts of the runtime that few scripts need; all else the host knows. */
+export const AskTo = { host: 0, core: 1 } as const;
+/** Of a question and of an answer, without the header. */
+export const MAX_ASK_BYTES = 1024 * 1024;
