@@ -41,7 +41,7 @@ async function printWelcome(server: Server, asked: Address, rtmp: string): Promi
   for (const app of server.registry.apps) {
     const { try: stream = 'mystream' } = app.settings;
     const [name = stream] = stream.split('?');
-    lines.push(`  ${app.name}  (${app.build ? `build ${app.build.id}` : 'does not build: see above'})`);
+    lines.push(`  ${app.name}  (${app.build ? `build ${app.build.id}` : 'no build yet: see the log'})`);
     lines.push(`    ffmpeg   ffmpeg -re -i clip.mp4 -c copy -f flv "${rtmp}/${app.name}/${stream}"`);
     lines.push(`    OBS      Server ${rtmp}/${app.name}   Stream key ${stream}`);
     lines.push(`    watch    ffplay "${rtmp}/${app.name}/${name}"`);

@@ -20,14 +20,17 @@ export class BuildError extends StagewireError {
   readonly messages: readonly BuildMessage[];
   /** Absolute paths that the build is known to have read: change one of them and it may succeed. */
   readonly inputs: readonly string[];
+  /** Trying again would cost as much and end the same. */
+  readonly isFinal: boolean;
 
-  constructor(messages: readonly BuildMessage[], inputs: readonly string[]) {
+  constructor(messages: readonly BuildMessage[], inputs: readonly string[], { isFinal = false } = {}) {
     const first = messages[0];
     const more = messages.length > 1 ? ` (and ${messages.length - 1} more)` : '';
     super('E_BUILD', 'app', first ? `${heading(first)}${more}` : 'the build failed');
     this.name = 'BuildError';
     this.messages = messages;
     this.inputs = [...new Set(inputs)];
+    this.isFinal = isFinal;
   }
 
   /** For a terminal: place and reason, the source line, a caret. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import * as esbuild from 'esbuild';
+import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
+import { type Bundler, BundlerDeath, type BundlerLimits, withBundler } from '../scripts/bundler.ts';
 import { sourcePositions } from '../scripts/stack-trace.ts';
 import { BuildError, type BuildMessage, checkScript, fromEsbuild } from './build-error.ts';
 import { findMain, isGone, type MainFile } from './main-file.ts';
@@ -32,6 +33,9 @@ export interface AppBuilderOptions {
   readonly app?: string;
   /** The most that the built code may measure. Default 16 MiB. */
   readonly maxCodeBytes?: number;
+  /** How long bundling may take, and what its process may measure. Default 20000, 2048. */
+  readonly buildMs?: number;
+  readonly buildMb?: number;
   readonly clock?: Clock;
 }
 
@@ -53,8 +57,9 @@ export class AppBuilder {
   readonly app: string;
   readonly folder: string;
   readonly #maxCodeBytes: number;
+  readonly #limits: BundlerLimits;
   readonly #clock: Clock;
-  #bundler: { entry: string; life: number; context: esbuild.BuildContext<typeof bundleFlags> } | undefined;
+  #bundling: { entry: string; bundler: Bundler; context: BundleContext } | undefined;
   /** What the last good build read: one of these gone missing is probably being saved. */
   #lastInputs: readonly string[] = [];
   /** Inputs that were found empty again and again: their authors mean it. */
@@ -67,6 +72,7 @@ export class AppBuilder {
     this.folder = resolve(folder);
     this.app = options.app ?? basename(this.folder);
     this.#maxCodeBytes = options.maxCodeBytes ?? 16 * 1024 * 1024;
+    this.#limits = { buildMs: options.buildMs ?? 20_000, buildMb: options.buildMb ?? 2048 };
     this.#clock = options.clock ?? systemClock;
   }
 
@@ -87,7 +93,7 @@ export class AppBuilder {
   async dispose(): Promise<void> {
     this.#isDisposed = true;
     await this.#running;
-    await this.#dropBundler();
+    await this.#dropContext();
   }
 
   #start(): Promise<Build> {
@@ -113,7 +119,8 @@ export class AppBuilder {
           return build;
         }
       } catch (error) {
-        if (isLast || !(error instanceof BuildError) || !(await this.#isBeingWritten(error))) throw error;
+        if (isLast || !(error instanceof BuildError) || error.isFinal) throw error;
+        if (!(await this.#isBeingWritten(error))) throw error;
       }
       await new Promise<void>((done) => this.#clock.setTimer(done, retryMs));
     }
@@ -164,7 +171,7 @@ export class AppBuilder {
   }
 
   async #bundle(folder: string, main: MainFile): Promise<BuiltParts> {
-    const result = await this.#rebuild(folder, main.path);
+    const result = await this.#rebuild(folder, main);
     const { code, sourceMap } = outputsOf(result);
     const files = Object.entries(result.metafile.inputs);
     const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
@@ -186,17 +193,19 @@ export class AppBuilder {
     });
   }
 
-  async #rebuild(folder: string, entry: string): Promise<BundleResult> {
+  async #rebuild(folder: string, { path: entry, name }: MainFile): Promise<BundleResult> {
     try {
-      return await withEsbuild(async (life) => {
-        if (this.#bundler?.entry !== entry || this.#bundler.life !== life) {
-          await this.#dropBundler();
-          const context = await esbuild.context({ ...bundleFlags, ...bundlePaths(folder, entry) });
-          this.#bundler = { entry, life, context };
+      return await withBundler(this.#limits, async (bundler) => {
+        const options = { ...bundleFlags, ...bundlePaths(folder, entry) };
+        if (bundler.isTrial) return bundler.api.build(options);
+        if (this.#bundling?.entry !== entry || this.#bundling.bundler !== bundler) {
+          await this.#dropContext();
+          this.#bundling = { entry, bundler, context: await bundler.api.context(options) };
         }
-        return this.#bundler.context.rebuild();
+        return this.#bundling.context.rebuild();
       });
     } catch (error) {
+      if (error instanceof BundlerDeath) throw deadly(error, name, [entry, ...this.#lastInputs]);
       const messages = errorsOf(error, this.app).map(fromEsbuild);
       const read = messages.flatMap(({ file }) => (file ? resolve(folder, file) : []));
       throw new BuildError(messages, [entry, ...read]);
@@ -212,7 +221,7 @@ export class AppBuilder {
 
     // The keyword cannot be spelled otherwise, so a script without the word has no async functions.
     if (!/\basync\b/.test(text)) return { code: text, inputs };
-    return { inputs, ...(await lowerClassic(text, main.name)) };
+    return { inputs, ...(await lowerClassic(text, main, this.#limits)) };
   }
 
   async #readText(main: MainFile): Promise<string> {
@@ -232,11 +241,11 @@ export class AppBuilder {
     return new BuildError([{ file: '', line: 0, column: 0, lineText: '', text }], inputs);
   }
 
-  async #dropBundler(): Promise<void> {
-    const bundler = this.#bundler;
-    this.#bundler = undefined;
-    // A context of an earlier process is gone with it.
-    if (bundler?.life === esbuildLife) await bundler.context.dispose();
+  async #dropContext(): Promise<void> {
+    const { bundler, context } = this.#bundling ?? {};
+    this.#bundling = undefined;
+    // A context goes with its process.
+    if (bundler?.isOver === false) await context?.dispose();
   }
 }
 
@@ -251,6 +260,7 @@ interface BuiltParts {
 }
 
 type BundleResult = esbuild.BuildResult<typeof bundleFlags>;
+type BundleContext = esbuild.BuildContext<typeof bundleFlags>;
 
 const bundleFlags = {
   bundle: true,
@@ -294,42 +304,31 @@ function inputPath(folder: string, name: string): string[] {
 /** Lowers async functions of a classic script. It stays sloppy and its top-level names stay globals. */
 async function lowerClassic(
   text: string,
-  name: string,
+  { name, path }: MainFile,
+  limits: BundlerLimits,
 ): Promise<{ code: string; sourceMap?: string; warnings?: BuildMessage[] }> {
   const flags = { sourcefile: name, target: 'esnext', charset: 'utf8', logLevel: 'silent' } as const;
   try {
-    const [low, asIs] = await withEsbuild(() =>
+    const [low, asIs] = await withBundler(limits, ({ api }) =>
       Promise.all([
-        esbuild.transform(text, { ...flags, supported: lowered, sourcemap: 'external' }),
-        esbuild.transform(text, flags),
+        api.transform(text, { ...flags, supported: lowered, sourcemap: 'external' }),
+        api.transform(text, flags),
       ]),
     );
     // Where lowering changes nothing, `async` was a word in a string, a comment or a name.
     return low.code === asIs.code ? { code: text } : { code: low.code, sourceMap: low.map };
   } catch (error) {
+    if (error instanceof BundlerDeath) throw deadly(error, name, [path]);
     // V8 has accepted the script, so it runs: only its async functions stay as they are.
     return { code: text, warnings: errorsOf(error, name).map(fromEsbuild) };
   }
 }
 
-let esbuildLife = 0;
-
-/**
- * Does something with esbuild's process, and once more with a new one when it turns out to have died. Contexts
- * belong to one life of it. It is stopped once per life: stopping would strand calls already made to the next.
- */
-async function withEsbuild<T>(work: (life: number) => Promise<T>): Promise<T> {
-  const life = esbuildLife;
-  try {
-    return await work(life);
-  } catch (error) {
-    if (!/^The service (was stopped|is no longer running)/.test(describeError(error))) throw error;
-    if (life === esbuildLife) {
-      esbuildLife++;
-      await esbuild.stop();
-    }
-    return work(esbuildLife);
-  }
+/** Code that the bundler does not survive, or never comes to the end of. */
+function deadly({ message }: BundlerDeath, file: string, inputs: readonly string[]): BuildError {
+  return new BuildError([{ file, line: 0, column: 0, lineText: '', text: message }], inputs, {
+    isFinal: true,
+  });
 }
 
 /** What esbuild has to say about the code; any other failure of it is the host's. */

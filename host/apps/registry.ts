@@ -13,6 +13,9 @@ import { AppWatcher } from './watcher.ts';
 /** What every application shares. */
 export type ServerHost = Omit<InstanceHost, 'settings'> & { readonly limits: Limits };
 
+/** One application that takes long to build does not keep the others from being served. */
+const FIRST_BUILDS_MS = 3000;
+
 /** The applications directory: which applications there are, what they run, and who is connected where. */
 export class Registry implements Lobby {
   readonly #folder: string;
@@ -51,10 +54,15 @@ export class Registry implements Lobby {
     return this.#apps.get(app)?.instances.get(instance);
   }
 
-  /** Finds and builds what is there. Resolves when every application has a build or an error. */
+  /** Finds and builds what is there. Resolves when every application has a build or an error, or has taken its time. */
   async start(): Promise<void> {
     await this.#watcher.start();
-    await Promise.all(this.#watcher.apps.map((name) => this.#add(name, false)));
+    const added = Promise.all(this.#watcher.apps.map((name) => this.#add(name, false)));
+    const { clock } = this.#host;
+    await new Promise<void>((resolve, reject) => {
+      const timer = clock.setTimer(resolve, FIRST_BUILDS_MS);
+      added.then(() => resolve(), reject).finally(() => clock.clearTimer(timer));
+    });
     this.#isStarted = true;
   }
 
@@ -90,7 +98,8 @@ export class Registry implements Lobby {
       description: 'The server is shutting down.',
     };
     await Promise.all(this.instances.map((instance) => instance.close(why, patienceMs)));
-    await Promise.all(this.apps.map((app) => app.builder.dispose()));
+    // A build under way may take longer than anybody wants to wait for the end.
+    for (const app of this.apps) void app.builder.dispose();
   }
 
   /** Ends the instance that has been without clients for longest, if there is one. */
@@ -132,7 +141,8 @@ export class Registry implements Lobby {
   async #add(name: string, isNew: boolean): Promise<void> {
     if (this.#apps.has(name)) return this.#changed(name);
     const { limits, clock } = this.#host;
-    const builder = new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes: limits.codeBytes });
+    const { codeBytes: maxCodeBytes, buildMs, buildMb } = limits;
+    const builder = new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes, buildMs, buildMb });
     const app = new App(name, builder, limits, clock);
     this.#apps.set(name, app);
     app.building = this.#build(app, isNew);

@@ -84,6 +84,10 @@ const coreLimits = {
   spareCores: whole(0, 16, 2),
   /** The most that a build may measure. Default 16 MiB. */
   codeBytes: whole(64 * KiB, 24 * MiB, 16 * MiB),
+  /** How long bundling an application may take; its old code goes on. Default 20000. */
+  buildMs: whole(100, 10 * minute, 20_000),
+  /** What the bundler's process may measure meanwhile. Default 2048. */
+  buildMb: whole(128, 65_536, 2048),
   /** A turn that computes for so much longer than it may cannot be interrupted: its core is killed. Default 250. */
   stuckGraceMs: whole(50, minute, 250),
   /** How often a core is asked whether it is alive; it has as long again to answer. Default 5000. */

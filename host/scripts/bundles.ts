@@ -1,5 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build } from 'esbuild';
+import type { BuildOptions } from 'esbuild';
+import { withBundler } from './bundler.ts';
+
+const LIMITS = { buildMs: 20_000, buildMb: 2048 };
 
 /** The runtime as one script whose value is its `boot` function (runtime/main.ts). */
 export function bundleRuntime(): Promise<string> {
@@ -24,6 +27,8 @@ export function bundleCore(): Promise<string> {
 
 async function bundle(entry: string, options: BuildOptions): Promise<string> {
   const entryPoints = [fileURLToPath(new URL(entry, import.meta.url))];
-  const result = await build({ ...options, entryPoints, bundle: true, write: false, target: 'esnext' });
-  return result.outputFiles![0]!.text;
+  const { outputFiles } = await withBundler(LIMITS, ({ api }) =>
+    api.build({ ...options, entryPoints, bundle: true, write: false, target: 'esnext' }),
+  );
+  return outputFiles[0]!.text;
 }

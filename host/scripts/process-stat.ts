@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Of memory, as /proc/PID/statm counts it: 4 KiB on most machines, up to 64 KiB on some. Told by our own size in both. */
 let pageBytes: number | undefined;
@@ -26,6 +26,16 @@ export function processCpu(pid: number): ProcessCpu | undefined {
   const all = cpuOf(`/proc/${pid}/stat`);
   const main = cpuOf(`/proc/${pid}/task/${pid}/stat`);
   return all === undefined || main === undefined ? undefined : { allMs: all, mainMs: main };
+}
+
+/** When the machine runs out of memory, that process is what it can best do without. */
+export function offerToOomKiller(pid: number): void {
+  if (process.platform !== 'linux' || pid === 0) return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
+  } catch {
+    // It has ended already, which its exit tells.
+  }
 }
 
 function cpuOf(file: string): number | undefined {

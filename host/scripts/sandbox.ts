@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { fstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fstatSync, readdirSync, readFileSync } from 'node:fs';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { StagewireError } from '../base/errors.ts';
+import { offerToOomKiller } from './process-stat.ts';
 
 /**
  * What is around the core processes. `permission`: Node's permission model, a fence against JavaScript that got out
@@ -92,9 +93,9 @@ class Child implements CoreChild {
       text += part;
       const [, pid] = /"child-pid": (\d+)/.exec(text) ?? [];
       if (pid !== undefined) this.#innerPid = Number(pid);
-      this.#offerToOomKiller();
+      offerToOomKiller(this.pid);
     });
-    if (!info) this.#offerToOomKiller();
+    if (!info) offerToOomKiller(this.pid);
   }
 
   get pid(): number {
@@ -120,16 +121,6 @@ class Child implements CoreChild {
   kill(): void {
     if (this.#innerPid !== undefined) killIfThere(this.#innerPid);
     this.#child.kill('SIGKILL');
-  }
-
-  /** When the machine runs out of memory, a core is what it can best do without. */
-  #offerToOomKiller(): void {
-    if (process.platform !== 'linux' || this.pid === 0) return;
-    try {
-      writeFileSync(`/proc/${this.pid}/oom_score_adj`, '1000');
-    } catch {
-      // It has ended already, which its exit tells.
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -15,6 +15,8 @@ export type AppFiles = Record<string, string>;
 export interface ServerOptions {
   /** Applications to begin with, by name. */
   apps?: Record<string, AppFiles>;
+  /** Named pipes in their folders: whoever reads one waits for somebody to write to it. */
+  pipes?: string[];
   /** Folders of `sample-apps` to copy. */
   samples?: string[];
   limits?: Partial<Limits>;
@@ -69,6 +71,7 @@ export class TestServer {
     this.appsFolder = join(this.#folder, 'apps');
     mkdirSync(this.appsFolder);
     for (const [name, files] of Object.entries(options.apps ?? {})) this.writeApp(name, files);
+    for (const path of options.pipes ?? []) execFileSync('mkfifo', [join(this.appsFolder, path)]);
     for (const name of options.samples ?? []) this.copySample(name);
     const config = join(this.#folder, 'config.json');
     const { limits = {}, logLevel = 'info', log = 'json', sandbox = 'permission', adminToken } = options;
@@ -168,11 +171,16 @@ export class TestServer {
 
   /** Process ids of the cores: the children of the server that are called stagewire-core. */
   corePids(): number[] {
+    return this.childPids('stagewire-core');
+  }
+
+  /** Of the server's children with that in their command line. */
+  childPids(words: string): number[] {
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
       .filter((pid) => {
         const [parent, command] = processOf(pid);
-        return parent === this.pid && command.includes('stagewire-core');
+        return parent === this.pid && command.includes(words);
       })
       .map(Number);
   }

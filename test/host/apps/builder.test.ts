@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, realpath, rename, rm, symlink, truncate, unlink, writeF
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
-import * as esbuild from 'esbuild';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BuildError } from '../../../host/apps/build-error.ts';
 import { AppBuilder, type Build } from '../../../host/apps/builder.ts';
@@ -338,17 +337,6 @@ test('an app folder may be a symbolic link', async () => {
     inputs: [join(folder, 'a.ts'), join(folder, 'main.ts')],
   });
   await linked.dispose();
-});
-
-test('the death of the bundler process costs nobody a build', async () => {
-  await write({ 'main.ts': 'export const a = 1;' });
-  const other = new AppBuilder(folder, { app: 'other' });
-  await Promise.all([builder.build(), other.build()]);
-  await esbuild.stop();
-  await write({ 'main.ts': 'export const a = 2;' });
-  const builds = await Promise.all([builder.build(), other.build()]);
-  expect(builds.map((build) => run(build).__stagewireApp)).toMatchObject([{ a: 2 }, { a: 2 }]);
-  await other.dispose();
 });
 
 test('a disposed builder builds no more', async () => {
