@@ -15,7 +15,7 @@ import {
   turnFrame,
 } from '../core/frames.ts';
 import { CoreAccounts, CpuAccount } from './accounts.ts';
-import { CoreWatch, type WatchLimits } from './core-watch.ts';
+import { type Condemnation, CoreWatch, hasRun, type WatchLimits } from './core-watch.ts';
 import { processCpu } from './process-stat.ts';
 import { type CoreChild, KILLED, type Sandbox } from './sandbox.ts';
 
@@ -69,7 +69,7 @@ interface Waiting {
 
 /** Why we killed it, and whom we blame. */
 interface Verdict {
-  reason: CoreDeath['reason'];
+  reason: Condemnation;
   message: string;
   culprits: readonly number[];
 }
@@ -128,7 +128,8 @@ export class CoreProcess {
   #progress = new Map<number, Done>();
   #nextIsolate = 1;
   readonly #startedAt = performance.now();
-  #isPinged = false;
+  /** Its processor time when it was asked whether it is alive; undefined once it has answered. */
+  #pinged: { cpuMs: number | undefined } | undefined;
 
   constructor(runtime: string, sandbox: Sandbox, limits: WatchLimits, log: Log, events: CoreEvents) {
     this.#limits = limits;
@@ -268,11 +269,14 @@ export class CoreProcess {
       const message = `it was not ready ${Math.round(startedMs)} ms after its start`;
       return this.#condemn({ reason: 'stuck', message, culprits: [] });
     }
-    if (this.#isPinged) {
+    const cpuMs = processCpu(this.pid)?.allMs;
+    if (this.#pinged) {
       const message = `it has not answered for ${sinceMs} ms`;
-      return this.#condemn({ reason: 'stuck', message, culprits: this.#watch?.busy ?? [] });
+      if (hasRun(this.pid, this.#pinged.cpuMs, cpuMs))
+        return this.#condemn({ reason: 'stuck', message, culprits: this.#watch?.busy ?? [] });
+      return this.#condemn({ reason: 'frozen', message: `${message}, and had no processor`, culprits: [] });
     }
-    this.#isPinged = true;
+    this.#pinged = { cpuMs };
     this.#socket.write(frame(FrameKind.ping, 0));
   }
 
@@ -323,7 +327,7 @@ export class CoreProcess {
       const isSuspect = culprits.has(isolate);
       return {
         // Those who are not to blame for a verdict have merely lost their core.
-        reason: verdict && isSuspect ? verdict.reason : 'crash',
+        reason: verdict && isSuspect && verdict.reason !== 'frozen' ? verdict.reason : 'crash',
         message: verdict?.message ?? `core ${this.pid} ended: ${how}`,
         isSuspect,
         isOnlySuspect: isSuspect && culprits.size === 1,
@@ -356,7 +360,7 @@ export class CoreProcess {
 
   #handle({ kind, isolate, body }: Frame): void {
     if (kind === FrameKind.ping) {
-      this.#isPinged = false;
+      this.#pinged = undefined;
       return;
     }
     if (kind === FrameKind.probe) return this.#probed(isolate, readDone(body));

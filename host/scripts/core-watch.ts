@@ -1,6 +1,6 @@
 import type { Limits } from '../base/limits.ts';
 import { MemoryBlame } from './memory-blame.ts';
-import { processCpu, residentBytes } from './process-stat.ts';
+import { isStopped, processCpu, residentBytes } from './process-stat.ts';
 
 export type WatchLimits = Pick<
   Limits,
@@ -15,15 +15,22 @@ export interface Work {
   deadlineAt: number;
   /** The core's processor time when that was first seen; undefined while it is in time. */
   lateCpuMs: number | undefined;
-  /** When it was asked; undefined while nobody waits for an answer. */
-  probedAt: number | undefined;
+  /** When it was asked, and how much processor time the core had had by then; undefined while nobody waits for an answer. */
+  probed: { at: number; cpuMs: number | undefined } | undefined;
+  /** It has computed for the whole grace, or has been asked before: being late still means that it does not stop. */
+  isProven: boolean;
+  /** It was late when it was asked last. */
+  wasLate: boolean;
 }
+
+/** `frozen`: it did not get a processor, through nobody's fault who lives there. */
+export type Condemnation = 'memory' | 'stuck' | 'frozen';
 
 export interface WatchEvents {
   /** What this work has come to is to be found out; `found` is called with how long its present entry runs. */
   probe(work: Work): void;
   /** The core must go: `culprits` are the isolates that are probably why. */
-  condemn(reason: 'memory' | 'stuck', culprits: readonly number[], message: string): void;
+  condemn(reason: Condemnation, culprits: readonly number[], message: string): void;
   /** It has grown old: nobody new should move in. */
   retire(): void;
   /** About once a second of activity, and when it ends. */
@@ -39,8 +46,10 @@ const SETTLE_EVERY_MS = 1000;
 const PROBE_PATIENCE_MS = 2000;
 /** So much of the grace must have been spent computing, by clock ticks of 10 ms ... */
 const CPU_PROOF = 0.8;
-/** ... or it has lasted so many times as long, for work that waits for something. */
+/** ... or it has lasted so many times as long, twice, for work that waits for something. */
 const GRACE_PATIENCE = 8;
+/** A process that has had no more than that, two clock ticks, while it was to answer, has not run. */
+const IDLE_CPU_MS = 20;
 
 /**
  * Watches one core while it has work: deadlines, and resident memory, which some scripts grow where no heap limit
@@ -93,7 +102,8 @@ export class CoreWatch {
     this.#blame.isAtWork(isolate, heapMb);
     const startedAt = performance.now();
     const deadlineAt = startedAt + limitMs;
-    this.#work.set(isolate, { isolate, startedAt, deadlineAt, lateCpuMs: undefined, probedAt: undefined });
+    const notYet = { lateCpuMs: undefined, probed: undefined, isProven: false, wasLate: false };
+    this.#work.set(isolate, { isolate, startedAt, deadlineAt, ...notYet });
     this.#hasWorked = true;
     this.#timer ??= setInterval(() => this.#tick(), this.#limits.memoryPollMs);
   }
@@ -118,10 +128,13 @@ export class CoreWatch {
   found(isolate: number, entryMs: number, limitMs: number): boolean {
     const work = this.#work.get(isolate);
     if (!work) return false;
-    work.probedAt = undefined;
+    work.probed = undefined;
     const overMs = entryMs - limitMs;
-    if (overMs >= this.#limits.stuckGraceMs) return true;
-    work.deadlineAt = performance.now() - overMs;
+    const isLate = overMs >= this.#limits.stuckGraceMs;
+    if (isLate && work.isProven) return true;
+    // Frozen for a while and let go again, it has all its time behind it and had none to stop.
+    work.deadlineAt = performance.now() - (isLate ? 0 : overMs);
+    work.wasLate = isLate;
     work.lateCpuMs = undefined;
     return false;
   }
@@ -186,19 +199,32 @@ export class CoreWatch {
     if (late.length === 0) return;
     const cpuMs = processCpu(this.#pid)?.allMs;
     for (const work of late) {
-      if (work.probedAt !== undefined) {
-        if (now - work.probedAt <= PROBE_PATIENCE_MS) continue;
-        const message = `its core has not answered for ${Math.round(now - work.probedAt)} ms`;
-        return this.#events.condemn('stuck', this.busy, message);
+      if (work.probed) {
+        if (now - work.probed.at > PROBE_PATIENCE_MS) return this.#condemnSilent(work.probed, now, cpuMs);
+        continue;
       }
       // Where others have the processors, being late is no proof: it must have had the time to stop.
       work.lateCpuMs ??= cpuMs;
       const lateMs = now - work.deadlineAt;
       const ownCpuMs = cpuMs === undefined ? lateMs : (cpuMs - work.lateCpuMs!) / late.length;
       if (lateMs < stuckGraceMs) continue;
-      if (ownCpuMs < stuckGraceMs * CPU_PROOF && lateMs < stuckGraceMs * GRACE_PATIENCE) continue;
-      work.probedAt = now;
+      const hasComputed = ownCpuMs >= stuckGraceMs * CPU_PROOF;
+      if (!hasComputed && lateMs < stuckGraceMs * GRACE_PATIENCE) continue;
+      work.isProven = hasComputed || work.wasLate;
+      work.probed = { at: now, cpuMs };
       this.#events.probe(work);
     }
   }
+
+  #condemnSilent(asked: { at: number; cpuMs: number | undefined }, now: number, cpuMs?: number): void {
+    const message = `its core has not answered for ${Math.round(now - asked.at)} ms`;
+    if (hasRun(this.#pid, asked.cpuMs, cpuMs)) this.#events.condemn('stuck', this.busy, message);
+    else this.#events.condemn('frozen', [], `${message}, and had no processor`);
+  }
+}
+
+/** Whether a process that has not answered could have; true where that cannot be told. */
+export function hasRun(pid: number, cpuThenMs: number | undefined, cpuNowMs: number | undefined): boolean {
+  if (cpuThenMs === undefined || cpuNowMs === undefined) return true;
+  return cpuNowMs - cpuThenMs > IDLE_CPU_MS && !isStopped(pid);
 }

@@ -28,6 +28,11 @@ export function processCpu(pid: number): ProcessCpu | undefined {
   return all === undefined || main === undefined ? undefined : { allMs: all, mainMs: main };
 }
 
+/** A signal or a debugger has stopped it; false where that cannot be told. */
+export function isStopped(pid: number): boolean {
+  return /^[Tt]$/.test(statOf(`/proc/${pid}/stat`)?.[0] ?? '');
+}
+
 /** When the machine runs out of memory, that process is what it can best do without. */
 export function offerToOomKiller(pid: number): void {
   if (process.platform !== 'linux' || pid === 0) return;
@@ -39,11 +44,14 @@ export function offerToOomKiller(pid: number): void {
 }
 
 function cpuOf(file: string): number | undefined {
+  const fields = statOf(file);
+  return fields && ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
+}
+
+/** From the state on: the command's name before it, in parentheses, may contain anything. */
+function statOf(file: string): string[] | undefined {
   const text = read(file);
-  if (text === undefined) return undefined;
-  // The command's name, in parentheses, may contain anything.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 function ownPageBytes(): number {

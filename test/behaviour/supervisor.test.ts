@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
+import { processCpu } from '../../host/scripts/process-stat.ts';
 import { eventually } from '../support/journal.ts';
 import { avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { type ClientStream, connect, RtmpClient } from '../support/rtmp-client.ts';
@@ -247,19 +248,34 @@ for (const [how, method] of [
   ['in a turn', 'loop'],
   ['at rest', undefined],
 ] as const) {
-  test(`a core that is frozen ${how} is killed and replaced`, async (context) => {
-    if (process.platform === 'win32') return context.skip('Windows cannot freeze a process');
-    const server = await startServer({ apps, limits: { ...limits, heartbeatMs: 300 } });
-    const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
-    const core = await coreOf(server, 'app/room');
-    onTestFinished(() => tryKill(core));
-    const failed = method && client.callFails(method);
-    process.kill(core, 'SIGSTOP');
-    await server.waitForLog((r) => r.code === 'E_CORE_GONE' && r.message.includes('answered'));
-    if (failed) expect(await failed).toMatchObject({ code: 'NetConnection.Call.Failed' });
-    const reason = method ? 'stuck' : 'crash';
-    expect(await client.call('who')).toEqual([`back: ${reason}`, reason]);
-  });
+  for (const by of ['the heartbeat', 'the watch of its turns'] as const) {
+    if (by === 'the watch of its turns' && !method) continue;
+    test(`a core that is frozen ${how} is found by ${by}, killed and replaced, and nobody is suspected`, async (context) => {
+      if (process.platform !== 'linux') return context.skip('processor time is read in /proc');
+      const heartbeatMs = by === 'the heartbeat' ? 1000 : 60_000;
+      const server = await startServer({ apps, limits: { ...limits, handlerMs: 1000, heartbeatMs } });
+      const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
+      const neighbour = await connect(`${server.rtmp}/app/neighbour`, { args: ['neighbour'] });
+      const core = await coreOf(server, 'app/room');
+      expect(await coreOf(server, 'app/neighbour')).toBe(core);
+      onTestFinished(() => tryKill(core));
+      const restMs = cpuMsOf(core);
+      const failed = method && client.callFails(method);
+      if (method) await eventually('it to compute', () => cpuMsOf(core) > restMs + 50);
+      process.kill(core, 'SIGSTOP');
+      const { message } = await server.waitForLog(
+        (r) => r.code === 'E_CORE_GONE' && r.instance === undefined,
+      );
+      expect(message).toMatch(/killed for frozen: .* has not answered for \d+ ms, and had no processor/);
+      if (failed) expect(await failed).toMatchObject({ code: 'NetConnection.Call.Failed' });
+      expect(await client.call('who')).toEqual(['back: crash', 'crash']);
+      expect(await neighbour.call('who')).toEqual(['back: crash', 'crash']);
+      // Without a quarantine they meet again.
+      expect(await coreOf(server, 'app/room')).toBe(await coreOf(server, 'app/neighbour'));
+      expect((await detailsOf(server, 'app/room')).ends).toEqual({ crash: 1 });
+      expect(server.log.entries.filter((r) => r.code === 'E_STUCK')).toEqual([]);
+    });
+  }
 }
 
 test('deaths back off, and the last one closes the instance with a reason for clients and operator', async () => {
@@ -470,6 +486,8 @@ test('clients of an app that never starts, and who have left, keep nobody waitin
 function hasBubblewrap(): boolean {
   return spawnSync('bwrap', ['--unshare-all', '--ro-bind', '/', '/', 'true']).status === 0;
 }
+
+const cpuMsOf = (pid: number) => processCpu(pid)?.allMs ?? 0;
 
 function tryKill(pid: number): void {
   try {
