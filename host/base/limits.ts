@@ -92,6 +92,8 @@ const coreLimits = {
   stuckGraceMs: whole(50, minute, 250),
   /** How often a core is asked whether it is alive; it has as long again to answer. Default 5000. */
   heartbeatMs: whole(100, 10 * minute, 5000),
+  /** A core that has not started by then never will: it is killed. Default 30000. */
+  coreStartMs: whole(100, 10 * minute, 30_000),
   /** How often the resident memory of a core that runs turns is read. Default 50. */
   memoryPollMs: whole(10, 10_000, 50),
   /** A core that grows in the turns of one instance, by so much more than twice its heap limit, is killed. Default 512. */

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { StagewireError } from '../base/errors.ts';
+import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import {
   type BootedFrame,
@@ -67,6 +68,8 @@ interface Waiting {
   fail: (error: StagewireError) => void;
 }
 
+export type CoreLimits = WatchLimits & Pick<Limits, 'coreStartMs'>;
+
 /** Why we killed it, and whom we blame. */
 interface Verdict {
   reason: Condemnation;
@@ -85,9 +88,6 @@ export interface CoreEvents {
 const MAX_ALONE = 2;
 /** Killed from outside, a core was hardly killed by what it had just begun. */
 const LONG_WORK_MS = 50;
-
-/** A core that takes longer to start will never be ready. */
-const START_MS = 30_000;
 
 /** Compiling comes on top of the time limit of the top level. */
 const COMPILE_MS = 2000;
@@ -115,7 +115,7 @@ export class CoreProcess {
   readonly #child: CoreChild;
   readonly #socket: Duplex;
   readonly #log: Log;
-  readonly #limits: WatchLimits;
+  readonly #limits: CoreLimits;
   readonly #events: CoreEvents;
   readonly #waiting = new Map<number, Waiting>();
   readonly #stats = new Map<number, Promise<IsolateStats>>();
@@ -131,7 +131,7 @@ export class CoreProcess {
   /** Its processor time when it was asked whether it is alive; undefined once it has answered. */
   #pinged: { cpuMs: number | undefined } | undefined;
 
-  constructor(runtime: string, sandbox: Sandbox, limits: WatchLimits, log: Log, events: CoreEvents) {
+  constructor(runtime: string, sandbox: Sandbox, limits: CoreLimits, log: Log, events: CoreEvents) {
     this.#limits = limits;
     this.#log = log;
     this.#events = events;
@@ -265,7 +265,7 @@ export class CoreProcess {
     if (this.isGone) return;
     if (!this.isReady) {
       const startedMs = performance.now() - this.#startedAt;
-      if (startedMs < START_MS) return;
+      if (startedMs < this.#limits.coreStartMs) return;
       const message = `it was not ready ${Math.round(startedMs)} ms after its start`;
       return this.#condemn({ reason: 'stuck', message, culprits: [] });
     }

@@ -278,6 +278,48 @@ for (const [how, method] of [
   }
 }
 
+/** Stops the next core that the server starts, early: it may still turn out to have been ready. */
+async function freezeNextCore(server: TestServer, known: readonly number[]): Promise<number> {
+  let core: number | undefined;
+  await eventually('another core', () => {
+    core = server.corePids().find((pid) => !known.includes(pid));
+    if (core !== undefined) process.kill(core, 'SIGSTOP');
+    return core !== undefined;
+  });
+  onTestFinished(() => tryKill(core!));
+  return core!;
+}
+
+test('a core that does not come up is killed, and who waits for it starts in another', async (context) => {
+  if (process.platform === 'win32') return context.skip('Windows cannot freeze a process');
+  const names = ['one', 'two', 'three', 'four', 'five'];
+  const each = names.flatMap((name) => [`${name}a`, `${name}b`]);
+  const server = await startServer({
+    apps: Object.fromEntries(each.map((name) => [name, apps.app])),
+    limits: { ...limits, spareCores: 1, heartbeatMs: 1000, coreStartMs: 3000 },
+  });
+  for (const name of names) {
+    await eventually('one spare', () => server.corePids().length >= 1);
+    const known = server.corePids();
+    const first = await connect(`${server.rtmp}/${name}a/room`, { args: ['first'] });
+    const core = await freezeNextCore(server, known);
+    const second = await connect(`${server.rtmp}/${name}b/room`, { args: ['second'] });
+    expect(await first.call('who')).toEqual(['first', false]);
+    expect(await second.call('who')).toEqual(['second', false]);
+    expect(await coreOf(server, `${name}b/room`)).not.toBe(core);
+    const { message } = await server.waitForLog((r) => r.message.startsWith(`core ${core} ended`));
+    expect(server.corePids()).not.toContain(core);
+    if (!message.includes('answered')) {
+      expect(message).toMatch(
+        /\(killed for stuck: it was not ready \d+ ms after its start\); its instance starts again in another$/,
+      );
+      return;
+    }
+    // It had been ready by then: once more.
+  }
+  expect.unreachable('every core was ready before it could be stopped');
+});
+
 test('deaths back off, and the last one closes the instance with a reason for clients and operator', async () => {
   const server = await startServer({ apps, limits: { ...limits, deaths: 4, backOffMs: 100 } });
   const client = await connect(`${server.rtmp}/app/room`, { args: ['x'] });
