@@ -134,7 +134,7 @@ export class Incarnation {
     const { clock, pool } = this.#host;
     const { limits } = this.settings;
     try {
-      await this.script.boot(pool, this.#app, company);
+      await this.script.boot(pool, this.#app, company).finally(() => this.#chargeBoot());
     } catch (error) {
       if (!(error instanceof BootError)) return this.#crashed(error);
       this.#reportError('top level', error.message, error.scriptStack);
@@ -164,6 +164,12 @@ export class Incarnation {
     }
     this.#hasStarted = true;
     return 'started';
+  }
+
+  /** So that what the whole costs is not laid on its handlers alone. */
+  #chargeBoot(): void {
+    const { cpuMs } = this.script.figures;
+    if (cpuMs > 0) this.#listener.onCharge(0, 'top level', cpuMs);
   }
 
   #crashed(error: unknown): StartOutcome {

@@ -198,6 +198,7 @@ export class Instance {
       if (this.#isClosed) return next?.script.dispose();
       if (next?.script.isEnded) {
         next.log.error('died before it could take over; the old code goes on');
+        this.#addUp(next);
         previous?.script.release();
         return;
       }
@@ -263,6 +264,7 @@ export class Instance {
       const incarnation = this.#incarnate(build);
       const outcome = await incarnation.start(this.#companyFor(admitted));
       this.#owner.tried(build, outcome === 'started');
+      if (outcome !== 'started') this.#addUp(incarnation);
       if (outcome === 'started') {
         this.#settings = incarnation.settings;
         this.#deaths.onQuarantineOver(() => {
@@ -377,9 +379,14 @@ export class Instance {
     });
   }
 
-  #count({ script }: Incarnation, reason: EndReason): void {
+  #count(dead: Incarnation, reason: EndReason): void {
     this.#ends.set(reason, (this.#ends.get(reason) ?? 0) + 1);
     this.#host.ledger.end(this.app, reason);
+    this.#addUp(dead);
+  }
+
+  /** What a script has done counts beyond its end, and if it never came to start. */
+  #addUp({ script }: Incarnation): void {
     const { cpuMs, turns, deliveries } = script.figures;
     this.#past.cpuMs += cpuMs;
     this.#past.turns += turns;

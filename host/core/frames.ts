@@ -42,6 +42,8 @@ export interface BootFrame {
 
 export interface BootedFrame {
   error?: { message: string; stack: string };
+  /** As that of a turn. */
+  cpuUs: number;
 }
 
 /** How an entry ended. After anything but `ok` the isolate is of no further use. */

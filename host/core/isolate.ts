@@ -50,6 +50,7 @@ export class CoreIsolate {
   #outputs: Buffer[] = [];
   /** V8's count at the end of the last turn. */
   #cpuUs = 0;
+  /** Or the boot. */
   #turnBeganAt = 0;
 
   constructor(boot: BootFrame) {
@@ -63,6 +64,7 @@ export class CoreIsolate {
 
   /** Installs the runtime, then runs the application's top level. Rejects with what either threw. */
   async boot(runtime: RuntimeCode, boot: BootFrame, onAsk: (question: Question) => void): Promise<void> {
+    this.#turnBeganAt = performance.now();
     const context = await this.#isolate.createContext();
     const script = await this.#isolate.compileScript(runtime.source, {
       filename: RUNTIME_FILENAME,
@@ -137,7 +139,7 @@ export class CoreIsolate {
       end,
       ...this.#position(),
       ...failure,
-      cpuUs: this.#takeCpuUs(),
+      cpuUs: this.takeCpuUs(),
       entryMs: 0,
       commands: join(this.#outputs),
     };
@@ -197,7 +199,8 @@ export class CoreIsolate {
     };
   }
 
-  #takeCpuUs(): number {
+  /** Processor time since the last call, as V8 counts it. */
+  takeCpuUs(): number {
     // One that is out of memory has been disposed of, and V8's count with it: the time that the turn took stands for it.
     if (this.#isolate.isDisposed) return (performance.now() - this.#turnBeganAt) * 1000;
     const now = Number(this.#isolate.cpuTime) / 1000;

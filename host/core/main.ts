@@ -143,7 +143,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
   const release = await berth();
   const isolate = new CoreIsolate(request);
   isolates.set(id, isolate);
-  const booted: BootedFrame = {};
+  const booted: BootedFrame = { cpuUs: 0 };
   try {
     await isolate.boot(runtime!, request, (question) => passOn(id, question));
   } catch (error) {
@@ -151,6 +151,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
     booted.error = { message, stack: stack ?? '' };
   }
   release();
+  booted.cpuUs = isolate.takeCpuUs();
   const commands = isolate.takeOutput();
   if (booted.error) {
     isolate.dispose();

@@ -6,6 +6,7 @@ import { ByteReader } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
 import { type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
+import type { CpuAccount } from './accounts.ts';
 import type { Company, CorePool } from './core-pool.ts';
 import { type CoreDeath, CoreDeathError, type Home } from './core-process.ts';
 import type { CpuThrottle } from './cpu-throttle.ts';
@@ -93,6 +94,8 @@ export class Script {
   readonly #clock: Clock;
   readonly #throttle: CpuThrottle;
   #home: Home | undefined;
+  /** Of its home, and of a boot that failed. */
+  #account: CpuAccount | undefined;
   #heapBytes: number | undefined;
   #turns = 0;
   #deliveries = 0;
@@ -137,6 +140,8 @@ export class Script {
       },
       onAsk: (question) => this.#listener.onAsk(question),
     });
+    this.#account = home.account;
+    this.#charge(booted.cpuUs);
     if (booted.error) throw new BootError(booted.error.message, booted.error.stack);
     if (this.#isEnded) return core.dispose(home.isolate);
     this.#home = home;
@@ -150,7 +155,7 @@ export class Script {
 
   get figures(): ScriptFigures {
     return {
-      cpuMs: this.#home?.account.cpuMs ?? 0,
+      cpuMs: this.#account?.cpuMs ?? 0,
       heapBytes: this.#heapBytes,
       turns: this.#turns,
       deliveries: this.#deliveries,
@@ -265,9 +270,7 @@ export class Script {
     this.#inHand = undefined;
     this.#turns++;
     this.#deliveries += count;
-    const cpuMs = home.account.add(done.cpuUs) / 1000;
-    this.#throttle.spend(this.#clock.monotonic(), cpuMs);
-    this.#isStarved = cpuMs < this.#spec.handlerMs / 2;
+    this.#isStarved = this.#charge(done.cpuUs) < this.#spec.handlerMs / 2;
     try {
       this.#deliver(done.commands);
       if (done.end === TurnEnd.timeout) this.#died('cpu', done, records);
@@ -283,6 +286,13 @@ export class Script {
       this.end('crash', `it sent what is no command: ${describeError(error)}`, true);
     }
     this.#listener.onTurnEnd(count);
+  }
+
+  /** What V8 counted, for the account and the throttle. Returns the milliseconds that it probably really was. */
+  #charge(us: number): number {
+    const cpuMs = (this.#account?.add(us) ?? us) / 1000;
+    this.#throttle.spend(this.#clock.monotonic(), cpuMs);
+    return cpuMs;
   }
 
   #coreDied({ reason, message, isSuspect, isOnlySuspect, ward, progress }: CoreDeath): void {

@@ -176,6 +176,63 @@ test('a turn that ends for memory is charged the time that it took', async () =>
   expect((await detailsOf(own, 'app/room')).cpuMs).toBeGreaterThan(150);
 });
 
+const spin = 'let x = 0; for (let i = 0; i < 1.5e9; i++) x = (x + i) | 0;';
+const failures = [
+  { what: 'loops', code: 'for (;;);', leastMs: 700 },
+  { what: 'throws', code: `${spin} throw new Error('no');`, leastMs: 150 },
+  {
+    what: 'needs too much memory',
+    code: `${spin} for (const all = []; ; ) all.push(all.concat(1));`,
+    leastMs: 150,
+  },
+];
+for (const { what, code, leastMs } of failures) {
+  test(`a top level that ${what} is charged to the instance that tried it`, async () => {
+    const own = await startServer({
+      limits: { startMs: 1000, heapMb: 16 },
+      apps: { app: { 'main.ts': script } },
+    });
+    const client = await connect(`${own.rtmp}/app/room`);
+    await client.call('cheap');
+    expect((await detailsOf(own, 'app/room')).cpuMs).toBeLessThan(leastMs);
+    own.writeFile('app/main.ts', code);
+    await own.waitForLog((r) => r.instance === 'app/room' && r.message.startsWith('goes on with the code'));
+    const { cpuMs, handlers } = await detailsOf(own, 'app/room');
+    expect(cpuMs).toBeGreaterThan(leastMs);
+    expect(handlers[0]!.name).toBe('top level');
+    expect(handlers[0]!.cpuMs).toBeGreaterThan(leastMs * 0.9);
+    const series = await metricsOf(own);
+    const seconds = series.get('stagewire_instance_cpu_seconds_total{app="app",instance="room"}');
+    expect(seconds).toBeGreaterThan(leastMs / 1000);
+    expect(await client.call('cheap')).toBe(1);
+  });
+}
+
+test('what a start that fails has done in onAppStart counts too', async () => {
+  const own = await startServer({ apps: { app: { 'main.ts': script } } });
+  const client = await connect(`${own.rtmp}/app/room`);
+  await client.call('cheap');
+  own.writeFile('app/main.ts', `application.onAppStart = () => { ${spin} throw new Error('no'); };`);
+  await own.waitForLog((r) => r.instance === 'app/room' && r.message.startsWith('goes on with the code'));
+  expect((await detailsOf(own, 'app/room')).cpuMs).toBeGreaterThan(150);
+});
+
+test('a top level that loops uses up the allowance of its instance', async () => {
+  // Of 300 ms in ten seconds it uses more than a second: the next turn waits for half a minute.
+  const own = await startServer({
+    limits: { startMs: 1500, cpuPercent: 3 },
+    apps: { app: { 'main.ts': script } },
+  });
+  const client = await connect(`${own.rtmp}/app/room`);
+  await client.call('cheap');
+  own.writeFile('app/main.ts', 'for (;;);');
+  await own.waitForLog((r) => r.instance === 'app/room' && r.message.startsWith('goes on with the code'));
+  const waits = client.startCall('cheap').catch(() => {}); // the server is gone before its turn comes
+  await eventually('the call to wait', async () => (await detailsOf(own, 'app/room')).mailbox.ageMs > 1000);
+  await own.destroy();
+  await waits;
+});
+
 test('the list of instances does not wait for a script that is busy', async () => {
   const client = await connect(`${server.rtmp}/app/busy`);
   await client.call('cheap');
