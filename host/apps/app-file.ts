@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -11,6 +11,7 @@ import { isGone } from './main-file.ts';
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
 const MAX_FETCH_HOSTS = 1000;
+const MAX_FILE_BYTES = 1024 * 1024;
 
 /** `app.json`: what an application says of itself. */
 const appFile = z.strictObject({
@@ -45,9 +46,14 @@ export interface AppSettings {
  * the key, the value seen, and what is allowed.
  */
 export async function readAppSettings(folder: string, limits: Limits): Promise<AppSettings> {
+  const path = join(folder, 'app.json');
   let text: string;
   try {
-    text = await readFile(join(folder, 'app.json'), 'utf8');
+    // A pipe would hold up whoever reads it, and too long a file whoever runs here.
+    const stats = await stat(path);
+    if (!stats.isFile()) throw new Error('it is no file');
+    if (stats.size > MAX_FILE_BYTES) throw new Error(`it measures ${stats.size} bytes`);
+    text = await readFile(path, 'utf8');
   } catch (error) {
     if (isGone(error)) return { limits };
     throw problem(` cannot be read: ${describeError(error, 200)}`);

@@ -137,7 +137,7 @@ export class AppBuilder {
       throw new StagewireError('E_BUILDER', 'host', `the builder of ${this.app} was disposed`);
     // Inputs and messages name real paths: esbuild follows symbolic links.
     const folder = await realpath(this.folder).catch(() => this.folder);
-    const main = await findMain(folder);
+    const main = await findMain(folder, this.#maxCodeBytes);
     if (!main) return { build: await this.#finish({ code: '', inputs: [] }), empty: [] };
 
     const built = main.kind === 'module' ? await this.#bundle(folder, main) : await this.#readClassic(main);

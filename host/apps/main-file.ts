@@ -40,8 +40,11 @@ export function whyNotAnApp(name: string): string | undefined {
   return Object.hasOwn(refusedNames, name) ? refusedNames[name] : undefined;
 }
 
-/** Finds the script of an application. Every client is accepted by an application that has none. */
-export async function findMain(folder: string): Promise<MainFile | undefined> {
+/**
+ * Finds the script of an application. Every client is accepted by an application that has none. What is longer than
+ * `maxBytes` is not read: it is classic, for whoever reads it then to refuse.
+ */
+export async function findMain(folder: string, maxBytes: number): Promise<MainFile | undefined> {
   const names = await mainFilesIn(folder);
   if (names.length > 1) {
     const list = names.join(' and ');
@@ -58,6 +61,8 @@ export async function findMain(folder: string): Promise<MainFile | undefined> {
   const kind = mainNames[name]!;
   if (kind !== 'by-syntax') return { path, name, kind };
 
+  const stats = await stat(path).catch(undefinedIfGone);
+  if (stats && stats.size > maxBytes) return { path, name, kind: 'classic' };
   const code = await readFile(path, 'utf8').catch(undefinedIfGone);
   return code === undefined ? undefined : { path, name, kind: await scriptKind(code) };
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,3 +76,16 @@ for (const { text, says } of wrong) {
     expect(error).toMatchObject({ code: 'E_APP_FILE', blame: 'app', message: expect.stringContaining(says) });
   });
 }
+
+test('an app.json that is no file, or measures more than it can need, is not read', async (context) => {
+  const cannotBeRead = (why: string) => ({ code: 'E_APP_FILE', message: `app.json cannot be read: ${why}` });
+  const path = join(folder, 'app.json');
+  await writeFile(path, ' '.repeat(2 ** 20 + 1));
+  await expect(readAppSettings(folder, defaultLimits)).rejects.toMatchObject(
+    cannotBeRead('it measures 1048577 bytes'),
+  );
+  if (process.platform === 'win32') return context.skip('Windows has no such pipes');
+  await rm(path);
+  spawnSync('mkfifo', [path]);
+  await expect(readAppSettings(folder, defaultLimits)).rejects.toMatchObject(cannotBeRead('it is no file'));
+});

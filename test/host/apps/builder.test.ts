@@ -272,6 +272,8 @@ test('code over the limit is refused with both sizes', async () => {
   await rename(join(folder, 'main.ts'), join(folder, 'main.asc'));
   await truncate(join(folder, 'main.asc'), 100 * 1024 * 1024);
   expect((await failureOf(small.build())).message).toContain('main.asc measures 100.0 MiB');
+  await rename(join(folder, 'main.asc'), join(folder, 'main.js'));
+  expect((await failureOf(small.build())).message).toContain('main.js measures 100.0 MiB');
   await small.dispose();
 });
 

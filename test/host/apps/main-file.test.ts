@@ -22,21 +22,27 @@ const mains = [
 for (const { name, text, kind } of mains) {
   test(`${name} with ${text} is a ${kind} script`, async () => {
     await writeFile(join(folder, name), text);
-    expect(await findMain(folder)).toEqual({ path: join(folder, name), name, kind });
+    expect(await findMain(folder, 1000)).toEqual({ path: join(folder, name), name, kind });
   });
 }
+
+test('a main.js that is too long is not read to know what it is', async () => {
+  await writeFile(join(folder, 'main.js'), `export default 1; //${'.'.repeat(1000)}`);
+  expect(await findMain(folder, 1000)).toMatchObject({ kind: 'classic' });
+  expect(await findMain(folder, 10_000)).toMatchObject({ kind: 'module' });
+});
 
 test('an app may have no script, and its folder may be gone', async () => {
   await writeFile(join(folder, 'main.txt'), '');
   await mkdir(join(folder, 'main.js'));
-  expect(await findMain(folder)).toBeUndefined();
-  expect(await findMain(join(folder, 'gone'))).toBeUndefined();
+  expect(await findMain(folder, 1000)).toBeUndefined();
+  expect(await findMain(join(folder, 'gone'), 1000)).toBeUndefined();
 });
 
 test('two main files are an error of the author that names them', async () => {
   await writeFile(join(folder, 'main.ts'), '');
   await writeFile(join(folder, 'main.asc'), '');
-  await expect(findMain(folder)).rejects.toMatchObject({
+  await expect(findMain(folder, 1000)).rejects.toMatchObject({
     code: 'E_APP_MAINS',
     blame: 'app',
     message: expect.stringContaining('main.asc and main.ts'),
