@@ -84,7 +84,7 @@ test('pretty mode prints the ready line once, then each application with what to
   expect(server.output).toContain(`ffmpeg -re -i`);
   expect(server.output).toContain(`${server.rtmp}/one`);
   expect(server.output).toMatch(/OBS\s+Server .*\/one\s+Stream key/);
-  expect(server.output).toMatch(/two {2}\(does not build/);
+  expect(server.output).toMatch(/two {2}\(no build yet/);
   expect(server.output).toContain('oops(');
   await server.stop();
 });
