@@ -5,6 +5,7 @@ import { createLog } from '../host/base/log.ts';
 import { bundleCore, bundleRuntime } from '../host/scripts/bundles.ts';
 import { CorePool } from '../host/scripts/core-pool.ts';
 import { CpuThrottle } from '../host/scripts/cpu-throttle.ts';
+import { Leash } from '../host/scripts/leash.ts';
 import { makeSandbox } from '../host/scripts/sandbox.ts';
 import { Script } from '../host/scripts/script.ts';
 import { decodeArguments, encodeValues } from '../runtime/amf.ts';
@@ -121,6 +122,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
     },
     systemClock,
     new CpuThrottle(() => 100),
+    new Leash(() => limits, log, systemClock),
     {
       onCommand: ({ kind }) => {
         if (kind === 'error' || kind === 'missing') throw new Error(`settle answered ${kind}`);

@@ -1,6 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Limits } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
 import type { Company } from '../scripts/core-pool.ts';
+import { Leash } from '../scripts/leash.ts';
 import type { AppSettings } from './app-file.ts';
 import type { AppBuilder, Build } from './builder.ts';
 import type { Instance } from './instance.ts';
@@ -15,22 +17,29 @@ export class App {
   readonly builder: AppBuilder;
   /** Settles with the latest verdict on the folder: a build, or why there is none. */
   building: Promise<Build> = Promise.reject(new Error('not built yet'));
-  /** The last build that succeeded. */
-  build: Build | undefined;
   /** The last build that started in an instance. */
   proven: Build | undefined;
   hasSettings = false;
+  /** Of the scripts that start from now on: new code begins with a clean record. */
+  leash: Leash;
   #settings: AppSettings;
+  #build: Build | undefined;
   readonly #clock: Clock;
+  readonly #newLeash: () => Leash;
   /** While one instance tries a build that has never started. */
   #trial: { build: Build; end: () => void; over: Promise<void> } | undefined;
   #kills: number[] = [];
 
-  constructor(name: string, builder: AppBuilder, limits: Limits, clock: Clock) {
+  /** `all`: the applications beside which it lives. */
+  constructor(name: string, builder: AppBuilder, limits: Limits, log: Log, clock: Clock, all: () => App[]) {
     this.name = name;
     this.builder = builder;
     this.#settings = { limits };
     this.#clock = clock;
+    const leashes = () => all().map(({ leash }) => leash);
+    this.#newLeash = () =>
+      new Leash(() => this.#settings.limits, log.child({ instance: name }), clock, leashes);
+    this.leash = this.#newLeash();
     this.building.catch(() => {}); // whoever builds reports
   }
 
@@ -41,6 +50,16 @@ export class App {
   /** As the last good `app.json` has them. */
   get settings(): AppSettings {
     return this.#settings;
+  }
+
+  /** The last build that succeeded. */
+  get build(): Build | undefined {
+    return this.#build;
+  }
+
+  setBuild(build: Build): void {
+    if (this.#build && this.#build.id !== build.id) this.leash = this.#newLeash();
+    this.#build = build;
   }
 
   setSettings(settings: AppSettings): void {

@@ -8,6 +8,7 @@ import type { Company, CorePool } from '../scripts/core-pool.ts';
 import { CoreDeathError } from '../scripts/core-process.ts';
 import type { CpuThrottle } from '../scripts/cpu-throttle.ts';
 import { END_CODES, END_SENTENCES, type EndReason } from '../scripts/ends.ts';
+import type { Leash } from '../scripts/leash.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
@@ -25,6 +26,8 @@ export interface InstanceHost {
   readonly log: Log;
   readonly clock: Clock;
   readonly ledger: Ledger;
+  /** For a script that starts now. */
+  readonly leash: Leash;
   /** `application.server` and `application.hostname` of the scripts. */
   readonly serverVersion: string;
   readonly hostname: string;
@@ -116,7 +119,7 @@ export class Incarnation {
       onOutcome: (outcome) => this.#fetched(outcome),
     });
     const { answerers } = listener;
-    this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, {
+    this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
         host.ledger.turn(deliveries);

@@ -11,7 +11,7 @@ import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
-export type ServerHost = Omit<InstanceHost, 'settings'> & { readonly limits: Limits };
+export type ServerHost = Omit<InstanceHost, 'settings' | 'leash'> & { readonly limits: Limits };
 
 /** One application that takes long to build does not keep the others from being served. */
 const FIRST_BUILDS_MS = 3000;
@@ -117,6 +117,9 @@ export class Registry implements Lobby {
     const build = app.build ? Promise.resolve(app.build) : app.building;
     const host: InstanceHost = {
       ...this.#host,
+      get leash() {
+        return app.leash;
+      },
       get settings() {
         return app.settings;
       },
@@ -140,10 +143,10 @@ export class Registry implements Lobby {
 
   async #add(name: string, isNew: boolean): Promise<void> {
     if (this.#apps.has(name)) return this.#changed(name);
-    const { limits, clock } = this.#host;
+    const { limits, log, clock } = this.#host;
     const { codeBytes: maxCodeBytes, buildMs, buildMb } = limits;
     const builder = new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes, buildMs, buildMb });
-    const app = new App(name, builder, limits, clock);
+    const app = new App(name, builder, limits, log, clock, () => [...this.#apps.values()]);
     this.#apps.set(name, app);
     app.building = this.#build(app, isNew);
     await this.#take(app);
@@ -211,7 +214,7 @@ export class Registry implements Lobby {
     if (this.#isClosing) return;
     const hasNewCode = app.build?.id !== build.id;
     const isFirst = app.build === undefined;
-    app.build = build;
+    app.setBuild(build);
     const news = isFirst ? `new application at ${this.#addressOf(app.name)}` : 'built';
     if (hasNewCode && (!isFirst || this.#isStarted)) log.info(news, { instance: app.name, build: build.id });
     await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));

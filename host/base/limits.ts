@@ -106,7 +106,7 @@ const coreLimits = {
   coreRetireMb: whole(32, 65_536, 1024),
   /** A core that has held so many instances takes no more, likewise. Default 2000. */
   coreRetireInstances: whole(1, 1_000_000, 2000),
-  /** How long an instance whose core died in its turn lives apart from the others. Default 60000. */
+  /** How long an instance whose core died in its turn lives apart from the others, and an application stays on the leash. Default 60000. */
   quarantineMs: whole(0, 24 * 60 * minute, minute),
   /** Deaths of a script within `deathWindowMs` after which its instance is closed. Default 5. */
   deaths: whole(1, 100, 5),

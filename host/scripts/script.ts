@@ -11,6 +11,7 @@ import type { Company, CorePool } from './core-pool.ts';
 import { type CoreDeath, CoreDeathError, type Home } from './core-process.ts';
 import type { CpuThrottle } from './cpu-throttle.ts';
 import type { EndReason } from './ends.ts';
+import type { Leash } from './leash.ts';
 import { decodeAll, Mailbox, type MailboxLimits } from './mailbox.ts';
 
 /** What a script runs: the built code and its limits. */
@@ -93,6 +94,7 @@ export class Script {
   readonly #listener: ScriptListener;
   readonly #clock: Clock;
   readonly #throttle: CpuThrottle;
+  readonly #leash: Leash;
   #home: Home | undefined;
   /** Of its home, and of a boot that failed. */
   #account: CpuAccount | undefined;
@@ -110,16 +112,39 @@ export class Script {
   #turn: Promise<void> | undefined;
   #alarm: Timer | undefined;
 
-  constructor(spec: ScriptSpec, clock: Clock, throttle: CpuThrottle, listener: ScriptListener) {
+  constructor(spec: ScriptSpec, clock: Clock, throttle: CpuThrottle, leash: Leash, listener: ScriptListener) {
     this.#spec = spec;
     this.#clock = clock;
     this.#listener = listener;
     this.mailbox = new Mailbox(spec.mailbox, clock);
     this.#throttle = throttle;
+    this.#leash = leash;
   }
 
   /** Boots in a core of the pool. Throws BootError when the application's code is at fault, CoreDeathError when the core died. */
   async boot(pool: CorePool, app: string, company: Company): Promise<void> {
+    await this.#mayBoot();
+    const startedAt = this.#clock.monotonic();
+    try {
+      await this.#boot(pool, app, company);
+    } catch (error) {
+      if (this.#clock.monotonic() - startedAt >= this.#spec.bootMs) this.#leash.failed();
+      this.#leash.end(this);
+      throw error;
+    }
+    // It stays at work until its first turn is over: the time in which it has to start runs already.
+  }
+
+  #mayBoot(): Promise<void> {
+    return new Promise((resolve) => {
+      const ask = () => {
+        if (this.#leash.begin(this, ask)) resolve();
+      };
+      ask();
+    });
+  }
+
+  async #boot(pool: CorePool, app: string, company: Company): Promise<void> {
     const spec = this.#spec;
     const core = pool.place(app, company);
     const request: BootFrame = {
@@ -225,6 +250,7 @@ export class Script {
     this.#clock.clearTimer(this.#alarm);
     this.#clock.clearTimer(this.#pause);
     this.#home?.core.dispose(this.#home.isolate);
+    if (!this.#turn) this.#leash.end(this);
     this.#listener.onDispose();
   }
 
@@ -239,9 +265,11 @@ export class Script {
 
   #beginTurn(): void {
     this.#isScheduled = false;
-    if (this.#turn || this.#isHeld || this.#isEnded) return;
+    if (this.#turn || this.#isHeld || this.#isEnded || this.mailbox.length === 0) return;
+    if (!this.#leash.begin(this, () => this.#beginTurn())) return;
     this.#turn = this.#takeTurn().finally(() => {
       this.#turn = undefined;
+      this.#leash.end(this);
       this.#schedule();
     });
   }
@@ -327,6 +355,7 @@ export class Script {
   }
 
   #endWith(end: Pick<ScriptEnd, 'reason' | 'message' | 'isGuilty'> & Partial<ScriptEnd>): void {
+    if (end.isGuilty) this.#leash.failed();
     this.dispose();
     this.#listener.onEnd({
       stack: '',
