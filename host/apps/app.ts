@@ -60,6 +60,8 @@ export class App {
   setBuild(build: Build): void {
     if (this.#build && this.#build.id !== build.id) this.leash = this.#newLeash();
     this.#build = build;
+    // Who waits for the trial of an older one may have the new one now.
+    if (this.#trial && this.#trial.build.id !== build.id) this.#endTrial(this.#trial);
   }
 
   setSettings(settings: AppSettings): void {
@@ -68,8 +70,12 @@ export class App {
   }
 
   /** In which company an instance may start that build, and when: see InstanceOwner. */
-  async admit(build: Build): Promise<Company> {
-    while (this.proven?.id !== build.id && this.#trial?.build.id === build.id) await this.#trial.over;
+  async admit(build: Build): Promise<Company | undefined> {
+    const newest = this.#build?.id;
+    while (this.proven?.id !== build.id && this.#trial?.build.id === build.id) {
+      await this.#trial.over;
+      if (this.#build?.id !== newest && this.#build?.id !== build.id) return undefined;
+    }
     if (this.proven?.id === build.id) return this.isTrusted ? 'shared' : 'app';
     let end = () => {};
     const over = new Promise<void>((resolve) => {
@@ -81,8 +87,10 @@ export class App {
 
   tried(build: Build, hasStarted: boolean): void {
     if (hasStarted) this.proven = build;
-    const trial = this.#trial;
-    if (trial?.build !== build) return;
+    if (this.#trial?.build === build) this.#endTrial(this.#trial);
+  }
+
+  #endTrial(trial: { end: () => void }): void {
     this.#trial = undefined;
     trial.end();
   }

@@ -24,13 +24,16 @@ export interface Totals {
 
 /** What an instance has to do with the application it is one of. */
 export interface InstanceOwner {
+  /** The last build that succeeded. */
+  newest(): Build | undefined;
   /** A build that has started before: what a new instance falls back to. */
   proven(): Build | undefined;
   /**
    * Resolves when this instance may start that build, with the company in which: code that has never run is tried by
-   * one instance at a time, in a core that serves nobody. `tried` must follow.
+   * one instance at a time, in a core that serves nobody. `tried` must follow. Undefined when newer code came while it
+   * waited: that is what it should start.
    */
-  admit(build: Build): Promise<Company>;
+  admit(build: Build): Promise<Company | undefined>;
   tried(build: Build, hasStarted: boolean): void;
   /** Whether its scripts may share cores with other applications' at all. */
   isTrusted(): boolean;
@@ -189,6 +192,7 @@ export class Instance {
       const startedAt = clock.monotonic();
       const next = build.main ? await this.#start(build) : undefined;
       if (build.main && !next) {
+        if (this.#reloads > 0) return;
         this.#log.warn('goes on with the code it has');
         return this.#revive();
       }
@@ -243,9 +247,16 @@ export class Instance {
     } catch {
       return refuse('The application does not build.'); // its author has been told
     }
-    this.#build = built;
-    if (!built.main) return this.#clients.openToAll([]);
-    const first = (await this.#start(built)) ?? (await this.#startProven(built));
+    let first: Incarnation | undefined;
+    for (;;) {
+      this.#build = built;
+      if (!built.main) return this.#clients.openToAll([]);
+      first = await this.#start(built);
+      const newest = this.#owner.newest();
+      if (first || this.#isClosed || !newest || newest.id === built.id) break;
+      built = newest;
+    }
+    first ??= await this.#startProven(built);
     if (!first) return refuse('The application failed to start.');
     if (this.#isClosed) return first.script.dispose();
     this.#build = first.build;
@@ -257,6 +268,7 @@ export class Instance {
   async #start(build: Build): Promise<Incarnation | undefined> {
     for (let attempt = 1; attempt <= MAX_STARTS && !this.#isClosed; attempt++) {
       const admitted = await this.#owner.admit(build);
+      if (!admitted) return undefined;
       if (this.#isClosed) {
         this.#owner.tried(build, false);
         return undefined;
@@ -358,6 +370,7 @@ export class Instance {
     const { by, reason } = this.#bereaved;
     const next = await this.#start(this.#build ?? by.build);
     if (!next) {
+      if (this.#reloads > 0) return; // newer code comes next
       const description = 'The application failed to restart.';
       return this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
     }

@@ -125,6 +125,7 @@ export class Registry implements Lobby {
       },
     };
     const instance: Instance = new Instance(app.name, name, build, host, {
+      newest: () => app.build,
       proven: () => app.proven,
       admit: (wanted) => app.admit(wanted),
       tried: (tried, hasStarted) => app.tried(tried, hasStarted),

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../support/journal.ts';
 import { connect, connectRefused } from '../support/rtmp-client.ts';
-import { useServer } from '../support/server.ts';
+import { startServer, useServer } from '../support/server.ts';
 
 const good = 'Client.prototype.version = () => "good";';
 const failures = {
@@ -50,6 +51,37 @@ test('an application that has never started refuses with a reason', async () => 
     code: 'NetConnection.Connect.Rejected',
     description: 'The application failed to start.',
   });
+});
+
+const hanging = 'for (;;);';
+
+test('who waits for the first trial of a build gets newer code as soon as that is there', async () => {
+  const own = await startServer({ apps: { app: { 'main.ts': good } }, limits: { startMs: 600_000 } });
+  const first = await connect(`${own.rtmp}/app/first`);
+  own.writeFile('app/main.ts', hanging);
+  await own.waitForLog((r) => r.instance === 'app' && r.message === 'built');
+  const second = connect(`${own.rtmp}/app/second`);
+  const from = own.log.mark;
+  own.writeFile('app/main.ts', good.replace('good', 'repaired'));
+  await own.waitForLog((r) => r.instance === 'app' && r.message === 'built', from);
+  expect(await (await second).call('version')).toBe('repaired');
+  expect(await (await connect(`${own.rtmp}/app/third`)).call('version')).toBe('repaired');
+  expect(await first.call('version')).toBe('good'); // its trial goes on
+});
+
+test('whose own trial fails gets newer code that came meanwhile, and is not refused', async () => {
+  const own = await startServer({ apps: { app: { 'main.ts': hanging } }, limits: { startMs: 3000 } });
+  const isThere = async (name: string) =>
+    JSON.stringify(await (await fetch(`${own.http}/api/instances`)).json()).includes(`"${name}"`);
+  const only = connect(`${own.rtmp}/app/only`);
+  await eventually('the trial', () => isThere('only'));
+  const other = connect(`${own.rtmp}/app/other`);
+  await eventually('another to wait for it', () => isThere('other'));
+  own.writeFile('app/main.ts', good);
+  expect(await (await other).call('version')).toBe('good');
+  expect(own.log.entries.filter((r) => r.code === 'E_SCRIPT')).toEqual([]);
+  expect(await (await only).call('version')).toBe('good');
+  expect(own.log.entries.filter((r) => r.code === 'E_SCRIPT')).toHaveLength(1);
 });
 
 /** The server notices a new folder a moment after it was written. */
