@@ -58,8 +58,10 @@ export class App {
   }
 
   setBuild(build: Build): void {
-    if (this.#build && this.#build.id !== build.id) this.leash = this.#newLeash();
+    const retired = this.#build && this.#build.id !== build.id ? this.leash : undefined;
+    if (retired) this.leash = this.#newLeash();
     this.#build = build;
+    retired?.retire();
     // Who waits for the trial of an older one may have the new one now.
     if (this.#trial && this.#trial.build.id !== build.id) this.#endTrial(this.#trial);
   }

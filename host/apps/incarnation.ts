@@ -58,8 +58,11 @@ export interface IncarnationListener {
   onEnd(incarnation: Incarnation, end: ScriptEnd): void;
 }
 
-/** `failed` is the application's fault, `crashed` its core's: that is worth another try. `guilty`: it killed its core. */
-export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty';
+/**
+ * `failed` is the application's fault, `crashed` its core's: that is worth another try. `guilty`: it killed its core.
+ * `outdated`: it did not begin, as there is newer code.
+ */
+export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty' | 'outdated';
 
 /** What one entry may send: the host reads all of it at once, and everybody waits meanwhile. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
@@ -137,7 +140,11 @@ export class Incarnation {
     const { clock, pool } = this.#host;
     const { limits } = this.settings;
     try {
-      await this.script.boot(pool, this.#app, company).finally(() => this.#chargeBoot());
+      const hasBooted = await this.script.boot(pool, this.#app, company).finally(() => this.#chargeBoot());
+      if (!hasBooted) {
+        this.script.dispose();
+        return 'outdated';
+      }
     } catch (error) {
       if (!(error instanceof BootError)) return this.#crashed(error);
       this.#reportError('top level', error.message, error.scriptStack);

@@ -252,11 +252,10 @@ export class Instance {
       this.#build = built;
       if (!built.main) return this.#clients.openToAll([]);
       first = await this.#start(built);
-      const newest = this.#owner.newest();
-      if (first || this.#isClosed || !newest || newest.id === built.id) break;
-      built = newest;
+      if (!first && !this.#isOutdated(built)) first = await this.#startProven(built);
+      if (first || this.#isClosed || !this.#isOutdated(built)) break;
+      built = this.#owner.newest() ?? built;
     }
-    first ??= await this.#startProven(built);
     if (!first) return refuse('The application failed to start.');
     if (this.#isClosed) return first.script.dispose();
     this.#build = first.build;
@@ -302,6 +301,11 @@ export class Instance {
     const { company } = this.#deaths;
     if (!company) return admitted;
     return admitted === 'fresh' ? 'alone' : company;
+  }
+
+  #isOutdated(build: Build): boolean {
+    const newest = this.#owner.newest();
+    return newest !== undefined && newest.id !== build.id;
   }
 
   #runs(build: Build): boolean {

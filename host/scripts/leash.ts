@@ -26,6 +26,8 @@ export class Leash {
   /** The scripts in a turn or a start, and since when. */
   readonly #atWork = new Map<object, number>();
   readonly #waiting = new Map<object, Waiting>();
+  /** Newer code is there, with a leash of its own: who waits for a start need not start any more. */
+  isRetired = false;
   /** When it last gave reason for the leash; undefined when it is not on it. */
   #crowdedAt: number | undefined;
 
@@ -80,6 +82,11 @@ export class Leash {
       );
     }
     this.#crowdedAt = this.#clock.monotonic();
+  }
+
+  retire(): void {
+    this.isRetired = true;
+    for (const { askAgain } of [...this.#waiting.values()]) askAgain();
   }
 
   get #slots(): number {

@@ -121,9 +121,12 @@ export class Script {
     this.#leash = leash;
   }
 
-  /** Boots in a core of the pool. Throws BootError when the application's code is at fault, CoreDeathError when the core died. */
-  async boot(pool: CorePool, app: string, company: Company): Promise<void> {
-    await this.#mayBoot();
+  /**
+   * Boots in a core of the pool. Throws BootError when the application's code is at fault, CoreDeathError when the core
+   * died. False when newer code came while it waited on the leash.
+   */
+  async boot(pool: CorePool, app: string, company: Company): Promise<boolean> {
+    if (!(await this.#mayBoot())) return false;
     const startedAt = this.#clock.monotonic();
     try {
       await this.#boot(pool, app, company);
@@ -133,12 +136,14 @@ export class Script {
       throw error;
     }
     // It stays at work until its first turn is over: the time in which it has to start runs already.
+    return true;
   }
 
-  #mayBoot(): Promise<void> {
+  #mayBoot(): Promise<boolean> {
     return new Promise((resolve) => {
       const ask = () => {
-        if (this.#leash.begin(this, ask)) resolve();
+        const isAtWork = this.#leash.begin(this, ask);
+        if (isAtWork || this.#leash.isRetired) resolve(isAtWork);
       };
       ask();
     });

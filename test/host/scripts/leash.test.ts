@@ -19,12 +19,13 @@ function stage(others: () => Iterable<Leash> = () => []) {
     return script;
   };
   const begin = (...names: string[]) =>
-    names.map((name) =>
-      leash.begin(scriptOf(name), () => {
+    names.map((name) => {
+      const askAgain = () => {
         asked.push(name);
-        leash.begin(scriptOf(name), () => {});
-      }),
-    );
+        leash.begin(scriptOf(name), askAgain);
+      };
+      return leash.begin(scriptOf(name), askAgain);
+    });
   const end = (...names: string[]) => {
     for (const name of names) leash.end(scriptOf(name));
   };
@@ -79,6 +80,16 @@ test('the leash is lifted when no crowd has failed for a while', () => {
   app.end('a');
   expect(app.asked).toEqual(['c']);
   expect(app.begin('d', 'e')).toEqual([true, true]);
+});
+
+test('new code tells all who wait, who keep their place if they want it', () => {
+  const app = stage();
+  crowd(app);
+  app.begin('a', 'b', 'c', 'd', 'e');
+  app.leash.retire();
+  expect(app.asked).toEqual(['c', 'd', 'e']);
+  app.end('d', 'a');
+  expect(app.asked.slice(3)).toEqual(['c']);
 });
 
 test('those who wait are part of the crowd: it stays on the leash as long as its scripts have to be stopped', () => {
