@@ -6,6 +6,7 @@ import { Leash } from '../scripts/leash.ts';
 import type { AppSettings } from './app-file.ts';
 import type { AppBuilder, Build } from './builder.ts';
 import type { Instance } from './instance.ts';
+import { LOUD_INSTANCES, LogBudget } from './log-budget.ts';
 
 /** So many cores may an application's scripts take with them within `quarantineMs` before others are kept away from it. */
 const TRUSTED_KILLS = 2;
@@ -20,6 +21,8 @@ export class App {
   /** The last build that started in an instance. */
   proven: Build | undefined;
   hasSettings = false;
+  /** Of all its instances together. */
+  readonly logBudget: LogBudget;
   /** Of the scripts that start from now on: new code begins with a clean record. */
   leash: Leash;
   #settings: AppSettings;
@@ -36,9 +39,14 @@ export class App {
     this.builder = builder;
     this.#settings = { limits };
     this.#clock = clock;
+    const ownLog = log.child({ instance: name });
+    this.logBudget = new LogBudget({
+      bytesPerSecond: () => this.#settings.limits.logBytesPerSecond * LOUD_INSTANCES,
+      log: ownLog,
+      clock,
+    });
     const leashes = () => all().map(({ leash }) => leash);
-    this.#newLeash = () =>
-      new Leash(() => this.#settings.limits, log.child({ instance: name }), clock, leashes);
+    this.#newLeash = () => new Leash(() => this.#settings.limits, ownLog, clock, leashes);
     this.leash = this.#newLeash();
     this.building.catch(() => {}); // whoever builds reports
   }

@@ -26,6 +26,8 @@ export interface InstanceHost {
   readonly log: Log;
   readonly clock: Clock;
   readonly ledger: Ledger;
+  /** Of all instances together. */
+  readonly logBudget: LogBudget;
   /** For a script that starts now. */
   readonly leash: Leash;
   /** `application.server` and `application.hostname` of the scripts. */
@@ -114,7 +116,12 @@ export class Incarnation {
     this.#host = host;
     this.#listener = listener;
     this.log = host.log.child({ instance: name, build: build.id });
-    this.#logBudget = new LogBudget(this.settings.limits.logBytesPerSecond, host.clock);
+    this.#logBudget = new LogBudget({
+      bytesPerSecond: () => this.settings.limits.logBytesPerSecond,
+      log: this.log,
+      clock: host.clock,
+      all: host.logBudget,
+    });
     this.#fetcher = new Fetcher({
       hosts: new FetchHosts(this.settings.fetch?.hosts ?? []),
       limits: this.settings.limits,
@@ -209,7 +216,7 @@ export class Incarnation {
     try {
       switch (command.kind) {
         case 'log':
-          if (this.#logBudget.takes(command.text.length, this.log)) this.log[command.level](command.text);
+          if (this.#logBudget.takes(command.text.length)) this.log[command.level](command.text);
           return;
         case 'script-error':
           return this.#reportError(command.where, command.message, command.stack);
@@ -272,7 +279,7 @@ export class Incarnation {
     const where = printable(handler, 100);
     const { frames, codeFrame } = mapStackTrace(stack, this.build);
     const place = frames[0];
-    if (this.#logBudget.takes(message.length + (codeFrame?.length ?? 0), this.log)) {
+    if (this.#logBudget.takes(message.length + (codeFrame?.length ?? 0))) {
       const at = place ? ` (${place.file}:${place.line}:${place.column})` : '';
       this.log.error(`${where}: ${message}${at}`, {
         code: 'E_SCRIPT',

@@ -11,7 +11,7 @@ import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
-export type ServerHost = Omit<InstanceHost, 'settings' | 'leash'> & { readonly limits: Limits };
+export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget'> & { readonly limits: Limits };
 
 /** One application that takes long to build does not keep the others from being served. */
 const FIRST_BUILDS_MS = 3000;
@@ -117,6 +117,7 @@ export class Registry implements Lobby {
     const build = app.build ? Promise.resolve(app.build) : app.building;
     const host: InstanceHost = {
       ...this.#host,
+      logBudget: app.logBudget,
       get leash() {
         return app.leash;
       },

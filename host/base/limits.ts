@@ -30,7 +30,7 @@ const scriptLimits = {
   timers: whole(0, 100_000, 1000),
   /** Calls to clients that wait for an answer; one client may have a tenth of them. Default 10000. */
   outstandingCalls: whole(1, 1_000_000, 10_000),
-  /** What `trace` and `console` may print; the rest is dropped and counted. Default 64 KiB a second. */
+  /** What `trace` and `console` may print, and all instances of an application sixteen times as much; the rest is dropped and counted. Default 64 KiB a second. */
   logBytesPerSecond: whole(KiB, 64 * MiB, 64 * KiB),
   /** Calls of `fetch` under way at one time; beyond it they reject at once. Default 32. */
   fetches: whole(0, 1000, 32),

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { aacFrame, interFrame, keyFrame } from '../support/media.ts';
 import { connect, connectRefused, RtmpClient, Type } from '../support/rtmp-client.ts';
-import { startServer, useServer } from '../support/server.ts';
+import { type LogRecord, startServer, useServer } from '../support/server.ts';
 
 const server = useServer({
   limits: {
@@ -120,6 +120,33 @@ test('a script that prints too much is cut off, and the loss is counted', async 
   );
   expect(lines.length).toBeGreaterThan(20);
   expect(lines[0]!.message).toBe('a line of chatter 0');
+});
+
+test('instances that are ever new print no more together than the application may, and the loss is counted once', async () => {
+  const logBytesPerSecond = 4096;
+  const all = 16 * logBytesPerSecond;
+  const loud = await startServer({
+    limits: { logBytesPerSecond },
+    apps: { loud: { 'main.ts': "trace('x'.repeat(4000));" }, calm: { 'main.ts': "trace('calm');" } },
+  });
+  let rooms = 0;
+  const isFlood = (r: LogRecord) => r.code === 'E_LOG_FLOOD';
+  await eventually('the count of lost lines', async () => {
+    await Promise.all(Array.from({ length: 40 }, () => connect(`${loud.rtmp}/loud/${rooms++}`)));
+    return loud.log.entries.some(isFlood);
+  });
+  const floods = loud.log.entries.filter(isFlood);
+  expect(new Set(floods.map((r) => r.instance))).toEqual(new Set(['loud']));
+  expect(floods[0]!.message).toMatch(new RegExp(`^\\d+ lines? .* not printed: over ${all} bytes a second$`));
+
+  const printed = loud.log.entries.filter((r) => r.message.startsWith('xxx'));
+  const timeOf = (r: LogRecord | undefined) => Date.parse(String(r?.time));
+  const seconds = (timeOf(printed.at(-1)) - timeOf(printed[0])) / 1000;
+  expect(printed.length).toBeGreaterThanOrEqual(16);
+  expect(printed.length).toBeLessThan(rooms);
+  expect(printed.length * 4000).toBeLessThanOrEqual((seconds + 2) * all);
+  await connect(`${loud.rtmp}/calm`);
+  await loud.waitForLog((r) => r.message === 'calm');
 });
 
 test('a flood of calls waits in the sockets, not in memory, and every call is answered', async () => {
