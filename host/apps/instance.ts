@@ -81,6 +81,8 @@ export class Instance {
   #bereaved: { by: Incarnation; reason: EndReason } | undefined;
   /** Reloads that wait for their turn. */
   #reloads = 0;
+  /** Another is under way. */
+  #isReloading = false;
   /** Ends the waiting time before the next start. */
   #startNow: (() => void) | undefined;
   readonly #ends = new Map<EndReason, number>();
@@ -180,7 +182,7 @@ export class Instance {
 
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build): Promise<void> {
-    if (this.#runs(build)) return Promise.resolve(); // nothing new
+    if (this.#runs(build) && this.#reloads === 0 && !this.#isReloading) return Promise.resolve(); // nothing new
     this.#deaths.forgive();
     this.#reloads++;
     this.#startNow?.();
@@ -188,40 +190,48 @@ export class Instance {
       this.#reloads--;
       if (this.#isClosed || this.#isClosing || this.#reloads > 0) return; // newer code comes next
       if (this.#runs(build)) return this.#revive();
-      const { clock } = this.#host;
-      const startedAt = clock.monotonic();
-      const next = build.main ? await this.#start(build) : undefined;
-      if (build.main && !next) {
-        if (this.#reloads > 0) return;
-        this.#log.warn('goes on with the code it has');
-        return this.#revive();
-      }
-      const heldAt = clock.monotonic();
-      const previous = this.#current;
-      await previous?.script.hold();
-      if (this.#isClosed) return next?.script.dispose();
-      if (next?.script.isEnded) {
-        next.log.error('died before it could take over; the old code goes on');
-        this.#addUp(next);
-        previous?.script.release();
-        return;
-      }
-
-      const unhandled = previous?.script.mailbox.takeAll() ?? [];
-      this.#current = next;
-      this.#build = build;
-      if (next) this.#clients.handOver(next, 'reload', unhandled);
-      else this.#clients.openToAll(unhandled);
-      this.#bereaved = undefined;
-      if (previous && !previous.script.isEnded) {
-        previous.script.dispose();
-        this.#count(previous, 'reload');
-      }
-
-      const now = clock.monotonic();
-      const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
-      this.#log.info(`runs new code, ${this.#clientsKept()} (${took})`);
+      this.#isReloading = true;
+      await this.#replace(build).finally(() => {
+        this.#isReloading = false;
+      });
     });
+  }
+
+  /** Starts that build beside the script that runs now, and hands everything over to it. */
+  async #replace(build: Build): Promise<void> {
+    const { clock } = this.#host;
+    const startedAt = clock.monotonic();
+    const next = build.main ? await this.#start(build) : undefined;
+    if (build.main && !next) {
+      if (this.#reloads > 0) return;
+      this.#log.warn('goes on with the code it has');
+      return this.#revive();
+    }
+    const heldAt = clock.monotonic();
+    const previous = this.#current;
+    await previous?.script.hold();
+    if (this.#isClosed) return next?.script.dispose();
+    if (next?.script.isEnded) {
+      next.log.error('died before it could take over; the old code goes on');
+      this.#addUp(next);
+      previous?.script.release();
+      return;
+    }
+
+    const unhandled = previous?.script.mailbox.takeAll() ?? [];
+    this.#current = next;
+    this.#build = build;
+    if (next) this.#clients.handOver(next, 'reload', unhandled);
+    else this.#clients.openToAll(unhandled);
+    this.#bereaved = undefined;
+    if (previous && !previous.script.isEnded) {
+      previous.script.dispose();
+      this.#count(previous, 'reload');
+    }
+
+    const now = clock.monotonic();
+    const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
+    this.#log.info(`runs new code, ${this.#clientsKept()} (${took})`);
   }
 
   /** Asks the script to stop, tells the clients, and ends. Takes little longer than `patienceMs` whatever it does. */
