@@ -23,6 +23,8 @@ const CHUNK_BYTES = 60_000;
 const ACK_WINDOW = 2_500_000;
 /** What Node keeps for a write that waits. */
 const WRITE_OVERHEAD = 256;
+/** Written at one time under a bandwidth limit. */
+const PACED_BYTES = 8192;
 const FORMAT = `rtmp-${CHUNK_BYTES}`;
 
 /** Who takes the messages of a connection. */
@@ -365,8 +367,11 @@ export class RtmpConnection implements Transport {
         this.#pacer = setTimeout(() => this.#pace(), waitMs);
         return;
       }
-      const bytes = this.#paced.shift();
-      if (!bytes) return;
+      const [next] = this.#paced;
+      if (!next) return;
+      const bytes = next.subarray(0, PACED_BYTES);
+      if (bytes.length === next.length) this.#paced.shift();
+      else this.#paced[0] = next.subarray(PACED_BYTES);
       this.#pacedBytes -= bytes.length;
       this.#toClient.spend(bytes.length);
       this.#writeNow(bytes);

@@ -1,0 +1,91 @@
+// `npm run api-coverage`: which rows of test/api-checklist.md a passing test shows, by the ids that tests' names begin
+// with. Fails when a ticked row has no passing test, when two tests carry one id, or when an id is unknown.
+// `--write` ticks the rows. `--missing` lists the rows that are open.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const file = join(root, 'test', 'api-checklist.md');
+const write = process.argv.includes('--write');
+
+/** Rows that come with a part of the server that is not there yet. */
+const LATER = [
+  [
+    /^SO-|^CSO-|^ST-(1[234]|2[12]|28|66)$|^CFG-(07|1[789]|2[01]|39)$|^APP-13$|^MOD-(08|1[12345])$/,
+    'shared objects',
+  ],
+  [/^STR-|^CNS-|^DKF-|^APP-(07|14)$|^MOD-0[67]$|^CLI-(24|28)$|^ENC-(04|05|07|08)$/, 'streams'],
+  [/^ST-(0[5-9]|1[01]|18|19|20|24|25|3[3-9]|4[0-9]|50|53|54|5[6-9]|6[0-4]|68)$/, 'streams'],
+  [/^CFG-(06|08|11|2[2-9]|3[01]|38|49|5[0-9])$/, 'streams'],
+  [/^SNC-|^SNS-|^CFG-(40|41|59|60)$|^MOD-(16|18)$/, 'connected servers'],
+  [/^CNC-|^RSP-|^ST-(03|23)$/, 'the browser client'],
+  [/^MOD-17$|^LIFE-08$/, 'reload that keeps state'],
+  [/^MOD-19$|^ADM-/, 'operation and tests'],
+];
+
+const rows = new Map();
+for (const line of readFileSync(file, 'utf8').split('\n')) {
+  const [, done, id, type, member, , , , priority] = line.split('|').map((cell) => cell.trim());
+  if (!/^[A-Z0-9]+-\d+$/.test(id ?? '')) continue;
+  const later = LATER.find(([pattern]) => pattern.test(id))?.[1];
+  rows.set(id, { isTicked: done === '[x]', name: `${type} ${member}`, priority, later, tests: [] });
+}
+
+const problems = [];
+for (const { title, status } of runTests()) {
+  const [, id] = /^([A-Z]+[A-Z0-9]*-\d+): /.exec(title) ?? [];
+  if (!id) continue;
+  const row = rows.get(id);
+  if (row) row.tests.push({ title, isPassed: status === 'passed' });
+  else problems.push(`"${title}": there is no row ${id}`);
+}
+const isShown = (row) => row.tests.length > 0 && row.tests.every(({ isPassed }) => isPassed);
+for (const [id, row] of rows) {
+  if (row.tests.length > 1) problems.push(`${id}: ${row.tests.length} tests carry it: one is enough`);
+  if (row.isTicked && !isShown(row) && !write)
+    problems.push(`${id} (${row.name}) is ticked, and no test that passes shows it`);
+}
+
+if (write) {
+  const text = readFileSync(file, 'utf8').replace(/^\| \[[ x]\] \| ([A-Z0-9]+-\d+) \|/gm, (_, id) => {
+    return `| [${isShown(rows.get(id)) ? 'x' : ' '}] | ${id} |`;
+  });
+  writeFileSync(file, text);
+}
+
+const parts = [...new Set([...rows.values()].map(({ later }) => later))];
+for (const part of parts.sort((a, b) => Number(a !== undefined) - Number(b !== undefined))) {
+  const own = [...rows.values()].filter(({ later }) => later === part);
+  const counts = ['must', 'should', 'could'].map((priority) => {
+    const asked = own.filter((row) => row.priority === priority);
+    return `${priority} ${asked.filter(isShown).length} of ${asked.length}`;
+  });
+  console.log(`${part === undefined ? 'the scripting API' : `later, with ${part}`}: ${counts.join(', ')}`);
+}
+if (process.argv.includes('--missing')) {
+  for (const [id, row] of rows) {
+    if (!row.later && !isShown(row) && row.priority !== 'could')
+      console.log(`open: ${id} ${row.priority} ${row.name}`);
+  }
+}
+for (const problem of problems) console.log(`FAILED ${problem}`);
+process.exit(problems.length > 0 ? 1 : 0);
+
+/** Title and status of each test that may carry an id. */
+function runTests() {
+  const folder = mkdtempSync(join(tmpdir(), 'stagewire-coverage-'));
+  const report = join(folder, 'report.json');
+  try {
+    const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+    const args = ['run', '--reporter=json', `--outputFile=${report}`, 'test/api/', 'test/classic/'];
+    spawnSync(process.execPath, [vitest, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+    return JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(
+      ({ assertionResults }) => assertionResults,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
