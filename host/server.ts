@@ -74,6 +74,15 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         return instance && detailsOf(instance);
       },
       restart: (app, name) => registry.find(app, name)?.restart(),
+      start: (app, name) => {
+        const loaded = registry.load(app, name);
+        return typeof loaded === 'boolean' ? loaded : loaded.description;
+      },
+      unload: (app, name) => {
+        const instance = registry.find(app, name);
+        instance?.unload('The instance was unloaded.');
+        return instance !== undefined;
+      },
       metrics,
     },
     adminToken,

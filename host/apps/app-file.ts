@@ -19,6 +19,14 @@ const appFile = z.strictObject({
   try: z.string({ error: 'a stream name' }).min(1, { error: 'a stream name' }).max(200).optional(),
   /** Limits of its scripts and instances that differ from the server's. */
   limits: appLimitsSchema.optional(),
+  /** Instances that start with the server and stay without clients: `true` for the default one, or their names. */
+  loadOnStartup: z
+    .union([z.boolean(), z.array(z.string().min(1).max(255)).max(100)], {
+      error: 'true, false or a list of at most 100 names of instances',
+    })
+    .optional(),
+  /** What new code does to running instances: the clients are kept, or, as FMS had it, all are disconnected. */
+  reload: z.enum(['keep', 'disconnect'], { error: '"keep" or "disconnect"' }).optional(),
   /** What its scripts read as `application.config`. */
   config: z.record(z.string(), z.json(), { error: 'an object' }).optional(),
   /** Where its scripts may fetch from. */
@@ -37,6 +45,8 @@ const appFile = z.strictObject({
 export interface AppSettings {
   readonly try?: string | undefined;
   readonly limits: Limits;
+  readonly loadOnStartup?: boolean | readonly string[] | undefined;
+  readonly reload?: 'keep' | 'disconnect' | undefined;
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
 }
@@ -72,7 +82,8 @@ export async function readAppSettings(folder: string, limits: Limits): Promise<A
 
 /** Whether a running instance has to start anew for these settings. */
 export function isSameSettings(a: AppSettings, b: AppSettings): boolean {
-  return isDeepStrictEqual({ ...a, try: '' }, { ...b, try: '' });
+  const told = (settings: AppSettings) => ({ ...settings, try: '', loadOnStartup: false, reload: '' });
+  return isDeepStrictEqual(told(a), told(b));
 }
 
 function definedOnly(own: Record<string, number | undefined>): Partial<Limits> {

@@ -182,6 +182,11 @@ export class Instance {
 
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build): Promise<void> {
+    if (this.#host.settings.reload === 'disconnect' && !this.#runs(build)) {
+      this.#log.info('ended, since there is new code and `reload` in app.json is "disconnect"');
+      this.unload('The application was reloaded.');
+      return Promise.resolve();
+    }
     if (this.#runs(build) && this.#reloads === 0 && !this.#isReloading) return Promise.resolve(); // nothing new
     this.#deaths.forgive();
     this.#reloads++;
@@ -232,6 +237,11 @@ export class Instance {
     const now = clock.monotonic();
     const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
     this.#log.info(`runs new code, ${this.#clientsKept()} (${took})`);
+  }
+
+  /** Ends it without asking its script. */
+  unload(description: string): void {
+    this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
   }
 
   /** Asks the script to stop, tells the clients, and ends. Takes little longer than `patienceMs` whatever it does. */

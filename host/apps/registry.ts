@@ -66,6 +66,17 @@ export class Registry implements Lobby {
     this.#isStarted = true;
   }
 
+  /** Starts an instance that nobody has connected to: it stays until somebody has. False when it runs already. */
+  load(appName: string, name: string): boolean | Refusal {
+    const app = this.#apps.get(appName);
+    if (!app || this.#isClosing) return refusal(`Application (${appName}) is not defined.`);
+    if (app.instances.has(name)) return false;
+    const full = this.#whyFull(app);
+    if (full) return full;
+    this.#open(app, name);
+    return true;
+  }
+
   connect(request: ConnectRequest, client: ClientEnd): Seat | Refusal {
     const app = this.#apps.get(request.app);
     if (this.#isClosing) return refusal('The server is shutting down.');
@@ -73,11 +84,8 @@ export class Registry implements Lobby {
     const { limits } = app.settings;
     let instance = app.instances.get(request.instance);
     if (!instance) {
-      if (limits.instancesPerApp > 0 && app.instances.size >= limits.instancesPerApp)
-        return refusal('Resource.Limit.Exceeded: too many instances of this application.');
-      if (this.#instanceCount >= limits.instances) this.#evictIdle();
-      if (this.#instanceCount >= limits.instances)
-        return refusal('Resource.Limit.Exceeded: too many instances.');
+      const full = this.#whyFull(app);
+      if (full) return full;
       instance = this.#open(app, request.instance);
     }
     if (limits.clientsPerInstance > 0 && instance.clientCount >= limits.clientsPerInstance) {
@@ -100,6 +108,16 @@ export class Registry implements Lobby {
     await Promise.all(this.instances.map((instance) => instance.close(why, patienceMs)));
     // A build under way may take longer than anybody wants to wait for the end.
     for (const app of this.apps) void app.builder.dispose();
+  }
+
+  /** Why there can be no further instance of that application, after making room. */
+  #whyFull({ settings: { limits }, instances }: App): Refusal | undefined {
+    if (limits.instancesPerApp > 0 && instances.size >= limits.instancesPerApp)
+      return refusal('Resource.Limit.Exceeded: too many instances of this application.');
+    if (this.#instanceCount >= limits.instances) this.#evictIdle();
+    if (this.#instanceCount >= limits.instances)
+      return refusal('Resource.Limit.Exceeded: too many instances.');
+    return undefined;
   }
 
   /** Ends the instance that has been without clients for longest, if there is one. */
@@ -219,7 +237,20 @@ export class Registry implements Lobby {
     app.setBuild(build);
     const news = isFirst ? `new application at ${this.#addressOf(app.name)}` : 'built';
     if (hasNewCode && (!isFirst || this.#isStarted)) log.info(news, { instance: app.name, build: build.id });
+    if (isFirst && !this.#isStarted) this.#loadOnStartup(app);
     await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
+  }
+
+  #loadOnStartup(app: App): void {
+    const { loadOnStartup = false } = app.settings;
+    const names = loadOnStartup === true ? ['_definst_'] : loadOnStartup || [];
+    for (const name of names) {
+      const loaded = this.load(app.name, name);
+      if (typeof loaded === 'object')
+        this.#host.log.warn(`is not loaded on startup: ${loaded.description}`, {
+          instance: `${app.name}/${name}`,
+        });
+    }
   }
 
   async #remove(name: string): Promise<void> {

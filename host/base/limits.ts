@@ -74,7 +74,7 @@ const instanceLimits = {
 const coreLimits = {
   /** Instances of all applications together. Default 1000. */
   instances: whole(1, 100_000, 1000),
-  /** Instances that share one core process. Default 50. */
+  /** Instances that share one core process. Default 80. */
   instancesPerCore: whole(1, 1000, 80),
   /** Core processes beyond which nobody gets one of its own: new code is tried beside others, suspects share. Default 16. */
   cores: whole(1, 10_000, 16),
@@ -132,6 +132,8 @@ const connectionLimits = {
   pingIdleMs: whole(100, 60 * minute, 30_000),
   /** A peer silent for so long is dropped. Default 60000. */
   dropSilentMs: whole(100, 120 * minute, 60_000),
+  /** A client that neither sends nor is sent anything but control messages for so long is disconnected; 0 for never. Default 0. */
+  idleClientMs: wholeOrOff(24 * 60 * minute, 0),
   /** How long a rejected connection stays open so that the client can read why. Default 1000. */
   rejectLingerMs: whole(0, minute, 1000),
 };

@@ -31,6 +31,8 @@ const FORMAT = `rtmp-${CHUNK_BYTES}`;
 export interface MessageHandler {
   /** May throw StagewireError: the connection is dropped then. */
   onMessage(message: RtmpMessage): void;
+  /** Nothing but control messages has passed for `idleClientMs`. */
+  onIdle(): void;
   /** Called once, whatever ended the connection. */
   onClose(): void;
 }
@@ -70,6 +72,8 @@ export class RtmpConnection implements Transport {
   #isFlushScheduled = false;
   #isReading = true;
   #heardAt: number;
+  /** When a message that is no control message passed last, in either direction. */
+  #activeAt: number;
   #pingedAt = 0;
   /** Of the ping that is not answered yet, as sent. */
   #pingSentAt: number | undefined;
@@ -101,7 +105,7 @@ export class RtmpConnection implements Transport {
     this.isSecure = isSecure;
     this.protocol = isSecure ? 'rtmps' : 'rtmp';
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-    this.#waitingSince = this.#heardAt = performance.now();
+    this.#waitingSince = this.#heardAt = this.#activeAt = performance.now();
     const chunkLimits = {
       maxMediaBytes: limits.mediaMessageBytes,
       maxOtherBytes: limits.pendingCommandBytes,
@@ -132,6 +136,7 @@ export class RtmpConnection implements Transport {
       return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);
     }
     this.traffic.messagesOut++;
+    if (chunkStreamFor(message.type) !== ChunkStreamId.Control) this.#activeAt = performance.now();
     this.#writer.writeMessage(message, chunkStreamFor(message.type));
     if (message.type === MessageType.SetChunkSize) this.#writer.chunkBytes = CHUNK_BYTES;
     if (this.#isFlushScheduled) return;
@@ -146,6 +151,7 @@ export class RtmpConnection implements Transport {
   write(bytes: Buffer, messages: number): void {
     if (this.#isClosed || this.#isEnding) return;
     this.traffic.messagesOut += messages;
+    this.#activeAt = performance.now();
     this.#flush();
     this.#write(bytes);
   }
@@ -216,7 +222,7 @@ export class RtmpConnection implements Transport {
 
   /** Called about once a second: enforces the time limits of the handshake and of silence. */
   tick(now: number): void {
-    const { handshakeMs, connectMs, pingIdleMs, dropSilentMs } = this.#limits;
+    const { handshakeMs, connectMs, pingIdleMs, dropSilentMs, idleClientMs } = this.#limits;
     const waited = now - this.#waitingSince;
     const silent = now - this.#heardAt;
     if (!this.#isHandshakeDone && waited > handshakeMs) {
@@ -225,6 +231,7 @@ export class RtmpConnection implements Transport {
     if (this.#isHandshakeDone && !this.#hasCommand && waited > connectMs) {
       return this.#drop('E_CONNECT_TIMEOUT', `no connect command ${connectMs} ms after the handshake`);
     }
+    if (this.#isConnected && idleClientMs > 0 && now - this.#activeAt > idleClientMs) this.#handler.onIdle();
     if (this.#socket.isPaused())
       this.#heardAt = now; // we are the ones who do not listen
     else if (silent > dropSilentMs) this.#drop('E_SILENT', `no byte for ${Math.round(silent)} ms`);
@@ -309,6 +316,7 @@ export class RtmpConnection implements Transport {
       default:
         if (message.type === MessageType.CommandAmf0 || message.type === MessageType.CommandAmf3)
           this.#hasCommand = true;
+        this.#activeAt = this.#heardAt;
         this.#handler.onMessage(message);
     }
   }

@@ -106,6 +106,13 @@ export class Session implements ClientEnd {
     }
   }
 
+  onIdle(): void {
+    this.disconnect({
+      code: 'NetConnection.Connect.IdleTimeout',
+      description: 'The client was idle for too long.',
+    });
+  }
+
   onClose(): void {
     this.#leave();
   }

@@ -53,6 +53,10 @@ export interface ApiSource {
   instance(app: string, instance: string): Promise<InstanceDetails | undefined>;
   /** Starts its script anew, clients attached; false when it has none. Undefined as above. */
   restart(app: string, instance: string): boolean | undefined;
+  /** Starts it without a client: false when it runs already, a text when it cannot. */
+  start(app: string, instance: string): boolean | string;
+  /** Ends it and disconnects its clients, without asking its script. False when there is none. */
+  unload(app: string, instance: string): boolean;
   metrics: { readonly contentType: string; text(): Promise<string> };
 }
 
@@ -87,6 +91,18 @@ export function createApi(
     if (isRestarted) return context.json({ restarted: `${app}/${instance}` });
     const message = `${app}/${instance} has no script to restart`.slice(0, 300);
     return context.json({ error: 'E_NO_SCRIPT', message }, 409);
+  });
+  api.post('/api/instances/:app/:instance{.+}/start', (context) => {
+    const { app, instance } = context.req.param();
+    const started = source.start(app, instance);
+    if (typeof started === 'string')
+      return context.json({ error: 'E_NOT_STARTED', message: started.slice(0, 300) }, 409);
+    return context.json({ started: `${app}/${instance}`, wasRunning: !started });
+  });
+  api.delete('/api/instances/:app/:instance{.+}', (context) => {
+    const { app, instance } = context.req.param();
+    if (!source.unload(app, instance)) return context.json(noInstance(app, instance), 404);
+    return context.json({ unloaded: `${app}/${instance}` });
   });
   api.get('/metrics', async (context) =>
     context.body(await source.metrics.text(), 200, { 'Content-Type': source.metrics.contentType }),

@@ -40,7 +40,10 @@ const wrong = [
   { text: '[]', says: 'the content is [], expected a JSON object' },
   { text: '{ "try": 7 }', says: 'try is 7, expected a stream name' },
   { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
-  { text: '{ "colour": "x" }', says: 'unknown option "colour": known are try, limits, config, fetch' },
+  {
+    text: '{ "colour": "x" }',
+    says: 'unknown option "colour": known are try, limits, loadOnStartup, reload, config, fetch',
+  },
   {
     text: '{ "limits": { "handlrMs": 5 } }',
     says: 'unknown option "limits.handlrMs": did you mean limits.handlerMs?',
