@@ -1,13 +1,16 @@
 import { encodeValues } from './amf.ts';
 import { ask } from './ask.ts';
 import { registerClass } from './classes.ts';
-import { Client, capBandwidth, expectClient, withAccessFrozen } from './client.ts';
+import { Client, capBandwidth, withAccessFrozen } from './client.ts';
 import { hide } from './clock.ts';
 import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
+import { expectClient } from './host-side.ts';
+import { Listeners } from './listeners.ts';
 import type { Outbox } from './outbox.ts';
 import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, toText } from './primordials.ts';
 import { registerProxy } from './proxies.ts';
+import { expose } from './rpc.ts';
 import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
 import type { BootOptions } from './wall/boot.ts';
 import type { ScriptErrorInfo } from './wall/deliveries.ts';
@@ -20,6 +23,7 @@ export class ApplicationSide {
   /** What scripts see as `application`: theirs to extend, handlers are looked up on it at call time. */
   readonly application: Handlers = {};
   readonly #outbox: Outbox;
+  readonly #listeners = new Listeners('application.on', EVENTS);
   /** `application.clients`: one array for the life of the instance. The script's to read; nothing here relies on it. */
   readonly #clients: Client[] = [];
   readonly #byNumber = new SafeMap<number, Client>();
@@ -58,6 +62,8 @@ export class ApplicationSide {
         else this.#reject(client, '', first, ex);
       },
     );
+    hide(application, 'expose', expose);
+    hide(application, 'on', (event: unknown, listener: unknown) => this.#listeners.add(event, listener));
     hide(application, 'getStats', () => ask('application.stats'));
     hide(application, 'registerClass', registerClass);
     hide(application, 'registerProxy', registerProxy);
@@ -74,6 +80,7 @@ export class ApplicationSide {
 
   start(): void {
     this.#run('onAppStart', [], (outcome) => {
+      if (outcome.isOk) this.#emit('start', []);
       const error = outcome.isOk ? '' : `application.onAppStart failed: ${describe(outcome.error).message}`;
       this.#outbox.send({ kind: 'started', error });
     });
@@ -81,6 +88,7 @@ export class ApplicationSide {
 
   stop(code: string): void {
     this.#run('onAppStop', [{ code, level: 'status' }], (outcome) => {
+      this.#emit('stop', [{ code, level: 'status' }]);
       this.#outbox.send({ kind: 'stopped', isVetoed: outcome.isOk && outcome.value === false });
     });
   }
@@ -126,7 +134,11 @@ export class ApplicationSide {
     side.standing = 'gone';
     this.#byNumber.delete(number);
     if (wasAccepted) unlist(this.#clients, client);
-    if (wasAccepted) this.#run('onDisconnect', [client]);
+    if (wasAccepted) {
+      this.#run('onDisconnect', [client]);
+      this.#emit('disconnect', [client]);
+      side.listeners?.emit('disconnect', client, []);
+    }
     return client;
   }
 
@@ -138,13 +150,16 @@ export class ApplicationSide {
     this.#candidates.delete(client);
     setLive(stream);
     withAccessFrozen(() => this.#run('onPublish', [client, stream]));
+    this.#emit('publish', [client, stream]);
   }
 
   unpublish(number: number, request: StreamRequest): void {
     const stream = streamFor(request);
     endLive(request.name);
     const client = this.#byNumber.get(number);
-    if (client) withAccessFrozen(() => this.#run('onUnpublish', [client, stream]));
+    if (!client) return;
+    withAccessFrozen(() => this.#run('onUnpublish', [client, stream]));
+    this.#emit('unpublish', [client, stream]);
   }
 
   /** Fails closed: without a handler everybody may, with one only `true` lets the request pass; a string says why not. */
@@ -165,7 +180,9 @@ export class ApplicationSide {
   }
 
   status(info: ScriptErrorInfo): void {
-    this.#run('onStatus', [{ code: 'Application.Script.Error', level: 'error', ...info }]);
+    const status = { code: 'Application.Script.Error', level: 'error', ...info };
+    this.#run('onStatus', [status]);
+    this.#emit('status', [status]);
   }
 
   /** True also for one that cannot be looked up, because a getter or a proxy throws: then `#run` fails. */
@@ -236,8 +253,15 @@ export class ApplicationSide {
   #enter(client: Client): void {
     expectClient('application.acceptConnection', client).standing = 'accepted';
     list(this.#clients, client);
+    this.#emit('connect', [client]);
+  }
+
+  #emit(event: string, args: unknown[]): void {
+    this.#listeners.emit(event, this.application, args);
   }
 }
+
+const EVENTS = ['start', 'stop', 'connect', 'disconnect', 'publish', 'unpublish', 'status'];
 
 function list(clients: Client[], client: Client): void {
   try {

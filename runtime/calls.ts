@@ -1,14 +1,24 @@
 import { decodeArguments, encodeValues } from './amf.ts';
-import { type Client, callFailed, relayCall } from './client.ts';
-import { describe, reportError } from './events.ts';
+import type { Client } from './client.ts';
+import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, runHandler } from './handlers.ts';
+import { callFailed, relayCall } from './invocations.ts';
 import type { Outbox } from './outbox.ts';
 import { append, apply, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
 import { proxyFor } from './proxies.ts';
+import { exposedMethod, infoOf, isRpcError } from './rpc.ts';
 import type { CommandBody } from './wall/fields.ts';
 
 /** Members of the API itself: they are on the client's prototype, but no client may call them from outside. */
-const API = new SafeSet(['call', 'invoke', 'ping', 'getStats', 'getBandwidthLimit', 'setBandwidthLimit']);
+const API = new SafeSet([
+  'call',
+  'invoke',
+  'on',
+  'ping',
+  'getStats',
+  'getBandwidthLimit',
+  'setBandwidthLimit',
+]);
 const MAX_PATH = 16;
 
 /**
@@ -16,9 +26,10 @@ const MAX_PATH = 16;
  * `this` being `client.a.b` (Server-Side ActionScript Language Reference, class Client). The answer goes back unless `call` is 0.
  */
 export function dispatchCall(outbox: Outbox, client: Client, call: number, command: CommandBody): void {
-  const fail = (description: string) => {
-    if (call !== 0) outbox.send({ kind: 'error', call, info: encodeValues([callFailed(description)]) });
+  const failWith = (info: unknown) => {
+    if (call !== 0) outbox.send({ kind: 'error', call, info: encodeValues([info]) });
   };
+  const fail = (description: string) => failWith(callFailed(description));
   const succeed = (value: unknown) => {
     if (call === 0) return;
     try {
@@ -35,23 +46,30 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
     const answer = {
       __proto__: null,
       onResult: succeed,
-      onStatus: (info: unknown) => {
-        if (call !== 0) outbox.send({ kind: 'error', call, info: encodeValues([info]) });
-      },
+      onStatus: failWith,
     };
     const wasSent = relayCall(proxy.target, proxy.method, call === 0 ? null : answer, args);
     if (!wasSent) fail('Client disconnected');
     return;
   }
-  const target = findMethod(client, name);
+  const exposed = exposedMethod(client, name);
+  const target = exposed
+    ? exposed.method && { owner: client, method: exposed.method }
+    : findMethod(client, name);
   if (!target) {
     if (call !== 0) outbox.send({ kind: 'missing', call });
     return;
   }
-  runHandler(name, target.method, target.owner, args, (outcome) => {
-    if (outcome.isOk) succeed(outcome.value);
-    else fail(describe(outcome.error).message);
-  });
+  const done = (outcome: Outcome) => {
+    if (outcome.isOk) return succeed(outcome.value);
+    try {
+      failWith(infoOf(outcome.error));
+    } catch (error) {
+      reportError(error, name); // the data of an RpcError that AMF cannot say
+      fail(describe(outcome.error).message);
+    }
+  };
+  runHandler(name, target.method, target.owner, args, done, isRpcError);
 }
 
 function findMethod(client: Client, name: string): { owner: object; method: AnyFunction } | undefined {

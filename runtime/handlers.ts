@@ -7,7 +7,7 @@ export type AnyFunction = (...args: unknown[]) => unknown;
 
 /**
  * Calls a handler of the application as an event of its own and tells `done` how it ended, once its promise has
- * settled if it returned one. What it throws, or rejects with, is reported.
+ * settled if it returned one. What it throws, or rejects with, is reported unless it `isExpected`.
  */
 export function runHandler(
   where: string,
@@ -15,9 +15,10 @@ export function runHandler(
   self: unknown,
   args: unknown[],
   done: (outcome: Outcome) => void = () => {},
+  isExpected: (error: unknown) => boolean = never,
 ): void {
   const fail = (error: unknown) => {
-    reportError(error, where);
+    if (!isExpected(error)) reportError(error, where);
     done({ isOk: false, error });
   };
   within(newEvent(where), () => {
@@ -33,4 +34,8 @@ export function runHandler(
       fail(error); // a hostile `then`
     }
   });
+}
+
+function never(): boolean {
+  return false;
 }

@@ -3,7 +3,7 @@ import { decodeArgument, decodeArguments, encodeValues, setAmfLimits } from './a
 import { ApplicationSide } from './application.ts';
 import { startAsking } from './ask.ts';
 import { dispatchCall } from './calls.ts';
-import { callFailed, Invocations, installClient, startInvocations } from './client.ts';
+import { installClient } from './client.ts';
 import { hide, installClock, setTime } from './clock.ts';
 import { installConsole } from './console.ts';
 import { reseed } from './entropy.ts';
@@ -18,9 +18,11 @@ import {
   startEvents,
 } from './events.ts';
 import { Fetches } from './fetch.ts';
+import { callFailed, Invocations, startInvocations } from './invocations.ts';
 import { Outbox } from './outbox.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
+import { installRpc } from './rpc.ts';
 import { installStream } from './stream.ts';
 import { Timers } from './timers.ts';
 import { type Boot, type BootOptions, HEADER_BYTES, Header, SEED_OFFSET } from './wall/boot.ts';
@@ -167,6 +169,7 @@ function installGlobals(
   installConsole(global, outbox);
   installClient(global);
   installStream(global);
+  installRpc(global);
   timers.install(global);
   fetches.install(global);
   hide(global, 'application', app.application);

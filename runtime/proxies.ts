@@ -1,4 +1,4 @@
-import { hostSide } from './client.ts';
+import { hostSide } from './host-side.ts';
 import { NativeTypeError, SafeMap, shown } from './primordials.ts';
 
 /** Where calls of one method go instead. */

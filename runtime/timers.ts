@@ -22,6 +22,14 @@ interface Timer {
   run(): unknown;
 }
 
+const TIME_OUT = 'a time-out';
+let present: Timers | undefined;
+
+/** Runs something of the runtime after so many milliseconds. Returns what takes that back; the caller bounds how many there are. */
+export function later(ms: number, run: () => void): () => void {
+  return present!.later(ms, run);
+}
+
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
@@ -32,6 +40,8 @@ export class Timers {
   readonly #outbox: Outbox;
   readonly #max: number;
   readonly #timers = new SafeMap<number, Timer>();
+  /** How many of them are the runtime's, which do not count for the limit. */
+  #runtimes = 0;
   #nextId = 1;
   #alarmMs = Infinity;
 
@@ -41,7 +51,12 @@ export class Timers {
   }
 
   install(global: typeof globalThis): void {
-    const clear = (id: unknown) => void this.#timers.delete(toNumber(id));
+    present = this;
+    const clear = (id: unknown) => {
+      const number = toNumber(id);
+      // A number that a script made up may be that of a time-out of the runtime's.
+      if (this.#timers.get(number)?.where !== TIME_OUT) this.#timers.delete(number);
+    };
     hide(global, 'setTimeout', (fn: unknown, ms?: unknown, ...args: unknown[]) =>
       this.#add('setTimeout', fn, ms, args, false),
     );
@@ -75,8 +90,10 @@ export class Timers {
     for (let i = 0; i < due.length; i++) {
       const timer = due[i]!;
       if (!this.#timers.has(timer.id)) continue; // cleared by one before it
-      if (timer.everyMs === undefined) this.#timers.delete(timer.id);
-      else timer.dueMs += timer.everyMs * ceil((now - timer.dueMs + 1) / timer.everyMs);
+      if (timer.everyMs === undefined) {
+        this.#timers.delete(timer.id);
+        if (timer.where === TIME_OUT) this.#runtimes--;
+      } else timer.dueMs += timer.everyMs * ceil((now - timer.dueMs + 1) / timer.everyMs);
       runHandler(timer.where, timer.run, undefined, []);
       if (mustYield()) break;
     }
@@ -87,7 +104,7 @@ export class Timers {
     if (typeof fn !== 'function')
       throw new NativeTypeError(`${where}: expected a function, got ${typeof fn}`);
     const asked = toNumber(ms);
-    if (this.#timers.size >= this.#max) {
+    if (this.#timers.size - this.#runtimes >= this.#max) {
       throw new NativeRangeError(`${where}: ${this.#max} timers are running, and that is the limit`);
     }
     const least = isRepeated ? 1 : 0;
@@ -98,6 +115,17 @@ export class Timers {
     this.#timers.set(id, { id, dueMs, everyMs, where, run: () => apply(fn, undefined, args) });
     if (dueMs < this.#alarmMs) this.#send(dueMs);
     return id;
+  }
+
+  later(ms: number, run: () => void): () => void {
+    const id = this.#nextId++;
+    const dueMs = turnTime() + (ms < MAX_DELAY_MS ? ms : MAX_DELAY_MS);
+    this.#timers.set(id, { id, dueMs, everyMs: undefined, where: TIME_OUT, run });
+    this.#runtimes++;
+    if (dueMs < this.#alarmMs) this.#send(dueMs);
+    return () => {
+      if (this.#timers.delete(id)) this.#runtimes--;
+    };
   }
 
   #setAlarm(): void {

@@ -1,0 +1,34 @@
+import type { Listeners } from './listeners.ts';
+import { NativeTypeError, SafeWeakMap } from './primordials.ts';
+import type { ClientAccess, ClientBandwidth } from './wall/fields.ts';
+
+/** Where a client stands with the script. */
+export type Standing = 'pending' | 'accepted' | 'gone';
+
+/** What the runtime knows of a Client object. */
+export interface HostSide {
+  number: number;
+  standing: Standing;
+  /** Calls to it that wait for an answer. */
+  outstanding: number;
+  access: ClientAccess;
+  bandwidth: ClientBandwidth;
+  listeners: Listeners | undefined;
+  /** While a re-attached client awaits its verdict: what `rejectConnection` means then. */
+  refuse: (() => void) | undefined;
+}
+
+export const hostSides = new SafeWeakMap<object, HostSide>();
+
+/** The host's side of a client object; undefined for anything that the server did not make. */
+export function hostSide(client: unknown): HostSide | undefined {
+  return typeof client === 'object' && client !== null ? hostSides.get(client) : undefined;
+}
+
+/** As `hostSide`, for API members that need a client: names the member when they got something else. */
+export function expectClient(member: string, value: unknown): HostSide {
+  const side = hostSide(value);
+  if (!side)
+    throw new NativeTypeError(`${member}: expected a Client, got ${value === null ? 'null' : typeof value}`);
+  return side;
+}

@@ -1,0 +1,156 @@
+import type { Client } from './client.ts';
+import { hide } from './clock.ts';
+import { describe } from './events.ts';
+import type { AnyFunction } from './handlers.ts';
+import { callFailed, type FailureInfo } from './invocations.ts';
+import {
+  apply,
+  charCodeAt,
+  fromCharCode,
+  isArray,
+  keysOf,
+  NativeTypeError,
+  SafeMap,
+  SafeWeakMap,
+  shown,
+  toText,
+} from './primordials.ts';
+
+/** What a caller is to read of it: taken down when it was made, whatever becomes of the object. */
+const infos = new SafeWeakMap<object, FailureInfo>();
+
+/** What a remote method throws when its caller is to blame: it becomes the info object of the failed call, and no error of the script. */
+export class RpcError extends Error {
+  override readonly name: string = 'RpcError';
+  readonly code: string;
+  readonly data: unknown;
+
+  constructor(code: unknown, message?: unknown, data?: unknown) {
+    super(message === undefined ? '' : toText(message));
+    this.code = toText(code);
+    this.data = data;
+    infos.set(this, {
+      level: 'error',
+      code: this.code,
+      description: message === undefined ? '' : toText(message),
+      ...(data !== undefined && { data }),
+    });
+  }
+}
+
+// Scripts get hold of the class: what it extends must stay what it is.
+Object.freeze(RpcError);
+
+export function isRpcError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && infos.has(error);
+}
+
+/** The info object for the caller of a method that threw this. */
+export function infoOf(error: unknown): FailureInfo {
+  const info = typeof error === 'object' && error !== null ? infos.get(error) : undefined;
+  return info ?? callFailed(describe(error).message);
+}
+
+interface Exposed {
+  call: AnyFunction;
+  args: unknown;
+}
+
+const MAX_EXPOSED = 10_000;
+let exposed: SafeMap<string, Exposed> | undefined;
+
+/**
+ * `application.expose`: from now on clients may call these methods and no others, with the client as `this`. A method
+ * is a function, or `{ args, call }` where `args` checks the list of arguments: a Standard Schema, an object with
+ * `parse`, or a function that returns false or throws for what it refuses.
+ */
+export function expose(methods: unknown): void {
+  if (typeof methods !== 'object' || methods === null)
+    throw new NativeTypeError(`application.expose: expected an object of methods, got ${shown(methods)}`);
+  const names = keysOf(methods);
+  const added = new SafeMap<string, Exposed>();
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i]!;
+    const method = (methods as Record<string, unknown>)[name];
+    const isPlain = typeof method === 'function';
+    const call = isPlain ? method : (method as { call?: unknown } | null | undefined)?.call;
+    const args = isPlain ? undefined : (method as { args?: unknown } | null | undefined)?.args;
+    if (typeof call !== 'function')
+      throw new NativeTypeError(
+        `application.expose: expected a function for "${name}", or { args, call }, got ${shown(method)}`,
+      );
+    if (args !== undefined && typeof args !== 'function' && (typeof args !== 'object' || args === null))
+      throw new NativeTypeError(
+        `application.expose: the args of "${name}" are a function or a schema, not ${shown(args)}`,
+      );
+    added.set(dotted(name), { call: call as AnyFunction, args });
+  }
+  const all = exposed ?? new SafeMap<string, Exposed>();
+  if (all.size + added.size > MAX_EXPOSED)
+    throw new NativeTypeError(`application.expose: at most ${MAX_EXPOSED} methods`);
+  added.forEach((method, name) => void all.set(name, method));
+  exposed = all;
+}
+
+/** Undefined when the application exposes nothing: then the methods of its clients are what may be called. */
+export function exposedMethod(client: Client, name: string): { method: AnyFunction | undefined } | undefined {
+  if (!exposed) return undefined;
+  const found = exposed.get(dotted(name));
+  if (!found) return { method: undefined };
+  const { call, args: check } = found;
+  if (check === undefined) return { method: (...args) => apply(call, client, args) };
+  return { method: (...args) => apply(call, client, checked(name, check, args)) };
+}
+
+interface Issue {
+  message?: unknown;
+  path?: unknown;
+}
+
+/** The arguments as the check wants them. Throws RpcError for what it refuses: the caller is to blame. */
+function checked(name: string, check: unknown, args: unknown[]): unknown[] {
+  const standard = (check as Record<string, unknown>)['~standard'];
+  let outcome: unknown;
+  try {
+    if (typeof standard === 'object' && standard !== null) {
+      const { validate } = standard as { validate: AnyFunction };
+      const result = apply(validate, standard, [args]) as { issues?: unknown; value?: unknown };
+      if (isArray(result.issues) && result.issues.length > 0) throw refusal(name, result.issues[0] as Issue);
+      outcome = result.value;
+    } else if (typeof check === 'function') outcome = apply(check as AnyFunction, undefined, [args]);
+    else outcome = apply((check as { parse: AnyFunction }).parse, check, [args]);
+  } catch (error) {
+    if (isRpcError(error)) throw error;
+    const issues =
+      typeof error === 'object' && error !== null ? (error as { issues?: unknown }).issues : undefined;
+    throw refusal(name, isArray(issues) && issues.length > 0 ? (issues[0] as Issue) : describe(error));
+  }
+  if (outcome === false) throw refusal(name, { message: 'the arguments were refused' });
+  return isArray(outcome) ? outcome : args;
+}
+
+function refusal(name: string, { message, path }: Issue): RpcError {
+  let place = '';
+  if (isArray(path))
+    for (let i = 0; i < path.length; i++) place += `${i === 0 ? 'argument ' : '.'}${toText(path[i])}`;
+  return new RpcError(
+    'NetConnection.Call.Failed',
+    `${name}: ${place === '' ? '' : `${place}: `}${toText(message)}`,
+  );
+}
+
+const SLASH = 0x2f;
+
+/** `a/b` and `a.b` are one name. */
+function dotted(name: string): string {
+  let text = '';
+  for (let i = 0; i < name.length; i++) {
+    const unit = charCodeAt(name, i);
+    text += unit === SLASH ? '.' : fromCharCode(unit);
+  }
+  return text;
+}
+
+export function installRpc(global: typeof globalThis): void {
+  hide(global, 'RpcError', RpcError);
+}
