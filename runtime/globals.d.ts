@@ -49,6 +49,10 @@ interface Application {
   /** Platform and version, ending in `name/version`. */
   readonly server: string;
   readonly hostname: string;
+  /** What `config` of `app.json` holds; empty without. Read it, do not write to it. */
+  readonly config: Readonly<Record<string, any>>;
+  /** The streams that somebody publishes in this instance, by name. */
+  readonly streams: Readonly<Record<string, Stream>>;
 
   /** Called once, before the first client. A promise that it returns is awaited; clients wait meanwhile. */
   onAppStart?(): void | Promise<void>;
@@ -88,12 +92,119 @@ interface Application {
   /** Refuses a client that is in or after `onConnect`; it reads `error` as `info.application`. */
   rejectConnection(client: Client, error?: unknown): void;
   rejectConnection(client: Client, description: string, error?: unknown): void;
+  /**
+   * Refuses a client and tells it to go elsewhere: it reads `info.ex.code` 302 and `info.ex.redirect`. Without an
+   * address as `rejectConnection`.
+   */
+  redirectConnection(client: Client, url?: string, error?: unknown): void;
+  redirectConnection(client: Client, url: string, description: string, error?: unknown): void;
   /** Ends an accepted client's connection after what was sent to it before. False when it is no accepted client. */
   disconnect(client: Client): boolean;
   /** Calls a method of every accepted client. Nobody hears the results. */
-  broadcastMsg(method: string, ...args: unknown[]): void;
+  broadcastMsg<M extends ClientMethod>(method: M, ...args: ClientArguments<M>): void;
+  /** Traffic and connections since the instance began. Numbers by name: see `Statistics`. */
+  getStats(): ApplicationStatistics;
+  /**
+   * Typed objects that arrive under this name are made by the constructor, before their properties are set; then their
+   * `onInitialize` is called. Objects of the class leave under the name. Null ends it. Clients choose when the
+   * constructor runs: it should do nothing but make the object.
+   */
+  registerClass(name: string, make: (new () => object) | ((this: any) => void) | null): void;
+  /** Calls of clients to this method go to another client, whose answer is theirs. Null ends it. */
+  registerProxy(method: string, target: Client | null, remoteMethod?: string): void;
+  /** Ends the instance once this handler is over: `onAppStop`, then all clients are disconnected. */
+  shutdown(): void;
+  /** Does nothing: V8 collects garbage when it is time to. */
+  gc(): void;
+  /**
+   * New in Stagewire. From now on clients may call these methods and no others; `this` is the client. With `args` the
+   * arguments are checked first: a schema (zod's, or any Standard Schema, of the list of arguments), an object with
+   * `parse`, or a function that returns false or throws. What it refuses is the caller's failed call, and no error of
+   * the script.
+   */
+  expose<M extends Record<string, ExposedMethod>>(methods: M & ThisType<Client>): void;
+  /** New in Stagewire. Any number of listeners beside the one handler. Returns what takes the listener away. */
+  on(event: 'start', listener: () => void): () => void;
+  on(event: 'stop' | 'status', listener: (info: Info) => void): () => void;
+  on(event: 'connect' | 'disconnect', listener: (client: Client) => void): () => void;
+  on(event: 'publish' | 'unpublish', listener: (client: Client, stream: Stream) => void): () => void;
 
   [own: string]: any;
+}
+
+/**
+ * What the clients of your application can do, for the compiler: declare it, and `client.call`, `client.invoke` and
+ * `application.broadcastMsg` are checked.
+ *
+ *     interface ClientMethods {
+ *       say(from: string, text: string): void;
+ *       score(): number;
+ *     }
+ *
+ * As long as it is empty, any method may be called with anything.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: applications add to it
+interface ClientMethods {}
+type ClientMethod = keyof ClientMethods extends never ? string : keyof ClientMethods & string;
+type ClientArguments<M extends string> = M extends keyof ClientMethods
+  ? ClientMethods[M] extends (...args: infer A) => unknown
+    ? A
+    : never
+  : unknown[];
+type ClientAnswer<M extends string> = M extends keyof ClientMethods
+  ? ClientMethods[M] extends (...args: never[]) => infer R
+    ? Awaited<R>
+    : never
+  : any;
+
+/** See `Application.expose`. */
+type ExposedMethod =
+  | ((...args: any[]) => unknown)
+  | {
+      readonly args: ArgumentsCheck;
+      readonly call: (...args: any[]) => unknown;
+    };
+type ArgumentsCheck =
+  | ((args: unknown[]) => unknown)
+  | { parse(args: unknown): unknown }
+  | { readonly '~standard': { validate(args: unknown): unknown } };
+
+/**
+ * New in Stagewire. Thrown by a remote method, it becomes the info object of the caller's failed call (`code`,
+ * `description`, `data`), and is not reported as an error of the script.
+ */
+declare class RpcError extends Error {
+  constructor(code: string, message?: string, data?: unknown);
+  readonly name: 'RpcError';
+  readonly code: string;
+  readonly data: unknown;
+}
+
+/** `in` is what the server received, `out` what it sent. */
+interface Statistics {
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly msg_in: number;
+  readonly msg_out: number;
+  /** Media that slow clients did not get. */
+  readonly msg_dropped: number;
+}
+
+interface ApplicationStatistics extends Statistics {
+  /** Clients that tried to connect. */
+  readonly total_connects: number;
+  /** Accepted clients that have left. */
+  readonly total_disconnects: number;
+  readonly connected: number;
+  readonly accepted: number;
+  readonly rejected: number;
+}
+
+interface ClientStatistics extends Statistics {
+  /** Milliseconds; 0 before the first ping was answered. */
+  readonly ping_rtt: number;
+  /** What waits to be sent. */
+  readonly queue_bytes: number;
 }
 
 /**
@@ -126,11 +237,53 @@ interface Client {
    * Calls a method of the client. True when the call was sent; the answer goes to `result.onResult` or
    * `result.onStatus`. Pass `null` when nobody waits for it.
    */
-  call(method: string, result?: ResultObject | null, ...args: unknown[]): boolean;
-  /** New in Stagewire. As `call`, with a promise: rejects with a `CallError` when the call fails or the client leaves. */
-  invoke<T = any>(method: string, ...args: unknown[]): Promise<T>;
+  call<M extends ClientMethod>(method: M, result?: ResultObject | null, ...args: ClientArguments<M>): boolean;
+  /**
+   * New in Stagewire. As `call`, with a promise: rejects with a `CallError` when the call fails or the client leaves.
+   * With `timeoutMs` also when no answer came in time (`code` is `E_TIMEOUT`), with a signal when that is aborted.
+   */
+  invoke<M extends ClientMethod>(
+    method: M | Invocation<M>,
+    ...args: ClientArguments<M>
+  ): Promise<ClientAnswer<M>>;
+  invoke<T>(
+    method: ClientMethod | Invocation<ClientMethod>,
+    ...args: unknown extends T ? [never] : unknown[]
+  ): Promise<T>;
+  /** Paths, divided by `;`, of what this client may play: each with all below it. `/`, the default, is everything. */
+  readAccess: string;
+  /** As `readAccess`, for publishing. What is set in `onPublish` and `onUnpublish` is ignored. */
+  writeAccess: string;
+  audioSampleAccess: string;
+  videoSampleAccess: string;
+  /** Sends a ping; whether the client has answered the one before. How long that took is `getStats().ping_rtt`. */
+  ping(): boolean;
+  /** Of this connection; of one that has just ended too. */
+  getStats(): ClientStatistics;
+  /** Bytes per second, 0 for no limit. `0` is from the client to the server, `1` from the server to the client. */
+  getBandwidthLimit(direction: 0 | 1): number;
+  /** Bytes per second, in the other order: server to client, then client to server. 0 leaves a direction as it is. */
+  setBandwidthLimit(serverToClient: number, clientToServer?: number): void;
+  /** Stands in for methods that are missing when clients call them: return a function, or nothing. */
+  __resolve?(name: string): unknown;
+  /** New in Stagewire. Called when the client has left, after `application.onDisconnect`. */
+  on(event: 'disconnect', listener: (this: Client) => void): () => void;
 
   [own: string]: any;
+}
+
+interface Invocation<M extends string> {
+  readonly method: M;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignalLike;
+}
+
+/** What `client.invoke` needs of an `AbortSignal`. */
+interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason?: any;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
 }
 
 /** Made by the server; the prototype is yours to extend, and extensions reach clients that are connected already. */

@@ -7,6 +7,7 @@ const checks = [
   ['types: host, wire, tests', 'tsc', '-p', '.'],
   ['types: runtime', 'tsc', '-p', 'runtime'],
   ['types: sample apps', 'tsc', '-p', 'sample-apps'],
+  ['types: what apps may write, and may not', 'tsc', '-p', 'test/types'],
   ['lint and format', 'biome', 'check', '.'],
 ];
 

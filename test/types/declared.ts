@@ -1,0 +1,103 @@
+/** An application that has declared what its clients can do. `npm run check` compiles it: each line under a @ts-expect-error must be wrong. */
+declare global {
+  interface ClientMethods {
+    say(from: string, text: string): void;
+    score(): number;
+    ask(question: string): Promise<string>;
+  }
+}
+
+interface Member extends Client {
+  nick: string;
+}
+
+application.onConnect = (client, nick: unknown) => {
+  (client as Member).nick = String(nick);
+  return true;
+};
+application.onConnect = async () => true;
+application.onConnect = () => undefined;
+// @ts-expect-error only a boolean decides
+application.onConnect = () => 'yes';
+// @ts-expect-error there is no such handler argument
+application.onPublish = (client: Client, stream: Stream, extra: number) => void [client, stream, extra];
+
+declare const client: Client;
+
+client.call('say', null, 'me', 'hello');
+client.call('say', { onResult: () => {}, onStatus: (info) => trace(info.code) }, 'me', 'hello');
+// @ts-expect-error clients have no such method
+client.call('sing', null);
+// @ts-expect-error the text is missing
+client.call('say', null, 'me');
+// @ts-expect-error a number is no text
+client.call('say', null, 'me', 7);
+
+const score: number = await client.invoke('score');
+const answer: string = await client.invoke('ask', 'why?');
+const within: number = await client.invoke({ method: 'score', timeoutMs: 500 });
+const asked = await client.invoke<{ x: number }>('ask', 'where?');
+trace([score, answer, within, asked.x]);
+// @ts-expect-error a score is a number
+trace((await client.invoke('score')).length);
+// @ts-expect-error milliseconds are a number
+await client.invoke({ method: 'score', timeoutMs: '500' });
+// @ts-expect-error score takes nothing
+await client.invoke('score', 1);
+
+application.broadcastMsg('say', 'me', 'hello');
+// @ts-expect-error a number is no name
+application.broadcastMsg('say', 1, 'hello');
+// @ts-expect-error nobody can dance
+application.broadcastMsg('dance');
+
+application.expose({
+  rename(name: string) {
+    trace(this.id + name);
+  },
+  add: { args: (args) => args.length === 2, call: (a: number, b: number) => a + b },
+  checked: { args: { parse: (args: unknown) => args }, call: () => 1 },
+});
+// @ts-expect-error a number is no method
+application.expose({ rename: 7 });
+// @ts-expect-error a check without a method
+application.expose({ add: { args: () => true } });
+// @ts-expect-error the check is missing
+application.expose({ add: { call: () => 1 } });
+
+client.readAccess = 'public';
+// @ts-expect-error paths are text
+client.readAccess = ['public'];
+// @ts-expect-error the server gives ids
+client.id = 'mine';
+client.setBandwidthLimit(100_000);
+// @ts-expect-error there are two directions
+client.getBandwidthLimit(2);
+const { bytes_in: bytesIn, ping_rtt: rtt }: { bytes_in: number; ping_rtt: number } = client.getStats();
+trace(bytesIn + rtt + application.getStats().connected);
+// @ts-expect-error nobody counts those
+trace(client.getStats().wishes);
+
+application.rejectConnection(client, 'full', { seats: 3 });
+application.redirectConnection(client, 'rtmp://other/app');
+// @ts-expect-error an address is text
+application.redirectConnection(client, 7);
+// @ts-expect-error no client
+application.disconnect('client');
+application.on('connect', (who) => trace(who.id));
+application.on('publish', (who, stream) => trace(who.id + stream.name));
+// @ts-expect-error there is no such event
+application.on('explode', () => {});
+// @ts-expect-error nobody gives a stream to those who connect
+application.on('connect', (who: Client, stream: Stream) => trace(stream.name + who.id));
+client.on('disconnect', function () {
+  trace(this.id);
+});
+// @ts-expect-error a client has one event
+client.on('connect', () => {});
+
+trace(new RpcError('Game.Full', 'no seat left', { seats: 4 }).data);
+// @ts-expect-error a code is needed
+trace(new RpcError());
+
+export {};
