@@ -61,6 +61,12 @@ export class Client {
     return ask('client.ping', expectClient('client.ping', this).number) === true;
   }
 
+  /** Measures what the client can be sent, and tells the client: `onBWCheck`, then `onBWDone`. */
+  checkBandwidth(): void {
+    const { number } = expectClient('client.checkBandwidth', this);
+    invocations().send({ kind: 'check-bandwidth', client: number });
+  }
+
   getStats(): object {
     return ask('client.stats', expectClient('client.getStats', this).number) as object;
   }

@@ -132,6 +132,7 @@ interface Application {
   [own: string]: any;
 }
 
+// biome-ignore lint/suspicious/noEmptyInterface: applications add to it
 /**
  * What the clients of your application can do, for the compiler: declare it, and `client.call`, `client.invoke` and
  * `application.broadcastMsg` are checked.
@@ -143,8 +144,7 @@ interface Application {
  *
  * As long as it is empty, any method may be called with anything.
  */
-// biome-ignore lint/suspicious/noEmptyInterface: applications add to it
-interface ClientMethods {}
+type ClientMethods = {};
 type ClientMethod = keyof ClientMethods extends never ? string : keyof ClientMethods & string;
 type ClientArguments<M extends string> = M extends keyof ClientMethods
   ? ClientMethods[M] extends (...args: infer A) => unknown
@@ -190,6 +190,7 @@ interface Statistics {
   readonly msg_dropped: number;
 }
 
+/** What `application.getStats` tells. */
 interface ApplicationStatistics extends Statistics {
   /** Clients that tried to connect. */
   readonly total_connects: number;
@@ -200,6 +201,7 @@ interface ApplicationStatistics extends Statistics {
   readonly rejected: number;
 }
 
+/** What `client.getStats` tells. */
 interface ClientStatistics extends Statistics {
   /** Milliseconds; 0 before the first ping was answered. */
   readonly ping_rtt: number;
@@ -258,6 +260,11 @@ interface Client {
   videoSampleAccess: string;
   /** Sends a ping; whether the client has answered the one before. How long that took is `getStats().ping_rtt`. */
   ping(): boolean;
+  /**
+   * Measures what the client can be sent a second: its `onBWCheck` is called with more and more data, then its
+   * `onBWDone(kbps, kilobits, milliseconds, latency)`. Clients may ask for it themselves.
+   */
+  checkBandwidth(): void;
   /** Of this connection; of one that has just ended too. */
   getStats(): ClientStatistics;
   /** Bytes per second, 0 for no limit. `0` is from the client to the server, `1` from the server to the client. */
@@ -272,6 +279,7 @@ interface Client {
   [own: string]: any;
 }
 
+/** A call by `client.invoke` with conditions. */
 interface Invocation<M extends string> {
   readonly method: M;
   readonly timeoutMs?: number;

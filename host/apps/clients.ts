@@ -212,6 +212,10 @@ export class Clients implements SeatHost {
     return {
       clientId: seat.id,
       streams: this.#streams,
+      sampleAccess: (name) => {
+        const { audioSampleAccess, videoSampleAccess } = seat.info.access;
+        return { audio: covers(audioSampleAccess, name), video: covers(videoSampleAccess, name) };
+      },
       authorize: (action, stream) => this.#authorize(seat, action, stream),
       published: (stream) => this.post({ kind: 'publish', client: seat.number, stream }, seat),
       unpublished: (stream) => this.post({ kind: 'unpublish', client: seat.number, stream }, seat),
@@ -369,6 +373,11 @@ export class Clients implements SeatHost {
         if (!wasSent && invocation) {
           incarnation.script.post({ kind: 'unanswered', request, description: 'Client disconnected' });
         }
+        return;
+      }
+      case 'check-bandwidth': {
+        const seat = this.#seats.get(command.client);
+        if (seat?.standing === 'accepted') seat.end.checkBandwidth();
         return;
       }
       case 'access': {

@@ -60,6 +60,8 @@ const instanceLimits = {
   bytesPerSecondToServer: wholeOrOff(10_000_000_000, 0),
   /** The most that a script may allow one of its clients in either direction; 0 for no limit. Default 0. */
   bytesPerSecondCap: wholeOrOff(10_000_000_000, 0),
+  /** How long measuring what a client can be sent may take (`checkBandwidth`); 0 for never. Default 2000. */
+  bandwidthCheckMs: wholeOrOff(minute, 2000),
   /** What may wait for one client, media included, when the script calls it; beyond it the client is dropped. Default 8 MiB. */
   callQueueBytes: whole(64 * KiB, 256 * MiB, 8 * MiB),
   /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */

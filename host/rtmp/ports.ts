@@ -120,6 +120,8 @@ export interface ClientEnd {
   serialize(calls: readonly BroadcastCall[]): Buffer;
   /** Bytes from `serialize`, shared with others: nobody may change them afterwards. */
   deliver(bytes: Buffer, calls: number): void;
+  /** Measures what it can be sent, and tells it; nothing while that is under way. */
+  checkBandwidth(): void;
   readonly traffic: Traffic;
   ping(): boolean;
   limitBandwidth(limits: BandwidthLimits): void;

@@ -21,6 +21,7 @@ import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
+import { BandwidthCheck } from './bandwidth-check.ts';
 import { type AppAddress, parseApp } from './names.ts';
 import type {
   BandwidthLimits,
@@ -63,6 +64,7 @@ export class Session implements ClientEnd {
   readonly #announceChunkSize: () => void;
   readonly #streams = new Map<number, StreamEnd>();
   readonly #invokes = new Map<number, InvokeId>();
+  #check: BandwidthCheck | undefined;
   #state: State = { at: 'new' };
   #nextTransaction = 1;
   #unknownTypes = 0;
@@ -182,6 +184,12 @@ export class Session implements ClientEnd {
 
   ping(): boolean {
     return this.#transport.ping();
+  }
+
+  checkBandwidth(): void {
+    const maxMs = this.#limits.bandwidthCheckMs;
+    if (maxMs === 0 || this.#state.at !== 'connected' || this.#check?.isOver === false) return;
+    this.#check = new BandwidthCheck(maxMs, (method, check, args) => this.invoke(method, check, args));
   }
 
   limitBandwidth(limits: BandwidthLimits): void {
@@ -340,7 +348,8 @@ export class Session implements ClientEnd {
       case '_error': {
         const request = this.#invokes.get(transaction);
         this.#invokes.delete(transaction);
-        if (request) seat.reply(request, name === '_result', command);
+        if (request instanceof BandwidthCheck) request.answered(name === '_result');
+        else if (request) seat.reply(request, name === '_result', command);
         return;
       }
       case 'createStream':
@@ -382,6 +391,7 @@ export class Session implements ClientEnd {
       if (transaction !== 0) {
         this.#send(encodeCommand('_result', transaction, null, name === 'getStreamLength' ? 0 : undefined));
       }
+      if (name === 'checkBandwidth') this.checkBandwidth();
       const notice = ENCODER_NOTICES[name];
       if (notice) this.#send(encodeCommand(`on${name}`, 0, null, { ...status(notice, details), details }));
     });

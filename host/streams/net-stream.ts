@@ -21,6 +21,8 @@ export interface StreamOwner {
   readonly streams: StreamDirectory;
   /** The script's verdict. Always settles; refuses when the script cannot say. */
   authorize(action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict>;
+  /** Whether the player may read the raw samples of that stream. */
+  sampleAccess(name: string): { audio: boolean; video: boolean };
   published(stream: StreamRequest): void;
   unpublished(stream: StreamRequest): void;
   /** The client reads too slowly for what it plays: it is disconnected. */
@@ -185,7 +187,16 @@ export class NetStream implements StreamEnd {
     this.#control(UserControlType.StreamBegin);
     if (request.isReset) this.#status('NetStream.Play.Reset', describe.playReset(name), name);
     this.#status('NetStream.Play.Start', describe.playStarted(name), name);
+    this.#allowSamples(name);
     stream.join(viewer);
+  }
+
+  /** Flash Player lets nobody at the samples unless it is told so (the reference's section 6.1, audioSampleAccess). */
+  #allowSamples(name: string): void {
+    const { audio, video } = this.#owner.sampleAccess(name);
+    if (!audio && !video) return;
+    const payload = encodeData('|RtmpSampleAccess', audio, video);
+    this.#transport.send({ type: MessageType.DataAmf0, streamId: this.#id, timestamp: 0, payload });
   }
 
   /** A publisher's message on its way to the viewers: metadata is kept and loses its `@setDataFrame`. */

@@ -36,6 +36,7 @@ export type Command =
   | { kind: 'broadcast'; method: string; args: Uint8Array }
   | { kind: 'access'; client: number; name: AccessName; paths: string }
   | ({ kind: 'bandwidth'; client: number } & ClientBandwidth)
+  | { kind: 'check-bandwidth'; client: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -80,6 +81,7 @@ const CommandKind = {
   access: 18,
   bandwidth: 19,
   shutdown: 20,
+  'check-bandwidth': 21,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -94,6 +96,7 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       break;
     case 'accept':
     case 'disconnect':
+    case 'check-bandwidth':
       out.u32(cmd.client);
       break;
     case 'reject':
@@ -225,6 +228,8 @@ export function decodeCommand(reader: ByteReader): Command {
       };
     case CommandKind.bandwidth:
       return { kind: 'bandwidth', client: record.u32(), toClient: record.f64(), toServer: record.f64() };
+    case CommandKind['check-bandwidth']:
+      return { kind: 'check-bandwidth', client: record.u32() };
     case CommandKind.shutdown:
       return { kind: 'shutdown' };
     case CommandKind.verdict:
