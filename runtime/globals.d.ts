@@ -132,7 +132,6 @@ interface Application {
   [own: string]: any;
 }
 
-// biome-ignore lint/suspicious/noEmptyInterface: applications add to it
 /**
  * What the clients of your application can do, for the compiler: declare it, and `client.call`, `client.invoke` and
  * `application.broadcastMsg` are checked.
@@ -144,7 +143,7 @@ interface Application {
  *
  * As long as it is empty, any method may be called with anything.
  */
-type ClientMethods = {};
+interface ClientMethods {}
 type ClientMethod = keyof ClientMethods extends never ? string : keyof ClientMethods & string;
 type ClientArguments<M extends string> = M extends keyof ClientMethods
   ? ClientMethods[M] extends (...args: infer A) => unknown
