@@ -133,6 +133,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
         throw new Error(message);
       },
       onDispose: () => {},
+      onLowMemory: () => {},
       onAsk: () => Promise.reject(new Error('the handler asks for nothing')),
       onEnd: ({ message }) => {
         throw new Error(message);

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { firstProblem, nearestName, quoted } from './base/check.ts';
 import { describeError, printable, StagewireError } from './base/errors.ts';
-import { limitsSchema } from './base/limits.ts';
+import { appLimitNames, limitsSchema } from './base/limits.ts';
 
 export { defaultLimits, type Limits } from './base/limits.ts';
 
@@ -52,6 +52,8 @@ const options = z.strictObject({
   /** What is around the processes that run scripts; `bwrap` needs Bubblewrap. Default `permission`. */
   sandbox: oneOf('permission', 'bwrap').default('permission'),
   limits: limitsSchema.prefault({}),
+  /** Limits that no application's `app.json` may change. Default: none. */
+  lockedLimits: z.array(z.enum(appLimitNames, { error: 'a limit that app.json may set' })).default([]),
 });
 
 /** The configuration with every default filled in; paths are absolute. */
@@ -64,7 +66,7 @@ interface Flag {
   readonly value: string;
   readonly about: string;
   /** The option that it sets. */
-  readonly option?: Exclude<keyof Config, 'limits'>;
+  readonly option?: Exclude<keyof Config, 'limits' | 'lockedLimits'>;
 }
 
 const flags: Readonly<Record<string, Flag>> = {

@@ -51,6 +51,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const host = {
     pool,
     limits,
+    lockedLimits: config.lockedLimits,
     ledger: metrics,
     log,
     clock,

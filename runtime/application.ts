@@ -180,9 +180,17 @@ export class ApplicationSide {
   }
 
   status(info: ScriptErrorInfo): void {
-    const status = { code: 'Application.Script.Error', level: 'error', ...info };
-    this.#run('onStatus', [status]);
-    this.#emit('status', [status]);
+    this.#status({ code: 'Application.Script.Error', level: 'error', ...info });
+  }
+
+  lowMemory(usedMb: number, limitMb: number): void {
+    const description = `The heap holds ${usedMb} MB of ${limitMb}: beyond that the script is stopped.`;
+    this.#status({ code: 'Application.Resource.LowMemory', level: 'warning', description });
+  }
+
+  #status(info: object): void {
+    this.#run('onStatus', [info]);
+    this.#emit('status', [info]);
   }
 
   /** True also for one that cannot be looked up, because a getter or a proxy throws: then `#run` fails. */

@@ -160,7 +160,9 @@ type ClientAnswer<M extends string> = M extends keyof ClientMethods
 type ExposedMethod =
   | ((...args: any[]) => unknown)
   | {
-      readonly args: ArgumentsCheck;
+      readonly args?: ArgumentsCheck;
+      /** How often one client may call it; a second's worth may come at once. */
+      readonly perSecond?: number;
       readonly call: (...args: any[]) => unknown;
     };
 type ArgumentsCheck =

@@ -79,6 +79,8 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.unpublish(delivery.client, delivery.stream);
       case 'authorize':
         return app.authorize(delivery.request, delivery.action, delivery.client, delivery.stream);
+      case 'low-memory':
+        return app.lowMemory(delivery.usedMb, delivery.limitMb);
       case 'status':
         return app.status(delivery.info);
       case 'wake':

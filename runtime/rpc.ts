@@ -1,5 +1,5 @@
 import type { Client } from './client.ts';
-import { hide } from './clock.ts';
+import { hide, turnTime } from './clock.ts';
 import { describe } from './events.ts';
 import type { AnyFunction } from './handlers.ts';
 import { callFailed, type FailureInfo } from './invocations.ts';
@@ -13,6 +13,7 @@ import {
   SafeMap,
   SafeWeakMap,
   shown,
+  toNumber,
   toText,
 } from './primordials.ts';
 
@@ -54,6 +55,10 @@ export function infoOf(error: unknown): FailureInfo {
 interface Exposed {
   call: AnyFunction;
   args: unknown;
+  /** How often one client may call it; Infinity for as often as it likes. */
+  perSecond: number;
+  /** What each client has saved up, and when that was counted. */
+  buckets: SafeWeakMap<object, { saved: number; at: number }>;
 }
 
 const MAX_EXPOSED = 10_000;
@@ -83,7 +88,13 @@ export function expose(methods: unknown): void {
       throw new NativeTypeError(
         `application.expose: the args of "${name}" are a function or a schema, not ${shown(args)}`,
       );
-    added.set(dotted(name), { call: call as AnyFunction, args });
+    const asked = isPlain ? undefined : (method as { perSecond?: unknown }).perSecond;
+    const perSecond = asked === undefined ? Infinity : toNumber(asked);
+    if (!(perSecond > 0))
+      throw new NativeTypeError(
+        `application.expose: perSecond of "${name}" is ${shown(asked)}, expected a number over 0`,
+      );
+    added.set(dotted(name), { call: call as AnyFunction, args, perSecond, buckets: new SafeWeakMap() });
   }
   const all = exposed ?? new SafeMap<string, Exposed>();
   if (all.size + added.size > MAX_EXPOSED)
@@ -98,8 +109,27 @@ export function exposedMethod(client: Client, name: string): { method: AnyFuncti
   const found = exposed.get(dotted(name));
   if (!found) return { method: undefined };
   const { call, args: check } = found;
-  if (check === undefined) return { method: (...args) => apply(call, client, args) };
-  return { method: (...args) => apply(call, client, checked(name, check, args)) };
+  return {
+    method: (...args) => {
+      if (found.perSecond < Infinity && !mayCall(found, client))
+        throw new RpcError('NetConnection.Call.Failed', `${name}: at most ${found.perSecond} calls a second`);
+      return apply(call, client, check === undefined ? args : checked(name, check, args));
+    },
+  };
+}
+
+/** A second's worth may come at once. */
+function mayCall({ perSecond, buckets }: Exposed, client: object): boolean {
+  const now = turnTime();
+  const bucket = buckets.get(client) ?? { saved: perSecond < 1 ? 1 : perSecond, at: now };
+  const most = perSecond < 1 ? 1 : perSecond;
+  const earned = bucket.saved + ((now - bucket.at) / 1000) * perSecond;
+  bucket.saved = earned < most ? earned : most;
+  bucket.at = now;
+  buckets.set(client, bucket);
+  if (bucket.saved < 1) return false;
+  bucket.saved--;
+  return true;
 }
 
 interface Issue {

@@ -16,3 +16,9 @@ export function covers(paths: string, name: string): boolean {
 function segmentsOf(path: string): string[] {
   return path.split('/').filter((segment) => segment !== '');
 }
+
+/** What a resource is in, itself left out: `pub` of `pub/a`. */
+export function folderOf(name: string): string {
+  const path = name.replace(/\?.*$/s, '');
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}

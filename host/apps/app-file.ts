@@ -25,6 +25,13 @@ const appFile = z.strictObject({
       error: 'true, false or a list of at most 100 names of instances',
     })
     .optional(),
+  /** Methods of clients that clients may call: each stands for all names that begin with it. */
+  allowCalls: z
+    .array(z.string().min(1).max(200), { error: 'a list of names of methods' })
+    .max(1000, { error: 'at most 1000 names' })
+    .optional(),
+  /** Whether access strings name folders only, so that all of a folder's resources are alike. */
+  folderAccess: z.boolean({ error: 'true or false' }).optional(),
   /** What new code does to running instances: the clients are kept, or, as FMS had it, all are disconnected. */
   reload: z.enum(['keep', 'disconnect'], { error: '"keep" or "disconnect"' }).optional(),
   /** What its scripts read as `application.config`. */
@@ -46,6 +53,8 @@ export interface AppSettings {
   readonly try?: string | undefined;
   readonly limits: Limits;
   readonly loadOnStartup?: boolean | readonly string[] | undefined;
+  readonly allowCalls?: readonly string[] | undefined;
+  readonly folderAccess?: boolean | undefined;
   readonly reload?: 'keep' | 'disconnect' | undefined;
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
@@ -55,7 +64,11 @@ export interface AppSettings {
  * The settings of the application in that folder; without `app.json` those of the server. Throws `E_APP_FILE` with
  * the key, the value seen, and what is allowed.
  */
-export async function readAppSettings(folder: string, limits: Limits): Promise<AppSettings> {
+export async function readAppSettings(
+  folder: string,
+  limits: Limits,
+  locked: readonly string[] = [],
+): Promise<AppSettings> {
   const path = join(folder, 'app.json');
   let text: string;
   try {
@@ -77,6 +90,9 @@ export async function readAppSettings(folder: string, limits: Limits): Promise<A
   const wrong = firstProblem(appFile, content);
   if (wrong) throw problem(`: ${wrong.what}${wrong.text}`);
   const { limits: own, ...rest } = appFile.parse(content);
+  const forbidden = locked.find((name) => own && name in own);
+  if (forbidden !== undefined)
+    throw problem(`: limits.${forbidden} is fixed by the server (lockedLimits in its configuration)`);
   return { ...rest, limits: own ? { ...limits, ...definedOnly(own) } : limits };
 }
 

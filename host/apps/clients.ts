@@ -16,7 +16,7 @@ import type {
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner, Verdict } from '../streams/net-stream.ts';
-import { covers } from './access.ts';
+import { covers, folderOf } from './access.ts';
 import type { Answerer } from './answers.ts';
 import { BackPressure } from './back-pressure.ts';
 import { Backlog } from './backlog.ts';
@@ -181,6 +181,10 @@ export class Clients implements SeatHost {
   ): void {
     this.#pressure.countCall(seat);
     const call = this.#calls.open(seat, name, transaction, onMissing);
+    const { allowCalls } = this.#host.settings;
+    const dotted = name.replaceAll('/', '.');
+    if (allowCalls && !allowCalls.some((allowed) => dotted.startsWith(allowed.replaceAll('/', '.'))))
+      return this.#calls.missing(call);
     // What waits outside a mailbox must not keep the whole buffer alive that it was read into.
     const command = this.#script && !seat.held ? { type, body } : { type, body: body.slice() };
     this.post({ kind: 'call', client: seat.number, call, command }, seat);
@@ -227,7 +231,9 @@ export class Clients implements SeatHost {
   async #authorize(seat: ClientSeat, action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict> {
     const isPlay = action === 'play';
     const { readAccess, writeAccess } = seat.info.access;
-    if (!covers(isPlay ? readAccess : writeAccess, stream.name)) {
+    const { folderAccess = false } = this.#host.settings;
+    const resource = folderAccess ? folderOf(stream.name) : stream.name;
+    if (!covers(isPlay ? readAccess : writeAccess, resource)) {
       return { isAllowed: false, description: `No ${isPlay ? 'read' : 'write'} access to ${stream.name}.` };
     }
     return this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat));
@@ -451,6 +457,7 @@ const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
   'fetched',
   'unfetched',
   'status',
+  'low-memory',
   'wake',
   'start',
   'stop',

@@ -137,6 +137,10 @@ export class Incarnation {
       },
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onDispose: () => this.#fetcher.close(),
+      onLowMemory: (heapBytes) => {
+        const { heapMb: limitMb } = this.settings.limits;
+        this.script.post({ kind: 'low-memory', usedMb: Math.round(heapBytes / 1024 / 1024), limitMb });
+      },
       onAsk: (question) => answer(question, answerers),
       onEnd: (end) => this.#ended(end),
     });
@@ -378,6 +382,7 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   publish: 'application.onPublish',
   unpublish: 'application.onUnpublish',
   status: 'application.onStatus',
+  'low-memory': 'application.onStatus',
   wake: 'a timer',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',

@@ -11,7 +11,10 @@ import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
-export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget'> & { readonly limits: Limits };
+export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget'> & {
+  readonly limits: Limits;
+  readonly lockedLimits: readonly string[];
+};
 
 /** One application that takes long to build does not keep the others from being served. */
 const FIRST_BUILDS_MS = 3000;
@@ -176,7 +179,9 @@ export class Registry implements Lobby {
   async #build(app: App, isNew: boolean): Promise<Build> {
     const [build] = await Promise.allSettled([isNew ? buildWhenWhole(app.builder) : app.builder.build()]);
     // After the build: of a folder that is being copied, app.json may come last.
-    const [settings] = await Promise.allSettled([readAppSettings(app.folder, this.#host.limits)]);
+    const [settings] = await Promise.allSettled([
+      readAppSettings(app.folder, this.#host.limits, this.#host.lockedLimits),
+    ]);
     if (settings.status === 'fulfilled') app.setSettings(settings.value);
     else if (!app.hasSettings) throw settings.reason;
     else {

@@ -142,6 +142,8 @@ const connectionLimits = {
 
 /** What a peer may send (RTMP 1.0; the numbers are those that real clients need). */
 const messageLimits = {
+  /** Chunk size of what the server sends. A large one makes few chunks of a frame, and FFmpeg takes it for its own. Default 60000. */
+  outChunkBytes: whole(128, 65_536, 60_000),
   /** One audio, video or data message. Default 4 MiB. */
   mediaMessageBytes: whole(64 * KiB, 0xffffff, 4 * MiB),
   /** One command before the connection is accepted. Default 256 KiB. */
@@ -205,3 +207,5 @@ export const appLimitsSchema = z.strictObject(
     Object.entries(appShape).map(([name, limit]) => [name, limit.unwrap().optional()]),
   ) as Record<keyof typeof appShape, z.ZodOptional<z.ZodInt>>,
 );
+
+export const appLimitNames = Object.keys(appShape) as (keyof typeof appShape)[];

@@ -17,15 +17,12 @@ import { ChunkStreamId, ChunkWriter, serializeMessage } from './chunk-writer.ts'
 import { ServerHandshake } from './handshake.ts';
 import type { BandwidthLimits, Traffic, Transport } from './ports.ts';
 
-/** Chunk size of what we send: media messages go out in few chunks, and FFmpeg copies it for its own. */
-const CHUNK_BYTES = 60_000;
 /** What acknowledgements are sent for at least, whatever the peer asked. */
 const ACK_WINDOW = 2_500_000;
 /** What Node keeps for a write that waits. */
 const WRITE_OVERHEAD = 256;
 /** Written at one time under a bandwidth limit. */
 const PACED_BYTES = 8192;
-const FORMAT = `rtmp-${CHUNK_BYTES}`;
 
 /** Who takes the messages of a connection. */
 export interface MessageHandler {
@@ -45,7 +42,7 @@ export class RtmpConnection implements Transport {
   readonly protocol: string;
   readonly isSecure: boolean;
   readonly address: string;
-  readonly format = FORMAT;
+  readonly format: string;
   readonly traffic: Traffic = {
     bytesIn: 0,
     bytesOut: 0,
@@ -103,6 +100,7 @@ export class RtmpConnection implements Transport {
     this.#limits = limits;
     this.#onDrop = onDrop;
     this.isSecure = isSecure;
+    this.format = `rtmp-${limits.outChunkBytes}`;
     this.protocol = isSecure ? 'rtmps' : 'rtmp';
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#waitingSince = this.#heardAt = this.#activeAt = performance.now();
@@ -138,14 +136,18 @@ export class RtmpConnection implements Transport {
     this.traffic.messagesOut++;
     if (chunkStreamFor(message.type) !== ChunkStreamId.Control) this.#activeAt = performance.now();
     this.#writer.writeMessage(message, chunkStreamFor(message.type));
-    if (message.type === MessageType.SetChunkSize) this.#writer.chunkBytes = CHUNK_BYTES;
+    if (message.type === MessageType.SetChunkSize) this.#writer.chunkBytes = this.#limits.outChunkBytes;
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     queueMicrotask(() => this.#flush());
   }
 
   serialize(message: RtmpMessage, streamId: number): Buffer {
-    return serializeMessage({ ...message, streamId }, chunkStreamFor(message.type), CHUNK_BYTES);
+    return serializeMessage(
+      { ...message, streamId },
+      chunkStreamFor(message.type),
+      this.#limits.outChunkBytes,
+    );
   }
 
   write(bytes: Buffer, messages: number): void {
@@ -217,7 +219,7 @@ export class RtmpConnection implements Transport {
 
   /** Tells the peer our chunk size; once, before the first large message. */
   announceChunkSize(): void {
-    this.send(controlMessage(MessageType.SetChunkSize, encodeSetChunkSize(CHUNK_BYTES)));
+    this.send(controlMessage(MessageType.SetChunkSize, encodeSetChunkSize(this.#limits.outChunkBytes)));
   }
 
   /** Called about once a second: enforces the time limits of the handshake and of silence. */

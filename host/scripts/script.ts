@@ -14,6 +14,10 @@ import type { EndReason } from './ends.ts';
 import type { Leash } from './leash.ts';
 import { decodeAll, Mailbox, type MailboxLimits } from './mailbox.ts';
 
+/** Shares of the heap limit: a script is warned at the first, and again once it was below the second. */
+const LOW_MEMORY = 0.85;
+const LOW_MEMORY_OVER = 0.7;
+
 /** What a script runs: the built code and its limits. */
 export interface ScriptSpec {
   code: string;
@@ -70,6 +74,8 @@ export interface ScriptListener {
   /** Called once, before `onEnd`, and when it is disposed of: nothing is posted any more. */
   onDispose(): void;
   onEnd(end: ScriptEnd): void;
+  /** The heap is nearly full. */
+  onLowMemory(heapBytes: number): void;
   /** The script waits for the answer (runtime/wall/asks.ts). Must not reject. */
   onAsk(question: Uint8Array): Promise<Uint8Array>;
 }
@@ -99,6 +105,7 @@ export class Script {
   /** Of its home, and of a boot that failed. */
   #account: CpuAccount | undefined;
   #heapBytes: number | undefined;
+  #isMemoryLow = false;
   #turns = 0;
   #deliveries = 0;
   /** What the turn under way was given. */
@@ -167,6 +174,7 @@ export class Script {
       onDeath: (death) => this.#coreDied(death),
       onStats: ({ heapBytes }) => {
         this.#heapBytes = heapBytes;
+        this.#warnOfMemory(heapBytes);
       },
       onAsk: (question) => this.#listener.onAsk(question),
     });
@@ -194,6 +202,15 @@ export class Script {
       mailboxAgeMs: this.mailbox.ageMs,
       core: this.#home?.core.pid,
     };
+  }
+
+  /** Once, until it has become a good deal less. */
+  #warnOfMemory(heapBytes: number): void {
+    const share = heapBytes / (this.#spec.memoryMb * 1024 * 1024);
+    if (share < LOW_MEMORY_OVER) this.#isMemoryLow = false;
+    if (share < LOW_MEMORY || this.#isMemoryLow) return;
+    this.#isMemoryLow = true;
+    this.#listener.onLowMemory(heapBytes);
   }
 
   /** From now on it may share its core: it has proved harmless. */

@@ -43,6 +43,8 @@ export type Delivery =
   | { kind: 'unpublish'; client: number; stream: StreamRequest }
   | { kind: 'authorize'; request: number; action: 'publish' | 'play'; client: number; stream: StreamRequest }
   | { kind: 'status'; info: ScriptErrorInfo }
+  /** The heap holds so much, and may hold so much. */
+  | { kind: 'low-memory'; usedMb: number; limitMb: number }
   | {
       kind: 'fetched';
       request: number;
@@ -80,6 +82,7 @@ const DeliveryKind = {
   status: 13,
   fetched: 14,
   unfetched: 15,
+  'low-memory': 16,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -115,6 +118,10 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
     case 'unanswered':
       out.u32(delivery.request);
       text(out, delivery.description);
+      break;
+    case 'low-memory':
+      out.u32(delivery.usedMb);
+      out.u32(delivery.limitMb);
       break;
     case 'status':
       text(out, delivery.info.description);
@@ -189,6 +196,8 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       const action = record.u8() === 0 ? 'publish' : 'play';
       return { kind: 'authorize', request, action, client: record.u32(), stream: readStreamRequest(record) };
     }
+    case DeliveryKind['low-memory']:
+      return { kind: 'low-memory', usedMb: record.u32(), limitMb: record.u32() };
     case DeliveryKind.status: {
       const description = readText(record);
       const filename = readText(record);

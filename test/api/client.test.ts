@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { keyFrame } from '../support/media.ts';
 import { connect, type RtmpClient } from '../support/rtmp-client.ts';
 import { run, runsCode } from '../support/run.ts';
-import { useServer } from '../support/server.ts';
+import { root, useServer } from '../support/server.ts';
 
 const server = useServer({
   limits: { bytesPerSecondCap: 4_000_000 },
@@ -193,6 +194,13 @@ test('CLI-33: what is added to Client.prototype reaches clients that are connect
   const [a, b] = [await room('prototype'), await room('prototype')];
   await run(a, 'Client.prototype.late = function () { return this === application.clients[1] }');
   expect(await b.call('late')).toBe(true);
+});
+
+test('MOD-04: what clients can do is declared once and checked at each call', () => {
+  // `npm run check` compiles test/types, where each wrong line must be an error.
+  const { status, stdout } = spawnSync('npx', ['tsc', '-p', 'test/types'], { cwd: root, encoding: 'utf8' });
+  expect(stdout).toBe('');
+  expect(status).toBe(0);
 });
 
 test('RPC-01: a/b/m and a.b.m call client.a.b.m with client.a.b as `this`', async () => {

@@ -20,6 +20,11 @@ const server = useServer({
     },
     small: { 'main.js': runsCode, 'app.json': JSON.stringify({ limits: { heapMb: 16 } }) },
     quick: { 'main.js': runsCode, 'app.json': JSON.stringify({ limits: { handlerMs: 100 } }) },
+    folders: { 'main.js': runsCode, 'app.json': JSON.stringify({ folderAccess: true }) },
+    listed: {
+      'main.js': `${runsCode} Object.assign(Client.prototype, { say: () => 1, sayMore: () => 2, hide: () => 3, chat: { send: () => 4 } });`,
+      'app.json': JSON.stringify({ allowCalls: ['say', 'chat.'] }),
+    },
     eager: {
       'main.js': `${runsCode} trace('loaded ' + application.name);`,
       'app.json': JSON.stringify({ loadOnStartup: ['one', 'two'], limits: { idleInstanceMs: 100 } }),
@@ -86,6 +91,63 @@ test('ST-32: NetConnection.Connect.IdleTimeout', async () => {
   expect(idle.callsOf('onStatus').at(-1)).toMatchObject([
     { level: 'status', code: 'NetConnection.Connect.IdleTimeout' },
   ]);
+});
+
+test('CFG-10: limits.outChunkBytes is the chunk size of what the server sends', async () => {
+  const small = await startServer({
+    apps: { rows: { 'main.js': runsCode } },
+    limits: { outChunkBytes: 200 },
+  });
+  const client = await connect(`${small.rtmp}/rows/room`);
+  const before = client.receivedBytes;
+  expect(await run(client, 'return "x".repeat(20000)')).toHaveLength(20_000);
+  // Each further chunk of the message has a header of one byte.
+  const overhead = client.receivedBytes - before - 20_000;
+  expect(overhead).toBeGreaterThan(95);
+  expect(overhead).toBeLessThan(300);
+});
+
+test('CFG-16: limits.bytesPerSecondCap bounds what a script may set', async () => {
+  const small = await startServer({
+    apps: { rows: { 'main.js': runsCode } },
+    limits: { bytesPerSecondCap: 1000 },
+  });
+  const client = await connect(`${small.rtmp}/rows/room`);
+  const code =
+    'client.setBandwidthLimit(500, 5000); return [client.getBandwidthLimit(1), client.getBandwidthLimit(0)]';
+  expect(await run(client, code)).toEqual([500, 1000]);
+});
+
+test('CFG-32: with folderAccess, access strings hold for folders and not for single resources', async () => {
+  const client = await connect(`${server.rtmp}/folders/room`);
+  await run(client, 'client.writeAccess = "up"');
+  const publish = async (name: string) => {
+    const stream = await client.createStream();
+    stream.command('publish', name, 'live');
+    await eventually('a verdict', () => stream.codes.length > 0);
+    return stream.codes[0];
+  };
+  expect(await publish('up/a')).toBe('NetStream.Publish.Start');
+  expect(await publish('up')).toBe('NetStream.Publish.BadName');
+});
+
+test('CFG-34: allowCalls in app.json lists what clients may call; each stands for all names that begin with it', async () => {
+  const client = await connect(`${server.rtmp}/listed/room`);
+  expect(await client.call('say')).toBe(1);
+  expect(await client.call('sayMore')).toBe(2);
+  expect(await client.call('chat/send')).toBe(4);
+  expect((await client.callFails('hide')).description).toBe('Method not found (hide).');
+});
+
+test('CFG-36: lockedLimits of the server cannot be changed by app.json', async () => {
+  const strict = await startServer({
+    apps: { greedy: { 'main.js': runsCode, 'app.json': JSON.stringify({ limits: { handlerMs: 60_000 } }) } },
+    lockedLimits: ['handlerMs', 'heapMb'],
+  });
+  const record = await strict.waitForLog((r) => r.code === 'E_APP_FILE');
+  expect(record.detail).toContain(
+    'limits.handlerMs is fixed by the server (lockedLimits in its configuration)',
+  );
 });
 
 test('CFG-13: every folder of the applications directory is an application', async () => {
@@ -173,6 +235,14 @@ test('LIFE-07: with `reload` "disconnect" new code disconnects everybody and sta
   expect(await run(again, 'return application.kept')).toBeUndefined();
 });
 
+test('LIFE-09: a script that is out of memory hears neither onAppStop nor onDisconnect; another takes over its clients', async () => {
+  const client = await connect(`${server.rtmp}/small/out`);
+  await run(client, 'application.onAppStop = application.onDisconnect = () => trace("asked")');
+  await client.callFails('run', 'const all = []; for (;;) all.push({ at: all.length })');
+  expect(await run(client, 'return [client.reconnected, application.clients.length]')).toEqual(['memory', 1]);
+  expect(server.log.entries.some((r) => r.instance === 'small/out' && r.message === 'asked')).toBe(false);
+});
+
 test('LIFE-10: a handler that runs for too long is stopped, and the instance lives', async () => {
   const [a, b] = [await connect(`${server.rtmp}/quick/lives`), await connect(`${server.rtmp}/quick/lives`)];
   await a.callFails('run', 'for (;;);');
@@ -220,6 +290,31 @@ test('ST-52: Application.GC', async () => {
   const client = await connect(`${server.rtmp}/brief/gc`);
   await client.close();
   await server.waitForLog((r) => r.instance === 'brief/gc' && r.message === 'stop Application.GC');
+});
+
+test('ST-67: Application.Resource.LowMemory', async () => {
+  const client = await connect(`${server.rtmp}/small/low`);
+  await run(
+    client,
+    'application.onStatus = (info) => client.call("status", null, info); application.kept = []',
+  );
+  await eventually('the warning', async () => {
+    if (client.callsOf('status').length === 0)
+      await run(
+        client,
+        'for (let i = 0; i < 2000; i++) application.kept.push({ i, text: "x" + i + "y".repeat(i % 100) }); return application.kept.length',
+      );
+    return client.callsOf('status').length > 0;
+  });
+  expect(client.callsOf('status')).toMatchObject([
+    [
+      {
+        level: 'warning',
+        code: 'Application.Resource.LowMemory',
+        description: expect.stringMatching(/ MB of 16/),
+      },
+    ],
+  ]);
 });
 
 test('ST-15: Application.Script.Error', async () => {

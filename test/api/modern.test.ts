@@ -21,6 +21,7 @@ const server = useServer({
           twice: { args: standard, call(n: number) { return n; } },
           even: { args: (args: any[]) => args[0] % 2 === 0, call(n: number) { return n; } },
           'deep.down': () => 'here',
+          rarely: { perSecond: 0.5, call: () => 'done' },
           fail() { throw new RpcError('Game.Full', 'no seat left', { seats: 4 }); },
           async failLater() { throw new RpcError('Game.Late', 'too late'); },
           break() { throw new Error('a bug'); },
@@ -126,6 +127,13 @@ test('MOD-10: application.on and client.on take any number of listeners beside t
   ).toBe(
     'application.on: there is no event "explode"; known are start, stop, connect, disconnect, publish, unpublish, status',
   );
+});
+
+test('MOD-22: perSecond bounds how often one client may call an exposed method', async () => {
+  const [a, b] = [await connect(`${server.rtmp}/exposed/rate`), await connect(`${server.rtmp}/exposed/rate`)];
+  expect(await a.call('rarely')).toBe('done');
+  expect((await a.callFails('rarely')).description).toBe('rarely: at most 0.5 calls a second');
+  expect(await b.call('rarely')).toBe('done');
 });
 
 test('MOD-21: what a script prints is a line of the log with its instance and build', async () => {

@@ -40,6 +40,7 @@ test('without arguments everything has its default', () => {
     log: 'pretty',
     logLevel: 'info',
     sandbox: 'permission',
+    lockedLimits: [],
     limits: defaultLimits,
   });
   expect(defaultLimits).toMatchObject({

@@ -28,6 +28,7 @@ const deliveries: Delivery[] = [
   { kind: 'connect', client: 1, info, command },
   { kind: 'reattach', client: big, info: { ...info, secure: false }, command, reason: 'reload' },
   { kind: 'disconnect', client: 0 },
+  { kind: 'low-memory', usedMb: 60, limitMb: 64 },
   { kind: 'call', client: 2, call: big, command: { type: 20, body: new Uint8Array(0) } },
   { kind: 'reply', request: 3, isOk: true, command },
   { kind: 'reply', request: 3, isOk: false, command },

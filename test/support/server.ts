@@ -20,6 +20,7 @@ export interface ServerOptions {
   /** Folders of `sample-apps` to copy. */
   samples?: string[];
   limits?: Partial<Limits>;
+  lockedLimits?: string[];
   sandbox?: 'permission' | 'bwrap';
   log?: 'json' | 'pretty';
   logLevel?: 'debug' | 'info';
@@ -74,8 +75,18 @@ export class TestServer {
     for (const path of options.pipes ?? []) execFileSync('mkfifo', [join(this.appsFolder, path)]);
     for (const name of options.samples ?? []) this.copySample(name);
     const config = join(this.#folder, 'config.json');
-    const { limits = {}, logLevel = 'info', log = 'json', sandbox = 'permission', adminToken } = options;
-    writeFileSync(config, JSON.stringify({ limits: { spreadCores: 1, ...limits }, logLevel, sandbox }));
+    const {
+      limits = {},
+      logLevel = 'info',
+      log = 'json',
+      sandbox = 'permission',
+      adminToken,
+      lockedLimits = [],
+    } = options;
+    writeFileSync(
+      config,
+      JSON.stringify({ limits: { spreadCores: 1, ...limits }, logLevel, sandbox, lockedLimits }),
+    );
     const args = ['--apps', this.appsFolder, '--data', join(this.#folder, 'data'), '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
     if (adminToken !== undefined) {

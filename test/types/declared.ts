@@ -62,8 +62,9 @@ application.expose({
 application.expose({ rename: 7 });
 // @ts-expect-error a check without a method
 application.expose({ add: { args: () => true } });
-// @ts-expect-error the check is missing
-application.expose({ add: { call: () => 1 } });
+application.expose({ add: { perSecond: 5, call: () => 1 } });
+// @ts-expect-error how often is a number
+application.expose({ add: { perSecond: 'often', call: () => 1 } });
 
 client.readAccess = 'public';
 // @ts-expect-error paths are text
