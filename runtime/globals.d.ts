@@ -141,7 +141,8 @@ interface Application {
  *       score(): number;
  *     }
  *
- * As long as it is empty, any method may be called with anything.
+ * As long as it is empty, any method may be called with anything. In a module it stands in `declare global { ... }`;
+ * applications with one `tsconfig.json` share it.
  */
 interface ClientMethods {}
 type ClientMethod = keyof ClientMethods extends never ? string : keyof ClientMethods & string;

@@ -3,6 +3,16 @@
  * room calls your `joined`, `left`, `heard` and `whispered`.
  */
 
+/** What clients can do: with this the compiler checks each call. */
+declare global {
+  interface ClientMethods {
+    joined(name: string): void;
+    left(name: string): void;
+    heard(name: string, text: string): void;
+    whispered(name: string, text: string): void;
+  }
+}
+
 interface Member extends Client {
   name: string;
 }
@@ -54,3 +64,5 @@ function checked(text: unknown): string {
   if (typeof text !== 'string' || text.trim() === '') throw new TypeError('say something');
   return text.slice(0, 1000);
 }
+
+export {};
