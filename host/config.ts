@@ -47,6 +47,8 @@ const options = z.strictObject({
   log: oneOf('pretty', 'json').default('pretty'),
   /** The least important records that are printed. Default `info`. */
   logLevel: oneOf('debug', 'info', 'warn', 'error').default('info'),
+  /** Folders in which classic scripts find what they `load`, behind their own. Default: none. */
+  scriptLibPath: z.array(path, { error: 'a list of paths' }).default([]),
   /** A file whose text is the token that the API's administration asks for. Default: none. */
   adminTokenFile: path.optional(),
   /** What is around the processes that run scripts; `bwrap` needs Bubblewrap. Default `permission`. */
@@ -66,7 +68,7 @@ interface Flag {
   readonly value: string;
   readonly about: string;
   /** The option that it sets. */
-  readonly option?: Exclude<keyof Config, 'limits' | 'lockedLimits'>;
+  readonly option?: Exclude<keyof Config, 'limits' | 'lockedLimits' | 'scriptLibPath'>;
 }
 
 const flags: Readonly<Record<string, Flag>> = {
@@ -169,6 +171,8 @@ function readConfigFile(file: string): Record<string, unknown> {
   for (const name of pathOptions) {
     if (given[name] !== undefined) given[name] = resolve(dirname(file), String(given[name]));
   }
+  const { scriptLibPath } = given as { scriptLibPath?: readonly string[] };
+  if (scriptLibPath) given.scriptLibPath = scriptLibPath.map((folder) => resolve(dirname(file), folder));
   return given;
 }
 
@@ -183,6 +187,11 @@ function requireFolders(config: Config): void {
   if (!apps?.isDirectory()) {
     const problem = apps ? 'is not a folder' : 'does not exist';
     const text = `the applications folder ${printable(config.apps)} ${problem}: create it or name another with --apps DIR`;
+    throw new StagewireError('E_CONFIG', 'host', text);
+  }
+  for (const folder of config.scriptLibPath) {
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) continue;
+    const text = `scriptLibPath: ${printable(folder)} is no folder: create it, or take it off the list`;
     throw new StagewireError('E_CONFIG', 'host', text);
   }
   try {

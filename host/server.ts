@@ -58,7 +58,12 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     serverVersion: `FMS/4,5,0,297 compatible; Stagewire/${version}`,
     hostname: hostname(),
   };
-  const registry = new Registry(config.apps, host, (app) => `rtmp://${formatAddress(rtmpAddress)}/${app}`);
+  const registry = new Registry(
+    config.apps,
+    host,
+    (app) => `rtmp://${formatAddress(rtmpAddress)}/${app}`,
+    config.scriptLibPath,
+  );
   const rtmp = new RtmpListener(registry, limits, log);
   const api = createApi(
     {

@@ -19,6 +19,7 @@ import {
 } from './events.ts';
 import { Fetches } from './fetch.ts';
 import { callFailed, Invocations, startInvocations } from './invocations.ts';
+import { Loads } from './load.ts';
 import { Outbox } from './outbox.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
@@ -44,7 +45,9 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   const invocations = new Invocations(outbox, options.maxOutstandingInvokes);
   const timers = new Timers(outbox, options.maxTimers);
   const fetches = new Fetches(outbox, options.maxFetches, options.maxFetchBytes);
+  const loads = new Loads(options.canLoad === true);
   startInvocations(invocations);
+  loads.install(globalThis);
   installGlobals(globalThis, app, timers, fetches, outbox, header);
 
   const handle = (delivery: Delivery, mustYield: () => boolean): void => {
@@ -121,7 +124,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
     return records;
   };
 
-  return (nowMs, monotonicMs) => {
+  const enter = (nowMs: number, monotonicMs: number): void => {
     const enteredAt = markTime();
     let isTouched = false;
     const mustYield = () => {
@@ -155,6 +158,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
     if (!isTouched) header[Header.running] = -1;
     if (reader.remaining > 0) header[Header.again] = 1;
   };
+  return { enter, nextLoad: () => loads.next() };
 };
 
 function installGlobals(

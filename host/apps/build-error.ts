@@ -1,7 +1,8 @@
 import { isBuiltin } from 'node:module';
-import type { Message } from 'esbuild';
-import { codeFrame, printable, StagewireError } from '../base/errors.ts';
-import { checkSyntax } from './syntax.ts';
+import type { BuildFailure, Message } from 'esbuild';
+import { codeFrame, describeError, printable, StagewireError } from '../base/errors.ts';
+import type { BundlerDeath } from '../scripts/bundler.ts';
+import { checkSyntax, type SyntaxProblem } from './syntax.ts';
 
 /** Something the author must know about a file. Line and column count from 1; 0 means the file as a whole. */
 export interface BuildMessage {
@@ -76,10 +77,27 @@ function forAuthors(text: string): string {
 /** V8's verdict on a sloppy script, without running it: the first syntax error, if there is one. */
 export async function checkScript(code: string, file: string): Promise<BuildMessage | undefined> {
   const problem = await checkSyntax(code);
-  if (!problem) return undefined;
+  return problem && fromSyntax(problem, file);
+}
+
+export function fromSyntax(problem: SyntaxProblem, file: string): BuildMessage {
   // The stack starts with `script:LINE`, the source line, and a line with carets under the culprit.
   const [place = '', lineText = '', carets = ''] = problem.stack.split('\n', 3);
   const line = Number(/^script:(\d+)$/.exec(place)?.[1] ?? 0);
   const column = line > 0 ? (carets.includes('^') ? carets.indexOf('^') : carets.length) + 1 : 0;
   return { file, line, column, lineText: line > 0 ? lineText : '', text: problem.message };
+}
+
+/** Code that the bundler does not survive, or never comes to the end of. */
+export function deadly({ message }: BundlerDeath, file: string, inputs: readonly string[]): BuildError {
+  return new BuildError([{ file, line: 0, column: 0, lineText: '', text: message }], inputs, {
+    isFinal: true,
+  });
+}
+
+/** What esbuild has to say about the code; any other failure of it is the host's. */
+export function errorsOf(error: unknown, what: string): readonly Message[] {
+  const errors = (error as Partial<BuildFailure>).errors;
+  if (errors && errors.length > 0) return errors;
+  throw new StagewireError('E_BUILDER', 'host', `esbuild failed on ${what}: ${describeError(error)}`);
 }

@@ -1,15 +1,20 @@
 import { createHash } from 'node:crypto';
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { describeError, StagewireError } from '../base/errors.ts';
+import { StagewireError } from '../base/errors.ts';
+import type { BootFile } from '../core/frames.ts';
 import { type Bundler, BundlerDeath, type BundlerLimits, withBundler } from '../scripts/bundler.ts';
-import { sourcePositions } from '../scripts/stack-trace.ts';
-import { BuildError, type BuildMessage, checkScript, fromEsbuild } from './build-error.ts';
+import { sourcePositions, type TracedFile } from '../scripts/stack-trace.ts';
+import { BuildError, type BuildMessage, checkScript, deadly, errorsOf, fromEsbuild } from './build-error.ts';
+import { buildClassic, type ClassicBuild, type ClassicFile, lowered } from './classic/classic-build.ts';
 import { findMain, isGone, type MainFile } from './main-file.ts';
 
-/** What an isolate runs: one script, ready to be compiled. */
+/** A script of a classic application beside the main one. */
+export type BuiltFile = TracedFile & BootFile;
+
+/** What an isolate runs: one script, or a classic one with those that it may load, ready to be compiled. */
 export interface Build {
   /** Eight hex digits of a hash of kind and code: the same content has the same id. */
   readonly id: string;
@@ -23,6 +28,12 @@ export interface Build {
   readonly inputs: readonly string[];
   /** What V8 calls the script in stack traces. */
   readonly filename: string;
+  /** Run before it, in this order. */
+  readonly preludes?: readonly BuiltFile[];
+  /** What it may `load`, and the folders in which that is looked for (core/loads.ts). */
+  readonly loads?: { readonly folders: readonly string[]; readonly files: readonly BuiltFile[] };
+  /** It depends on which scripts there are in the folder: watch all. */
+  readonly isOpen?: boolean;
   readonly warnings: readonly BuildMessage[];
   /** Wall time, milliseconds since 1970. */
   readonly builtAt: number;
@@ -33,6 +44,8 @@ export interface AppBuilderOptions {
   readonly app?: string;
   /** The most that the built code may measure. Default 16 MiB. */
   readonly maxCodeBytes?: number;
+  /** Where classic scripts find what they `load`, behind their own folder. Default: what comes with the server. */
+  readonly scriptLib?: readonly string[];
   /** How long bundling may take, and what its process may measure. Default 20000, 2048. */
   readonly buildMs?: number;
   readonly buildMb?: number;
@@ -41,12 +54,6 @@ export interface AppBuilderOptions {
 
 /** Where the built script of a module app leaves its exports. */
 export const exportsName = '__stagewireApp';
-
-/**
- * Native `await` continues only after the isolate has been left and cannot be attributed to an event, so
- * async functions become generators over the runtime's Promise. Decorators V8 does not know yet.
- */
-const lowered = { 'async-await': false, 'async-generator': false, 'for-await': false, decorators: false };
 
 // An editor that saves by truncating and writing is done within a few milliseconds.
 const retries = 8;
@@ -57,6 +64,7 @@ export class AppBuilder {
   readonly app: string;
   readonly folder: string;
   readonly #maxCodeBytes: number;
+  readonly #scriptLib: readonly string[];
   readonly #limits: BundlerLimits;
   readonly #clock: Clock;
   #bundling: { entry: string; bundler: Bundler; context: BundleContext } | undefined;
@@ -72,6 +80,7 @@ export class AppBuilder {
     this.folder = resolve(folder);
     this.app = options.app ?? basename(this.folder);
     this.#maxCodeBytes = options.maxCodeBytes ?? 16 * 1024 * 1024;
+    this.#scriptLib = options.scriptLib ?? [];
     this.#limits = { buildMs: options.buildMs ?? 20_000, buildMb: options.buildMb ?? 2048 };
     this.#clock = options.clock ?? systemClock;
   }
@@ -137,19 +146,26 @@ export class AppBuilder {
       throw new StagewireError('E_BUILDER', 'host', `the builder of ${this.app} was disposed`);
     // Inputs and messages name real paths: esbuild follows symbolic links.
     const folder = await realpath(this.folder).catch(() => this.folder);
-    const main = await findMain(folder, this.#maxCodeBytes);
+    const main = await findMain(folder, this.#maxCodeBytes, this.app);
     if (!main) return { build: await this.#finish({ code: '', inputs: [] }), empty: [] };
 
-    const built = main.kind === 'module' ? await this.#bundle(folder, main) : await this.#readClassic(main);
+    const built =
+      main.kind === 'module' ? await this.#bundle(folder, main) : await this.#buildClassic(folder, main);
     return { build: await this.#finish({ ...built, main }), empty: built.empty ?? [] };
   }
 
   async #finish(parts: BuiltParts): Promise<Build> {
-    const { main, code, sourceMap, inputs, warnings = [] } = parts;
-    const sizeBytes = Buffer.byteLength(code);
+    const { main, code, sourceMap, inputs, warnings = [], preludes = [], loads, isOpen = false } = parts;
+    const files = [...preludes, ...(loads?.files ?? [])];
+    const sizeBytes = [{ code }, ...files].reduce((sum, file) => sum + Buffer.byteLength(file.code), 0);
     if (sizeBytes > this.#maxCodeBytes) throw this.#tooLarge('the built code', sizeBytes, inputs);
 
-    const id = createHash('sha256').update(`${main?.kind}\n${code}`).digest('hex').slice(0, 8);
+    const hash = createHash('sha256').update(`${main?.kind}\n${code}`);
+    for (const file of files) hash.update(`\n${JSON.stringify(file.name)}\n${file.code}`);
+    const id = hash.digest('hex').slice(0, 8);
+    const filename = `app:${this.app}/${id}.js`;
+    const named = (file: ClassicFile) => ({ ...file, filename: file.filename ?? `${filename}/${file.name}` });
+    const passedOver = main?.passedOver?.map(({ name, why }) => note(name, why)) ?? [];
     const build: Build = {
       id,
       app: this.app,
@@ -157,8 +173,11 @@ export class AppBuilder {
       code,
       ...(sourceMap !== undefined && { sourceMap }),
       inputs,
-      filename: `app:${this.app}/${id}.js`,
-      warnings,
+      filename,
+      ...(preludes.length > 0 && { preludes: preludes.map(named) }),
+      ...(loads && { loads: { folders: loads.folders, files: loads.files.map(named) } }),
+      ...(isOpen && { isOpen }),
+      warnings: [...passedOver, ...warnings],
       builtAt: this.#clock.now(),
     };
     // esbuild passes new syntax through as it is; V8's verdict is the one that counts.
@@ -212,28 +231,14 @@ export class AppBuilder {
     }
   }
 
-  async #readClassic(main: MainFile): Promise<BuiltParts> {
-    const inputs = [main.path];
-    const text = await this.#readText(main);
-    const problem = await checkScript(text, main.name);
-    if (problem) throw new BuildError([problem], inputs);
-    if (text === '') return { code: '', inputs, empty: inputs };
-
-    // The keyword cannot be spelled otherwise, so a script without the word has no async functions.
-    if (!/\basync\b/.test(text)) return { code: text, inputs };
-    return { inputs, ...(await lowerClassic(text, main, this.#limits)) };
-  }
-
-  async #readText(main: MainFile): Promise<string> {
-    try {
-      const { size } = await stat(main.path);
-      if (size > this.#maxCodeBytes) throw this.#tooLarge(main.name, size, [main.path]);
-      return (await readFile(main.path, 'utf8')).replace(/^\ufeff/, '');
-    } catch (error) {
-      if (error instanceof StagewireError) throw error;
-      const text = `cannot be read: ${describeError(error)}`;
-      throw new BuildError([{ file: main.name, line: 0, column: 0, lineText: '', text }], [main.path]);
-    }
+  #buildClassic(folder: string, main: MainFile): Promise<ClassicBuild> {
+    return buildClassic(main, {
+      folder,
+      scriptLib: this.#scriptLib,
+      maxCodeBytes: this.#maxCodeBytes,
+      limits: this.#limits,
+      tooLarge: (what, sizeBytes, inputs) => this.#tooLarge(what, sizeBytes, inputs),
+    });
   }
 
   #tooLarge(what: string, sizeBytes: number, inputs: readonly string[]): BuildError {
@@ -249,14 +254,14 @@ export class AppBuilder {
   }
 }
 
-interface BuiltParts {
+interface BuiltParts extends Partial<Omit<ClassicBuild, 'code' | 'inputs'>> {
   readonly main?: MainFile;
   readonly code: string;
-  readonly sourceMap?: string;
   readonly inputs: readonly string[];
-  /** The inputs that were empty when they were read. */
-  readonly empty?: readonly string[];
-  readonly warnings?: readonly BuildMessage[];
+}
+
+function note(file: string, text: string): BuildMessage {
+  return { file, line: 0, column: 0, lineText: '', text };
 }
 
 type BundleResult = esbuild.BuildResult<typeof bundleFlags>;
@@ -299,43 +304,6 @@ function outputsOf(result: { outputFiles: esbuild.OutputFile[] }): { code: strin
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */
 function inputPath(folder: string, name: string): string[] {
   return name.startsWith('<') || name.startsWith('(') ? [] : [resolve(folder, name)];
-}
-
-/** Lowers async functions of a classic script. It stays sloppy and its top-level names stay globals. */
-async function lowerClassic(
-  text: string,
-  { name, path }: MainFile,
-  limits: BundlerLimits,
-): Promise<{ code: string; sourceMap?: string; warnings?: BuildMessage[] }> {
-  const flags = { sourcefile: name, target: 'esnext', charset: 'utf8', logLevel: 'silent' } as const;
-  try {
-    const [low, asIs] = await withBundler(limits, ({ api }) =>
-      Promise.all([
-        api.transform(text, { ...flags, supported: lowered, sourcemap: 'external' }),
-        api.transform(text, flags),
-      ]),
-    );
-    // Where lowering changes nothing, `async` was a word in a string, a comment or a name.
-    return low.code === asIs.code ? { code: text } : { code: low.code, sourceMap: low.map };
-  } catch (error) {
-    if (error instanceof BundlerDeath) throw deadly(error, name, [path]);
-    // V8 has accepted the script, so it runs: only its async functions stay as they are.
-    return { code: text, warnings: errorsOf(error, name).map(fromEsbuild) };
-  }
-}
-
-/** Code that the bundler does not survive, or never comes to the end of. */
-function deadly({ message }: BundlerDeath, file: string, inputs: readonly string[]): BuildError {
-  return new BuildError([{ file, line: 0, column: 0, lineText: '', text: message }], inputs, {
-    isFinal: true,
-  });
-}
-
-/** What esbuild has to say about the code; any other failure of it is the host's. */
-function errorsOf(error: unknown, what: string): readonly esbuild.Message[] {
-  const errors = (error as Partial<esbuild.BuildFailure>).errors;
-  if (errors && errors.length > 0) return errors;
-  throw new StagewireError('E_BUILDER', 'host', `esbuild failed on ${what}: ${describeError(error)}`);
 }
 
 async function isEmptyOrGone(path: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { readCommandHead } from '../../wire/commands.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { BootFile } from '../core/frames.ts';
 import type { Company, CorePool } from '../scripts/core-pool.ts';
 import { CoreDeathError } from '../scripts/core-process.ts';
 import type { CpuThrottle } from '../scripts/cpu-throttle.ts';
@@ -15,7 +16,7 @@ import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import { type Answerer, answer } from './answers.ts';
 import type { AppSettings } from './app-file.ts';
-import type { Build } from './builder.ts';
+import type { Build, BuiltFile } from './builder.ts';
 import { LogBudget } from './log-budget.ts';
 
 /** What every instance of an application shares. */
@@ -325,6 +326,11 @@ export class Incarnation {
   }
 }
 
+/** Maps are for the host. */
+function withoutMap({ name, filename, code, problem }: BuiltFile): BootFile {
+  return { name, filename, code, ...(problem && { problem }) };
+}
+
 function scriptSpec(
   name: string,
   build: Build,
@@ -334,6 +340,8 @@ function scriptSpec(
   return {
     code: build.code,
     filename: build.filename,
+    preludes: build.preludes?.map(withoutMap),
+    loads: build.loads && { folders: build.loads.folders, files: build.loads.files.map(withoutMap) },
     memoryMb: limits.heapMb,
     handlerMs: limits.handlerMs,
     bootMs: limits.startMs,
@@ -355,6 +363,7 @@ function scriptSpec(
       mostPrintedBytes: Math.max(MIN_PRINTED_BYTES, limits.logBytesPerSecond),
       // A whole number: isolated-vm refuses other time limits.
       yieldAfterMs: Math.min(50, Math.floor(limits.handlerMs / 4)),
+      canLoad: build.loads !== undefined,
     },
   };
 }

@@ -1,7 +1,10 @@
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
-import { checkSyntax } from './syntax.ts';
+import { decodeSource } from './classic/decode.ts';
+import { isPackageImport } from './classic/explain.ts';
+import { isWord, tokensOf } from './classic/tokens.ts';
+import { checkSyntax, INLINE_LENGTH } from './syntax.ts';
 
 /**
  * How a main file is run. A module is bundled with what it imports; a classic script is run as it is, in
@@ -15,14 +18,23 @@ export interface MainFile {
   /** Relative to the app folder. */
   readonly name: string;
   readonly kind: ScriptKind;
+  /** Files beside it that look like main files, and why they are not run. */
+  readonly passedOver?: readonly { readonly name: string; readonly why: string }[];
 }
 
-/** The names a main file can have. `main.js` is what its syntax says. */
-const mainNames: Readonly<Record<string, ScriptKind | 'by-syntax'>> = {
-  'main.ts': 'module',
-  'main.js': 'by-syntax',
-  'main.asc': 'classic',
-};
+/**
+ * Where classic applications have their script; the first that is there is run (vendor TechNote "Server-side
+ * ActionScript Naming and Search Path"). What ends in `.js` is what its syntax says.
+ */
+function classicNames(app: string): string[] {
+  const names = ['main', app].flatMap((name) => [`${name}.asc`, `${name}.js`]);
+  return names.flatMap((name) => [`scripts/${name}`, name]);
+}
+
+/** Script archives and byte code, which servers from FMS 2 on looked for first. */
+function archiveNames(app: string): string[] {
+  return ['main', app].flatMap((name) => [`${name}.far`, `scripts/${name}.ase`, `${name}.ase`]);
+}
 
 const refusedNames: Readonly<Record<string, string>> = {
   api: 'the HTTP API is served under /api',
@@ -44,44 +56,73 @@ export function whyNotAnApp(name: string): string | undefined {
  * Finds the script of an application. Every client is accepted by an application that has none. What is longer than
  * `maxBytes` is not read: it is classic, for whoever reads it then to refuse.
  */
-export async function findMain(folder: string, maxBytes: number): Promise<MainFile | undefined> {
-  const names = await mainFilesIn(folder);
-  if (names.length > 1) {
-    const list = names.join(' and ');
-    throw new StagewireError(
-      'E_APP_MAINS',
-      'app',
-      `found ${list} in ${folder}: keep one main file, rename the others`,
-    );
-  }
+export async function findMain(
+  folder: string,
+  maxBytes: number,
+  app = basename(folder),
+): Promise<MainFile | undefined> {
+  const names = await filesIn(folder, ['main.ts', ...classicNames(app)]);
+  const archives = await filesIn(folder, archiveNames(app));
   const name = names[0];
-  if (name === undefined) return undefined;
+  if (name === undefined) {
+    if (archives.length > 0) throw mains(`${archives[0]} in ${folder} ${archive}`);
+    return undefined;
+  }
 
   const path = join(folder, name);
-  const kind = mainNames[name]!;
-  if (kind !== 'by-syntax') return { path, name, kind };
-
-  const stats = await stat(path).catch(undefinedIfGone);
-  if (stats && stats.size > maxBytes) return { path, name, kind: 'classic' };
-  const code = await readFile(path, 'utf8').catch(undefinedIfGone);
-  return code === undefined ? undefined : { path, name, kind: await scriptKind(code) };
+  const rivals = names.filter((rival) => /^(?:scripts\/)?main\.\w+$/.test(rival));
+  const kinds = await Promise.all(rivals.map((rival) => kindOf(join(folder, rival), maxBytes)));
+  if (rivals.length > 1 && kinds.includes('module')) {
+    const list = [...rivals].sort().join(' and ');
+    throw mains(`found ${list} in ${folder}: keep one main file, rename the others`);
+  }
+  const kind = rivals[0] === name ? kinds[0] : await kindOf(path, maxBytes);
+  if (kind === undefined) return undefined;
+  const passedOver = [
+    ...rivals.slice(1).map((rival) => ({ name: rival, why: `is not run: ${name} comes before it` })),
+    ...archives.map((each) => ({ name: each, why: archive })),
+  ];
+  return { path, name, kind, ...(passedOver.length > 0 && { passedOver }) };
 }
 
-async function mainFilesIn(folder: string): Promise<string[]> {
-  let names: string[];
+const archive = 'is a script archive or byte code, which this server does not read: unpack its .asc files';
+
+function mains(text: string): StagewireError {
+  return new StagewireError('E_APP_MAINS', 'app', text);
+}
+
+/** Undefined when it is gone. */
+async function kindOf(path: string, maxBytes: number): Promise<ScriptKind | undefined> {
+  if (path.endsWith('.ts')) return 'module';
+  if (path.endsWith('.asc')) return 'classic';
+  const stats = await stat(path).catch(undefinedIfGone);
+  if (stats && stats.size > maxBytes) return 'classic';
+  const bytes = await readFile(path).catch(undefinedIfGone);
+  return bytes && scriptKind(decodeSource(bytes));
+}
+
+/** Those of the names that are files there. */
+async function filesIn(folder: string, names: readonly string[]): Promise<string[]> {
+  const listed = new Set([
+    ...(await entriesOf(folder)),
+    ...(await entriesOf(join(folder, 'scripts'), 'scripts/')),
+  ]);
+  const candidates = names.filter((name) => listed.has(name));
+  const kinds = await Promise.all(candidates.map((name) => kindOfEntry(join(folder, name))));
+  const unreadable = candidates.find((_, index) => kinds[index] === 'unreadable');
+  // Taken for no script, it would open the application to everybody.
+  if (unreadable !== undefined) throw mains(`${unreadable} in ${folder} is no file that can be read`);
+  return [...new Set(candidates.filter((_, index) => kinds[index] === 'file'))];
+}
+
+/** Listed and not asked for by name: some file systems do not tell `Main.asc` from `main.asc`. */
+async function entriesOf(folder: string, prefix = ''): Promise<string[]> {
   try {
-    names = (await readdir(folder)).filter((name) => Object.hasOwn(mainNames, name)).sort();
+    return (await readdir(folder)).map((name) => prefix + name);
   } catch (error) {
     if (isGone(error)) return [];
     throw new StagewireError('E_APP_FOLDER', 'host', `cannot read ${folder}: ${describeError(error)}`);
   }
-  const kinds = await Promise.all(names.map((name) => kindOfEntry(join(folder, name))));
-  const unreadable = names.find((_, index) => kinds[index] === 'unreadable');
-  if (unreadable !== undefined) {
-    // Taken for no script, it would open the application to everybody.
-    throw new StagewireError('E_APP_MAINS', 'app', `${unreadable} in ${folder} is no file that can be read`);
-  }
-  return names.filter((_, index) => kinds[index] === 'file');
 }
 
 /** A folder named main.js is no script; a link to nowhere or a pipe was meant to be one. */
@@ -97,11 +138,22 @@ async function kindOfEntry(path: string): Promise<'file' | 'none' | 'unreadable'
  */
 export async function scriptKind(code: string): Promise<ScriptKind> {
   const problem = await checkSyntax(code);
-  return problem && moduleOnly.test(problem.message) ? 'module' : 'classic';
+  if (!problem || !moduleOnly.test(problem.message)) return 'classic';
+  // ActionScript 2 has another import; whoever reads the file as classic says so.
+  return packageImport.test(code) && beginsWithPackages(code) ? 'classic' : 'module';
 }
 
 const moduleOnly =
   /^(?:Cannot use import statement outside|Cannot use 'import\.meta' outside|Unexpected token 'export'|await is only valid .*modules)/;
+
+const packageImport = /\bimport\s+[\w$]+\s*[.;]/;
+
+/** Whether the first import or export is that of a package. */
+function beginsWithPackages(code: string): boolean {
+  const tokens = tokensOf(code.slice(0, INLINE_LENGTH));
+  const first = tokens.findIndex((_, at) => isWord(tokens, at, 'import') || isWord(tokens, at, 'export'));
+  return isPackageImport(tokens, first);
+}
 
 export function isGone(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

@@ -23,6 +23,7 @@ const FIRST_BUILDS_MS = 3000;
 export class Registry implements Lobby {
   readonly #folder: string;
   readonly #host: ServerHost;
+  readonly #scriptLib: readonly string[];
   readonly #watcher: AppWatcher;
   readonly #apps = new Map<string, App>();
   readonly #addressOf: (app: string) => string;
@@ -30,9 +31,18 @@ export class Registry implements Lobby {
   #isStarted = false;
   #isClosing = false;
 
-  /** `addressOf` tells where clients reach an application that appears while the server runs. */
-  constructor(folder: string, host: ServerHost, addressOf: (app: string) => string) {
+  /**
+   * `addressOf` tells where clients reach an application that appears while the server runs, `scriptLib` where classic
+   * scripts find what they load.
+   */
+  constructor(
+    folder: string,
+    host: ServerHost,
+    addressOf: (app: string) => string,
+    scriptLib: readonly string[] = [],
+  ) {
     this.#folder = folder;
+    this.#scriptLib = scriptLib;
     this.#host = host;
     this.#addressOf = addressOf;
     this.#watcher = new AppWatcher(folder, { clock: host.clock });
@@ -168,7 +178,13 @@ export class Registry implements Lobby {
     if (this.#apps.has(name)) return this.#changed(name);
     const { limits, log, clock } = this.#host;
     const { codeBytes: maxCodeBytes, buildMs, buildMb } = limits;
-    const builder = new AppBuilder(join(this.#folder, name), { app: name, maxCodeBytes, buildMs, buildMb });
+    const builder = new AppBuilder(join(this.#folder, name), {
+      app: name,
+      maxCodeBytes,
+      scriptLib: this.#scriptLib,
+      buildMs,
+      buildMb,
+    });
     const app = new App(name, builder, limits, log, clock, () => [...this.#apps.values()]);
     this.#apps.set(name, app);
     app.building = this.#build(app, isNew);
@@ -233,7 +249,7 @@ export class Registry implements Lobby {
       this.#watcher.setInputs(app.name, [], { failed: true });
       return;
     }
-    this.#watcher.setInputs(app.name, build.inputs);
+    this.#watcher.setInputs(app.name, build.inputs, { isOpen: build.isOpen === true });
     for (const warning of build.warnings)
       log.warn('build', { instance: app.name, detail: formatMessage(warning) });
     if (this.#isClosing) return;

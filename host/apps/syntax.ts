@@ -8,15 +8,15 @@ export interface SyntaxProblem {
 }
 
 /** Code up to this length is compiled in less than 20 ms; what is longer must not hold up those who watch. */
-const INLINE_LENGTH = 256 * 1024;
-const PATIENCE_MS = 20_000;
+export const INLINE_LENGTH = 256 * 1024;
+export const PATIENCE_MS = 20_000;
 
 /** V8's verdict on a sloppy script, without running it: the first syntax error, if there is one. */
 export async function checkSyntax(code: string): Promise<SyntaxProblem | undefined> {
   return code.length <= INLINE_LENGTH ? compile(code) : compileElsewhere(code);
 }
 
-function compile(code: string): SyntaxProblem | undefined {
+export function compile(code: string): SyntaxProblem | undefined {
   try {
     new Script(code, { filename: 'script' });
     return undefined;

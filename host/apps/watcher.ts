@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { realpathSync } from 'node:fs';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { type Clock, systemClock, type Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
@@ -89,13 +89,18 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
 
   /**
    * Says what the last build read (absolute paths). After a failed build say so: then any source file of
-   * the folder counts, for a missing import may be satisfied by a file that nobody has read yet.
+   * the folder counts, for a missing import may be satisfied by a file that nobody has read yet. `isOpen` says the
+   * same of a build that depends on what files there are.
    */
-  setInputs(app: string, files: readonly string[], options: { failed?: boolean } = {}): void {
+  setInputs(
+    app: string,
+    files: readonly string[],
+    options: { failed?: boolean; isOpen?: boolean } = {},
+  ): void {
     const watched = this.#apps.get(app);
     if (!watched) return;
     watched.inputs = new Set(files);
-    watched.isOpen = options.failed ?? false;
+    watched.isOpen = options.failed === true || options.isOpen === true;
 
     // Own files before those of packages, should there be too many.
     const outside = files.filter((file) => !this.#isCovered(file));
@@ -148,7 +153,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     const owner = this.#apps.get(parts[0]!);
     if (!owner) return;
     const realFile = join(owner.realFolder, ...parts.slice(1));
-    const isMain = parts.length === 2 && /^(?:main\.\w+|app\.json)$/.test(basename(path));
+    const isMain = couldBeMain(parts[0]!, parts.slice(1).join('/'));
 
     for (const watched of this.#apps.values()) {
       const isOwn = watched === owner && (isMain || (watched.isOpen && sourceFile.test(path)));
@@ -185,6 +190,13 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   }
 }
 
+/** What an application begins with, wherever it may lie (main-file.ts), and what is run before it. */
+function couldBeMain(app: string, name: string): boolean {
+  if (/^app\.json$|^(?:scripts\/)?(?:main\.\w+|secure\.asc)$/.test(name)) return true;
+  const own = /^(?:scripts\/)?(.+)\.(?:asc|js|far|ase)$/.exec(name)?.[1];
+  return own === app;
+}
+
 const packages = `${sep}node_modules${sep}`;
 const sourceFile = /\.(?:[cm]?[jt]s|[jt]sx|asc|json|txt|md|html|csv|sql)$/;
 
@@ -192,7 +204,10 @@ const sourceFile = /\.(?:[cm]?[jt]s|[jt]sx|asc|json|txt|md|html|csv|sql)$/;
 function isIgnoredIn(app: string, path: readonly string[]): boolean {
   if (app.startsWith('.') || app === 'node_modules') return true;
   if (path.length === 0) return false;
-  if (whyNotAnApp(app) !== undefined) return true;
+  return whyNotAnApp(app) !== undefined || isNoScript(path);
+}
+
+export function isNoScript(path: readonly string[]): boolean {
   return notScript.has(path[0]!) || path.some((part) => part === 'node_modules' || isEditorFile(part));
 }
 

@@ -42,7 +42,7 @@ function run(script: vm.Script, options: BootOptions): void {
   const boot = script.runInContext(context) as Boot;
   const input = new SharedArrayBuffer(4096);
   const asks = new SharedArrayBuffer(ASK_HEADER_BYTES);
-  const enter = boot(input, new SharedArrayBuffer(65_536), asks, () => {}, JSON.stringify(options));
+  const { enter } = boot(input, new SharedArrayBuffer(65_536), asks, () => {}, JSON.stringify(options));
   enter(0, 0);
   vm.runInContext('application.onConnect = (client) => { client.echo = (value) => value; };', context);
   const header = new Int32Array(input, 0, HEADER_BYTES / 4);

@@ -38,6 +38,21 @@ export interface BootFrame {
   nowMs: number;
   monotonicMs: number;
   code: string;
+  /** Run before it, in this order. */
+  preludes?: readonly BootFile[];
+  /** What it may `load`. Default: nothing. */
+  loads?: { folders: readonly string[]; files: readonly BootFile[] };
+}
+
+/** A script beside the main one. */
+export interface BootFile {
+  /** As `load` finds it, see loads.ts. */
+  name: string;
+  /** For stack traces. */
+  filename: string;
+  code: string;
+  /** Why V8 would not compile it, for whoever loads it. */
+  problem?: { text: string; line: number; column: number };
 }
 
 export interface BootedFrame {

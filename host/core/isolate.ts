@@ -1,7 +1,16 @@
 import ivm from 'isolated-vm';
 import { ASK_HEADER_BYTES, AskHeader, MAX_ASK_BYTES } from '../../runtime/wall/asks.ts';
-import { type Boot, type Enter, HEADER_BYTES, Header, SEED_OFFSET } from '../../runtime/wall/boot.ts';
-import { type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
+import {
+  type Boot,
+  type Enter,
+  type Entries,
+  HEADER_BYTES,
+  Header,
+  type Load,
+  SEED_OFFSET,
+} from '../../runtime/wall/boot.ts';
+import { type BootFile, type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
+import { findLoaded } from './loads.ts';
 
 const INITIAL_BUFFER = 64 * 1024;
 /** Larger than any batch the host sends (it cuts them) plus the largest single message a client may send (16 MiB). */
@@ -77,9 +86,10 @@ export class CoreIsolate {
     const output = new ivm.ExternalCopy(this.#output).copyInto({ release: true });
     const asks = new ivm.ExternalCopy(this.#asks).copyInto({ release: true });
     const notify = new ivm.Callback(() => onAsk(this.#question()), { ignored: true });
-    this.#enter = (await install.apply(undefined, [input, output, asks, notify, boot.options] as never, {
+    const entries = (await install.apply(undefined, [input, output, asks, notify, boot.options] as never, {
       result: { reference: true },
-    })) as unknown as EnterReference;
+    })) as unknown as ivm.Reference<Entries>;
+    this.#enter = await entries.get('enter', { reference: true });
     install.release();
     script.release();
 
@@ -88,10 +98,45 @@ export class CoreIsolate {
     this.#enteredAt = performance.now();
     // An entry without deliveries sets the clock that the top level reads.
     await this.#enter.apply(undefined, [boot.nowMs, boot.monotonicMs]);
-    const app = await this.#isolate.compileScript(boot.code, { filename: boot.filename });
-    await app.run(context, { timeout: boot.bootMs });
+    // One time limit for all the scripts that an application starts with; compiling comes on top.
+    let leftMs = boot.bootMs;
+    const run = async (file: Pick<BootFile, 'filename' | 'code'>) => {
+      leftMs -= await this.#run(context, file, Math.max(1, Math.ceil(leftMs)));
+    };
+    for (const prelude of boot.preludes ?? []) await run(prelude);
+    await run(boot);
+    if (boot.loads) await this.#runLoads(entries, boot.loads, run);
     this.#enteredAt = undefined;
-    app.release();
+    entries.release();
+  }
+
+  /** Compiles and runs a script. Resolves with how long it ran, in milliseconds. */
+  async #run(
+    context: ivm.Context,
+    { filename, code }: Pick<BootFile, 'filename' | 'code'>,
+    timeout: number,
+  ): Promise<number> {
+    const script = await this.#isolate.compileScript(code, { filename });
+    const startedAt = performance.now();
+    await script.run(context, { timeout });
+    script.release();
+    return performance.now() - startedAt;
+  }
+
+  /** Runs what the scripts so far have asked to `load`, and what that loads. */
+  async #runLoads(
+    entries: ivm.Reference<Entries>,
+    loads: NonNullable<BootFrame['loads']>,
+    run: (file: BootFile) => Promise<void>,
+  ): Promise<void> {
+    const nextLoad = await entries.get('nextLoad', { reference: true });
+    const files = new Map(loads.files.map((file) => [file.name, file]));
+    for (;;) {
+      const load = (await nextLoad.apply(undefined, [], { result: { copy: true } })) as Load | undefined;
+      if (!load) break;
+      await run(findLoaded(load, loads.folders, files));
+    }
+    nextLoad.release();
   }
 
   /** Enters until every delivery is handled, enough was sent, or nothing moves any more. Never rejects: what went wrong is in the result. */

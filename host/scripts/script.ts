@@ -5,7 +5,7 @@ import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import { ByteReader } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
-import { type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
+import { type BootFile, type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
 import type { CpuAccount } from './accounts.ts';
 import type { Company, CorePool } from './core-pool.ts';
 import { type CoreDeath, CoreDeathError, type Home } from './core-process.ts';
@@ -23,6 +23,9 @@ export interface ScriptSpec {
   code: string;
   /** The name its stack traces carry. */
   filename: string;
+  /** As a BootFrame has them. */
+  preludes?: readonly BootFile[] | undefined;
+  loads?: BootFrame['loads'] | undefined;
   options: BootOptions;
   memoryMb: number;
   handlerMs: number;
@@ -169,6 +172,8 @@ export class Script {
       nowMs: this.#clock.now(),
       monotonicMs: this.#clock.monotonic(),
       code: spec.code,
+      ...(spec.preludes && { preludes: spec.preludes }),
+      ...(spec.loads && { loads: spec.loads }),
     };
     const { home, booted } = await core.boot(request, {
       onDeath: (death) => this.#coreDied(death),

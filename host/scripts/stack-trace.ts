@@ -9,6 +9,16 @@ export interface TracedScript {
   /** JSON. Without one the code is the author's file as it is. */
   readonly sourceMap?: string | undefined;
   readonly main?: { readonly name: string } | undefined;
+  /** Scripts of a classic application beside the main one: run before it, or loaded by it. */
+  readonly preludes?: readonly TracedFile[] | undefined;
+  readonly loads?: { readonly files: readonly TracedFile[] } | undefined;
+}
+
+/** V8 calls it as its script, followed by `/` and its own name. */
+export interface TracedFile {
+  readonly name: string;
+  readonly code: string;
+  readonly sourceMap?: string | undefined;
 }
 
 /** A place in a file of the author. Line and column count from 1; the file is relative to the app folder. */
@@ -52,12 +62,11 @@ export function mapStackTrace(stack: string, script: TracedScript): StackTrace {
 
   const places = lines.flatMap((line) => readFrame(line, script) ?? []);
   const inMessage = places.length === 0 ? readCompileError(head, script) : undefined;
-  const positions = sourcePositions(script);
   const frames: StackFrame[] = [];
   let frame: string | undefined;
 
   for (const place of inMessage ? [inMessage.place] : places) {
-    const found = positions(place.line, place.column);
+    const found = sourcePositions(script, place.of)(place.line, place.column);
     if (!found) continue;
     const { file, line, column, lineText } = found;
     if (frames.length === 0 && lineText !== undefined) frame = codeFrame(lineText, line, column);
@@ -70,6 +79,8 @@ export function mapStackTrace(stack: string, script: TracedScript): StackTrace {
 }
 
 interface Place {
+  /** Which of the script's files; the main one has no name here. */
+  readonly of: string;
   readonly line: number;
   readonly column: number;
   readonly function?: string | undefined;
@@ -80,8 +91,8 @@ function readFrame(frame: string, { filename }: TracedScript): Place | undefined
   const body = frame.trimStart();
   if (!body.startsWith('at ')) return undefined;
   // The name is searched, not matched by a pattern: it holds whatever characters the app's folder has.
-  const at = body.lastIndexOf(`${filename}:`);
-  const place = at < 0 ? undefined : readLineAndColumn(body, at + filename.length + 1);
+  const at = body.lastIndexOf(filename);
+  const place = at < 0 ? undefined : readPlace(body, at + filename.length);
   return place && { ...place, function: functionName(body.slice(3, at)) };
 }
 
@@ -90,16 +101,17 @@ function readCompileError(
   head: string,
   { filename }: TracedScript,
 ): { message: string; place: Place } | undefined {
-  const at = head.lastIndexOf(`[${filename}:`);
-  const place = at < 0 ? undefined : readLineAndColumn(head, at + filename.length + 2);
+  const at = head.lastIndexOf(`[${filename}`);
+  const place = at < 0 ? undefined : readPlace(head, at + filename.length + 1);
   return place && { message: head.slice(0, at).trimEnd(), place };
 }
 
-function readLineAndColumn(text: string, at: number): Place | undefined {
-  const match = /^(\d{1,9}):(\d{1,9})/.exec(text.slice(at, at + 20));
-  const line = Number(match?.[1]);
-  const column = Number(match?.[2]);
-  return line > 0 && column > 0 ? { line, column } : undefined;
+/** What follows the script's name: `:line:column`, or `/file:line:column`. */
+function readPlace(text: string, at: number): Place | undefined {
+  const match = /^(?:\/(.{1,1024}?))?:(\d{1,9}):(\d{1,9})/.exec(text.slice(at, at + 1100));
+  const line = Number(match?.[2]);
+  const column = Number(match?.[3]);
+  return line > 0 && column > 0 ? { of: match?.[1] ?? '', line, column } : undefined;
 }
 
 function functionName(text: string): string | undefined {
@@ -110,24 +122,35 @@ function functionName(text: string): string | undefined {
 }
 
 type FindPosition = (line: number, column: number) => SourcePosition | undefined;
-const known = new WeakMap<TracedScript, FindPosition>();
+const known = new WeakMap<object, FindPosition>();
 
-/** Finds the author's position for a line and column (from 1) of the built code. The map is read once per script. */
-export function sourcePositions(script: TracedScript): FindPosition {
-  let find = known.get(script);
+/**
+ * Finds the author's position for a line and column (from 1) of the built code, of the main script or of the file of
+ * that name. A map is read once.
+ */
+export function sourcePositions(script: TracedScript, of = ''): FindPosition {
+  const file = of === '' ? script : fileOf(script, of);
+  const name = of === '' ? script.main?.name : of;
+  if (!file || name === undefined) return () => undefined;
+  let find = known.get(file);
   if (!find) {
-    find = script.sourceMap === undefined ? positionsAsTheyAre(script) : positionsByMap(script.sourceMap);
-    known.set(script, find);
+    const { code, sourceMap } = file;
+    find = sourceMap === undefined ? positionsAsTheyAre(name, code) : positionsByMap(sourceMap);
+    known.set(file, find);
   }
   return find;
 }
 
-function positionsAsTheyAre({ code, main }: TracedScript): FindPosition {
-  if (!main) return () => undefined;
+function fileOf({ preludes, loads }: TracedScript, name: string): TracedFile | undefined {
+  const isIt = (file: TracedFile) => file.name === name;
+  return loads?.files.find(isIt) ?? preludes?.find(isIt);
+}
+
+function positionsAsTheyAre(file: string, code: string): FindPosition {
   const lines = splitLines(code);
   return (line, column) => {
     const lineText = lines[line - 1];
-    return lineText === undefined ? undefined : { file: main.name, line, column, lineText };
+    return lineText === undefined ? undefined : { file, line, column, lineText };
   };
 }
 

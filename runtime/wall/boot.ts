@@ -22,6 +22,14 @@ export interface BootOptions {
   mostPrintedBytes: number;
   /** After this long the entry ends early, so that each event has the rest of the time limit to itself. */
   yieldAfterMs: number;
+  /** The core runs what the script loads. Default false: `load` throws. */
+  canLoad?: boolean;
+}
+
+/** A call of `load` by the script, and where that was. */
+export interface Load {
+  name: string;
+  stack: string;
 }
 
 /**
@@ -34,7 +42,14 @@ export type Boot = (
   asks: SharedArrayBuffer,
   notify: () => void,
   optionsJson: string,
-) => Enter;
+) => Entries;
+
+/** The ways into the isolate. */
+export interface Entries {
+  enter: Enter;
+  /** While it boots, after the top level has run: the file that is to run next. Undefined when there are no more. */
+  nextLoad(): Load | undefined;
+}
 
 /**
  * One entry into the isolate. Handles deliveries from the shared input buffer until all are finished, one of them

@@ -41,6 +41,7 @@ test('without arguments everything has its default', () => {
     logLevel: 'info',
     sandbox: 'permission',
     lockedLimits: [],
+    scriptLibPath: [],
     limits: defaultLimits,
   });
   expect(defaultLimits).toMatchObject({

@@ -10,7 +10,7 @@ import { DEADLINE_MS, eventually, inTime, Journal } from './journal.ts';
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The files of one application: relative path and content. */
-export type AppFiles = Record<string, string>;
+export type AppFiles = Record<string, string | Uint8Array>;
 
 export interface ServerOptions {
   /** Applications to begin with, by name. */
@@ -19,6 +19,10 @@ export interface ServerOptions {
   pipes?: string[];
   /** Folders of `sample-apps` to copy. */
   samples?: string[];
+  /** Folders of `test/classic/apps` to copy. */
+  classics?: string[];
+  /** A folder for `scriptLibPath`. */
+  scriptLib?: AppFiles;
   limits?: Partial<Limits>;
   lockedLimits?: string[];
   sandbox?: 'permission' | 'bwrap';
@@ -74,6 +78,12 @@ export class TestServer {
     for (const [name, files] of Object.entries(options.apps ?? {})) this.writeApp(name, files);
     for (const path of options.pipes ?? []) execFileSync('mkfifo', [join(this.appsFolder, path)]);
     for (const name of options.samples ?? []) this.copySample(name);
+    for (const name of options.classics ?? []) {
+      cpSync(join(root, 'test/classic/apps', name), join(this.appsFolder, name), { recursive: true });
+    }
+    for (const [name, content] of Object.entries(options.scriptLib ?? {}))
+      this.writeFile(`../scriptlib/${name}`, content);
+    const scriptLibPath = options.scriptLib ? ['scriptlib'] : [];
     const config = join(this.#folder, 'config.json');
     const {
       limits = {},
@@ -85,7 +95,7 @@ export class TestServer {
     } = options;
     writeFileSync(
       config,
-      JSON.stringify({ limits: { spreadCores: 1, ...limits }, logLevel, sandbox, lockedLimits }),
+      JSON.stringify({ limits: { spreadCores: 1, ...limits }, logLevel, sandbox, scriptLibPath, lockedLimits }),
     );
     const args = ['--apps', this.appsFolder, '--data', join(this.#folder, 'data'), '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
@@ -144,7 +154,7 @@ export class TestServer {
   }
 
   /** `path` is relative to the applications folder. */
-  writeFile(path: string, content: string): void {
+  writeFile(path: string, content: string | Uint8Array): void {
     const file = join(this.appsFolder, path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
