@@ -47,11 +47,11 @@ const constructs: readonly Construct[] = [
   },
   {
     text: `namespace qualifier, "::" (E4X): ${E4X}`,
-    isHere: ({ value }) => value(0) === ':' && (value(-1) === ':' || value(1) === ':'),
+    isHere: ({ tokens, at }) => isDoubleColon(tokens, at - 1) || isDoubleColon(tokens, at),
   },
   {
     text: '#include: a directive of the Flash authoring tool, use load("file.asc")',
-    isHere: ({ value }) => value(0) === '#include',
+    isHere: ({ tokens, at }) => isDirective(tokens[at]!),
   },
   {
     text: 'sharp variable, "#1=": write the object first and assign the cycle afterwards',
@@ -101,6 +101,11 @@ export function explain(tokens: readonly Token[], pairs: Pairs, offset: number):
   return constructs.find(({ isHere }) => isHere(scene))?.text;
 }
 
+/** What V8 takes for a private name, and complains of in the wrong place. */
+export function isDirective({ type, value }: Token): boolean {
+  return type === 'PrivateIdentifier' && value === '#include';
+}
+
 /** `import a.b.C;` and `import a.b.*;`: what modules never say. */
 export function isPackageImport(tokens: readonly Token[], index: number): boolean {
   if (!isWord(tokens, index, 'import') || tokens[index + 1]?.type !== 'IdentifierName') return false;
@@ -127,6 +132,11 @@ function isOperand(token: Token | undefined): boolean {
   if (!token) return false;
   if (token.type === 'Punctuator') return /^[)\]}]$/.test(token.value);
   return token.type !== 'IdentifierName' || !operators.test(token.value);
+}
+
+function isDoubleColon(tokens: readonly Token[], at: number): boolean {
+  const [first, second] = [tokens[at], tokens[at + 1]];
+  return first?.value === ':' && second?.value === ':' && second.at === first.at + 1;
 }
 
 function isAfterValue(value: Scene['value']): boolean {

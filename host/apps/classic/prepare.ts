@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import { sourcePositions } from '../../scripts/stack-trace.ts';
+import { sourcePositions, splitLines } from '../../scripts/stack-trace.ts';
 import { type BuildMessage, fromSyntax } from '../build-error.ts';
 import { compile, INLINE_LENGTH, PATIENCE_MS } from '../syntax.ts';
-import { explain } from './explain.ts';
+import { explain, isDirective } from './explain.ts';
 import { rewrite } from './rewrite.ts';
 import { isWord, pairsOf, type Token, tokensOf } from './tokens.ts';
 
@@ -44,12 +44,23 @@ export function prepareNow(text: string, name: string): Prepared {
 
   const message = fromSyntax(problem, name);
   const positions = sourcePositions({ filename: '', main: { name }, ...rewritten });
-  const place = message.line > 0 ? positions(message.line, message.column) : undefined;
   const all = tokens ?? tokensOf(text);
+  const directive = problem.message.startsWith('Private field') ? all.find(isDirective) : undefined;
+  const place = directive
+    ? placeOf(text, directive.at)
+    : message.line > 0
+      ? positions(message.line, message.column)
+      : undefined;
   const offset = place && offsetOf(text, place.line, place.column);
   const construct = offset === undefined ? undefined : explain(all, pairsOf(all), offset);
   const found = { ...message, ...place, ...(construct !== undefined && { text: construct }) };
   return { ...rewritten, loads, problem: found };
+}
+
+function placeOf(text: string, offset: number): { line: number; column: number; lineText: string } {
+  const before = splitLines(text.slice(0, offset));
+  const line = before.length;
+  return { line, column: before[line - 1]!.length + 1, lineText: splitLines(text)[line - 1] ?? '' };
 }
 
 function offsetOf(text: string, line: number, column: number): number {
