@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VALUES } from './rewrite.ts';
 
-/** What comes with the server: `components.asc`, `netservices.asc` and what they load. */
+/** What comes with the server. */
 export const OWN_LIBRARY = fileURLToPath(new URL('../../../runtime/scriptlib/', import.meta.url));
 
 /**
@@ -65,6 +65,9 @@ export const secureModeEnds = {
   code: 'delete this.getGlobal; delete this.protectObject;',
 };
 
+/** One file: `components.asc` was the framework and stock components, which this server has none of. */
+const sameFile: Readonly<Record<string, string>> = { 'components.asc': 'framework.asc' };
+
 /** The first of those folders that has such a file, as its path. The name has no `..` in it. */
 export async function findInLibrary(folders: readonly string[], name: string): Promise<string | undefined> {
   for (const folder of folders) {
@@ -72,5 +75,6 @@ export async function findInLibrary(folders: readonly string[], name: string): P
     const stats = await stat(path).catch(() => undefined);
     if (stats?.isFile()) return path;
   }
-  return undefined;
+  const same = Object.hasOwn(sameFile, name) ? sameFile[name] : undefined;
+  return same === undefined ? undefined : findInLibrary(folders, same);
 }
