@@ -313,6 +313,12 @@ declare const Stream: { readonly prototype: Stream };
 
 declare const application: Application;
 
+/**
+ * Classic scripts only: runs another script of the application, or of the server's library, after the main script's
+ * top level and before `application.onAppStart`. Throws afterwards, and in modules, which import.
+ */
+declare function load(file: string): void;
+
 /** Prints one value to the instance's log. */
 declare function trace(value: unknown): void;
 
