@@ -95,7 +95,13 @@ export class TestServer {
     } = options;
     writeFileSync(
       config,
-      JSON.stringify({ limits: { spreadCores: 1, ...limits }, logLevel, sandbox, scriptLibPath, lockedLimits }),
+      JSON.stringify({
+        limits: { spreadCores: 1, ...limits },
+        logLevel,
+        sandbox,
+        scriptLibPath,
+        lockedLimits,
+      }),
     );
     const args = ['--apps', this.appsFolder, '--data', join(this.#folder, 'data'), '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
