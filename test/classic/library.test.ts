@@ -113,6 +113,7 @@ test('components.asc: calls reach a component by class, instance and method, and
   expect(await bob.call('FCPoll/main/vote', 'no')).toEqual({ ann: 'yes', bob: 'no' });
   expect(await bob.call('FCPoll.other.vote', 'no')).toEqual({ bob: 'no' });
   expect((await ann.waitForCall('FCPoll/main/voted')).args).toEqual([1, 'yes']);
+  await ann.settled();
   expect(ann.callsOf('FCPoll/main/voted')[1]).toEqual([2, 'no']);
   const cid = await connect(url, { args: ['cid'] });
   expect(await cid.call('get', 'log.filter(function (line) { return /^FCPoll/.test(line); })')).toEqual([

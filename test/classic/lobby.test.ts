@@ -11,6 +11,7 @@ test('players meet in the lobby, invite each other, play to the end, and leave t
   const ann = await join('ann', true);
   const bob = await join('bob', true);
   const cid = await join('cid', false);
+  await ann.settled();
   expect(ann.callsOf('lobby/enter')).toEqual([['ann'], ['bob'], ['cid']]);
   expect((await connectRefused(url, { args: ['bob'] })).application).toEqual({
     code: 'NAME_TAKEN',
