@@ -161,6 +161,7 @@ export class AppBuilder {
     if (sizeBytes > this.#maxCodeBytes) throw this.#tooLarge('the built code', sizeBytes, inputs);
 
     const hash = createHash('sha256').update(`${main?.kind}\n${code}`);
+    if (loads) hash.update(`\n${loads.folders.join()}`);
     for (const file of files) hash.update(`\n${JSON.stringify(file.name)}\n${file.code}`);
     const id = hash.digest('hex').slice(0, 8);
     const filename = `app:${this.app}/${id}.js`;

@@ -24,7 +24,8 @@ export interface MainFile {
 
 /**
  * Where classic applications have their script; the first that is there is run (vendor TechNote "Server-side
- * ActionScript Naming and Search Path"). What ends in `.js` is what its syntax says.
+ * ActionScript Naming and Search Path"). What ends in `.js` is what its syntax says; a module in the folder itself
+ * comes before all of them.
  */
 function classicNames(app: string): string[] {
   const names = ['main', app].flatMap((name) => [`${name}.asc`, `${name}.js`]);
@@ -63,23 +64,28 @@ export async function findMain(
 ): Promise<MainFile | undefined> {
   const names = await filesIn(folder, ['main.ts', ...classicNames(app)]);
   const archives = await filesIn(folder, archiveNames(app));
-  const name = names[0];
+  const rivals = names.filter((name) => /^main\.\w+$/.test(name));
+  const kinds = await Promise.all(rivals.map((rival) => kindOf(join(folder, rival), maxBytes)));
+  const module = rivals[kinds.indexOf('module')];
+  if (module !== undefined && rivals.length > 1) {
+    const list = [...rivals].sort().join(' and ');
+    throw mains(`found ${list} in ${folder}: keep one main file, rename the others`);
+  }
+  const name = module ?? names[0];
   if (name === undefined) {
     if (archives.length > 0) throw mains(`${archives[0]} in ${folder} ${archive}`);
     return undefined;
   }
 
   const path = join(folder, name);
-  const rivals = names.filter((rival) => /^(?:scripts\/)?main\.\w+$/.test(rival));
-  const kinds = await Promise.all(rivals.map((rival) => kindOf(join(folder, rival), maxBytes)));
-  if (rivals.length > 1 && kinds.includes('module')) {
-    const list = [...rivals].sort().join(' and ');
-    throw mains(`found ${list} in ${folder}: keep one main file, rename the others`);
-  }
-  const kind = rivals[0] === name ? kinds[0] : await kindOf(path, maxBytes);
+  const kind = module === undefined ? await kindOf(path, maxBytes) : 'module';
   if (kind === undefined) return undefined;
+  const others = names.filter((other) => other !== name && /^(?:scripts\/)?main\.\w+$/.test(other));
   const passedOver = [
-    ...rivals.slice(1).map((rival) => ({ name: rival, why: `is not run: ${name} comes before it` })),
+    ...(kind === 'classic' ? others : []).map((each) => ({
+      name: each,
+      why: `is not run: ${name} comes before it`,
+    })),
     ...archives.map((each) => ({ name: each, why: archive })),
   ];
   return { path, name, kind, ...(passedOver.length > 0 && { passedOver }) };

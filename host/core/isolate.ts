@@ -105,7 +105,7 @@ export class CoreIsolate {
     };
     for (const prelude of boot.preludes ?? []) await run(prelude);
     await run(boot);
-    if (boot.loads) await this.#runLoads(entries, boot.loads, run);
+    if (boot.loads) await this.#runLoads(entries, boot, boot.loads, run);
     this.#enteredAt = undefined;
     entries.release();
   }
@@ -126,13 +126,15 @@ export class CoreIsolate {
   /** Runs what the scripts so far have asked to `load`, and what that loads. */
   async #runLoads(
     entries: ivm.Reference<Entries>,
+    { bootMs }: BootFrame,
     loads: NonNullable<BootFrame['loads']>,
     run: (file: BootFile) => Promise<void>,
   ): Promise<void> {
     const nextLoad = await entries.get('nextLoad', { reference: true });
     const files = new Map(loads.files.map((file) => [file.name, file]));
     for (;;) {
-      const load = (await nextLoad.apply(undefined, [], { result: { copy: true } })) as Load | undefined;
+      const next = await nextLoad.apply(undefined, [], { timeout: bootMs, result: { copy: true } });
+      const load = next as Load | undefined;
       if (!load) break;
       await run(findLoaded(load, loads.folders, files));
     }

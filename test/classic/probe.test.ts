@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../support/journal.ts';
 import { connect, connectRefused } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 
@@ -48,5 +49,7 @@ test('every kind of probe gets the answer that it can read', async () => {
   expect(await last.call('count')).toBe(8);
   const log = (await last.call('getLog')) as string[];
   expect(log.filter((entry) => entry.startsWith('rtmp 127.0.0.1 '))).toHaveLength(8);
-  expect(log).toContain('bye 127.0.0.1');
+  await eventually('the goodbye', async () =>
+    ((await last.call('getLog')) as string[]).includes('bye 127.0.0.1'),
+  );
 });

@@ -37,6 +37,5 @@ test('players are asked, answer, score, and hear of each other until the quiz is
       { name: 'ann', points: 3 },
     ],
   ]);
-  const traces = server.log.entries.filter((r) => r.instance === 'quiz/night').map((r) => r.message);
-  expect(traces).toEqual(['quiz with 3 questions', 'nobody knew: Nobody knows this']);
+  await server.expectTraces('quiz/night', ['quiz with 3 questions', 'nobody knew: Nobody knows this']);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../support/journal.ts';
 import { connect, connectRefused } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 
@@ -37,6 +38,7 @@ test('globals that nobody declared hold the registry together, over files in old
   expect((await bob.waitForCall('scriptError')).args).toEqual(['main.asc', 52, line]);
 
   await ann.close();
+  await eventually('ann to be gone', async () => ((await bob.call('globals')) as unknown[])[1] === 1);
   const again = await connect(url, { args: ['ann'] });
   expect(((await again.call('globals')) as unknown[]).slice(0, 3)).toEqual(['ann', 2, 2]);
 });

@@ -45,6 +45,9 @@ export interface ClassicOptions {
 
 /** More scripts than any application of the time had. */
 const MAX_FILES = 1000;
+/** And more files beside them. */
+const MAX_ENTRIES = 20_000;
+const isScript = /\.(?:asc|js)$/;
 const secureNames = ['scripts/secure.asc', 'secure.asc'];
 
 export function buildClassic(main: MainFile, options: ClassicOptions): Promise<ClassicBuild> {
@@ -58,6 +61,7 @@ class ClassicBuilder {
   readonly #folders: readonly string[];
   readonly #library: readonly string[];
   readonly #files = new Map<string, ClassicFile>();
+  readonly #scripts = new Map<string, Script>();
   readonly #inputs: string[] = [];
   readonly #empty: string[] = [];
   readonly #warnings: BuildMessage[] = [];
@@ -114,7 +118,6 @@ class ClassicBuilder {
       isOpen ||= loads.isOpen;
       for (const name of loads.names) {
         const candidates = loadCandidates(name, this.#folders);
-        if (candidates.some((candidate) => this.#files.has(candidate))) continue;
         const found = await this.#readFirst(candidates);
         // What comes before it may come to be there.
         const tried = found ? candidates.slice(0, candidates.indexOf(found.name)) : candidates;
@@ -126,6 +129,7 @@ class ClassicBuilder {
           await this.#readNearly(candidates);
           continue;
         }
+        if (this.#files.has(found.name)) continue;
         this.#require(found);
         this.#add(found);
         queue.push(found.loads);
@@ -138,25 +142,46 @@ class ClassicBuilder {
   async #readNearly(candidates: readonly string[]): Promise<void> {
     const { folder } = this.#options;
     const wanted = candidates.map((name) => name.toLowerCase());
-    const nearly = (await scriptsIn(folder)).find((name) => wanted.includes(name.toLowerCase()));
-    if (nearly !== undefined) await this.#readAlso(nearly, join(folder, nearly));
+    const nearly = (await this.#scriptsIn(folder)).find((name) => wanted.includes(name.toLowerCase()));
+    if (nearly !== undefined) await this.#readAlso(nearly);
   }
 
   /** All that may be loaded by a name that only the running script knows. */
   async #readAll(): Promise<void> {
     const { folder } = this.#options;
-    const own = await scriptsIn(folder);
-    for (const name of own.filter((path) => !isNoScript(path.split('/'))))
-      await this.#readAlso(name, join(folder, name));
+    for (const name of await this.#scriptsIn(folder)) await this.#readAlso(name);
     for (const library of this.#library) {
-      for (const name of await scriptsIn(library)) await this.#readAlso(LIBRARY + name, join(library, name));
+      for (const name of await this.#scriptsIn(library)) await this.#readAlso(LIBRARY + name);
     }
   }
 
-  async #readAlso(name: string, path: string): Promise<void> {
+  async #readAlso(name: string): Promise<void> {
     if (this.#files.has(name)) return;
-    const script = await this.#read(path, name);
+    const script = await this.#readFirst([name]);
     if (script) this.#add(script);
+  }
+
+  /** The scripts in and below that folder, by name; neither packages nor media. */
+  async #scriptsIn(folder: string): Promise<string[]> {
+    const found: string[] = [];
+    const folders = [''];
+    let seen = 0;
+    for (let below = folders.shift(); below !== undefined; below = folders.shift()) {
+      const entries = await readdir(join(folder, below), { withFileTypes: true }).catch(() => []);
+      seen += entries.length;
+      if (seen > MAX_ENTRIES)
+        throw this.#failure(
+          this.#main.name,
+          `loads files by names that are reckoned, and ${folder} has more than ${MAX_ENTRIES}: move what is no script of the server into public/`,
+        );
+      for (const entry of entries) {
+        const name = below + entry.name;
+        if (isNoScript(name.split('/'))) continue;
+        if (entry.isDirectory()) folders.push(`${name}/`);
+        else if (isScript.test(name)) found.push(name);
+      }
+    }
+    return found.sort();
   }
 
   #add(script: Script): void {
@@ -173,10 +198,12 @@ class ClassicBuilder {
     if (problem) throw new BuildError([problem], this.#inputs);
   }
 
-  /** The first of those names that is there. */
+  /** The first of those names that is there: a file that has been read already, or a new one. */
   async #readFirst(names: readonly string[]): Promise<Script | undefined> {
     for (const name of names) {
-      if (!/\.(?:asc|js)$/.test(name) || (isOwn(name) && isNoScript(name.split('/')))) continue;
+      const known = this.#scripts.get(name);
+      if (known) return known;
+      if (!isScript.test(name) || (isOwn(name) && isNoScript(name.split('/')))) continue;
       const path = isOwn(name)
         ? join(this.#options.folder, name)
         : await findInLibrary(this.#library, name.slice(LIBRARY.length));
@@ -205,7 +232,9 @@ class ClassicBuilder {
     if (text === '') this.#empty.push(path);
     const prepared = await prepare(text, name);
     this.#hasForEach ||= prepared.hasForEach;
-    return { ...prepared, name, ...(await this.#lower(text, prepared, name, path)) };
+    const script = { ...prepared, name, ...(await this.#lower(text, prepared, name, path)) };
+    this.#scripts.set(name, script);
+    return script;
   }
 
   /** The machine's files are none of the author's business, and a link may lead to them. */
@@ -251,14 +280,6 @@ function fileOf({ name, code, sourceMap, problem }: Script): ClassicFile {
     ...(sourceMap !== undefined && { sourceMap }),
     ...(problem && { problem: { text: problem.text, line: problem.line, column: problem.column } }),
   };
-}
-
-async function scriptsIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => !entry.isDirectory() && /\.(?:asc|js)$/.test(entry.name))
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .sort();
 }
 
 /**

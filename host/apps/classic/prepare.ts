@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { sourcePositions, splitLines } from '../../scripts/stack-trace.ts';
 import { type BuildMessage, fromSyntax } from '../build-error.ts';
-import { compile, INLINE_LENGTH, PATIENCE_MS } from '../syntax.ts';
+import { compile, PATIENCE_MS } from '../syntax.ts';
 import { explain, isDirective } from './explain.ts';
 import { rewrite } from './rewrite.ts';
 import { isWord, pairsOf, type Token, tokensOf } from './tokens.ts';
@@ -27,6 +27,8 @@ export interface NamedLoads {
 /** Nothing of a text without these words needs its tokens. */
 const words = /\b(?:each|const|load)\b/;
 const memoryMb = 1024;
+/** Text up to this length takes 20 ms. */
+const INLINE_LENGTH = 64 * 1024;
 
 /** Prepares the text of the file of that name. A long one is worked on elsewhere: those who watch must not wait. */
 export function prepare(text: string, name: string): Promise<Prepared> {

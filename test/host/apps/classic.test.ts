@@ -143,6 +143,11 @@ describe('what a build has of the files beside the main script', () => {
     );
   });
 
+  test('a name finds the first of its places, also when a later one is loaded already', async () => {
+    await write({ 'scripts/main.asc': 'load("../a.asc"); load("a.asc");', 'a.asc': '', 'scripts/a.asc': '' });
+    expect(filesOf(await builder.build())).toEqual(['a.asc', 'scripts/a.asc']);
+  });
+
   test('a link out of the applications folder is refused', async () => {
     await writeFile(join(root, 'secret.js'), 'secret = 1;');
     await symlink(join(root, 'secret.js'), join(folder, 'a.js'));

@@ -39,6 +39,28 @@ test('an app may have no script, and its folder may be gone', async () => {
   expect(await findMain(join(folder, 'gone'), 1000)).toBeUndefined();
 });
 
+test('a module in the folder itself comes before what a folder scripts/ holds', async () => {
+  await mkdir(join(folder, 'scripts'));
+  await writeFile(join(folder, 'scripts/main.js'), 'import "fs";');
+  await writeFile(join(folder, 'scripts/main.asc'), '');
+  for (const name of ['main.ts', 'main.js']) {
+    await writeFile(join(folder, name), 'export {};');
+    expect(await findMain(folder, 1000)).toEqual({ path: join(folder, name), name, kind: 'module' });
+    await rm(join(folder, name));
+  }
+  expect(await findMain(folder, 1000)).toMatchObject({
+    name: 'scripts/main.asc',
+    kind: 'classic',
+    passedOver: [{ name: 'scripts/main.js', why: 'is not run: scripts/main.asc comes before it' }],
+  });
+});
+
+test('the name of the application is a name for its script', async () => {
+  await writeFile(join(folder, 'chat.js'), '');
+  expect(await findMain(folder, 1000, 'chat')).toMatchObject({ name: 'chat.js', kind: 'classic' });
+  expect(await findMain(folder, 1000, 'other')).toBeUndefined();
+});
+
 test('two main files are an error of the author that names them', async () => {
   await writeFile(join(folder, 'main.ts'), '');
   await writeFile(join(folder, 'main.asc'), '');
