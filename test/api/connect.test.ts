@@ -166,6 +166,17 @@ test('ST-31: NetConnection.Connect.Success', async () => {
   });
 });
 
+test('ST-17: NetConnection.Connect.InvalidApp is not what an unknown application is told: encoders act on Rejected', async () => {
+  expect((await connectRefused(`${server.rtmp}/unknown/room`)).code).toBe('NetConnection.Connect.Rejected');
+});
+
+test('ST-30: NetConnection.Connect.Closed is what a client makes of the call of `close` that ends its connection', async () => {
+  const client = await connect(url('closed'));
+  client.send('run', 'application.disconnect(client)');
+  await client.closed;
+  expect(client.received.entries.at(-1)).toMatchObject({ name: 'close', transaction: 0 });
+});
+
 test('ST-01: NetConnection.Call.Failed', async () => {
   expect(await (await connect(url('st'))).callFails('nothing')).toMatchObject({
     level: 'error',

@@ -99,6 +99,7 @@ test('MOD-09: a thrown RpcError is the info object of the failed call, and no er
     code: 'NetConnection.Call.Failed',
     description: 'a bug',
   });
+  await server.waitForLog((r) => r.instance === 'exposed/errors' && r.message.includes('a bug'));
   const errors = server.log.entries.filter((r) => r.instance === 'exposed/errors' && r.level === 'error');
   expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining('break: a bug')]);
 });
