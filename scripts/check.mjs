@@ -8,6 +8,7 @@ const checks = [
   ['types: runtime', 'tsc', '-p', 'runtime'],
   ['types: sample apps', 'tsc', '-p', 'sample-apps'],
   ['types: what apps may write, and may not', 'tsc', '-p', 'test/types'],
+  ['docs/api.md', 'node', 'scripts/api-docs.mjs', '--check'],
   ['lint and format', 'biome', 'check', '.'],
 ];
 

@@ -14,7 +14,9 @@ const MAX_FETCH_HOSTS = 1000;
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** `app.json`: what an application says of itself. */
-const appFile = z.strictObject({
+export const appFile = z.strictObject({
+  /** For editors: where the schema is. */
+  $schema: z.string({ error: 'an address' }).max(1000).optional(),
   /** The stream name, query included, that the welcome message suggests to publish. */
   try: z.string({ error: 'a stream name' }).min(1, { error: 'a stream name' }).max(200).optional(),
   /** Limits of its scripts and instances that differ from the server's. */
@@ -89,7 +91,7 @@ export async function readAppSettings(
   }
   const wrong = firstProblem(appFile, content);
   if (wrong) throw problem(`: ${wrong.what}${wrong.text}`);
-  const { limits: own, ...rest } = appFile.parse(content);
+  const { limits: own, $schema: _, ...rest } = appFile.parse(content);
   const forbidden = locked.find((name) => own && name in own);
   if (forbidden !== undefined)
     throw problem(`: limits.${forbidden} is fixed by the server (lockedLimits in its configuration)`);

@@ -42,7 +42,7 @@ const wrong = [
   { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
   {
     text: '{ "colour": "x" }',
-    says: 'unknown option "colour": known are try, limits, loadOnStartup, allowCalls, folderAccess, reload, config, fetch',
+    says: 'unknown option "colour": known are $schema, try, limits, loadOnStartup, allowCalls, folderAccess, reload, config, fetch',
   },
   {
     text: '{ "limits": { "handlrMs": 5 } }',
