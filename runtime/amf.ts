@@ -68,6 +68,10 @@ export function makeOpaque(object: object): void {
   opaque.add(object);
 }
 
+export function isOpaque(object: object): boolean {
+  return opaque.has(object);
+}
+
 /** Appends values to a writer, as `encodeValues` says. One at a time: a getter of what is being encoded may run. */
 export class ValueEncoder {
   readonly #encoder: Amf0Encoder;
@@ -75,7 +79,7 @@ export class ValueEncoder {
   constructor(writer: ByteWriter) {
     this.#encoder = new Amf0Encoder(writer, {
       __proto__: null, // nothing that a script puts on `Object.prototype` is an option
-      isOpaque: (object: object) => opaque.has(object),
+      isOpaque,
       classNameOf: registeredName,
     } as object);
   }

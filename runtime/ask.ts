@@ -26,9 +26,14 @@ export function ask(name: string, ...args: unknown[]): unknown {
   return decodeAnswer(exchange(AskTo.host, encodeValues([name, args])));
 }
 
+/** The same for what the core itself answers (host/core/answers.ts). */
+export function askCore(name: string, args: readonly unknown[]): unknown {
+  return decodeAnswer(exchange(AskTo.core, encodeValues([name, args])));
+}
+
 /** The code of a part of the runtime. */
 export function askForCode(name: string): string {
-  return decodeAnswer(exchange(AskTo.core, encodeValues([name]))) as string;
+  return askCore('code', [name]) as string;
 }
 
 function exchange(to: number, question: Uint8Array): Uint8Array {

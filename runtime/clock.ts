@@ -4,6 +4,7 @@ import {
   Bytes,
   bytesOfView,
   construct,
+  defineProperty,
   isView,
   lengthOf,
   NativeDate,
@@ -12,6 +13,7 @@ import {
   trunc,
   uncurry,
 } from './primordials.ts';
+import { loadWeb } from './web.ts';
 
 /**
  * Time enters with the turn: within one turn `Date.now()` stands still, in every turn it moves on. Together with
@@ -37,12 +39,25 @@ export function installClock(global: typeof globalThis): void {
   installDateTimeFormat();
   hide(Math, 'random', () => randomNumber());
   hide(global, 'performance', Object.freeze({ now: () => monotonicMs, timeOrigin: 0 }));
-  hide(global, 'crypto', Object.freeze({ getRandomValues, randomUUID }));
+  const crypto = {
+    getRandomValues,
+    randomUUID,
+    get subtle() {
+      return loadWeb().subtle;
+    },
+  };
+  hide(global, 'crypto', Object.freeze(crypto));
 }
 
 /** Defines a writable, configurable property that `for...in` does not show. */
-export function hide(target: object, name: string, value: unknown): void {
-  Object.defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
+export function hide(target: object, name: PropertyKey, value: unknown): void {
+  defineProperty(target, name, {
+    __proto__: null, // nothing that a script puts on `Object.prototype` describes it
+    value,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  } as PropertyDescriptor);
 }
 
 function installDate(global: typeof globalThis): void {

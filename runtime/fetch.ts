@@ -17,6 +17,8 @@ import { makePromise, touch } from './promise.ts';
 import { REDIRECT_MODES, type RedirectMode } from './wall/commands.ts';
 import type { Delivery } from './wall/deliveries.ts';
 import type { HttpHeader } from './wall/fields.ts';
+import type { AbortSignal } from './web/abort.ts';
+import { loadedWeb, loadWeb } from './web.ts';
 
 // As they were before scripts could patch them.
 const { create } = Object;
@@ -38,7 +40,9 @@ export class FetchError extends TypeError {
 
 interface Pending {
   resolve(response: Response): void;
-  reject(error: FetchError): void;
+  reject(reason: unknown): void;
+  /** Nobody need tell that it was given up. */
+  forget(): void;
   /** Knows the line of the script that called. */
   site: Error;
 }
@@ -91,7 +95,9 @@ export class Fetches {
   #fetch(input: unknown, init: unknown): Promise<Response> {
     return makePromise<Response>((resolve, reject) => {
       const url = urlOf(input);
-      const options = optionsOf(init);
+      const { signal, ...options } = optionsOf(init);
+      const { isAborted, reason } = signal ? loadWeb().signalState(signal) : NOT_ABORTED;
+      if (isAborted) return reject(reason);
       if (this.#count >= this.#max) {
         const message = `fetch: ${this.#max} are under way, and that is the limit (limits.fetches)`;
         return reject(new FetchError('E_FETCH_TOO_MANY', message));
@@ -103,7 +109,14 @@ export class Fetches {
       }
       const request = this.#nextRequest++;
       this.#outbox.send({ kind: 'fetch', request, url, ...options });
-      this.#pending[request] = { resolve, reject, site: new Error() };
+      const giveUp = () => {
+        if (!this.#take(request)) return;
+        touch();
+        this.#outbox.send({ kind: 'unfetch', request });
+        reject(loadWeb().signalState(signal!).reason);
+      };
+      const forget = signal ? loadWeb().watchSignal(signal, giveUp) : () => {};
+      this.#pending[request] = { resolve, reject, forget, site: new Error() };
       this.#count++;
     });
   }
@@ -113,6 +126,7 @@ export class Fetches {
     if (!pending) return undefined;
     delete this.#pending[request];
     this.#count--;
+    pending.forget();
     return pending;
   }
 }
@@ -242,7 +256,10 @@ function urlOf(input: unknown): string {
   throw new NativeTypeError(`fetch: expected a URL as text, got ${show(input)}`);
 }
 
+const NOT_ABORTED = { isAborted: false, reason: undefined };
+
 interface Options {
+  signal: AbortSignal | undefined;
   method: string;
   headers: HttpHeader[];
   body: Uint8Array;
@@ -259,6 +276,7 @@ function optionsOf(init: unknown): Options {
     body,
     redirect = 'follow',
     timeoutMs,
+    signal,
   } = (init ?? {}) as Record<string, unknown>;
   if (typeof method !== 'string')
     throw new NativeTypeError(`fetch: method: expected text, got ${show(method)}`);
@@ -272,16 +290,28 @@ function optionsOf(init: unknown): Options {
     );
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0))
     throw new NativeTypeError(`fetch: timeoutMs: expected a number above 0, got ${show(timeoutMs)}`);
+  if (signal !== undefined && signal !== null && !loadWeb().isSignal(signal))
+    throw new NativeTypeError(`fetch: signal: expected an AbortSignal, got ${show(signal)}`);
   const list = headersOf(headers);
-  if (typeof body === 'string') addContentType(list);
-  return { method, headers: list, body: bodyOf(body), redirect: mode, timeoutMs: timeoutMs ?? 0 };
+  const web = loadedWeb();
+  const form = web?.isSearchParams(body) ? web.paramsText(body) : undefined;
+  if (form !== undefined) addContentType(list, 'application/x-www-form-urlencoded;charset=UTF-8');
+  else if (typeof body === 'string') addContentType(list, 'text/plain;charset=UTF-8');
+  return {
+    method,
+    headers: list,
+    body: bodyOf(form ?? body),
+    redirect: mode,
+    timeoutMs: timeoutMs ?? 0,
+    signal: (signal ?? undefined) as AbortSignal | undefined,
+  };
 }
 
-function addContentType(headers: HttpHeader[]): void {
+function addContentType(headers: HttpHeader[], type: string): void {
   for (let i = 0; i < headers.length; i++) {
     if (apply(toLowerCase, headers[i]![0], []) === 'content-type') return;
   }
-  headers[headers.length] = ['content-type', 'text/plain;charset=UTF-8'];
+  headers[headers.length] = ['content-type', type];
 }
 
 function bodyOf(body: unknown): Uint8Array {
@@ -294,7 +324,7 @@ function bodyOf(body: unknown): Uint8Array {
   if (isView(body)) return new Bytes(body.buffer, body.byteOffset, body.byteLength);
   if (body instanceof Memory) return new Bytes(body);
   throw new NativeTypeError(
-    `fetch: body: expected text, an ArrayBuffer or a typed array, got ${show(body)}; JSON.stringify makes text of values`,
+    `fetch: body: expected text, an ArrayBuffer, a typed array or URLSearchParams, got ${show(body)}; JSON.stringify makes text of values`,
   );
 }
 

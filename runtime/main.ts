@@ -28,6 +28,7 @@ import { installStream } from './stream.ts';
 import { Timers } from './timers.ts';
 import { type Boot, type BootOptions, HEADER_BYTES, Header, SEED_OFFSET } from './wall/boot.ts';
 import { type Delivery, decodeDelivery } from './wall/deliveries.ts';
+import { installWeb } from './web.ts';
 
 /** Installs the globals and removes what scripts must not have. Nothing of what it is given is reachable afterwards. */
 export const boot: Boot = (input, output, asks, notify, optionsJson) => {
@@ -178,6 +179,7 @@ function installGlobals(
   installRpc(global);
   timers.install(global);
   fetches.install(global);
+  installWeb(global, timers);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')

@@ -20,6 +20,8 @@ export const quoted = JSON.stringify as (text: string) => string;
 export const dateText: (date: Date) => string = uncurry(Date.prototype.toISOString);
 export const { isFinite: isFiniteNumber } = Number;
 export const { ceil, trunc } = Math;
+/** `new Function(parameter, ..., body)`. */
+export const NativeFunction: FunctionConstructor = Function;
 export const NativeTypeError: TypeErrorConstructor = TypeError;
 export const NativeRangeError: RangeErrorConstructor = RangeError;
 /** `Number(value)`: runs code of the application when `value` is an object. */

@@ -78,6 +78,11 @@ export class Timers {
     hide(global, 'clearInterval', clear);
   }
 
+  /** A timeout of the runtime's own, within the limit as the script's are. */
+  start(where: string, run: () => void, ms: number): void {
+    this.#add(where, run, ms, [], false);
+  }
+
   /** Runs what is due, one event each, until `mustYield` says that the rest should have an entry of its own. */
   wake(mustYield: () => boolean): void {
     this.#alarmMs = Infinity;

@@ -45,7 +45,18 @@ export interface Ledger {
 /** A command about clients, streams or calls: those about the script itself end here. */
 export type ClientCommand = Exclude<
   Command,
-  { kind: 'log' | 'script-error' | 'started' | 'stopped' | 'wake-at' | 'charge' | 'fetch' | 'shutdown' }
+  {
+    kind:
+      | 'log'
+      | 'script-error'
+      | 'started'
+      | 'stopped'
+      | 'wake-at'
+      | 'charge'
+      | 'fetch'
+      | 'unfetch'
+      | 'shutdown';
+  }
 >;
 
 export interface IncarnationListener {
@@ -233,6 +244,8 @@ export class Incarnation {
           return this.#listener.onCharge(command.client, command.handler, command.ms);
         case 'fetch':
           return this.#fetcher.start(command);
+        case 'unfetch':
+          return this.#fetcher.cancel(command.request);
         case 'shutdown':
           return this.#listener.onShutdown(this);
         case 'wake-at':

@@ -6,7 +6,9 @@ import { closeSync, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import ivm from 'isolated-vm';
+import { AskTo } from '../../runtime/wall/asks.ts';
 import { type BootOptions, SEED_BYTES } from '../../runtime/wall/boot.ts';
+import { answerHere } from './answers.ts';
 import { warmCache } from './code-cache.ts';
 import {
   type BootedFrame,
@@ -145,7 +147,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
   isolates.set(id, isolate);
   const booted: BootedFrame = { cpuUs: 0 };
   try {
-    await isolate.boot(runtime!, request, (question) => passOn(id, question));
+    await isolate.boot(runtime!, request, (question) => ask(id, isolate, question));
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     booted.error = { message, stack: stack ?? '' };
@@ -163,7 +165,8 @@ async function boot(id: number, request: BootFrame): Promise<void> {
   host.write(frame(FrameKind.booted, id, length, json, commands));
 }
 
-function passOn(id: number, { number, bytes }: Question): void {
+function ask(id: number, isolate: CoreIsolate, { number, to, bytes }: Question): void {
+  if (to === AskTo.core) return isolate.answer(number, answerHere(bytes));
   const head = Buffer.allocUnsafe(4);
   head.writeInt32BE(number);
   host.write(frame(FrameKind.ask, id, head, bytes));

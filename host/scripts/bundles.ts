@@ -4,25 +4,34 @@ import { withBundler } from './bundler.ts';
 
 const LIMITS = { buildMs: 20_000, buildMb: 2048 };
 
+/** What runs in isolates: every one of them keeps a copy of the source. */
+const ISOLATE: BuildOptions = { platform: 'neutral', minifyWhitespace: true, minifySyntax: true };
+
 /** The runtime as one script whose value is its `boot` function (runtime/main.ts). */
 export function bundleRuntime(): Promise<string> {
   return bundle('../../runtime/main.ts', {
+    ...ISOLATE,
     format: 'cjs',
-    platform: 'neutral',
-    // Every isolate keeps a copy of the source.
-    minifyWhitespace: true,
-    minifySyntax: true,
     banner: { js: '(function () { "use strict"; const module = { exports: {} };' },
     footer: { js: 'return module.exports.boot; })()' },
   });
 }
 
 /**
+ * The parts of the runtime that few scripts need. Each is the body of a function: runtime/web.ts asks the core for it
+ * when a script first needs it, so that those who do not need it have neither its code nor its objects.
+ */
+export async function bundleParts(): Promise<Record<string, string>> {
+  return { web: await bundle('../../runtime/web/main.ts', { ...ISOLATE, format: 'iife' }) };
+}
+
+/**
  * The core process as one module without types. With the types each core would load what removes them: 28 MB and
  * 70 ms of processor time.
  */
-export function bundleCore(): Promise<string> {
-  return bundle('../core/main.ts', { format: 'esm', platform: 'node', packages: 'external' });
+export async function bundleCore(): Promise<string> {
+  const define = { RUNTIME_PARTS: JSON.stringify(await bundleParts()) };
+  return bundle('../core/main.ts', { format: 'esm', platform: 'node', packages: 'external', define });
 }
 
 async function bundle(entry: string, options: BuildOptions): Promise<string> {

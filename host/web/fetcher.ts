@@ -50,12 +50,17 @@ const BODY_HEADERS = ['content-encoding', 'content-language', 'content-location'
 
 const VIA = '1.1 stagewire';
 
+interface UnderWay {
+  readonly request: number;
+  readonly abort: AbortController;
+}
+
 /** What a script's `fetch` asks for, done by the host: checked, bounded, and ended with the script. */
 export class Fetcher {
   readonly #options: FetcherOptions;
   readonly #resolve: Resolve;
   readonly #isPublic: (address: string) => boolean;
-  readonly #underWay = new Set<AbortController>();
+  readonly #underWay = new Set<UnderWay>();
   #isClosed = false;
 
   constructor(options: FetcherOptions) {
@@ -72,19 +77,28 @@ export class Fetcher {
       return this.#tell(unfetched(command, new StagewireError('E_FETCH_TOO_MANY', 'app', message)));
     }
     const abort = new AbortController();
-    this.#underWay.add(abort);
+    const underWay = { request: command.request, abort };
+    this.#underWay.add(underWay);
     // The body is a view of a batch of commands: it is not ours for longer than this call.
     const own = { ...command, body: new Uint8Array(command.body) };
     void this.#attempt(own, abort).then((outcome) => {
-      this.#underWay.delete(abort);
-      this.#tell(outcome);
+      if (this.#underWay.delete(underWay)) this.#tell(outcome);
     });
+  }
+
+  /** Nobody waits for it any more, and nobody hears of it: there is room for another at once. */
+  cancel(request: number): void {
+    for (const underWay of this.#underWay) {
+      if (underWay.request !== request) continue;
+      this.#underWay.delete(underWay);
+      underWay.abort.abort(new Error('the script has given it up'));
+    }
   }
 
   /** Ends everything that is under way; nobody hears of it. May be called twice. */
   close(): void {
     this.#isClosed = true;
-    for (const abort of this.#underWay) abort.abort(new Error('the script has ended'));
+    for (const { abort } of this.#underWay) abort.abort(new Error('the script has ended'));
   }
 
   #tell(outcome: FetchOutcome): void {

@@ -40,6 +40,8 @@ export type Command =
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
+  /** The script does not want that answer any more. */
+  | { kind: 'unfetch'; request: number }
   /** `timeoutMs` 0: as long as the host allows. Answered once, by `fetched` or `unfetched`. */
   | {
       kind: 'fetch';
@@ -82,6 +84,7 @@ const CommandKind = {
   bandwidth: 19,
   shutdown: 20,
   'check-bandwidth': 21,
+  unfetch: 22,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -139,6 +142,9 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.f64(cmd.toServer);
       break;
     case 'shutdown':
+      break;
+    case 'unfetch':
+      out.u32(cmd.request);
       break;
     case 'verdict':
       out.u32(cmd.request);
@@ -232,6 +238,8 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'check-bandwidth', client: record.u32() };
     case CommandKind.shutdown:
       return { kind: 'shutdown' };
+    case CommandKind.unfetch:
+      return { kind: 'unfetch', request: record.u32() };
     case CommandKind.verdict:
       return {
         kind: 'verdict',

@@ -267,7 +267,7 @@ const mistakes = [
   { code: 'fetch("http://a", { body: { a: 1 } })', says: 'JSON.stringify makes text of values' },
   {
     code: 'fetch("http://a", { body: 5 })',
-    says: 'fetch: body: expected text, an ArrayBuffer or a typed array, got 5',
+    says: 'fetch: body: expected text, an ArrayBuffer, a typed array or URLSearchParams, got 5',
   },
   {
     code: 'fetch("http://a", { headers: "x" })',

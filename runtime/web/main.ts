@@ -1,0 +1,44 @@
+import { AbortController, AbortSignal, isSignal, signalState, watchSignal } from './abort.ts';
+import { atob, btoa } from './base64.ts';
+import { structuredClone } from './clone.ts';
+import { DOMException } from './dom-exception.ts';
+import { TextDecoder, TextEncoder } from './encoding.ts';
+import { Event, EventTarget } from './events.ts';
+import { hide, keysOf } from './shared.ts';
+import { subtle } from './subtle.ts';
+import { URL } from './url.ts';
+import { isSearchParams, paramsText, URLSearchParams } from './url-search-params.ts';
+
+/** The entry of the bundle that runtime/web.ts evaluates: all that it hands over. */
+const web = {
+  globals: {
+    URL,
+    URLSearchParams,
+    TextEncoder,
+    TextDecoder,
+    structuredClone,
+    Event,
+    EventTarget,
+    AbortController,
+    AbortSignal,
+    DOMException,
+    atob,
+    btoa,
+  },
+  subtle,
+  // For `fetch`.
+  isSearchParams,
+  paramsText,
+  isSignal,
+  signalState,
+  watchSignal,
+};
+
+// The bundler gives a class another name when it refers to itself.
+const names = keysOf(web.globals) as (keyof typeof web.globals)[];
+for (let i = 0; i < names.length; i++) hide(web.globals[names[i]!], 'name', names[i]!);
+
+declare const give: (loaded: typeof web) => void;
+give(web);
+
+export type Web = typeof web;
