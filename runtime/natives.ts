@@ -1,6 +1,6 @@
 /**
  * Built-ins for the parts of the runtime that are loaded on first use (web.ts): captured before the application runs,
- * though nobody may ever need them, and therefore as they are. The parts make functions of them with `uncurry`.
+ * though nobody may ever need them, and therefore as they are. The parts call them with `apply`.
  */
 const getter = (prototype: object, name: PropertyKey) =>
   Object.getOwnPropertyDescriptor(prototype, name)!.get as () => unknown;

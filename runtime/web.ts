@@ -36,7 +36,6 @@ import {
   sliceOf,
   sortBy,
   typedArrayName,
-  uncurry,
 } from './primordials.ts';
 import { makePromise, touch } from './promise.ts';
 import type { Timers } from './timers.ts';
@@ -140,7 +139,6 @@ function share() {
     touch,
     turnTime,
     typedArrayName,
-    uncurry,
     utf8Length,
   };
 }

@@ -31,7 +31,6 @@ import {
   setPrototypeOf,
   shown,
   typedArrayName,
-  uncurry,
 } from './shared.ts';
 import { isUrl } from './url.ts';
 import { isSearchParams } from './url-search-params.ts';
@@ -50,14 +49,10 @@ export function structuredClone(value: unknown, options?: CloneOptions | null): 
   const buffers = transferList(options);
   const copy = new Cloning().clone(value, 'the value');
   // Copied first and taken away then: whoever looks cannot tell that from a transfer, and a failure takes nothing.
-  for (let i = 0; i < buffers.length; i++) transfer(buffers[i]!);
+  for (let i = 0; i < buffers.length; i++) apply(natives.transfer, buffers[i]!, []);
   return copy;
 }
 
-const transfer = uncurry(natives.transfer as (this: ArrayBuffer) => ArrayBuffer);
-const isDetached = uncurry(natives.isDetached as (this: ArrayBuffer) => boolean);
-const isResizable = uncurry(natives.isResizable as (this: ArrayBuffer) => boolean);
-const maxByteLengthOf = uncurry(natives.maxByteLengthOf as (this: ArrayBuffer) => number);
 const isError = natives.isError as (value: unknown) => boolean;
 
 function transferList(options: CloneOptions | null | undefined): ArrayBuffer[] {
@@ -70,7 +65,8 @@ function transferList(options: CloneOptions | null | undefined): ArrayBuffer[] {
   for (const item of given as Iterable<unknown>) {
     if (!isBuffer(item))
       throw cannotClone(`transfer: only ArrayBuffers are transferred here, not ${shown(item)}`);
-    if (isDetached(item)) throw cannotClone('transfer: an ArrayBuffer that was transferred before');
+    if (apply(natives.isDetached, item, []))
+      throw cannotClone('transfer: an ArrayBuffer that was transferred before');
     if (seen.has(item)) throw cannotClone('transfer: an ArrayBuffer that is in the list twice');
     seen.add(item);
     append(buffers, item);
@@ -160,7 +156,8 @@ class Cloning {
     if (attempt(natives.forEachItem, value, (item: unknown) => append(items, item)) === NOT_THAT)
       return undefined;
     const copy = this.#keep(value, new NativeSet<unknown>());
-    for (let i = 0; i < items.length; i++) addItem(copy, this.clone(items[i], `an item of ${where}`));
+    for (let i = 0; i < items.length; i++)
+      apply(natives.addItem, copy, [this.clone(items[i], `an item of ${where}`)]);
     return copy;
   }
 
@@ -180,8 +177,6 @@ class Cloning {
   }
 }
 
-const addItem = uncurry(natives.addItem) as (set: Set<unknown>, item: unknown) => unknown;
-
 const ERRORS: Readonly<Record<string, true>> = {
   __proto__: null,
   EvalError: true,
@@ -194,9 +189,12 @@ const ERRORS: Readonly<Record<string, true>> = {
 
 function bufferOf(value: object, where: string): ArrayBuffer | undefined {
   if (!isBuffer(value)) return undefined;
-  if (isDetached(value)) throw cannotClone(`${where} is an ArrayBuffer that was transferred`);
+  if (apply(natives.isDetached, value, []))
+    throw cannotClone(`${where} is an ArrayBuffer that was transferred`);
   const from = new Bytes(value);
-  const options = isResizable(value) ? { __proto__: null, maxByteLength: maxByteLengthOf(value) } : undefined;
+  const options = apply(natives.isResizable, value, [])
+    ? { __proto__: null, maxByteLength: apply(natives.maxByteLengthOf, value, []) }
+    : undefined;
   const copy = construct(natives.ArrayBuffer, [lengthOf(from), options]) as ArrayBuffer;
   setBytes(new Bytes(copy), from, 0);
   return copy;

@@ -89,7 +89,7 @@ export class TextDecoder {
   #isInside = false;
   #isMarkPast = false;
 
-  constructor(label: unknown = 'utf-8', options: TextDecoderOptions | null = {}) {
+  constructor(label: unknown = 'utf-8', options?: TextDecoderOptions | null) {
     const name = apply(natives.toLowerCase, trimmed(`${label}`), []);
     let isUtf8 = false;
     for (let i = 0; i < UTF_8.length; i++) isUtf8 ||= UTF_8[i] === name;
@@ -110,7 +110,7 @@ export class TextDecoder {
     return this.#keepsMark;
   }
 
-  decode(input?: unknown, options: { stream?: unknown } | null = {}): string {
+  decode(input?: unknown, options?: { stream?: unknown } | null): string {
     const isStream = !!options?.stream;
     const given = input === undefined ? new Bytes(0) : bytesIn(input);
     if (!given)

@@ -37,7 +37,7 @@ export class Event {
   #isStoppedAtOnce = false;
   #isPassive = false;
 
-  constructor(type: unknown, options: EventOptions | null = {}) {
+  constructor(type: unknown, options?: EventOptions | null) {
     need(arguments.length, 1, 'new Event');
     this.#type = `${type}`;
     this.#bubbles = !!options?.bubbles;

@@ -48,7 +48,6 @@ export const {
   touch,
   turnTime,
   typedArrayName,
-  uncurry,
   utf8Length,
 } = shared;
 
@@ -66,11 +65,9 @@ export function bytesIn(value: unknown): Uint8Array | undefined {
   return isBuffer(value) ? new Bytes(value) : undefined;
 }
 
-const byteLengthOf = uncurry(natives.byteLengthOf);
-
 export function isBuffer(value: unknown): value is ArrayBuffer {
   try {
-    byteLengthOf(value as never);
+    apply(natives.byteLengthOf, value, []);
     return true;
   } catch {
     return false;

@@ -334,6 +334,48 @@ test('a rejection that nobody handles names the line of the script that called f
   expect(record.detail).toContain('forget(url) { fetch(url);');
 });
 
+test('an aborted fetch rejects with the reason, ends on the wire, and makes room for another', async () => {
+  const client = await open('small/abort');
+  const run = (code: string) => client.call('eval', `const url = '${url}'; ${code}`);
+  expect(
+    await run(`
+      const controller = new AbortController(), seen = [];
+      const stalled = [1, 2, 3].map(() => fetch(url + '/stall', { signal: controller.signal }));
+      const settled = Promise.allSettled(stalled);
+      seen.push(await fetch(url + '/hello').catch((error) => error.code));
+      controller.abort();
+      seen.push(await (await fetch(url + '/hello', { signal: new AbortController().signal })).text());
+      for (const { status, reason } of await settled)
+        seen.push(status + ' ' + (reason === controller.signal.reason) + ' ' + reason.name);
+      return seen;`),
+  ).toEqual(['E_FETCH_TOO_MANY', 'hello', ...Array(3).fill('rejected true AbortError')]);
+  await eventually('the connections to be closed', () => stalled === 0);
+  expect(
+    await run(`
+      const late = AbortSignal.timeout(1), reason = (promise) => promise.catch((error) => error.name ?? error);
+      return [
+        await reason(fetch(url + '/hello', { signal: AbortSignal.abort('mine') })),
+        await reason(fetch(url + '/stall', { signal: late })),
+        await reason(fetch(url + '/stall', { signal: AbortSignal.any([late]) })),
+        await reason(fetch(url + '/hello', { signal: {} })),
+      ];`),
+  ).toEqual(['mine', 'TimeoutError', 'TimeoutError', 'TypeError']);
+  await eventually('the connections to be closed', () => stalled === 0);
+});
+
+test('fetch takes a URL, and URLSearchParams as a form', async () => {
+  const client = await open('app/form');
+  expect(
+    await client.call(
+      'eval',
+      `const address = new URL('/echo?a=b', '${url}');
+      const send = async (headers) => (await fetch(address, { method: 'POST', headers, body: new URLSearchParams({ 'ü': 'x y', b: '&' }) })).json();
+      const [plain, own] = [await send(), await send({ 'Content-Type': 'text/own' })];
+      return [plain.url, plain.body, plain.headers['content-type'], own.headers['content-type']];`,
+    ),
+  ).toEqual(['/echo?a=b', '%C3%BC=x+y&b=%26', 'application/x-www-form-urlencoded;charset=UTF-8', 'text/own']);
+});
+
 test('the limits of the application hold: size, time and number', async () => {
   const client = await open('small/limits');
   const body = 'x'.repeat(100_001);

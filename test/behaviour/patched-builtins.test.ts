@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { bundleRuntime } from '../../host/scripts/bundles.ts';
+import { bundleParts, bundleRuntime } from '../../host/scripts/bundles.ts';
 import { EcmaArray, ObjectVector, TypedObject, Xml, XmlDocument } from '../../wire/values.ts';
 import { namesIn, type Patch, patchEverything } from '../support/patched-app.ts';
 import { connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 
 const runtime = await bundleRuntime();
-const names = namesIn(runtime);
+const { web } = await bundleParts();
+const names = namesIn(runtime + web);
 
 /** Handlers that use no built-in: what they do has to work whatever became of those. */
 const handlers = `
@@ -62,6 +63,47 @@ Client.prototype.ask = function (method, value) {
 Client.prototype.leave = function () { return application.disconnect(this); };
 Client.prototype.count = () => application.clients.length;
 Client.prototype.print = (value) => console.warn('printed', value, 7);
+Client.prototype.urls = () => {
+  const url = new URL('../x?a=1&b=%C3%BC#h', 'http://u@host:81/p/q/');
+  const { searchParams } = url;
+  searchParams.append('c d', 'é&\ud800');
+  searchParams.set('a', '2');
+  searchParams.delete('none');
+  const before = url.href;
+  url.search = '?z=1&y=2';
+  searchParams.sort();
+  url.port = '82';
+  const other = new URLSearchParams({ k: 'v w' });
+  return { before, after: url.href, a: searchParams.get('z'), all: other.toString(), can: URL.canParse('nope'), none: URL.parse('nope') };
+};
+Client.prototype.texts = () => {
+  const bytes = new TextEncoder().encode('ü€\ud83d\ude00');
+  const decoder = new TextDecoder('utf-8', { __proto__: null, fatal: true });
+  const text = decoder.decode(bytes);
+  return { text, into: new TextEncoder().encodeInto('äö', bytes), base64: btoa('abcd'), back: atob(' YWJj ZA') };
+};
+Client.prototype.clones = () => {
+  const value = { list: [1, 'two', { three: 3 }], when: new URL('http://x/').href, nothing: null, self: null };
+  value.self = value;
+  const copy = structuredClone(value);
+  let name;
+  try { structuredClone({ f() {} }); } catch (error) { name = error.name; }
+  return { isCopy: copy !== value, isLoop: copy.self === copy, list: copy.list, when: copy.when, name };
+};
+Client.prototype.aborts = () => {
+  const told = { times: 0, name: '' };
+  const controller = new AbortController();
+  const any = AbortSignal.any({ [iterator]: () => { let left = 2; return { next: () => ({ done: left-- === 0, value: controller.signal }) }; } });
+  any.addEventListener('abort', (event) => { told.times++; told.name = event.type + ' ' + any.reason.name; }, { __proto__: null, once: true });
+  any.onabort = () => { told.times++; };
+  const target = new EventTarget();
+  target.addEventListener('x', () => null.member);
+  target.addEventListener('x', () => { told.times++; });
+  target.dispatchEvent(new Event('x'));
+  controller.abort();
+  return told;
+};
+const iterator = Symbol.iterator;
 Client.prototype.seen = () => application.seen();
 Client.prototype.patches = () => application.patches();
 `;
@@ -344,6 +386,28 @@ for (const patch of ['throw', 'garbage', 'watch'] as const) {
       );
     });
 
+    test('the standards of the web are there', async () => {
+      const client = await connect(url());
+      expect(await client.call('urls')).toEqual({
+        before: 'http://u@host:81/p/x?a=2&b=%C3%BC&c+d=%C3%A9%26%EF%BF%BD#h',
+        after: 'http://u@host:82/p/x?y=2&z=1#h',
+        ...{ a: '1', all: 'k=v+w', can: false, none: null },
+      });
+      expect(await client.call('texts')).toEqual({
+        ...{ text: 'ü€\u{1f600}', into: { read: 2, written: 4 }, base64: 'YWJjZA==', back: 'abcd' },
+      });
+      expect(await client.call('clones')).toEqual({
+        ...{
+          isCopy: true,
+          isLoop: true,
+          list: [1, 'two', { three: 3 }],
+          when: 'http://x/',
+          name: 'DataCloneError',
+        },
+      });
+      expect(await client.call('aborts')).toEqual({ times: 3, name: 'abort AbortError' });
+    });
+
     test('the runtime has looked at none of them', async () => {
       expect(await lookedAt(await connect(url()))).toEqual([]);
     });
@@ -378,7 +442,7 @@ function internals(values: unknown): string[] {
   return (values as string[]).filter((value) => {
     const [, kind, source = ''] = /^(?:(function|class|object) )?(.*)$/s.exec(value) ?? [];
     if (kind === 'object') return /^\[object (Set|Weak\w+|Shared\w+)\]$/.test(source);
-    return source.length > 20 && runtime.includes(source) && !PUBLIC.test(source);
+    return source.length > 20 && (runtime + web).includes(source) && !PUBLIC.test(source);
   });
 }
 

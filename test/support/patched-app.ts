@@ -20,6 +20,19 @@ const OWN_API = [
   'clearTimeout',
   'clearInterval',
   'queueMicrotask',
+  // Loaded on first use, which is after everything else was patched.
+  'URL',
+  'URLSearchParams',
+  'TextEncoder',
+  'TextDecoder',
+  'structuredClone',
+  'Event',
+  'EventTarget',
+  'AbortController',
+  'AbortSignal',
+  'DOMException',
+  'atob',
+  'btoa',
 ];
 
 /** Handlers: the runtime looks them up on objects of the script, which inherit what the script gave `Object.prototype`. */
@@ -67,7 +80,7 @@ export function patchEverything(patch: Patch, names: readonly (string | number)[
   const NativeView = DataView;
 
   const own = new Set(${JSON.stringify(OWN_API)});
-  const visited = new Set([...own].map((name) => globalThis[name]));
+  const visited = new Set([...own].map((name) => getOwnPropertyDescriptor(globalThis, name).value));
   const found = [];
   const visit = (object, path) => {
     if (object === null || (typeof object !== 'object' && typeof object !== 'function') || visited.has(object)) return;
