@@ -1,11 +1,13 @@
 // `npm run api-coverage`: which rows of test/api-checklist.md a passing test shows, by the ids that tests' names begin
 // with. Fails when a ticked row has no test, or one that fails, and when an id is unknown.
-// `--write` ticks the rows. `--missing` lists the rows that are open.
+// `--write` ticks the rows. `--missing` lists the rows that are open. `--spot 30` breaks so many ticked rows at random in
+// a copy of the project (test/api/breaks.mjs) and fails when their tests pass all the same; `--spot CLI-09` breaks one.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { breakOf } from '../test/api/breaks.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const file = join(root, 'test', 'api-checklist.md');
@@ -31,10 +33,22 @@ for (const line of readFileSync(file, 'utf8').split('\n')) {
   const [, done, id, type, member, , , , priority] = line.split('|').map((cell) => cell.trim());
   if (!/^[A-Z0-9]+-\d+$/.test(id ?? '')) continue;
   const later = LATER.find(([pattern]) => pattern.test(id))?.[1];
-  rows.set(id, { isTicked: done === '[x]', name: `${type} ${member}`, priority, later, tests: [] });
+  rows.set(id, {
+    id,
+    type,
+    member,
+    isTicked: done === '[x]',
+    name: `${type} ${member}`,
+    priority,
+    later,
+    tests: [],
+  });
 }
 
 const problems = [];
+const spot = process.argv.indexOf('--spot');
+if (spot > 0) spotCheck(process.argv[spot + 1] ?? '30');
+
 for (const { title, status } of runTests()) {
   const [, id] = /^([A-Z]+[A-Z0-9]*-\d+): /.exec(title) ?? [];
   if (!id) continue;
@@ -72,6 +86,48 @@ if (process.argv.includes('--missing')) {
 }
 for (const problem of problems) console.log(`FAILED ${problem}`);
 process.exit(problems.length > 0 ? 1 : 0);
+
+/** Breaks rows in a copy: each one's tests must turn red. Ends the process. */
+function spotCheck(wanted) {
+  const copy = mkdtempSync(join(tmpdir(), 'stagewire-spot-'));
+  for (const part of ['runtime', 'wire', 'host', 'test', 'sample-apps', 'package.json', 'vitest.config.ts'])
+    cpSync(join(root, part), join(copy, part), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  const source = (path) => readFileSync(join(root, path), 'utf8');
+  const ticked = [...rows.values()].filter(({ isTicked, later }) => isTicked && !later);
+  const breakable = ticked.filter((row) => breakOf(row, source));
+  const one = rows.get(wanted);
+  const chosen = one ? [one] : shuffled(breakable).slice(0, Number(wanted));
+  console.log(`${breakable.length} of ${ticked.length} rows can be broken; ${chosen.length} are`);
+  let survivors = 0;
+  for (const row of chosen) {
+    const [path, text, instead] = breakOf(row, source);
+    const whole = source(path);
+    if (!whole.includes(text)) {
+      console.log(`FAILED ${row.id}: ${path} has no ${JSON.stringify(text)} any more`);
+      survivors++;
+      continue;
+    }
+    writeFileSync(join(copy, path), whole.replaceAll(text, instead));
+    const vitest = join(copy, 'node_modules', 'vitest', 'vitest.mjs');
+    const args = ['run', 'test/api/', 'test/classic/', '-t', `^${row.id}: `, '--testTimeout', '8000'];
+    const { status } = spawnSync(process.execPath, [vitest, ...args], { cwd: copy, stdio: 'ignore' });
+    writeFileSync(join(copy, path), whole);
+    if (status === 0) survivors++;
+    console.log(
+      `${status === 0 ? 'FAILED' : 'ok    '} ${row.id} (${row.name}): its tests ${status === 0 ? 'pass without it' : 'notice'}`,
+    );
+  }
+  rmSync(copy, { recursive: true, force: true });
+  process.exit(survivors > 0 ? 1 : 0);
+}
+
+function shuffled(list) {
+  return list
+    .map((item) => [Math.random(), item])
+    .sort(([a], [b]) => a - b)
+    .map(([, item]) => item);
+}
 
 /** Title and status of each test that may carry an id. */
 function runTests() {
