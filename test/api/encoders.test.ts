@@ -8,6 +8,7 @@ const server = useServer({
   limits: { bandwidthCheckMs: 500 },
   apps: {
     rows: { 'main.js': runsCode },
+    empty: { 'README.md': 'No script here.' },
     hooked: {
       'main.asc': `
         application.onConnect = function (client) { application.acceptConnection(client); };
@@ -79,6 +80,9 @@ test('ENC-07: checkBandwidth measures the client with onBWCheck and tells it wit
   expect(kilobits).toBeGreaterThan(100);
   const sizes = client.callsOf('onBWCheck').map(([data]) => String(data).length);
   expect(sizes.slice(0, 3)).toEqual([0, 16_384, 32_768]);
+  const plain = await connect(`${server.rtmp}/empty/bandwidth`, { methods: measured });
+  await plain.call('checkBandwidth');
+  await plain.waitForCall('onBWDone');
   await hooks('checkBandwidth');
 });
 
