@@ -338,7 +338,175 @@ declare const performance: { now(): number };
 declare const crypto: {
   getRandomValues<T extends ArrayBufferView>(view: T): T;
   randomUUID(): string;
+  readonly subtle: SubtleCrypto;
 };
+
+/** Bytes, in one of their shapes. */
+type BufferSource = ArrayBuffer | ArrayBufferView;
+/** The hashes that `crypto.subtle` has. */
+type HashName = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512';
+
+/** A secret for HMAC. */
+interface CryptoKey {
+  readonly type: 'secret';
+  readonly extractable: boolean;
+  readonly algorithm: {
+    readonly name: 'HMAC';
+    readonly hash: { readonly name: HashName };
+    readonly length: number;
+  };
+  readonly usages: ('sign' | 'verify')[];
+}
+
+/** New in Stagewire. Hashes and HMAC, of 1047552 bytes at the most; every other member of the standard rejects. */
+interface SubtleCrypto {
+  digest(algorithm: HashName | { name: HashName }, data: BufferSource): Promise<ArrayBuffer>;
+  importKey(
+    format: 'raw',
+    secret: BufferSource,
+    algorithm: { name: 'HMAC'; hash: HashName | { name: HashName } },
+    extractable: boolean,
+    usages: readonly ('sign' | 'verify')[],
+  ): Promise<CryptoKey>;
+  sign(algorithm: 'HMAC' | { name: 'HMAC' }, key: CryptoKey, data: BufferSource): Promise<ArrayBuffer>;
+  /** In a time that tells nothing of where signatures differ. */
+  verify(
+    algorithm: 'HMAC' | { name: 'HMAC' },
+    key: CryptoKey,
+    signature: BufferSource,
+    data: BufferSource,
+  ): Promise<boolean>;
+}
+
+/** New in Stagewire. As WHATWG has it; addresses of at most 65536 characters. */
+declare class URL {
+  /** Throws a `TypeError` for what is no URL. */
+  constructor(input: string | URL, base?: string | URL);
+  static canParse(input: string | URL, base?: string | URL): boolean;
+  /** Null for what is no URL. */
+  static parse(input: string | URL, base?: string | URL): URL | null;
+  href: string;
+  readonly origin: string;
+  protocol: string;
+  username: string;
+  password: string;
+  host: string;
+  hostname: string;
+  port: string;
+  pathname: string;
+  search: string;
+  hash: string;
+  readonly searchParams: URLSearchParams;
+  toString(): string;
+  toJSON(): string;
+}
+
+/** New in Stagewire. As WHATWG has it. */
+declare class URLSearchParams implements Iterable<[string, string]> {
+  constructor(init?: string | Record<string, string> | Iterable<readonly [string, string]>);
+  readonly size: number;
+  append(name: string, value: string): void;
+  delete(name: string, value?: string): void;
+  get(name: string): string | null;
+  getAll(name: string): string[];
+  has(name: string, value?: string): boolean;
+  set(name: string, value: string): void;
+  sort(): void;
+  forEach(callback: (value: string, name: string, params: URLSearchParams) => void, self?: unknown): void;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<string>;
+  entries(): IterableIterator<[string, string]>;
+  [Symbol.iterator](): IterableIterator<[string, string]>;
+  toString(): string;
+}
+
+/** New in Stagewire. Text to UTF-8. */
+declare class TextEncoder {
+  readonly encoding: 'utf-8';
+  encode(text?: string): Uint8Array<ArrayBuffer>;
+  encodeInto(text: string, target: Uint8Array): { read: number; written: number };
+}
+
+/** New in Stagewire. UTF-8 to text; no other encoding. */
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
+  readonly encoding: 'utf-8';
+  readonly fatal: boolean;
+  readonly ignoreBOM: boolean;
+  decode(bytes?: BufferSource, options?: { stream?: boolean }): string;
+}
+
+/** New in Stagewire. A deep copy; a `DataCloneError` that names the place for what cannot be copied. */
+declare function structuredClone<T>(value: T, options?: { transfer?: Iterable<ArrayBuffer> }): T;
+
+/** Base64 of a text whose characters are bytes. */
+declare function btoa(text: string): string;
+/** The bytes of Base64, as characters; throws a `DOMException` named `InvalidCharacterError` for anything else. */
+declare function atob(base64: string): string;
+
+/** New in Stagewire. As the DOM standard has it, without a tree. */
+declare class Event {
+  constructor(type: string, options?: { bubbles?: boolean; cancelable?: boolean; composed?: boolean });
+  readonly type: string;
+  readonly bubbles: boolean;
+  readonly cancelable: boolean;
+  readonly composed: boolean;
+  readonly defaultPrevented: boolean;
+  readonly eventPhase: number;
+  readonly isTrusted: boolean;
+  readonly timeStamp: number;
+  readonly target: EventTarget | null;
+  readonly currentTarget: EventTarget | null;
+  composedPath(): EventTarget[];
+  preventDefault(): void;
+  stopPropagation(): void;
+  stopImmediatePropagation(): void;
+}
+
+type EventListener = ((event: Event) => void) | { handleEvent(event: Event): void };
+
+/** New in Stagewire. What a listener throws is reported; the others are called all the same. */
+declare class EventTarget {
+  addEventListener(
+    type: string,
+    listener: EventListener | null,
+    options?: boolean | { capture?: boolean; once?: boolean; passive?: boolean; signal?: AbortSignal },
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListener | null,
+    options?: boolean | { capture?: boolean },
+  ): void;
+  /** False when a listener has called `preventDefault`. */
+  dispatchEvent(event: Event): boolean;
+}
+
+/** New in Stagewire. Ends what it was given to, such as a `fetch`. */
+declare class AbortController {
+  readonly signal: AbortSignal;
+  /** Default: a `DOMException` named `AbortError`. */
+  abort(reason?: unknown): void;
+}
+
+/** New in Stagewire. Whether somebody has had enough, and why. */
+declare class AbortSignal extends EventTarget {
+  private constructor();
+  static abort(reason?: unknown): AbortSignal;
+  /** Aborts with a `TimeoutError`. One of the timers that `limits.timers` counts. */
+  static timeout(ms: number): AbortSignal;
+  /** Aborts with the first of these, for its reason. */
+  static any(signals: Iterable<AbortSignal>): AbortSignal;
+  readonly aborted: boolean;
+  readonly reason: any;
+  onabort: ((event: Event) => void) | null;
+  throwIfAborted(): void;
+}
+
+/** New in Stagewire. An error with a name of the web's: `AbortError`, `DataCloneError` ... */
+declare class DOMException extends Error {
+  constructor(message?: string, name?: string);
+  readonly code: number;
+}
 
 /** New in Stagewire. What a request is like, beside its address. */
 interface FetchOptions {
@@ -346,12 +514,14 @@ interface FetchOptions {
   method?: string;
   /** How the message is framed (`host`, `content-length`, `connection` ...) is the server's business. */
   headers?: Record<string, string | number> | readonly (readonly [string, string | number])[] | FetchHeaders;
-  /** Text is sent as UTF-8, and as `text/plain` unless `headers` has a `content-type`. */
-  body?: string | ArrayBuffer | ArrayBufferView | null;
+  /** Unless `headers` has a `content-type`, text is sent as `text/plain` in UTF-8, and `URLSearchParams` as a form. */
+  body?: string | ArrayBuffer | ArrayBufferView | URLSearchParams | null;
   /** `follow`, the default: five at the most, each checked anew. `error` rejects, `manual` answers with the redirect. */
   redirect?: 'follow' | 'error' | 'manual';
   /** Until the last byte of the answer; `limits.fetchMs` holds as well. */
   timeoutMs?: number;
+  /** Ends the request: the promise rejects with the signal's reason. */
+  signal?: AbortSignal | null;
 }
 
 /** The headers of an answer. Names are lower case; what came several times is joined by commas. */
