@@ -30,6 +30,7 @@ import {
   setEntry,
   setPrototypeOf,
   shown,
+  sliceOf,
   typedArrayName,
 } from './shared.ts';
 import { isUrl } from './url.ts';
@@ -97,14 +98,15 @@ class Cloning {
     }
     if (isOpaque(value)) throw cannotClone(`${where} is an object of the server, which cannot be copied`);
     // Nearly all there is. Whatever holds more than properties has another tag, unless somebody took it away.
-    if (apply(natives.tagOf, value, []) === '[object Object]') return this.#withProperties(value, {}, where);
+    const tag = apply(natives.tagOf, value, []);
+    if (tag === '[object Object]') return this.#withProperties(value, {}, where);
     const copy = this.#viewOf(value, where) ?? bufferOf(value, where) ?? simpleOf(value);
     if (copy) return this.#keep(value, copy);
     const collection = this.#mapOf(value, where) ?? this.#setOf(value, where);
     if (collection) return collection;
     if (isDomException(value)) return this.#keep(value, new DOMException(value.message, value.name));
     if (isError(value)) return this.#errorOf(value as Error, where);
-    const kind = uncloneable(value);
+    const kind = uncloneable(value, tag);
     if (kind !== undefined) throw cannotClone(`${where} is ${kind}, which cannot be copied`);
     return this.#withProperties(value, {}, where);
   }
@@ -229,7 +231,7 @@ function attempt(method: unknown, value: object, argument?: unknown): unknown {
 }
 
 /** Why an object cannot be copied, undefined when it can: those of the platform, and those whose state nobody sees. */
-function uncloneable(value: object): string | undefined {
+function uncloneable(value: object, tag: string): string | undefined {
   if (isUrl(value)) return 'a URL';
   if (isSearchParams(value)) return 'a URLSearchParams';
   if (isEvent(value)) return 'an Event';
@@ -240,5 +242,8 @@ function uncloneable(value: object): string | undefined {
   if (attempt(natives.hasWeakItem, value, value) !== NOT_THAT) return 'a WeakSet';
   if (attempt(natives.symbolOf, value) !== NOT_THAT) return 'a symbol';
   if (isAncestor(natives.iterators, value)) return 'an iterator';
+  if (tag === '[object Arguments]') return 'an arguments object';
+  // Their state is out of sight, and there are dozens of them: a tag is all that they have in common.
+  if (sliceOf(tag, 0, 13) === '[object Intl.' || sliceOf(tag, 0, 17) === '[object Temporal.') return tag;
   return undefined;
 }

@@ -425,6 +425,9 @@ describe('structuredClone', () => {
       'new Set([Symbol()])',
       '(function* () {})()',
       '[].values()',
+      '(function () { return arguments; })()',
+      'new Intl.DateTimeFormat()',
+      'Temporal.Now.instant()',
     ];
     for (const value of bad)
       expect(await sameError(`structuredClone(${value})`, /^structuredClone: .* cannot be copied$/)).toBe(

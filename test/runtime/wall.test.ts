@@ -62,6 +62,7 @@ const commands: Command[] = [
   { kind: 'bandwidth', client: 2, toClient: 1e6, toServer: 0 },
   { kind: 'shutdown' },
   { kind: 'check-bandwidth', client: 2 },
+  { kind: 'unfetch', request: 9 },
   { kind: 'reject', client: 2, info: bytes },
   { kind: 'attached', client: 3, isKept: false },
   { kind: 'disconnect', client: 4 },
