@@ -32,6 +32,11 @@ export function turnTime(): number {
   return nowMs;
 }
 
+/** Milliseconds since the host started, at the start of this turn: what `performance.now` tells. */
+export function turnMonotonic(): number {
+  return monotonicMs;
+}
+
 /** Replaces every source of time and randomness that a script can reach. */
 export function installClock(global: typeof globalThis): void {
   installDate(global);

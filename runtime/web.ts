@@ -1,7 +1,7 @@
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
 import { isOpaque } from './amf.ts';
 import { askCore, askForCode } from './ask.ts';
-import { hide, turnTime } from './clock.ts';
+import { hide, turnMonotonic } from './clock.ts';
 import { reportError } from './events.ts';
 import { natives } from './natives.ts';
 import {
@@ -137,7 +137,7 @@ function share() {
     sortBy,
     startTimer: (where: string, run: () => void, ms: number) => timers.start(where, run, ms),
     touch,
-    turnTime,
+    turnMonotonic,
     typedArrayName,
     utf8Length,
   };

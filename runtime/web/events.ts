@@ -9,7 +9,7 @@ import {
   reportError,
   shown,
   toStringTag,
-  turnTime,
+  turnMonotonic,
 } from './shared.ts';
 
 interface EventOptions {
@@ -28,7 +28,7 @@ export class Event {
   #bubbles: boolean;
   #cancelable: boolean;
   readonly #composed: boolean;
-  readonly #timeStamp = turnTime();
+  readonly #timeStamp = turnMonotonic();
   #isTrusted = false;
   #target: EventTarget | null = null;
   #isDispatched = false;

@@ -46,7 +46,7 @@ export const {
   sortBy,
   startTimer,
   touch,
-  turnTime,
+  turnMonotonic,
   typedArrayName,
   utf8Length,
 } = shared;

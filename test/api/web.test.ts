@@ -550,8 +550,8 @@ describe('events', () => {
     ]);
     expect(
       await inScript(`const e = new Event('t'); e.initEvent('u', true, true); new EventTarget().addEventListener('z', null);
-        return [e.type, e.bubbles, e.cancelable];`),
-    ).toEqual(['u', true, true]);
+        return [e.type, e.bubbles, e.cancelable, e.timeStamp === performance.now()];`),
+    ).toEqual(['u', true, true, true]);
     await sameError('new Event()', '1 argument required');
     await sameError('new EventTarget().dispatchEvent({ type: "x" })', 'expected an Event');
     await sameError('new EventTarget().addEventListener("x")', '2 arguments required');
