@@ -38,6 +38,8 @@ export class FetchError extends TypeError {
   }
 }
 
+hide(FetchError, 'name', 'FetchError');
+
 interface Pending {
   resolve(response: Response): void;
   reject(reason: unknown): void;
@@ -366,3 +368,7 @@ function show(value: unknown): string {
     return text(value);
   return isArray(value) ? 'an array' : `a value of type ${typeof value}`;
 }
+
+// What scripts print should not be called what the bundle calls it.
+hide(Headers, 'name', 'Headers');
+hide(Response, 'name', 'Response');

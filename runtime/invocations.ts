@@ -1,4 +1,5 @@
 import { encodeValues } from './amf.ts';
+import { hide } from './clock.ts';
 import { currentEvent } from './events.ts';
 import { runHandler } from './handlers.ts';
 import { expectClient, type HostSide, hostSide } from './host-side.ts';
@@ -58,6 +59,7 @@ export class CallError extends Error {
 }
 
 // Applications get hold of the class by way of what they catch: what it extends must stay what it is.
+hide(CallError, 'name', 'CallError');
 Object.freeze(CallError);
 
 /** A text of an info object, which may be anything: a client sent it. */

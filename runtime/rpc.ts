@@ -40,6 +40,7 @@ export class RpcError extends Error {
 }
 
 // Scripts get hold of the class: what it extends must stay what it is.
+hide(RpcError, 'name', 'RpcError');
 Object.freeze(RpcError);
 
 export function isRpcError(error: unknown): boolean {

@@ -5,7 +5,12 @@ import { withBundler } from './bundler.ts';
 const LIMITS = { buildMs: 20_000, buildMb: 2048 };
 
 /** What runs in isolates: every one of them keeps a copy of the source. */
-const ISOLATE: BuildOptions = { platform: 'neutral', minifyWhitespace: true, minifySyntax: true };
+const ISOLATE: BuildOptions = {
+  platform: 'neutral',
+  minifyWhitespace: true,
+  minifySyntax: true,
+  minifyIdentifiers: true,
+};
 
 /** The runtime as one script whose value is its `boot` function (runtime/main.ts). */
 export function bundleRuntime(): Promise<string> {

@@ -461,7 +461,8 @@ test('code that loops after a fetch is stopped, and the message says where it wa
   const client = await open('app/after');
   void client.startCall('loopAfter', `${url}/hello`).catch(() => {});
   const record = await server.waitForLog((r) => r.instance === 'app/after' && r.code === 'E_HANDLER_TIMEOUT');
-  expect(record.message).toBe('what follows a fetch ran for 300 ms and was stopped');
+  // On a busy machine more follows: that it hardly had a processor.
+  expect(record.message).toMatch(/^what follows a fetch ran for 300 ms and was stopped/);
   expect(await client.call('get', `${url}/hello`)).toBe('hello');
 });
 

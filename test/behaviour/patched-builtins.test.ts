@@ -435,7 +435,7 @@ async function lookedAt(client: RtmpClient): Promise<string[]> {
 
 /** `Client` and the errors that scripts catch are theirs to know. */
 const PUBLIC =
-  /^function PublicClient|^class (?:class )?extends Error\s?\{\s*name\s?=\s?"(CallError|FetchError|StagewireError)"/;
+  /^function \w+\(\)\{throw new \w+\("Client: clients are made|^class (?:class )?extends Error\s?\{\s*name\s?=\s?"(CallError|FetchError|StagewireError)"/;
 
 /** Of what a script got hold of, what the runtime would not have given away. */
 function internals(values: unknown): string[] {
