@@ -2,8 +2,8 @@
  * What a Stagewire script finds in its global scope. Reference this file from the `tsconfig.json` of your
  * applications folder (`sample-apps/tsconfig.json` shows how) and the editor knows it all.
  *
- * A script runs in a V8 heap of its own, one per instance, one handler at a time. There is no file system, no
- * network but `fetch`, and no Node; time stands still within one handler. Sources: Server-Side ActionScript Language Reference
+ * A script runs in a V8 heap of its own, one per instance, one handler at a time. There are no files but
+ * the application's own, no network but `fetch`, and no Node; time stands still within one handler. Sources: Server-Side ActionScript Language Reference
  * (FCS MX to FMS 4.5); what is new in Stagewire says so.
  */
 
@@ -331,6 +331,79 @@ declare function setInterval(object: object, method: string, ms?: number, ...arg
 declare function clearTimeout(id: number | undefined): void;
 declare function clearInterval(id: number | undefined): void;
 declare function queueMicrotask(callback: () => void): void;
+
+/**
+ * A file or folder of the application, used while the script waits: the class of Flash Media Server 2. Paths begin at
+ * the application's folder and are written with `/`; `..`, `\\`, names with a leading dot and links that leave the
+ * folder are refused. Code (`main.ts`, `lib/*.asc` ...), `app.json`, `package.json`, `node_modules` and the files that
+ * the script was built from can be read, not changed. What cannot be done is told in the log and to
+ * `application.onStatus`, and the member returns false, -1 or undefined; an argument that is none throws a `TypeError`.
+ * `limits.openFiles`, `limits.fileBytes` and `limits.files` bound it.
+ */
+declare class File {
+  constructor(path: string);
+  /** The path as it was given, or as `renameTo` changed it. */
+  readonly name: string;
+  readonly exists: boolean;
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly isOpen: boolean;
+  /** Bytes of a file, entries of a folder; -1 when there is none. */
+  readonly length: number;
+  readonly creationTime: Date | undefined;
+  readonly lastModified: Date | undefined;
+  /** As it was opened; undefined while it is closed. So are the following. */
+  readonly type: 'text' | 'binary' | undefined;
+  readonly mode: string | undefined;
+  readonly canRead: boolean | undefined;
+  readonly canWrite: boolean | undefined;
+  readonly canAppend: boolean | undefined;
+  readonly canReplace: boolean | undefined;
+  /** In bytes: where reading and writing go on. Can be set while it is open. */
+  position: number | undefined;
+
+  /**
+   * Text is UTF-8; of a binary file each byte is a character. Modes that write make a file that is missing, `create`
+   * empties one that is there, `append` writes at its end. Several may be joined: `"read,append"`.
+   */
+  open(
+    type: 'text' | 'binary',
+    mode: 'read' | 'write' | 'readWrite' | 'append' | 'create' | (string & {}),
+  ): boolean;
+  close(): boolean;
+  /** So many characters of a text, or bytes; fewer at the end, and an empty text after it. */
+  read(count: number): string | undefined;
+  /** Of a binary file; -1 at its end. */
+  readByte(): number;
+  /** A line without its end; undefined at the end of the file. */
+  readln(): string | undefined;
+  /** The lines from the position on. */
+  readAll(): string[] | undefined;
+  /** Whether nothing is left to read; true while it is closed. */
+  eof(): boolean;
+  write(...values: unknown[]): boolean;
+  /** As `write`, with a line end. */
+  writeln(...values: unknown[]): boolean;
+  /** Each as a line. */
+  writeAll(lines: readonly unknown[]): boolean;
+  /** Into a binary file: from 0 to 255. */
+  writeByte(byte: number): boolean;
+  /** Nothing is held back: true when it is open for writing. */
+  flush(): boolean;
+  /** Moves the position by so many bytes, back when negative, and returns it; -1 when it cannot. */
+  seek(bytes: number): number;
+  /** The entries of a folder whose names `filter` says true to. */
+  list(filter?: (name: string) => unknown): File[] | false;
+  /** Makes a folder in this folder. */
+  mkdir(name: string): boolean;
+  /** Copies a file to that path; a file that is there is replaced. */
+  copyTo(path: string | File): boolean;
+  /** Moves it to that path, which begins at the application's folder; a file replaces a file that is there. */
+  renameTo(path: string | File): boolean;
+  /** `true` removes a folder with all that is in it. */
+  remove(isRecursive?: boolean): boolean;
+  toString(): string;
+}
 
 /** Milliseconds since the host started, at the start of this handler. */
 declare const performance: { now(): number };

@@ -18,6 +18,7 @@ import {
   startEvents,
 } from './events.ts';
 import { Fetches } from './fetch.ts';
+import { installFile } from './file.ts';
 import { callFailed, Invocations, startInvocations } from './invocations.ts';
 import { Loads } from './load.ts';
 import { Outbox } from './outbox.ts';
@@ -180,6 +181,7 @@ function installGlobals(
   timers.install(global);
   fetches.install(global);
   installWeb(global, timers);
+  installFile(global);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')

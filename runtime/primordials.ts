@@ -22,6 +22,7 @@ export const { isFinite: isFiniteNumber } = Number;
 export const { ceil, trunc } = Math;
 /** `new Function(parameter, ..., body)`. */
 export const NativeFunction: FunctionConstructor = Function;
+export const NativeError: ErrorConstructor = Error;
 export const NativeTypeError: TypeErrorConstructor = TypeError;
 export const NativeRangeError: RangeErrorConstructor = RangeError;
 /** `Number(value)`: runs code of the application when `value` is an object. */

@@ -1,9 +1,10 @@
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
 import { isOpaque } from './amf.ts';
-import { askCore, askForCode } from './ask.ts';
+import { askCore } from './ask.ts';
 import { hide, turnMonotonic } from './clock.ts';
 import { reportError } from './events.ts';
 import { natives } from './natives.ts';
+import { defineLazily, loadPart } from './parts.ts';
 import {
   after,
   append,
@@ -22,7 +23,6 @@ import {
   keysOf,
   lengthOf,
   NativeDate,
-  NativeFunction,
   NativeMap,
   NativeRangeError,
   NativeSet,
@@ -63,18 +63,9 @@ const NAMES = [
 let timers: Timers;
 let web: Web | undefined;
 
-/** Accessors that give way to what they stand for when they are first read, and to whatever a script puts there. */
 export function installWeb(global: typeof globalThis, ofScript: Timers): void {
   timers = ofScript;
-  for (const name of NAMES) {
-    const set = (value: unknown) => hide(global, name, value);
-    const get = () => {
-      const value = loadWeb().globals[name];
-      set(value);
-      return value;
-    };
-    Object.defineProperty(global, name, { get, set, enumerable: false, configurable: true });
-  }
+  for (const name of NAMES) defineLazily(global, name, () => loadWeb().globals[name]);
 }
 
 /** What was loaded so far: without it, nothing that a script holds is of it. */
@@ -83,16 +74,8 @@ export function loadedWeb(): Web | undefined {
 }
 
 export function loadWeb(): Web {
-  if (!web) {
-    const code = `"use strict";${askForCode('web')}\n//# sourceURL=stagewire:runtime`;
-    apply(new NativeFunction('shared', 'give', code), undefined, [
-      share(),
-      (loaded: Web) => {
-        web = loaded;
-      },
-    ]);
-  }
-  return web!;
+  web ??= loadPart<Web>('web', share());
+  return web;
 }
 
 /** What web/ has of the rest of the runtime (web/shared.ts takes it apart). */

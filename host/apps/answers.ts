@@ -19,7 +19,7 @@ export async function answer(
       throw new StagewireError('E_ASK', 'app', `nobody answers ${String(name)}`);
     return encodeAmf0([true, await answerer(...args)]);
   } catch (error) {
-    const code = error instanceof StagewireError ? error.code : 'E_ASK';
-    return encodeAmf0([false, describeError(error), code]);
+    if (error instanceof StagewireError) return encodeAmf0([false, error.message, error.code]);
+    return encodeAmf0([false, describeError(error), 'E_ASK']);
   }
 }

@@ -5,6 +5,7 @@ import type { Company } from '../scripts/core-pool.ts';
 import { Leash } from '../scripts/leash.ts';
 import type { AppSettings } from './app-file.ts';
 import type { AppBuilder, Build } from './builder.ts';
+import { AppFiles } from './files/app-files.ts';
 import type { Instance } from './instance.ts';
 import { LOUD_INSTANCES, LogBudget } from './log-budget.ts';
 
@@ -16,6 +17,7 @@ export class App {
   readonly name: string;
   readonly instances = new Map<string, Instance>();
   readonly builder: AppBuilder;
+  readonly files: AppFiles;
   /** Settles with the latest verdict on the folder: a build, or why there is none. */
   building: Promise<Build> = Promise.reject(new Error('not built yet'));
   /** The last build that started in an instance. */
@@ -37,6 +39,7 @@ export class App {
   constructor(name: string, builder: AppBuilder, limits: Limits, log: Log, clock: Clock, all: () => App[]) {
     this.name = name;
     this.builder = builder;
+    this.files = new AppFiles(builder.folder);
     this.#settings = { limits };
     this.#clock = clock;
     const ownLog = log.child({ instance: name });

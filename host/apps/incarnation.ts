@@ -17,6 +17,8 @@ import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import { type Answerer, answer } from './answers.ts';
 import type { AppSettings } from './app-file.ts';
 import type { Build, BuiltFile } from './builder.ts';
+import type { AppFiles } from './files/app-files.ts';
+import { Files } from './files/files.ts';
 import { LogBudget } from './log-budget.ts';
 
 /** What every instance of an application shares. */
@@ -27,6 +29,8 @@ export interface InstanceHost {
   readonly log: Log;
   readonly clock: Clock;
   readonly ledger: Ledger;
+  /** Those of the application, for its scripts. */
+  readonly files: AppFiles;
   /** Of all instances together. */
   readonly logBudget: LogBudget;
   /** For a script that starts now. */
@@ -140,7 +144,8 @@ export class Incarnation {
       clock: host.clock,
       onOutcome: (outcome) => this.#fetched(outcome),
     });
-    const { answerers } = listener;
+    const files = new Files({ files: host.files, limits: this.settings.limits, inputs: build.inputs });
+    const answerers = { ...listener.answerers, ...files.answerers };
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
@@ -148,7 +153,10 @@ export class Incarnation {
         listener.onTurnEnd();
       },
       onError: (message, stack) => this.#reportError('promise', message, stack),
-      onDispose: () => this.#fetcher.close(),
+      onDispose: () => {
+        this.#fetcher.close();
+        files.close();
+      },
       onLowMemory: (heapBytes) => {
         const { heapMb: limitMb } = this.settings.limits;
         this.script.post({ kind: 'low-memory', usedMb: Math.round(heapBytes / 1024 / 1024), limitMb });

@@ -11,7 +11,7 @@ import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
-export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget'> & {
+export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget' | 'files'> & {
   readonly limits: Limits;
   readonly lockedLimits: readonly string[];
 };
@@ -149,6 +149,7 @@ export class Registry implements Lobby {
     const host: InstanceHost = {
       ...this.#host,
       logBudget: app.logBudget,
+      files: app.files,
       get leash() {
         return app.leash;
       },

@@ -38,12 +38,18 @@ const scriptLimits = {
   fetchBytes: whole(KiB, 4 * MiB, MiB),
   /** How long `fetch` may take from the call to the last byte, redirects included. Default 10000. */
   fetchMs: whole(100, 10 * minute, 10_000),
+  /** Files that a script has open at one time. Default 16. */
+  openFiles: whole(0, 256, 16),
+  /** The size to which a script may write a file, and the most that it reads at once. Default 16 MiB. */
+  fileBytes: whole(KiB, 1024 * MiB, 16 * MiB),
 };
 
 /** One instance and its clients. `app.json` may say otherwise for its application. */
 const instanceLimits = {
   /** Instances of one application; 0 for no limit of its own. Default 0. */
   instancesPerApp: wholeOrOff(100_000, 0),
+  /** Files and folders that an application's scripts have made, and not removed, since the server started. Default 1000. */
+  files: whole(0, 1_000_000, 1000),
   /** Clients of one instance; 0 for no limit. Default 0. */
   clientsPerInstance: wholeOrOff(1_000_000, 0),
   /** Clients of one instance that its script has not decided about; more are refused. Default 1000. */

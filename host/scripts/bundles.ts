@@ -23,11 +23,14 @@ export function bundleRuntime(): Promise<string> {
 }
 
 /**
- * The parts of the runtime that few scripts need. Each is the body of a function: runtime/web.ts asks the core for it
+ * The parts of the runtime that few scripts need. Each is the body of a function: runtime/parts.ts asks the core for it
  * when a script first needs it, so that those who do not need it have neither its code nor its objects.
  */
 export async function bundleParts(): Promise<Record<string, string>> {
-  return { web: await bundle('../../runtime/web/main.ts', { ...ISOLATE, format: 'iife' }) };
+  const names = ['web', 'file'];
+  const parts = names.map((name) => bundle(`../../runtime/${name}/main.ts`, { ...ISOLATE, format: 'iife' }));
+  const codes = await Promise.all(parts);
+  return Object.fromEntries(names.map((name, index) => [name, codes[index]!]));
 }
 
 /**

@@ -104,6 +104,38 @@ Client.prototype.aborts = () => {
   return told;
 };
 const iterator = Symbol.iterator;
+(() => {
+  // Their methods are their own: those of the prototype are replaced like everything else.
+  const own = (file) => {
+    for (const name of Object.getOwnPropertyNames(File.prototype)) {
+      if (name !== 'constructor' && typeof file[name] === 'function') file['own_' + name] = file[name];
+    }
+    return file;
+  };
+  const notes = own(new File('notes.txt'));
+  const home = own(new File('/'));
+  Client.prototype.file = () => [
+    notes.own_open('text', 'create'),
+    notes.own_write('Grüße', 1, true),
+    notes.own_writeln(),
+    notes.own_writeAll(['a', 'ü']),
+    notes.own_close(),
+    notes.own_open('text', 'read,append'),
+    notes.own_read(3),
+    notes.own_readln(),
+    notes.own_readAll(),
+    notes.own_eof(),
+    notes.own_seek(-2),
+    notes.own_close(),
+    notes.own_close(),
+    home.own_list((name) => name === 'notes.txt').length,
+    notes.own_open('binary', 'readWrite'),
+    notes.own_write('\u00ff'),
+    notes.own_read(2),
+    notes.own_close(),
+    notes.own_copyTo('../notes.txt'),
+  ];
+})();
 Client.prototype.seen = () => application.seen();
 Client.prototype.patches = () => application.patches();
 `;
@@ -349,6 +381,13 @@ for (const patch of ['throw', 'garbage', 'watch'] as const) {
       expect(await client.call('ask', 'double', 21)).toBe(true);
       await client.waitForCall('answered');
       expect(client.callsOf('answered')).toEqual([[42]]);
+    });
+
+    test('files are read and written', async () => {
+      const client = await connect(url());
+      const expected = [true, true, true, true, true, true, 'Grü', 'ße1true', ['a', 'ü'], true, 16];
+      expected.push(true, false, 1, true, true, 'r\u00c3', true, false);
+      expect(await client.call('file')).toEqual(expected);
     });
 
     test('publishing is authorized', async () => {
