@@ -28,7 +28,9 @@ export function bundleRuntime(): Promise<string> {
  */
 export async function bundleParts(): Promise<Record<string, string>> {
   const names = ['web', 'file'];
-  const parts = names.map((name) => bundle(`../../runtime/${name}/main.ts`, { ...ISOLATE, format: 'iife' }));
+  // V8 says the names of classes in its own errors.
+  const options: BuildOptions = { ...ISOLATE, minifyIdentifiers: false, format: 'iife' };
+  const parts = names.map((name) => bundle(`../../runtime/${name}/main.ts`, options));
   const codes = await Promise.all(parts);
   return Object.fromEntries(names.map((name, index) => [name, codes[index]!]));
 }
