@@ -21,6 +21,7 @@ import { Fetches } from './fetch.ts';
 import { installFile } from './file.ts';
 import { callFailed, Invocations, startInvocations } from './invocations.ts';
 import { Loads } from './load.ts';
+import { installNotOffered } from './not-offered.ts';
 import { Outbox } from './outbox.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
@@ -182,6 +183,7 @@ function installGlobals(
   fetches.install(global);
   installWeb(global, timers);
   installFile(global);
+  installNotOffered(global);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')

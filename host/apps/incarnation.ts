@@ -109,6 +109,8 @@ export class Incarnation {
   readonly #listener: IncarnationListener;
   readonly #logBudget: LogBudget;
   readonly #fetcher: Fetcher;
+  /** Once the script has asked for something. */
+  #files: Files | undefined;
   /** While it starts: hears why it cannot, or an empty text. */
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
@@ -144,8 +146,6 @@ export class Incarnation {
       clock: host.clock,
       onOutcome: (outcome) => this.#fetched(outcome),
     });
-    const files = new Files({ files: host.files, limits: this.settings.limits, inputs: build.inputs });
-    const answerers = { ...listener.answerers, ...files.answerers };
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
@@ -155,15 +155,21 @@ export class Incarnation {
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onDispose: () => {
         this.#fetcher.close();
-        files.close();
+        this.#files?.close();
       },
       onLowMemory: (heapBytes) => {
         const { heapMb: limitMb } = this.settings.limits;
         this.script.post({ kind: 'low-memory', usedMb: Math.round(heapBytes / 1024 / 1024), limitMb });
       },
-      onAsk: (question) => answer(question, answerers),
+      onAsk: (question) => answer(question, this.#answerers()),
       onEnd: (end) => this.#ended(end),
     });
+  }
+
+  #answerers(): Readonly<Record<string, Answerer>> {
+    const { limits } = this.settings;
+    this.#files ??= new Files({ files: this.#host.files, limits, inputs: this.build.inputs });
+    return { ...this.#listener.answerers, ...this.#files.answerers };
   }
 
   /** Boots and runs `onAppStart`. What is wrong with the application has been told to its author. Held afterwards. */
