@@ -169,6 +169,7 @@ export class Incarnation {
   #answerers(): Readonly<Record<string, Answerer>> {
     const { limits } = this.settings;
     this.#files ??= new Files({ files: this.#host.files, limits, inputs: this.build.inputs });
+    if (this.script.isEnded) this.#files.close();
     return { ...this.#listener.answerers, ...this.#files.answerers };
   }
 
