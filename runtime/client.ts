@@ -4,8 +4,8 @@ import { hide } from './clock.ts';
 import { expectClient, hostSide, hostSides } from './host-side.ts';
 import { type InvokeOptions, invocations, type ResultObject } from './invocations.ts';
 import { Listeners } from './listeners.ts';
-import { NativeTypeError, shown, toNumber, toText } from './primordials.ts';
-import { ACCESS_NAMES, type ClientInfo } from './wall/fields.ts';
+import { NativeRangeError, NativeTypeError, shown, toNumber, toText } from './primordials.ts';
+import { ACCESS_NAMES, type ClientInfo, LEAST_BANDWIDTH, MAX_ACCESS } from './wall/fields.ts';
 
 /** One object per connection, the same in every event. Scripts add properties and methods of their own. */
 export class Client {
@@ -121,6 +121,7 @@ function limitOf(value: unknown, present: number): number {
       `client.setBandwidthLimit: expected bytes per second, or 0 to leave it as it is, got ${shown(value)}`,
     );
   if (asked === 0) return present;
+  if (asked < LEAST_BANDWIDTH) return LEAST_BANDWIDTH;
   return bandwidth.cap > 0 && asked > bandwidth.cap ? bandwidth.cap : asked;
 }
 
@@ -133,6 +134,10 @@ for (let i = 0; i < ACCESS_NAMES.length; i++) {
     set(this: unknown, value: unknown) {
       const side = expectClient(`client.${name}`, this);
       const paths = value === undefined || value === null ? '' : toText(value);
+      if (paths.length > MAX_ACCESS)
+        throw new NativeRangeError(
+          `client.${name}: at most ${MAX_ACCESS} characters of paths, and these are ${paths.length}`,
+        );
       if (isAccessFrozen || side.standing === 'gone') return;
       side.access[name] = paths;
       invocations().send({ kind: 'access', client: side.number, name, paths });

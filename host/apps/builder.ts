@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { StagewireError } from '../base/errors.ts';
@@ -197,7 +197,7 @@ export class AppBuilder {
     const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
     const foreign = await this.#foreignInput(folder, inputs);
     if (foreign !== undefined) {
-      const text = `imports ${foreign}: only files of the applications folder and npm packages can be imported`;
+      const text = `imports ${foreign}: only its own files, those of folders that are no applications, and npm packages can be imported`;
       throw new BuildError([{ file: main.name, line: 0, column: 0, lineText: '', text }], inputs);
     }
     const empty = files.flatMap(([name, { bytes }]) => (bytes === 0 ? inputPath(folder, name) : []));
@@ -207,10 +207,14 @@ export class AppBuilder {
   /** An input that is none of the author's business: a script must not read the machine's files at build time. */
   async #foreignInput(folder: string, inputs: readonly string[]): Promise<string | undefined> {
     const apps = await realpath(dirname(this.folder)).catch(() => dirname(this.folder));
-    return inputs.find((input) => {
-      const isOwn = input.startsWith(folder + sep) || input.startsWith(apps + sep);
-      return !isOwn && !input.includes(`${sep}node_modules${sep}`);
-    });
+    for (const input of inputs) {
+      if (input.startsWith(folder + sep) || input.includes(`${sep}node_modules${sep}`)) continue;
+      if (!input.startsWith(apps + sep)) return input;
+      // What lies beside the applications is there to be shared; what another application has is its own.
+      const [beside = ''] = input.slice(apps.length + 1).split(sep);
+      if (await isApplication(join(apps, beside), beside, this.#maxCodeBytes)) return input;
+    }
+    return undefined;
   }
 
   async #rebuild(folder: string, { path: entry, name }: MainFile): Promise<BundleResult> {
@@ -226,7 +230,11 @@ export class AppBuilder {
       });
     } catch (error) {
       if (error instanceof BundlerDeath) throw deadly(error, name, [entry, ...this.#lastInputs]);
-      const messages = errorsOf(error, this.app).map(fromEsbuild);
+      // A line of a file that is none of the author's would say what is in it.
+      const isOwn = (file: string) => !relative(folder, resolve(folder, file)).startsWith('..');
+      const messages = errorsOf(error, this.app)
+        .map(fromEsbuild)
+        .map((message) => (isOwn(message.file) ? message : { ...message, lineText: '' }));
       const read = messages.flatMap(({ file }) => (file ? resolve(folder, file) : []));
       throw new BuildError(messages, [entry, ...read]);
     }
@@ -305,6 +313,15 @@ function outputsOf(result: { outputFiles: esbuild.OutputFile[] }): { code: strin
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */
 function inputPath(folder: string, name: string): string[] {
   return name.startsWith('<') || name.startsWith('(') ? [] : [resolve(folder, name)];
+}
+
+/** What is in a folder with a script or an `app.json` is its own. */
+async function isApplication(folder: string, name: string, maxBytes: number): Promise<boolean> {
+  const hasSettings = await stat(join(folder, 'app.json')).then(
+    () => true,
+    () => false,
+  );
+  return hasSettings || (await findMain(folder, maxBytes, name).catch(() => true)) !== undefined;
 }
 
 async function isEmptyOrGone(path: string): Promise<boolean> {

@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
-import type { CommandBody, StreamRequest } from '../../runtime/wall/fields.ts';
+import {
+  type CommandBody,
+  LEAST_BANDWIDTH,
+  MAX_ACCESS,
+  type StreamRequest,
+} from '../../runtime/wall/fields.ts';
 import { encodeValues } from '../../wire/commands.ts';
 import { status } from '../../wire/status.ts';
 import type { Timer } from '../base/clock.ts';
@@ -40,6 +45,8 @@ interface Invocation {
 }
 
 const MAX_HELD = 256;
+/** Of a method that was called, for the error that it does not exist. */
+const MAX_NAME = 200;
 
 /**
  * The clients of one instance and all that is under way with them: what survives the script. They go on with whichever
@@ -180,7 +187,14 @@ export class Clients implements SeatHost {
     onMissing?: () => void,
   ): void {
     this.#pressure.countCall(seat);
-    const call = this.#calls.open(seat, name, transaction, onMissing);
+    const { unansweredCalls } = this.#host.settings.limits;
+    if (seat.calls.size >= unansweredCalls) {
+      const text = `${seat.calls.size} calls of this client wait for their answers, and that is the limit.`;
+      if (transaction !== 0)
+        seat.end.error(transaction, encodeValues(status('NetConnection.Call.Failed', text)));
+      return;
+    }
+    const call = this.#calls.open(seat, name.slice(0, MAX_NAME), transaction, onMissing);
     const { allowCalls } = this.#host.settings;
     const dotted = name.replaceAll('/', '.');
     if (allowCalls && !allowCalls.some((allowed) => dotted.startsWith(allowed.replaceAll('/', '.'))))
@@ -388,11 +402,15 @@ export class Clients implements SeatHost {
       }
       case 'access': {
         const seat = this.#seats.get(command.client);
-        if (seat) seat.info.access[command.name] = command.paths;
+        // The isolate has refused longer ones already, unless somebody has taken it over.
+        if (seat && command.paths.length <= MAX_ACCESS) seat.info.access[command.name] = command.paths;
         return;
       }
       case 'bandwidth': {
-        const { toClient, toServer } = command;
+        const [toClient, toServer] = [command.toClient, command.toServer].map(bandwidthOf) as [
+          number,
+          number,
+        ];
         this.#seats.get(command.client)?.limitBandwidth({ toClient, toServer });
         return;
       }
@@ -448,6 +466,11 @@ export class Clients implements SeatHost {
       description: 'The application was replaced and did not keep this client.',
     });
   }
+}
+
+/** What comes out of an isolate may be any number. */
+function bandwidthOf(value: number): number {
+  return value > 0 && value < Number.MAX_SAFE_INTEGER ? Math.max(LEAST_BANDWIDTH, Math.round(value)) : 0;
 }
 
 /** Deliveries that mean nothing to another script than the one they were for. */

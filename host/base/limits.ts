@@ -58,6 +58,8 @@ const instanceLimits = {
   pendingConnectMs: whole(100, 60 * minute, 30_000),
   /** How long `authorizePublish` and `authorizePlay` may take before the request is refused. Default 10000. */
   authorizeMs: whole(100, 10 * minute, 10_000),
+  /** Calls of one client that the script has not answered; beyond it they fail at once. Default 10000. */
+  unansweredCalls: whole(1, 1_000_000, 10_000),
   /** Calls of one client; whoever sends more is read more slowly; 0 for no limit. Default 10000 a second. */
   callsPerSecond: wholeOrOff(10_000_000, 10_000),
   /** What one client is sent at most, bytes a second, until its script says otherwise; 0 for no limit. Default 0. */

@@ -21,6 +21,8 @@ import type { BandwidthLimits, Traffic, Transport } from './ports.ts';
 const ACK_WINDOW = 2_500_000;
 /** What Node keeps for a write that waits. */
 const WRITE_OVERHEAD = 256;
+/** A script may ask as often as it likes whether its clients are there. */
+const LEAST_PING_MS = 500;
 /** Written at one time under a bandwidth limit. */
 const PACED_BYTES = 8192;
 
@@ -180,7 +182,8 @@ export class RtmpConnection implements Transport {
 
   ping(): boolean {
     const wasAnswered = this.#pingSentAt === undefined;
-    this.#sendPing(performance.now());
+    const now = performance.now();
+    if (wasAnswered && (this.#pingedAt === 0 || now - this.#pingedAt >= LEAST_PING_MS)) this.#sendPing(now);
     return wasAnswered;
   }
 
@@ -188,6 +191,12 @@ export class RtmpConnection implements Transport {
     const now = performance.now();
     this.#toClient = new Bandwidth(toClient, now);
     this.#toServer = new Bandwidth(toServer, now);
+    // What it owed under the limit before is forgiven.
+    clearTimeout(this.#pacer);
+    this.#pace();
+    if (!this.#readPause) return;
+    clearTimeout(this.#readPause);
+    this.#resumeReading();
   }
 
   accepted(): void {
@@ -288,11 +297,13 @@ export class RtmpConnection implements Transport {
     const waitMs = this.#toServer.waitMs(this.#heardAt);
     if (waitMs === 0) return;
     this.#socket.pause();
-    this.#readPause = setTimeout(() => {
-      this.#readPause = undefined;
-      this.#heardAt = performance.now();
-      if (this.#isReading && !this.#isClosed) this.#socket.resume();
-    }, waitMs);
+    this.#readPause = setTimeout(() => this.#resumeReading(), waitMs);
+  }
+
+  #resumeReading(): void {
+    this.#readPause = undefined;
+    this.#heardAt = performance.now();
+    if (this.#isReading && !this.#isClosed) this.#socket.resume();
   }
 
   #message(message: RtmpMessage): void {

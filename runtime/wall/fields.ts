@@ -24,6 +24,11 @@ export interface ClientAccess {
   videoSampleAccess: string;
 }
 
+/** Of one path list, in characters: the host walks it at every play and publish. */
+export const MAX_ACCESS = 4096;
+/** Bytes per second: a connection that is slower is none. */
+export const LEAST_BANDWIDTH = 100;
+
 export const ACCESS_NAMES = ['readAccess', 'writeAccess', 'audioSampleAccess', 'videoSampleAccess'] as const;
 export type AccessName = keyof ClientAccess;
 

@@ -218,7 +218,9 @@ test('files outside of the applications folder cannot be imported', async () => 
   server.writeFile('../secret.txt', 'the secret');
   server.writeApp('thief', { 'main.ts': `import secret from '../../secret.txt'; trace(secret);` });
   const record = await server.waitForLog((r) => r.instance === 'thief' && r.code === 'E_BUILD', from);
-  expect(record.detail).toContain('only files of the applications folder and npm packages can be imported');
+  expect(record.detail).toContain(
+    'only its own files, those of folders that are no applications, and npm packages can be imported',
+  );
   expect(await accepts('thief')).toBe(false);
 });
 
