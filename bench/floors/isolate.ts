@@ -4,7 +4,7 @@
  */
 import { CoreIsolate, type RuntimeCode } from '../../host/core/isolate.ts';
 
-const runtime: RuntimeCode = { source: '(() => () => {})' };
+const runtime: RuntimeCode = { source: '(() => ({ enter: () => {}, nextLoad: () => undefined }))' };
 const samples: number[] = [];
 for (let count = 0; count < 40; count++) {
   const startedAt = performance.now();
