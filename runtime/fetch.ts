@@ -40,8 +40,11 @@ export class FetchError extends TypeError {
 
 hide(FetchError, 'name', 'FetchError');
 
+/** An answer for those who know no promises. */
+export type Answer = { status: number; text: string; bytes: number } | { error: unknown };
+
 interface Pending {
-  resolve(response: Response): void;
+  resolve(answer: Fetched): void;
   reject(reason: unknown): void;
   /** Nobody need tell that it was given up. */
   forget(): void;
@@ -75,7 +78,7 @@ export class Fetches {
     const pending = this.#take(answer.request);
     if (!pending) return;
     touch();
-    pending.resolve(new Response(answer));
+    pending.resolve(answer);
   }
 
   /** There will be no answer, and `message` says why. */
@@ -94,33 +97,66 @@ export class Fetches {
     pending.reject(error);
   }
 
+  /** For the runtime's own: `done` hears how it ended, at once when it cannot begin. */
+  request(
+    url: string,
+    init: { method: string; headers: HttpHeader[]; body: string },
+    done: (answer: Answer) => void,
+  ): void {
+    const error = this.#start(
+      url,
+      { ...init, body: bodyOf(init.body), redirect: 'follow', timeoutMs: 0 },
+      undefined,
+      {
+        resolve: ({ status, body }) => done({ status, text: decode(body), bytes: body.length }),
+        reject: (reason) => done({ error: reason }),
+      },
+    );
+    if (error) done({ error });
+  }
+
   #fetch(input: unknown, init: unknown): Promise<Response> {
     return makePromise<Response>((resolve, reject) => {
       const url = urlOf(input);
       const { signal, ...options } = optionsOf(init);
       const { isAborted, reason } = signal ? loadWeb().signalState(signal) : NOT_ABORTED;
       if (isAborted) return reject(reason);
-      if (this.#count >= this.#max) {
-        const message = `fetch: ${this.#max} are under way, and that is the limit (limits.fetches)`;
-        return reject(new FetchError('E_FETCH_TOO_MANY', message));
-      }
-      const { length } = options.body;
-      if (length > this.#maxBytes) {
-        const message = `fetch: the body has ${length} bytes, more than the ${this.#maxBytes} of limits.fetchBytes`;
-        return reject(new FetchError('E_FETCH_TOO_LARGE', message));
-      }
-      const request = this.#nextRequest++;
-      this.#outbox.send({ kind: 'fetch', request, url, ...options });
-      const giveUp = () => {
-        if (!this.#take(request)) return;
-        touch();
-        this.#outbox.send({ kind: 'unfetch', request });
-        reject(loadWeb().signalState(signal!).reason);
-      };
-      const forget = signal ? loadWeb().watchSignal(signal, giveUp) : () => {};
-      this.#pending[request] = { resolve, reject, forget, site: new Error() };
-      this.#count++;
+      const error = this.#start(url, options, signal, {
+        resolve: (answer) => resolve(new Response(answer)),
+        reject,
+      });
+      if (error) reject(error);
     });
+  }
+
+  /** Returns why it cannot begin. */
+  #start(
+    url: string,
+    options: Omit<Options, 'signal'>,
+    signal: AbortSignal | undefined,
+    { resolve, reject }: Pick<Pending, 'resolve' | 'reject'>,
+  ): FetchError | undefined {
+    if (this.#count >= this.#max) {
+      const message = `fetch: ${this.#max} are under way, and that is the limit (limits.fetches)`;
+      return new FetchError('E_FETCH_TOO_MANY', message);
+    }
+    const { length } = options.body;
+    if (length > this.#maxBytes) {
+      const message = `fetch: the body has ${length} bytes, more than the ${this.#maxBytes} of limits.fetchBytes`;
+      return new FetchError('E_FETCH_TOO_LARGE', message);
+    }
+    const request = this.#nextRequest++;
+    this.#outbox.send({ kind: 'fetch', request, url, ...options });
+    const giveUp = () => {
+      if (!this.#take(request)) return;
+      touch();
+      this.#outbox.send({ kind: 'unfetch', request });
+      reject(loadWeb().signalState(signal!).reason);
+    };
+    const forget = signal ? loadWeb().watchSignal(signal, giveUp) : () => {};
+    this.#pending[request] = { resolve, reject, forget, site: new Error() };
+    this.#count++;
+    return undefined;
   }
 
   #take(request: number): Pending | undefined {

@@ -646,3 +646,103 @@ declare function fetch(
   url: string | { readonly href: string },
   options?: FetchOptions,
 ): Promise<FetchResponse>;
+
+/**
+ * Variables over HTTP: the class of Flash Media Server 2. The variables are its own properties; handlers are not among
+ * them. Requests go where `fetch` may go (`fetch.hosts` of `app.json`), with the same limits; one that brings no answer
+ * is told in the log and to `application.onStatus`.
+ */
+declare class LoadVars {
+  /** Of what is posted. Default `application/x-www-form-urlencoded`. */
+  contentType: string;
+  /** Undefined before `load`, then whether the answer is there. */
+  loaded: boolean | undefined;
+  addRequestHeader(name: string, value: string | number): void;
+  addRequestHeader(namesAndValues: readonly (string | number)[]): void;
+  /** Makes properties of `a=1&b=2`. A name that stands for a function is left out. */
+  decode(text: string): void;
+  /** Of the answer, in bytes; undefined before it is there. */
+  getBytesLoaded(): number | undefined;
+  getBytesTotal(): number | undefined;
+  load(url: string): boolean;
+  /** Nobody hears the answer. */
+  send(url: string, target?: unknown, method?: 'GET' | 'POST'): boolean;
+  /** The answer goes to `target`, which may be this object. */
+  sendAndLoad(url: string, target: object, method?: 'GET' | 'POST'): boolean;
+  toString(): string;
+  /** The text of the answer, undefined when there is none or its status is no success. By default calls `decode` and `onLoad`. */
+  onData(text: string | undefined): void;
+  /** Before `onData`; 0 when there was no answer. */
+  onHTTPStatus?(status: number): void;
+  onLoad?(isOk: boolean): void;
+
+  [variable: string]: any;
+}
+
+/** An element or a text of an XML document, as in ActionScript 1. */
+interface XMLNode {
+  /** Null of texts and of the document. */
+  nodeName: string | null;
+  /** Of texts. */
+  nodeValue: string | null;
+  /** 1: an element, or the document. 3: a text. */
+  readonly nodeType: number;
+  attributes: Record<string, any>;
+  readonly childNodes: XMLNode[];
+  readonly firstChild: XMLNode | null;
+  readonly lastChild: XMLNode | null;
+  readonly nextSibling: XMLNode | null;
+  readonly previousSibling: XMLNode | null;
+  readonly parentNode: XMLNode | null;
+  readonly prefix: string | null;
+  readonly localName: string | null;
+  readonly namespaceURI: string | null;
+  getNamespaceForPrefix(prefix: string): string | null;
+  getPrefixForNamespace(uri: string): string | null;
+  hasChildNodes(): boolean;
+  /** Takes the node from where it was. */
+  appendChild(node: XMLNode): void;
+  insertBefore(node: XMLNode, before: XMLNode | null): void;
+  removeNode(): void;
+  cloneNode(isDeep?: boolean): XMLNode;
+  toString(): string;
+
+  [own: string]: any;
+}
+
+/**
+ * An XML document: the class of Flash Media Server 2 and ActionScript 1. Nothing is validated, and entities of a document
+ * type mean nothing. Elements may lie 256 deep, and a document has 65536 nodes and attributes at the most.
+ */
+declare class XML {
+  constructor(source?: string);
+  /** Leaves out texts of white space. Default false; `XML.prototype.ignoreWhite = true` is for all. */
+  ignoreWhite: boolean;
+  /** Of what is posted. Default `application/x-www-form-urlencoded`. */
+  contentType: string;
+  loaded: boolean | undefined;
+  /**
+   * 0, or what is wrong: -2 CDATA without end, -3 declaration without end, -4 document type without end, -5 comment
+   * without end, -6 malformed element, -7 too many nodes or too deep, -8 attribute without end, -9 start-tag without
+   * end-tag, -10 end-tag without start-tag.
+   */
+  status: number;
+  xmlDecl: string | undefined;
+  docTypeDecl: string | undefined;
+  parseXML(source: string): void;
+  createElement(name: string): XMLNode;
+  createTextNode(text: string): XMLNode;
+  addRequestHeader(name: string, value: string | number): void;
+  addRequestHeader(namesAndValues: readonly (string | number)[]): void;
+  getBytesLoaded(): number | undefined;
+  getBytesTotal(): number | undefined;
+  load(url: string): boolean;
+  send(url: string, target?: unknown, method?: 'GET' | 'POST'): boolean;
+  sendAndLoad(url: string, target: object): boolean;
+  /** As that of `LoadVars`; by default calls `parseXML` and `onLoad`. */
+  onData(text: string | undefined): void;
+  onHTTPStatus?(status: number): void;
+  /** Whether there was a text; `status` says whether it was good. */
+  onLoad?(isOk: boolean): void;
+}
+interface XML extends XMLNode {}

@@ -6,6 +6,7 @@ import { dispatchCall } from './calls.ts';
 import { installClient } from './client.ts';
 import { hide, installClock, setTime } from './clock.ts';
 import { installConsole } from './console.ts';
+import { installData } from './data.ts';
 import { reseed } from './entropy.ts';
 import {
   installErrors,
@@ -183,6 +184,7 @@ function installGlobals(
   fetches.install(global);
   installWeb(global, timers);
   installFile(global);
+  installData(global, fetches);
   installNotOffered(global);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {

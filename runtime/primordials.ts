@@ -14,6 +14,8 @@ export const { deleteProperty } = Reflect;
 export const sortBy: <T>(list: T[], compare: (a: T, b: T) => number) => T[] = uncurry(
   Array.prototype.sort,
 ) as never;
+/** `text.indexOf(part, from)`. */
+export const findIn: (text: string, part: string, from: number) => number = uncurry(String.prototype.indexOf);
 /** `JSON.stringify(text)`: a text in quotes. */
 export const quoted = JSON.stringify as (text: string) => string;
 /** `date.toISOString()`. */

@@ -41,8 +41,8 @@ const SETTINGS = /^(?:app|package|package-lock|tsconfig|jsconfig)\.json$|^applic
 
 /**
  * Why scripts may read but not change what has that path (components from the application's folder on). `app.json`
- * says which hosts a script may reach and how much it may use; code, and what tells the bundler where to find code,
- * could import what lies in the folders of other applications. A script that could write those could give itself both.
+ * says which hosts a script may reach and how much it may use; code, and what tells the bundler where to find code, is
+ * what the next start runs. A script that a client has tricked into writing those would keep what it was never given.
  */
 export function whyReadOnly(components: readonly string[]): string | undefined {
   const name = components.at(-1) ?? '';
