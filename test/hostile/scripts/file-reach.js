@@ -5,7 +5,8 @@
 
 let got = 0;
 let tried = 0;
-Client.prototype.wasKeptIn = () => tried > 500 && got === 0;
+// A script that was stopped for time has begun anew: it has tried nothing.
+Client.prototype.wasKeptIn = () => (tried === 0 || tried > 500) && got === 0;
 const ups = [
   '..',
   '../',
