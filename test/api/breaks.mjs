@@ -61,6 +61,9 @@ const RULES = {
   'CFG-32': ['host/apps/clients.ts', 'folderAccess ? folderOf(stream.name) : stream.name', 'stream.name'],
   'CFG-34': ['host/apps/clients.ts', 'if (allowCalls && ', 'if (false && allowCalls && '],
   'CFG-36': ['host/apps/app-file.ts', 'if (forbidden !== undefined)', 'if (forbidden === "")'],
+  'FIL-17': ['host/apps/files/files.ts', 'await file.truncate(0);', ''],
+  'FIL-36': ['host/apps/files/paths.ts', "name === '.' || name === '..'", "name === '.'"],
+  'LV-13': ['runtime/data/requests.ts', "tell(target, member, 'onHTTPStatus', status);", ''],
   'LIFE-05': ['host/apps/instance.ts', 'if (isVetoed) return this.#scheduleUnload();', ''],
   'LIFE-07': ['host/apps/instance.ts', "this.#host.settings.reload === 'disconnect'", 'false'],
   'MOD-01': ['runtime/invocations.ts', 'waitMs < Infinity ? later', 'waitMs < 0 ? later'],
@@ -71,6 +74,13 @@ const RULES = {
   'ST-67': ['host/scripts/script.ts', 'this.#listener.onLowMemory(heapBytes);', ''],
   'ENC-02': ['host/rtmp/session.ts', "  FCPublish: 'NetStream.Publish.Start',\n", ''],
   'ENC-07': ['host/rtmp/session.ts', "if (name === 'checkBandwidth') this.checkBandwidth();", ''],
+};
+
+/** Where the members of a class are that has a part of the runtime to itself. */
+const CLASSES = {
+  File: ['runtime/file/file.ts'],
+  LoadVars: ['runtime/data/load-vars.ts'],
+  XML: ['runtime/data/xml.ts', 'runtime/data/xml-node.ts'],
 };
 
 /** The break of a row; undefined where nobody has thought of one. `source` reads a file of the project. */
@@ -86,6 +96,15 @@ export function breakOf({ id, type, member }, source) {
   if (type === 'Client') {
     ways.push([client, `    this.${member} = info.${member};\n`, '']);
     ways.push([client, `\n  ${member}(`, `\n  ${member}_(`]);
+  }
+  for (const file of CLASSES[type] ?? []) {
+    ways.push(
+      [file, `\n  get ${member}(`, `\n  get ${member}_(`],
+      [file, `\n  ${member}(`, `\n  ${member}_(`],
+    );
+    ways.push([file, `hide(this, '${member}',`, `hide(this, '${member}_',`]);
+    ways.push([file, `hide(${type}.prototype, '${member}',`, `hide({}, '${member}',`]);
+    ways.push([file, `    this.${member} = `, `    this.${member}_ = `]);
   }
   if (type === 'global') {
     for (const file of ['runtime/console.ts', 'runtime/timers.ts', 'runtime/load.ts'])

@@ -151,6 +151,10 @@ test('LV-12: onData(text) has the raw text, undefined when there is none; the de
   expect(await run('v.onData = function (text) { done([text]); }; v.load(url + "/gone");')).toEqual([
     undefined,
   ]);
+  expect(await run('v.onLoad = function (ok) { done([ok, v.user]); }; v.onData("user=ann");')).toEqual([
+    true,
+    'ann',
+  ]);
 });
 
 test('LV-13: onHTTPStatus(code) comes before onLoad, 0 when there is no answer', async () => {

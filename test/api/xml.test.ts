@@ -92,6 +92,7 @@ test('XML-07: ignoreWhite drops texts of white space, for one or for all', async
     run(
       `${before} x.parseXML("<a> <b> c </b>\\n<d/> </a>"); done([x.firstChild.childNodes.length, x.firstChild.toString()]);`,
     );
+  expect(await run('done(x.ignoreWhite);')).toBe(false);
   expect(await count('')).toEqual([5, '<a> <b> c </b>\n<d /> </a>']);
   expect(await count('x.ignoreWhite = true;')).toEqual([2, '<a><b> c </b><d /></a>']);
   expect(
@@ -371,6 +372,9 @@ test('XML-38: onData(text) has the raw text, undefined when there is none; the d
   expect(await run('x.onData = function (text) { done([text]); }; x.load(url + "/gone");')).toEqual([
     undefined,
   ]);
+  expect(
+    await run('x.onLoad = function (ok) { done([ok, x.firstChild.nodeName]); }; x.onData("<c/>");'),
+  ).toEqual([true, 'c']);
 });
 
 test('XML-39: onHTTPStatus(code) comes before onLoad', async () => {
