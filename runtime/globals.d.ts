@@ -745,4 +745,5 @@ declare class XML {
   /** Whether there was a text; `status` says whether it was good. */
   onLoad?(isOk: boolean): void;
 }
+/** A document is a node, too. */
 interface XML extends XMLNode {}

@@ -37,7 +37,7 @@ Client.prototype.attack = function (...args) {
       found.push('a view of shared memory');
     add(Object.getPrototypeOf(value));
     for (const key of Reflect.ownKeys(value)) {
-      if (/isolate|ivm|outbox|header|native|internal/i.test(String(key))) found.push(String(key));
+      if (/isolate|ivm|outbox|^header|native|internal/i.test(String(key))) found.push(String(key));
       const own = Object.getOwnPropertyDescriptor(value, key);
       add(own?.get);
       add(own?.set);
