@@ -45,6 +45,14 @@ async function save(server: TestServer, app: string, content: string): Promise<v
 
 const bundlers = (server: TestServer) => server.childPids('--service=');
 
+/** The one that there is, or that is just being started. Never 0, which would be everybody here. */
+async function bundlerOf(server: TestServer): Promise<number> {
+  await eventually('a bundler', () => bundlers(server).length > 0);
+  const [pid] = bundlers(server);
+  if (!pid) throw new Error('the bundler has just ended');
+  return pid;
+}
+
 test('a build that never ends is given up with its name, and holds up no other', async (context) => {
   if (process.platform === 'win32') return context.skip('Windows has no such pipes');
   const server = await startServer({ apps, pipes: ['app/pipe.txt'], limits: { buildMs: 4000 } });
@@ -116,14 +124,14 @@ test('a link to an endless file ends the bundler before it has taken all memory'
 test('a bundler that is killed from outside costs nobody a build', async () => {
   const server = await startServer({ apps, pipes: ['app/pipe.txt'] });
   const client = await connect(`${server.rtmp}/app/room`);
-  const [atRest = 0] = bundlers(server);
+  const atRest = await bundlerOf(server);
   process.kill(atRest, 'SIGKILL');
   await save(server, 'app', version(2));
   expect(await client.call('version')).toBe(2);
 
-  const [atWork = 0] = bundlers(server);
   server.writeFile('app/main.ts', importing('pipe.txt'));
   const first = await whenRead(server, 'app/pipe.txt');
+  const atWork = await bundlerOf(server);
   process.kill(atWork, 'SIGKILL');
   await eventually('it to be gone', () => !bundlers(server).includes(atWork));
   await first.close();
