@@ -24,6 +24,7 @@ import { callFailed, Invocations, startInvocations } from './invocations.ts';
 import { Loads } from './load.ts';
 import { installNotOffered } from './not-offered.ts';
 import { Outbox } from './outbox.ts';
+import { startParts } from './parts.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import { installRpc } from './rpc.ts';
@@ -182,9 +183,10 @@ function installGlobals(
   installRpc(global);
   timers.install(global);
   fetches.install(global);
-  installWeb(global, timers);
+  startParts(timers, fetches);
+  installWeb(global);
   installFile(global);
-  installData(global, fetches);
+  installData(global);
   installNotOffered(global);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {

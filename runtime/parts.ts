@@ -1,20 +1,131 @@
-import { askForCode } from './ask.ts';
-import { hide } from './clock.ts';
-import { apply, NativeFunction } from './primordials.ts';
+import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
+import { isOpaque, makeOpaque } from './amf.ts';
+import { ask, askCore, askForCode } from './ask.ts';
+import { hide, turnMonotonic } from './clock.ts';
+import { describe, reportError } from './events.ts';
+import type { Fetches } from './fetch.ts';
+import { runHandler } from './handlers.ts';
+import { natives } from './natives.ts';
+import {
+  after,
+  append,
+  apply,
+  Bytes,
+  bytesOfView,
+  charCodeAt,
+  construct,
+  define,
+  findIn,
+  fromCharCode,
+  getPrototypeOf,
+  hasOwn,
+  isAncestor,
+  isArray,
+  isView,
+  keysOf,
+  lengthOf,
+  NativeDate,
+  NativeError,
+  NativeFunction,
+  NativeMap,
+  NativeRangeError,
+  NativeSet,
+  NativeTypeError,
+  part,
+  SafeMap,
+  SafeSet,
+  setBytes,
+  setEntry,
+  setPrototypeOf,
+  shown,
+  sliceOf,
+  sortBy,
+  toText,
+  typedArrayName,
+} from './primordials.ts';
+import { makePromise, touch } from './promise.ts';
+import type { Timers } from './timers.ts';
 
 /**
  * Parts of the runtime that few scripts need: their code stays in the core until a script first reads one of their
  * names, so that those who do not need it have neither its code nor its objects.
  */
 
-/** Runs the code of a part, which has `shared` of the rest of the runtime, and returns what it gives. */
-export function loadPart<T>(name: string, shared: object): T {
+let timers: Timers;
+let fetches: Fetches;
+
+export function startParts(ofScript: Timers, ofFetch: Fetches): void {
+  timers = ofScript;
+  fetches = ofFetch;
+}
+
+/** What parts have of the rest of the runtime (shared.ts takes it apart). */
+function share() {
+  return {
+    after,
+    append,
+    apply,
+    ask,
+    askCore,
+    Bytes,
+    bytesOfView,
+    charCodeAt,
+    construct,
+    decodeUtf8,
+    define,
+    describe,
+    encodeUtf8,
+    findIn,
+    fromCharCode,
+    getPrototypeOf,
+    hasOwn,
+    hide,
+    isAncestor,
+    isArray,
+    isOpaque,
+    isView,
+    keysOf,
+    lengthOf,
+    makeOpaque,
+    makePromise,
+    NativeDate,
+    NativeError,
+    NativeMap,
+    NativeRangeError,
+    natives,
+    NativeSet,
+    NativeTypeError,
+    part,
+    reportError,
+    runHandler,
+    SafeMap,
+    SafeSet,
+    setBytes,
+    setEntry,
+    setPrototypeOf,
+    shown,
+    sliceOf,
+    sortBy,
+    toText,
+    touch,
+    turnMonotonic,
+    typedArrayName,
+    utf8Length,
+    request: ((url, init, done) => fetches.request(url, init, done)) as Fetches['request'],
+    startTimer: (where: string, run: () => void, ms: number) => timers.start(where, run, ms),
+  };
+}
+
+export type Shared = ReturnType<typeof share>;
+
+/** Runs the code of a part and returns what it gives. */
+export function loadPart<T>(name: string): T {
   const code = `"use strict";${askForCode(name)}\n//# sourceURL=stagewire:runtime`;
   let given: T | undefined;
   const give = (value: T) => {
     given = value;
   };
-  apply(new NativeFunction('shared', 'give', code), undefined, [shared, give]);
+  apply(new NativeFunction('shared', 'give', code), undefined, [share(), give]);
   return given!;
 }
 

@@ -1,44 +1,4 @@
-import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
-import { isOpaque } from './amf.ts';
-import { askCore } from './ask.ts';
-import { hide, turnMonotonic } from './clock.ts';
-import { reportError } from './events.ts';
-import { natives } from './natives.ts';
 import { defineLazily, loadPart } from './parts.ts';
-import {
-  after,
-  append,
-  apply,
-  Bytes,
-  bytesOfView,
-  charCodeAt,
-  construct,
-  define,
-  fromCharCode,
-  getPrototypeOf,
-  hasOwn,
-  isAncestor,
-  isArray,
-  isView,
-  keysOf,
-  lengthOf,
-  NativeDate,
-  NativeMap,
-  NativeRangeError,
-  NativeSet,
-  NativeTypeError,
-  SafeMap,
-  SafeSet,
-  setBytes,
-  setEntry,
-  setPrototypeOf,
-  shown,
-  sliceOf,
-  sortBy,
-  typedArrayName,
-} from './primordials.ts';
-import { makePromise, touch } from './promise.ts';
-import type { Timers } from './timers.ts';
 import type { Web } from './web/main.ts';
 
 /**
@@ -60,11 +20,9 @@ const NAMES = [
   'btoa',
 ] as const;
 
-let timers: Timers;
 let web: Web | undefined;
 
-export function installWeb(global: typeof globalThis, ofScript: Timers): void {
-  timers = ofScript;
+export function installWeb(global: typeof globalThis): void {
   for (const name of NAMES) defineLazily(global, name, () => loadWeb().globals[name]);
 }
 
@@ -74,56 +32,6 @@ export function loadedWeb(): Web | undefined {
 }
 
 export function loadWeb(): Web {
-  web ??= loadPart<Web>('web', share());
+  web ??= loadPart<Web>('web');
   return web;
 }
-
-/** What web/ has of the rest of the runtime (web/shared.ts takes it apart). */
-function share() {
-  return {
-    after,
-    append,
-    apply,
-    askCore,
-    Bytes,
-    bytesOfView,
-    charCodeAt,
-    construct,
-    decodeUtf8,
-    define,
-    encodeUtf8,
-    fromCharCode,
-    getPrototypeOf,
-    hasOwn,
-    hide,
-    isAncestor,
-    isArray,
-    isOpaque,
-    isView,
-    keysOf,
-    lengthOf,
-    makePromise,
-    NativeDate,
-    NativeMap,
-    NativeRangeError,
-    NativeSet,
-    NativeTypeError,
-    natives,
-    reportError,
-    SafeMap,
-    SafeSet,
-    setBytes,
-    setEntry,
-    setPrototypeOf,
-    shown,
-    sliceOf,
-    sortBy,
-    startTimer: (where: string, run: () => void, ms: number) => timers.start(where, run, ms),
-    touch,
-    turnMonotonic,
-    typedArrayName,
-    utf8Length,
-  };
-}
-
-export type Shared = ReturnType<typeof share>;

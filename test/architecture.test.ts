@@ -36,10 +36,21 @@ describe('imports', () => {
   });
 
   // A bundle of its own, evaluated beside the runtime's: whatever else it imported would be there twice.
-  test('of runtime/web/ stay there, but for types and numbers of the wall', () => {
-    const wrong = offenders('runtime/web/', (to) => /^runtime\/(web\/|wall\/asks.ts)/.test(to));
-    expect(wrong.filter(({ isType }) => !isType)).toEqual([]);
-    expect(imports.filter(({ from }) => from === 'runtime/wall/asks.ts')).toEqual([]);
+  test.each(['data', 'file', 'web'])(
+    'of runtime/%s/ stay there, but for types, what parts share and numbers of the wall',
+    (part) => {
+      const own = new RegExp(`^runtime/(${part}/|shared.ts|wall/(asks|files).ts)`);
+      const wrong = offenders(`runtime/${part}/`, (to) => own.test(to));
+      expect(wrong.filter(({ isType }) => !isType)).toEqual([]);
+      const ofShared = imports.filter(({ from }) => /^runtime\/(shared|wall\/(asks|files))\.ts$/.test(from));
+      expect(ofShared.filter(({ isType, to }) => !isType && to !== 'runtime/wall/asks.ts')).toEqual([]);
+    },
+  );
+
+  test('of runtime/shared.ts happen in the parts of the runtime only', () => {
+    const users = imports.filter(({ to }) => to === 'runtime/shared.ts').map(({ from }) => from);
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.filter((from) => !/^runtime\/(data|file|web)\//.test(from))).toEqual([]);
   });
 
   test('of host/ go to host/, wire/, packages, and of runtime/ only to the wall', () => {

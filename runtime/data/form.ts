@@ -7,7 +7,7 @@ import {
   fromCharCode,
   sliceOf,
   utf8Length,
-} from './shared.ts';
+} from '../shared.ts';
 
 const HEX = '0123456789ABCDEF';
 const PLUS = 43;

@@ -1,7 +1,7 @@
+import { apply, define, findIn, hide, keysOf, NativeTypeError, shown, toText } from '../shared.ts';
 import type { HttpHeader } from '../wall/fields.ts';
 import { decodeForm, encodePart } from './form.ts';
 import { addHeaders, methodOf, send, type Target, targetOf, urlOf } from './requests.ts';
-import { apply, define, findIn, hide, keysOf, NativeTypeError, shown, toText } from './shared.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 const NO_VARIABLES = ['contentType', 'loaded'];

@@ -1,4 +1,3 @@
-import type { HttpHeader } from '../wall/fields.ts';
 import {
   append,
   apply,
@@ -10,7 +9,8 @@ import {
   runHandler,
   shown,
   toText,
-} from './shared.ts';
+} from '../shared.ts';
+import type { HttpHeader } from '../wall/fields.ts';
 
 /** What an answer is given to: a LoadVars, an XML, or anything with their handlers. */
 export type Target = Record<string, unknown>;

@@ -1,4 +1,4 @@
-import { append, define, findIn, hide, keysOf, NativeTypeError, shown, sliceOf, toText } from './shared.ts';
+import { append, define, findIn, hide, keysOf, NativeTypeError, shown, sliceOf, toText } from '../shared.ts';
 import { escapeXml } from './xml-text.ts';
 
 /** As the DOM numbers them; there are no others. */

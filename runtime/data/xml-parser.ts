@@ -1,4 +1,4 @@
-import { charCodeAt, define, findIn, sliceOf } from './shared.ts';
+import { charCodeAt, define, findIn, sliceOf } from '../shared.ts';
 import { makeNode, NodeType, put, type XMLNode } from './xml-node.ts';
 import { isBlank, isSpace, unescapeXml } from './xml-text.ts';
 

@@ -1,4 +1,4 @@
-import { charCodeAt, findIn, fromCharCode, sliceOf } from './shared.ts';
+import { charCodeAt, findIn, fromCharCode, sliceOf } from '../shared.ts';
 
 const ENTITIES = {
   __proto__: null,

@@ -1,6 +1,6 @@
+import { apply, hide, NativeTypeError, shown, toText } from '../shared.ts';
 import type { HttpHeader } from '../wall/fields.ts';
 import { addHeaders, methodOf, send, type Target, targetOf, urlOf } from './requests.ts';
-import { apply, hide, NativeTypeError, shown, toText } from './shared.ts';
 import { innerText, makeNode, NodeType, put, XMLNode } from './xml-node.ts';
 import { parseXml } from './xml-parser.ts';
 

@@ -1,6 +1,3 @@
-import { OpenFlag } from '../wall/files.ts';
-import { flagsOf, isReadable, isWritable, typeOf } from './mode.ts';
-import { OpenFile } from './open-file.ts';
 import {
   append,
   apply,
@@ -16,7 +13,10 @@ import {
   shown,
   sliceOf,
   toText,
-} from './shared.ts';
+} from '../shared.ts';
+import { OpenFlag } from '../wall/files.ts';
+import { flagsOf, isReadable, isWritable, typeOf } from './mode.ts';
+import { OpenFile } from './open-file.ts';
 import { encodeBinary, encodeText } from './text.ts';
 
 /** What the host says of a path: what is there, its size, when it was made and last written. */

@@ -1,5 +1,5 @@
+import { NativeTypeError, shown, sliceOf } from '../shared.ts';
 import { OpenFlag } from '../wall/files.ts';
-import { NativeTypeError, shown, sliceOf } from './shared.ts';
 
 const { read, write, append, create } = OpenFlag;
 const MODES = {

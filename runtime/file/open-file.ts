@@ -1,6 +1,6 @@
+import { append, ask, Bytes, decodeUtf8, lengthOf, NativeError, part, setBytes } from '../shared.ts';
 import { MAX_FILE_CHUNK } from '../wall/files.ts';
 import type { FileType } from './mode.ts';
-import { append, ask, Bytes, decodeUtf8, lengthOf, NativeError, part, setBytes } from './shared.ts';
 import { decodeBinary, endOfCharacters } from './text.ts';
 
 const READ_AHEAD = 32 * 1024;

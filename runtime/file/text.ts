@@ -1,4 +1,4 @@
-import { Bytes, charCodeAt, encodeUtf8, fromCharCode, NativeTypeError, utf8Length } from './shared.ts';
+import { Bytes, charCodeAt, encodeUtf8, fromCharCode, NativeTypeError, utf8Length } from '../shared.ts';
 
 /** One character for each byte. */
 export function decodeBinary(bytes: Uint8Array, start: number, end: number): string {

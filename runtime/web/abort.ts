@@ -1,6 +1,7 @@
+import { append, apply, NativeTypeError, SafeSet, shown, startTimer } from '../shared.ts';
 import { DOMException } from './dom-exception.ts';
 import { dispatch, Event, EventTarget, setWatch } from './events.ts';
-import { append, apply, NativeTypeError, need, SafeSet, shown, startTimer, toStringTag } from './shared.ts';
+import { need, toStringTag } from './helpers.ts';
 
 /** Only this file makes signals: no script gets hold of it. */
 const MAKING = {};

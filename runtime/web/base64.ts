@@ -1,5 +1,6 @@
+import { append, apply, charCodeAt, fromCharCode } from '../shared.ts';
 import { DOMException } from './dom-exception.ts';
-import { append, apply, charCodeAt, fromCharCode, need } from './shared.ts';
+import { need } from './helpers.ts';
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const PADDING = 0x3d;

@@ -1,6 +1,3 @@
-import { isSignal } from './abort.ts';
-import { DOMException, isDomException } from './dom-exception.ts';
-import { isEvent, isEventTarget } from './events.ts';
 import {
   append,
   apply,
@@ -13,7 +10,6 @@ import {
   hide,
   isAncestor,
   isArray,
-  isBuffer,
   isOpaque,
   isView,
   keysOf,
@@ -23,7 +19,6 @@ import {
   NativeSet,
   NativeTypeError,
   natives,
-  need,
   SafeMap,
   SafeSet,
   setBytes,
@@ -32,7 +27,11 @@ import {
   shown,
   sliceOf,
   typedArrayName,
-} from './shared.ts';
+} from '../shared.ts';
+import { isSignal } from './abort.ts';
+import { DOMException, isDomException } from './dom-exception.ts';
+import { isEvent, isEventTarget } from './events.ts';
+import { isBuffer, need } from './helpers.ts';
 import { isUrl } from './url.ts';
 import { isSearchParams } from './url-search-params.ts';
 

@@ -1,4 +1,5 @@
-import { hide, keysOf, natives, toStringTag } from './shared.ts';
+import { hide, keysOf, natives } from '../shared.ts';
+import { toStringTag } from './helpers.ts';
 
 /** The names that have a code (Web IDL, section 2.8.1); later ones have 0. */
 const CODES: Readonly<Record<string, number>> = {

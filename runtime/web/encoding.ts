@@ -1,7 +1,6 @@
 import {
   apply,
   Bytes,
-  bytesIn,
   charCodeAt,
   decodeUtf8,
   encodeUtf8,
@@ -12,10 +11,10 @@ import {
   setBytes,
   shown,
   sliceOf,
-  toStringTag,
   typedArrayName,
   utf8Length,
-} from './shared.ts';
+} from '../shared.ts';
+import { bytesIn, toStringTag } from './helpers.ts';
 
 /** Text to UTF-8 (Encoding, section 7.2). */
 export class TextEncoder {

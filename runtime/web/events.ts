@@ -1,16 +1,6 @@
+import { after, append, apply, hide, NativeTypeError, reportError, shown, turnMonotonic } from '../shared.ts';
 import { DOMException } from './dom-exception.ts';
-import {
-  after,
-  append,
-  apply,
-  hide,
-  NativeTypeError,
-  need,
-  reportError,
-  shown,
-  toStringTag,
-  turnMonotonic,
-} from './shared.ts';
+import { need, toStringTag } from './helpers.ts';
 
 interface EventOptions {
   bubbles?: unknown;

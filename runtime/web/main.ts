@@ -1,10 +1,10 @@
+import { hide, keysOf } from '../shared.ts';
 import { AbortController, AbortSignal, isSignal, signalState, watchSignal } from './abort.ts';
 import { atob, btoa } from './base64.ts';
 import { structuredClone } from './clone.ts';
 import { DOMException } from './dom-exception.ts';
 import { TextDecoder, TextEncoder } from './encoding.ts';
 import { Event, EventTarget } from './events.ts';
-import { hide, keysOf } from './shared.ts';
 import { subtle } from './subtle.ts';
 import { URL } from './url.ts';
 import { isSearchParams, paramsText, URLSearchParams } from './url-search-params.ts';

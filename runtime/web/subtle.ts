@@ -1,23 +1,21 @@
-import { MAX_HASHED_BYTES } from '../wall/asks.ts';
-import { DOMException } from './dom-exception.ts';
 import {
   after,
   append,
   apply,
   askCore,
   Bytes,
-  bytesIn,
   hide,
   isArray,
   lengthOf,
   makePromise,
   NativeTypeError,
   natives,
-  need,
   setBytes,
   shown,
-  toStringTag,
-} from './shared.ts';
+} from '../shared.ts';
+import { MAX_HASHED_BYTES } from '../wall/asks.ts';
+import { DOMException } from './dom-exception.ts';
+import { bytesIn, need, toStringTag } from './helpers.ts';
 
 /** What the core calls the hashes, by their names here. */
 const HASHES: Readonly<Record<string, string>> = {

@@ -7,17 +7,15 @@ import {
   encodeUtf8,
   fromCharCode,
   hide,
-  iterator,
   keysOf,
   lengthOf,
   NativeTypeError,
-  need,
   shown,
   sliceOf,
   sortBy,
-  toStringTag,
   utf8Length,
-} from './shared.ts';
+} from '../shared.ts';
+import { iterator, need, toStringTag } from './helpers.ts';
 
 interface Pair {
   readonly name: string;

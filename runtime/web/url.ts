@@ -1,5 +1,6 @@
+import { askCore, hasOwn, hide, NativeTypeError, shown } from '../shared.ts';
 import { MAX_URL_CHARACTERS } from '../wall/asks.ts';
-import { askCore, hasOwn, hide, NativeTypeError, need, shown, toStringTag } from './shared.ts';
+import { need, toStringTag } from './helpers.ts';
 import { linkedParams, refillParams, type URLSearchParams } from './url-search-params.ts';
 
 /** In the order in which the core tells them (host/core/answers.ts). */

@@ -194,7 +194,9 @@ test('LIFE-01: an instance is loaded by its first client, and by an administrato
 
 test('LIFE-03: the time of an idle instance begins when its last client leaves', async () => {
   const client = await connect(`${server.rtmp}/brief/last`);
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  // Another one's time begins later than this one would have, and is over.
+  await (await connect(`${server.rtmp}/brief/earlier`)).close();
+  await server.waitForLog((r) => r.instance === 'brief/earlier' && r.message.startsWith('unloaded after'));
   expect(await run(client, 'return 1')).toBe(1);
   await client.close();
   await server.waitForLog((r) => r.instance === 'brief/last' && r.message === 'stop Application.GC');
@@ -202,7 +204,9 @@ test('LIFE-03: the time of an idle instance begins when its last client leaves',
 
 test('LIFE-04: an instance that never had a client is not idle', async () => {
   await server.waitForLog((r) => r.instance === 'eager/one' && r.message === 'loaded eager/one');
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  // One of the same application that had a client comes later, and is gone.
+  await (await connect(`${server.rtmp}/eager/three`)).close();
+  await server.waitForLog((r) => r.instance === 'eager/three' && r.message.startsWith('unloaded after'));
   expect(await instances()).toEqual(expect.arrayContaining(['eager/one', 'eager/two']));
 });
 

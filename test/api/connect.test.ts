@@ -166,7 +166,7 @@ test('ST-31: NetConnection.Connect.Success', async () => {
   });
 });
 
-test('ST-17: NetConnection.Connect.InvalidApp is not what an unknown application is told: encoders act on Rejected', async () => {
+test('an unknown application is Rejected and not InvalidApp: encoders act on that', async () => {
   expect((await connectRefused(`${server.rtmp}/unknown/room`)).code).toBe('NetConnection.Connect.Rejected');
 });
 
