@@ -10,7 +10,6 @@ import {
   NativeDate,
   NativeRangeError,
   NativeTypeError,
-  trunc,
   uncurry,
 } from './primordials.ts';
 import { loadWeb } from './web.ts';
@@ -40,7 +39,6 @@ export function turnMonotonic(): number {
 /** Replaces every source of time and randomness that a script can reach. */
 export function installClock(global: typeof globalThis): void {
   installDate(global);
-  installTemporal(global);
   installDateTimeFormat();
   hide(Math, 'random', () => randomNumber());
   hide(global, 'performance', Object.freeze({ now: () => monotonicMs, timeOrigin: 0 }));
@@ -80,31 +78,6 @@ function installDate(global: typeof globalThis): void {
   hide(StageDate, 'UTC', NativeDate.UTC);
   hide(NativeDate.prototype, 'constructor', StageDate);
   hide(global, 'Date', StageDate);
-}
-
-interface TemporalLike {
-  Instant: { fromEpochMilliseconds(ms: number): { toZonedDateTimeISO(zone: unknown): ZonedLike } };
-  Now: object;
-}
-interface ZonedLike {
-  toPlainDateTime(): unknown;
-  toPlainDate(): unknown;
-  toPlainTime(): unknown;
-}
-
-function installTemporal(global: typeof globalThis): void {
-  const temporal = (global as { Temporal?: TemporalLike }).Temporal;
-  if (!temporal) return;
-  const { Instant, Now } = temporal;
-  const { fromEpochMilliseconds } = Instant;
-  const instant = () => fromEpochMilliseconds(trunc(nowMs));
-  const zoned = (zone: unknown = 'UTC') => instant().toZonedDateTimeISO(zone);
-  hide(Now, 'instant', instant);
-  hide(Now, 'timeZoneId', () => 'UTC');
-  hide(Now, 'zonedDateTimeISO', zoned);
-  hide(Now, 'plainDateTimeISO', (zone?: unknown) => zoned(zone).toPlainDateTime());
-  hide(Now, 'plainDateISO', (zone?: unknown) => zoned(zone).toPlainDate());
-  hide(Now, 'plainTimeISO', (zone?: unknown) => zoned(zone).toPlainTime());
 }
 
 function installDateTimeFormat(): void {

@@ -29,6 +29,7 @@ import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './pri
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import { installRpc } from './rpc.ts';
 import { installStream } from './stream.ts';
+import { installTemporal } from './temporal.ts';
 import { Timers } from './timers.ts';
 import { type Boot, type BootOptions, HEADER_BYTES, Header, SEED_OFFSET } from './wall/boot.ts';
 import { type Delivery, decodeDelivery } from './wall/deliveries.ts';
@@ -184,6 +185,7 @@ function installGlobals(
   timers.install(global);
   fetches.install(global);
   startParts(timers, fetches);
+  installTemporal(global);
   installWeb(global);
   installFile(global);
   installData(global);

@@ -133,6 +133,25 @@ const server = useServer({
             return [new Date(0).getTimezoneOffset(), new Date.prototype.constructor().getTime() === Date.now(),
               Intl.DateTimeFormat().resolvedOptions().timeZone, String(new Date(0))];
           },
+          temporal() {
+            const { Now } = Temporal;
+            const members = Object.getOwnPropertyNames(Temporal).concat(Object.getOwnPropertyNames(Now));
+            const day = Temporal.PlainDate.from('2024-02-28').add({ days: 2 });
+            const months = day.toPlainYearMonth() instanceof Temporal.PlainYearMonth &&
+              day.toPlainMonthDay() instanceof Temporal.PlainMonthDay;
+            const span = Now.instant().since(Temporal.Instant.fromEpochMilliseconds(Date.now()));
+            return {
+              members: members.join(' '),
+              tags: Object.prototype.toString.call(Temporal) + Object.prototype.toString.call(Now),
+              keys: Object.keys(Temporal).length,
+              day: String(day),
+              isSame: months && Now.plainDateISO() instanceof Temporal.PlainDate &&
+                Now.zonedDateTimeISO() instanceof Temporal.ZonedDateTime && span instanceof Temporal.Duration,
+              aside: span.total('milliseconds'),
+              time: String(Now.plainTimeISO()) + String(Now.plainDateTimeISO()).slice(10, 11) + Now.timeZoneId(),
+              own: typeof Object.getOwnPropertyDescriptor(globalThis, 'Temporal').value,
+            };
+          },
           escape() {
             const outer = this.constructor.constructor;
             return outer('return typeof process')();
@@ -141,6 +160,22 @@ const server = useServer({
         });`,
     },
   },
+});
+
+test('Temporal tells the time of the turn, and is otherwise what V8 offers', async () => {
+  const client = await connect(`${server.rtmp}/sandbox/room`);
+  const { time, ...told } = (await client.call('temporal')) as { time: string };
+  const ours = Reflect.get(globalThis, 'Temporal') as { Now: object };
+  expect(told).toEqual({
+    members: [...Object.getOwnPropertyNames(ours), ...Object.getOwnPropertyNames(ours.Now)].join(' '),
+    tags: '[object Temporal][object Temporal.Now]',
+    keys: 0,
+    day: '2024-03-01',
+    isSame: true,
+    aside: 0,
+    own: 'object',
+  });
+  expect(time).toMatch(/^\d\d:\d\d(:\d\d(\.\d+)?)?TUTC$/);
 });
 
 test('trace and console print lines that name instance and build', async () => {
