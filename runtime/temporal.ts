@@ -52,8 +52,8 @@ function makeNow({ fromEpochMilliseconds }: InstantClass): object {
   const now = {};
   hide(now, 'instant', instant);
   hide(now, 'timeZoneId', () => 'UTC');
-  hide(now, 'zonedDateTimeISO', zoned);
   hide(now, 'plainDateTimeISO', (zone?: unknown) => zoned(zone).toPlainDateTime());
+  hide(now, 'zonedDateTimeISO', zoned);
   hide(now, 'plainDateISO', (zone?: unknown) => zoned(zone).toPlainDate());
   hide(now, 'plainTimeISO', (zone?: unknown) => zoned(zone).toPlainTime());
   tag(now, 'Temporal.Now');
