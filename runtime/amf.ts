@@ -29,7 +29,7 @@ export function decodeArguments(command: CommandBody): Arguments {
   // Some clients leave the selector out: then the name's string marker comes first.
   if (command.type === COMMAND_AMF3 && reader.peek() !== 2) reader.skip(1);
   const decoder = new Amf0Decoder(reader, limits, DECODING);
-  const name = decoder.value();
+  const name = decoder.name();
   decoder.value(); // transaction id: the host keeps it
   if (reader.remaining > 0) decoder.value(); // command object
   const args: unknown[] = [];

@@ -17,7 +17,16 @@ import {
 } from './amf-message.ts';
 import { Amf3Decoder, Amf3Encoder } from './amf3.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
-import { append, isArray, keysOf, NativeDate, SafeSet, timeOf, toText } from './primordials.ts';
+import {
+  append,
+  isArray,
+  keysOf,
+  NativeDate,
+  objectPrototype,
+  SafeSet,
+  timeOf,
+  toText,
+} from './primordials.ts';
 import { utf8Length } from './utf8.ts';
 import {
   AMF_LIMITS,
@@ -139,17 +148,30 @@ export class Amf0Decoder {
     }
   }
 
+  /**
+   * The next value, as `value` returns it, but quicker to look things up by where it is one of a few strings that come
+   * again and again, such as the name of a method.
+   */
+  name(): AmfValue {
+    const reader = this.#reader;
+    if (reader.peek() !== Amf0Marker.String) return this.value();
+    this.#budget.values++; // one at most: whatever follows is counted by `value`
+    reader.skip(1);
+    return reader.name(reader.u16());
+  }
+
   #object(className: string): AmfValue {
     const reader = this.#reader;
     this.#enter();
     const { classes } = this.#options;
     const instance = className === '' ? undefined : classes?.create(className);
     const object = (instance ?? (className === '' ? {} : new TypedObject(className))) as AmfObject;
+    const inherited = className === '' ? objectPrototype : object;
     append(this.#complex, object);
     while (!this.#isTolerableEnd()) {
       const length = reader.u16();
       if (length === 0 && this.#endsHere()) break;
-      setProperty(object, reader.name(length), this.value());
+      setProperty(object, reader.name(length), this.value(), inherited);
     }
     this.#budget.depth--;
     if (instance !== undefined) classes?.complete?.(instance);

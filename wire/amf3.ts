@@ -29,6 +29,7 @@ import {
   lengthOf,
   NativeDate,
   NativeMap,
+  objectPrototype,
   SafeMap,
   setEntry,
   sliceOf,
@@ -245,11 +246,12 @@ export class Amf3Decoder {
     const { classes } = this.#options;
     const instance = className === '' ? undefined : classes?.create(className);
     const object = (instance ?? (className === '' ? {} : new TypedObject(className))) as AmfObject;
+    const inherited = className === '' ? objectPrototype : object;
     append(this.#objects, object);
-    for (let i = 0; i < names.length; i++) setProperty(object, names[i]!, this.value());
+    for (let i = 0; i < names.length; i++) setProperty(object, names[i]!, this.value(), inherited);
     if (traits.isDynamic && !this.#isTolerableEnd()) {
       for (let key = this.#string(); key !== ''; key = this.#string()) {
-        setProperty(object, key, this.value());
+        setProperty(object, key, this.value(), inherited);
         if (this.#isTolerableEnd()) break;
       }
     }

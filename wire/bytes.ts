@@ -113,6 +113,11 @@ export class ByteWriter {
     this.#capacity = capacity;
   }
 
+  /** How long it may become before it takes more memory. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   /** What was written so far, as a view: copy it if the writer is used again. */
   get view(): Uint8Array {
     return part(this.#bytes, 0, this.length);

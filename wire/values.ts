@@ -156,10 +156,16 @@ export const NO_OPTIONS: AmfDecodeOptions & AmfEncodeOptions = Object.create(nul
 
 /**
  * Sets a property whose name came from outside: always an own property, whatever setters (`__proto__` is one) or
- * constants the prototypes have.
+ * constants the prototypes have. For an object literal its prototype is all that can be in the way (`inherited`), and
+ * quicker to ask than the literal, which changes its shape with every key.
  */
-export function setProperty(target: AmfObject, key: string | number, value: AmfValue): void {
-  if (key in target) define(target, key, value);
+export function setProperty(
+  target: AmfObject,
+  key: string | number,
+  value: AmfValue,
+  inherited: object = target,
+): void {
+  if (key in inherited) define(target, key, value);
   else target[key] = value;
 }
 

@@ -119,10 +119,15 @@ function frameLength(bytes: Buffer): number {
 
 /** A frame as one buffer, ready to write. */
 export function frame(kind: number, isolate: number, ...parts: Uint8Array[]): Buffer {
+  return begunFrame(kind, isolate, 0, parts);
+}
+
+/** A frame without its last `restLength` bytes. */
+function begunFrame(kind: number, isolate: number, restLength: number, parts: readonly Uint8Array[]): Buffer {
   let length = FRAME_HEAD;
   for (const part of parts) length += part.length;
   const bytes = Buffer.allocUnsafe(length);
-  bytes.writeUInt32BE(length - 4, 0);
+  bytes.writeUInt32BE(length + restLength - 4, 0);
   bytes[4] = kind;
   bytes.writeUInt32BE(isolate, 5);
   let at = FRAME_HEAD;
@@ -139,19 +144,19 @@ export function jsonFrame(kind: number, isolate: number, value: unknown): Buffer
 
 const TURN_HEAD = 16 + SEED_BYTES;
 
-/** Host to core: the turn's time, its seed, and its deliveries. */
+/** Host to core: the turn's time and its seed. The frame's rest, the deliveries, is `recordsLength` bytes to write after it. */
 export function turnFrame(
   isolate: number,
   nowMs: number,
   monotonicMs: number,
   seed: Buffer,
-  records: Uint8Array,
+  recordsLength: number,
 ): Buffer {
   const head = Buffer.allocUnsafe(TURN_HEAD);
   head.writeDoubleBE(nowMs, 0);
   head.writeDoubleBE(monotonicMs, 8);
   seed.copy(head, 16, 0, SEED_BYTES);
-  return frame(FrameKind.turn, isolate, head, records);
+  return begunFrame(FrameKind.turn, isolate, recordsLength, [head]);
 }
 
 export interface Turn {

@@ -215,7 +215,10 @@ export class CoreProcess {
     return { home: { core: this, isolate, account: new CpuAccount(this.#accounts) }, booted };
   }
 
-  /** One turn: at most one at a time for each isolate, whose entries may take `limitMs`. Rejects only when the core dies. */
+  /**
+   * One turn: at most one at a time for each isolate, whose entries may take `limitMs`. `records` must stay as they are
+   * until it has resolved. Rejects only when the core dies.
+   */
   turn(
     isolate: number,
     limitMs: number,
@@ -227,7 +230,10 @@ export class CoreProcess {
     return new Promise((resolve, reject) => {
       this.#expect(isolate, { done: resolve, fail: reject, limitMs });
       this.#watch?.begin(isolate, limitMs, this.#residents.get(isolate)?.heapMb ?? 0);
-      this.#socket.write(turnFrame(isolate, nowMs, monotonicMs, seed, records));
+      this.#socket.cork();
+      this.#socket.write(turnFrame(isolate, nowMs, monotonicMs, seed, records.length));
+      this.#socket.write(records);
+      this.#socket.uncork();
     });
   }
 

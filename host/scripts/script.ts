@@ -304,7 +304,7 @@ export class Script {
   async #takeTurn(): Promise<void> {
     const home = this.#home;
     if (!home) return;
-    const { records, count, since } = this.mailbox.take();
+    const { records, count, since, recycle } = this.mailbox.take();
     this.#inHand = records;
     let done: Done;
     try {
@@ -335,7 +335,8 @@ export class Script {
         if (done.finished < records.length) this.#died('crash', done, records);
       } else if (done.finished < records.length) {
         this.mailbox.putBack(records.subarray(done.finished), since);
-      }
+        recycle();
+      } else recycle();
     } catch (error) {
       // What comes out of an isolate is not to be trusted: what cannot be read ends it.
       this.end('crash', `it sent what is no command: ${describeError(error)}`, true);

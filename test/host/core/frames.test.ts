@@ -52,7 +52,9 @@ describe('frames between host and core', () => {
 
   test('carry a turn', () => {
     const seed = Buffer.alloc(SEED_BYTES, 9);
-    const [turn] = read(turnFrame(3, 1.5, 2.25, seed, Buffer.from('records')), 1000);
+    const deliveries = Buffer.from('records');
+    const head = turnFrame(3, 1.5, 2.25, seed, deliveries.length);
+    const [turn] = read(Buffer.concat([head, deliveries]), 1000);
     const { nowMs, monotonicMs, seed: readSeed, records } = readTurn(turn?.body ?? Buffer.alloc(0));
     expect([nowMs, monotonicMs, records.toString()]).toEqual([1.5, 2.25, 'records']);
     expect(readSeed.equals(seed)).toBe(true);
