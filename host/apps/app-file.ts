@@ -11,6 +11,8 @@ import { isGone } from './main-file.ts';
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
 const MAX_FETCH_HOSTS = 1000;
+/** `config` is the author's, and may hold anything. */
+const MAX_DEPTH = 64;
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** `app.json`: what an application says of itself. */
@@ -89,6 +91,8 @@ export async function readAppSettings(
   } catch (error) {
     throw problem(` is not JSON: ${describeError(error, 200)}`);
   }
+  if (isDeeperThan(MAX_DEPTH, content))
+    throw problem(` has objects more than ${MAX_DEPTH} deep in one another`);
   const wrong = firstProblem(appFile, content);
   if (wrong) throw problem(`: ${wrong.what}${wrong.text}`);
   const { limits: own, $schema: _, ...rest } = appFile.parse(content);
@@ -96,6 +100,18 @@ export async function readAppSettings(
   if (forbidden !== undefined)
     throw problem(`: limits.${forbidden} is fixed by the server (lockedLimits in its configuration)`);
   return { ...rest, limits: own ? { ...limits, ...definedOnly(own) } : limits };
+}
+
+/** Level by level: the depth of what a file holds must not be that of the stack. */
+function isDeeperThan(depth: number, content: unknown): boolean {
+  let level = [content];
+  for (let seen = 0; level.length > 0; seen++) {
+    if (seen > depth) return true;
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? Object.values(value) : [],
+    );
+  }
+  return false;
 }
 
 /** Whether a running instance has to start anew for these settings. */

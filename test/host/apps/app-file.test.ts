@@ -70,6 +70,10 @@ const wrong = [
     text: JSON.stringify({ fetch: { hosts: new Array(1001).fill('a') } }),
     says: 'expected at most 1000 hosts',
   },
+  {
+    text: `{ "config": ${'{ "a": '.repeat(80_000)}1${' }'.repeat(80_000)} }`,
+    says: 'app.json has objects more than 64 deep in one another',
+  },
   { text: '{ "limits": 5 }', says: 'limits is 5, expected a JSON object' },
 ];
 for (const { text, says } of wrong) {
