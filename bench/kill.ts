@@ -74,6 +74,8 @@ class Caller {
   readonly #client: BenchClient;
   #isRunning = false;
   #loop: Promise<void> | undefined;
+  /** Ends the pause between two calls. */
+  #cutShort = () => {};
   /** Since when somebody waits for the answer to a call begun later, and whom to tell how long it took. */
   #wanted: { since: number; tell: (ms: number) => void } | undefined;
 
@@ -98,8 +100,9 @@ class Caller {
     this.#client.close();
   }
 
-  /** Milliseconds from `since` to the first good answer to a call that was sent after it. */
+  /** Milliseconds from `since` to the first good answer to a call that was sent after it: now, or when the one under way has failed. */
   firstAnswerAfter(since: number): Promise<number> {
+    this.#cutShort();
     return new Promise((resolve, reject) => {
       const deadline = setTimeout(() => reject(new Error('no answer within 20 s')), 20_000);
       const tell = (ms: number) => {
@@ -123,7 +126,13 @@ class Caller {
           this.#wanted = undefined;
           wanted.tell(performance.now() - wanted.since);
         }
-        await sleep(CALL_EVERY_MS);
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, CALL_EVERY_MS);
+          this.#cutShort = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
       } catch {
         this.failed++;
       }
