@@ -490,6 +490,8 @@ test('an instance that ends takes its fetches with it', async () => {
   });
   await server.waitForLog('/removed');
   const client = await open('removed/room');
+  // The script may have been seen before its app.json.
+  await eventually('its hosts', async () => (await client.call('get', `${url}/hello`)) === 'hello');
   void client.startCall('get', `${url}/stall`).catch(() => {});
   await eventually('it to arrive', () => stalled === 1);
   server.remove('removed');
