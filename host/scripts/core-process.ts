@@ -217,7 +217,7 @@ export class CoreProcess {
 
   /**
    * One turn: at most one at a time for each isolate, whose entries may take `limitMs`. `records` must stay as they are
-   * until it has resolved. Rejects only when the core dies.
+   * until it has resolved and nothing waits to be written (`hasWrittenAll`). Rejects only when the core dies.
    */
   turn(
     isolate: number,
@@ -235,6 +235,11 @@ export class CoreProcess {
       this.#socket.write(records);
       this.#socket.uncork();
     });
+  }
+
+  /** A core whose heap is no longer its own may say that a turn is done before it has read it. */
+  get hasWrittenAll(): boolean {
+    return this.#socket.writableLength === 0;
   }
 
   /** Callers that ask while an answer is on its way share it. */

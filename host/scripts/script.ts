@@ -335,8 +335,8 @@ export class Script {
         if (done.finished < records.length) this.#died('crash', done, records);
       } else if (done.finished < records.length) {
         this.mailbox.putBack(records.subarray(done.finished), since);
-        recycle();
-      } else recycle();
+      }
+      if (done.end === TurnEnd.ok && home.core.hasWrittenAll) recycle();
     } catch (error) {
       // What comes out of an isolate is not to be trusted: what cannot be read ends it.
       this.end('crash', `it sent what is no command: ${describeError(error)}`, true);
