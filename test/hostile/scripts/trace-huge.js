@@ -1,6 +1,8 @@
-// Tries: to print lines of a hundred megabytes, control characters, and what looks like a log line.
+// Tries: to print lines of a hundred megabytes, control characters, and what looks like a log line. Once in some hundred
+// runs V8 aborts on it: a thread that compiles asks for a collection just when the heap is given up
+// ("Check failed: GetTimerForCollectionRequest(kind).IsStarted()").
 // Attack: call
-// Ends: none | memory | cpu | stuck
+// Ends: none | memory | cpu | stuck | crash
 
 Client.prototype.attack = () => {
   trace(
