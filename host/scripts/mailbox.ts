@@ -19,6 +19,8 @@ const OVERFLOW = 16;
  */
 const spares: ByteWriter[] = [];
 const MOST_SPARES = 8;
+/** Smaller ones are soon made; and a mailbox whose last batch was smaller must not sit on more than it counts. */
+const LEAST_SPARE = 16 * 1024;
 
 interface Batch {
   records: ByteWriter;
@@ -43,6 +45,8 @@ export class Mailbox {
   #batches: Batch[] = [];
   #records = 0;
   #bytes = 0;
+  /** Of the batch that was taken last. */
+  #lastBytes = 0;
   readonly #clock: Clock;
 
   constructor(limits: MailboxLimits, clock: Clock) {
@@ -85,7 +89,8 @@ export class Mailbox {
   post(delivery: Delivery): void {
     let batch = this.#batches.at(-1);
     if (!batch || batch.records.length >= TURN_BYTES) {
-      batch = { records: spares.pop() ?? new ByteWriter(1024), count: 0, since: this.#clock.monotonic() };
+      const spare = this.#lastBytes >= LEAST_SPARE ? spares.pop() : undefined;
+      batch = { records: spare ?? new ByteWriter(1024), count: 0, since: this.#clock.monotonic() };
       this.#batches.push(batch);
     }
     const before = batch.records.length;
@@ -102,8 +107,10 @@ export class Mailbox {
     const { records, count, since } = batch;
     this.#records -= count;
     this.#bytes -= records.length;
+    this.#lastBytes = records.length;
     const recycle = () => {
-      if (records.capacity > 2 * TURN_BYTES || spares.length >= MOST_SPARES) return;
+      const isWorthIt = records.capacity >= LEAST_SPARE && records.capacity <= 2 * TURN_BYTES;
+      if (!isWorthIt || spares.length >= MOST_SPARES) return;
       records.truncate(0);
       spares.push(records);
     };
