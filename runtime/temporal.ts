@@ -1,6 +1,8 @@
 import { hide, turnTime } from './clock.ts';
 import { defineLazily } from './parts.ts';
-import { apply, deleteProperty, hasOwn, NativeDate, trunc } from './primordials.ts';
+import { apply, defineProperty, deleteProperty, hasOwn, NativeDate, trunc } from './primordials.ts';
+
+const { toStringTag } = Symbol;
 
 interface Instant {
   toZonedDateTimeISO(zone: unknown): Zoned;
@@ -62,5 +64,5 @@ function makeNow({ fromEpochMilliseconds }: InstantClass): object {
 
 function tag(target: object, value: string): void {
   const descriptor = { __proto__: null, value, configurable: true } as PropertyDescriptor;
-  Object.defineProperty(target, Symbol.toStringTag, descriptor);
+  defineProperty(target, toStringTag, descriptor);
 }

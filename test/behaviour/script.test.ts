@@ -115,6 +115,12 @@ const server = useServer({
           log() { return log; },
         });`,
     },
+    patched: {
+      'main.js': `
+        application.onConnect = () => true;
+        Object.defineProperty = Reflect.defineProperty = () => { throw new TypeError('patched'); };
+        Client.prototype.zone = () => Temporal.Now.timeZoneId() + Temporal[Symbol.toStringTag];`,
+    },
     sandbox: {
       'main.ts': `
         application.onConnect = () => true;
@@ -176,6 +182,11 @@ test('Temporal tells the time of the turn, and is otherwise what V8 offers', asy
     own: 'object',
   });
   expect(time).toMatch(/^\d\d:\d\d(:\d\d(\.\d+)?)?TUTC$/);
+});
+
+test('Temporal does not need what a script has patched before it asked for it', async () => {
+  const client = await connect(`${server.rtmp}/patched`);
+  expect(await client.call('zone')).toBe('UTCTemporal');
 });
 
 test('trace and console print lines that name instance and build', async () => {
