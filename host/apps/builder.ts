@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { realpath, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -24,6 +25,8 @@ export interface Build {
   readonly code: string;
   /** JSON. Missing when the code is the author's file as it is. */
   readonly sourceMap?: string;
+  /** What is in the map's sources, as far as it is known. */
+  readonly texts?: ReadonlyMap<string, string>;
   /** Absolute paths of the files that were read: what to watch. */
   readonly inputs: readonly string[];
   /** What V8 calls the script in stack traces. */
@@ -155,7 +158,17 @@ export class AppBuilder {
   }
 
   async #finish(parts: BuiltParts): Promise<Build> {
-    const { main, code, sourceMap, inputs, warnings = [], preludes = [], loads, isOpen = false } = parts;
+    const {
+      main,
+      code,
+      sourceMap,
+      texts,
+      inputs,
+      warnings = [],
+      preludes = [],
+      loads,
+      isOpen = false,
+    } = parts;
     const files = [...preludes, ...(loads?.files ?? [])];
     const sizeBytes = [{ code }, ...files].reduce((sum, file) => sum + Buffer.byteLength(file.code), 0);
     if (sizeBytes > this.#maxCodeBytes) throw this.#tooLarge('the built code', sizeBytes, inputs);
@@ -173,6 +186,7 @@ export class AppBuilder {
       ...(main && { main }),
       code,
       ...(sourceMap !== undefined && { sourceMap }),
+      ...(texts && { texts }),
       inputs,
       filename,
       ...(preludes.length > 0 && { preludes: preludes.map(named) }),
@@ -192,7 +206,7 @@ export class AppBuilder {
 
   async #bundle(folder: string, main: MainFile): Promise<BuiltParts> {
     const result = await this.#rebuild(folder, main);
-    const { code, sourceMap } = outputsOf(result);
+    const { code, map, warnings } = outputsOf(result, main.name);
     const files = Object.entries(result.metafile.inputs);
     const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
     const foreign = await this.#foreignInput(folder, inputs);
@@ -201,7 +215,16 @@ export class AppBuilder {
       throw new BuildError([{ file: main.name, line: 0, column: 0, lineText: '', text }], inputs);
     }
     const empty = files.flatMap(([name, { bytes }]) => (bytes === 0 ? inputPath(folder, name) : []));
-    return { code, sourceMap, inputs, empty, warnings: result.warnings.map(fromEsbuild) };
+    const sourceMap = withoutForeignSources(map, folder, result.metafile.inputs);
+    const texts = await readTexts(folder, files);
+    return {
+      code,
+      sourceMap,
+      texts,
+      inputs,
+      empty,
+      warnings: [...warnings, ...result.warnings.map(fromEsbuild)],
+    };
   }
 
   /** An input that is none of the author's business: a script must not read the machine's files at build time. */
@@ -266,6 +289,7 @@ export class AppBuilder {
 interface BuiltParts extends Partial<Omit<ClassicBuild, 'code' | 'inputs'>> {
   readonly main?: MainFile;
   readonly code: string;
+  readonly texts?: ReadonlyMap<string, string>;
   readonly inputs: readonly string[];
 }
 
@@ -289,7 +313,8 @@ const bundleFlags = {
   target: 'esnext',
   supported: lowered,
   sourcemap: 'external',
-  sourcesContent: true,
+  // What is in the files is read below: esbuild would follow the maps that they name, wherever those point.
+  sourcesContent: false,
   keepNames: true,
   charset: 'utf8',
   logLevel: 'silent',
@@ -303,11 +328,79 @@ function bundlePaths(folder: string, entry: string): esbuild.BuildOptions {
   return { absWorkingDir: folder, entryPoints: [entry], outfile: join(folder, '.stagewire-build.js') };
 }
 
-function outputsOf(result: { outputFiles: esbuild.OutputFile[] }): { code: string; sourceMap: string } {
+/** Reading one holds up the host, which has streams to serve. */
+const MAX_MAP_BYTES = 4 * 1024 * 1024;
+
+function outputsOf(
+  result: { outputFiles: esbuild.OutputFile[] },
+  main: string,
+): { code: string; map: string; warnings: BuildMessage[] } {
   const [map, code] = [true, false].map((isMap) =>
     result.outputFiles.find(({ path }) => path.endsWith('.map') === isMap),
   );
-  return { code: code?.text ?? '', sourceMap: map?.text ?? '{}' };
+  const mapBytes = map?.contents.length ?? 0;
+  if (mapBytes <= MAX_MAP_BYTES) return { code: code?.text ?? '', map: map?.text ?? NO_MAP, warnings: [] };
+  const text = `its source map measures ${mebibytes(mapBytes)} MiB, the limit is ${mebibytes(MAX_MAP_BYTES)}: errors name no lines`;
+  return { code: code?.text ?? '', map: NO_MAP, warnings: [note(main, text)] };
+}
+
+const NO_MAP = '{"version":3,"sources":[],"mappings":""}';
+
+/** Of a map that an input names, a script must not learn what files there are elsewhere. */
+function withoutForeignSources(
+  map: string,
+  folder: string,
+  inputs: Readonly<Record<string, unknown>>,
+): string {
+  const content = JSON.parse(map) as { sources: (string | null)[] };
+  const isKnown = (name: string | null) =>
+    name !== null &&
+    (Object.hasOwn(inputs, name) ||
+      !relative(folder, resolve(folder, name)).startsWith('..') ||
+      name.includes('/node_modules/'));
+  if (content.sources.every(isKnown)) return map;
+  return JSON.stringify({
+    ...content,
+    sources: content.sources.map((name) => (isKnown(name) ? name : null)),
+  });
+}
+
+/** So much text of one build is kept for the frames of its errors. */
+const MAX_TEXTS = 4 * 1024 * 1024;
+
+/** The texts of the inputs, the application's own first. They have been found to be its business. */
+async function readTexts(
+  folder: string,
+  files: readonly (readonly [name: string, input: { bytes: number }])[],
+): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>();
+  let left = MAX_TEXTS;
+  const isPackage = (name: string) => Number(name.includes('node_modules/'));
+  for (const [name, { bytes }] of [...files].sort(([a], [b]) => isPackage(a) - isPackage(b))) {
+    const [path] = inputPath(folder, name);
+    if (path === undefined || bytes > left) continue;
+    const text = await readInput(path, left);
+    if (text === undefined) continue;
+    left -= text.length;
+    texts.set(name, text);
+  }
+  return texts;
+}
+
+/** Undefined for what is no longer the file that was bundled, or has grown: then there will be another build. */
+async function readInput(path: string, mostBytes: number): Promise<string | undefined> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    const stats = await file.stat();
+    if (!stats.isFile() || stats.size > mostBytes || (await realpath(path)) !== path) return undefined;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(stats.size), 0, stats.size, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch {
+    return undefined; // gone
+  } finally {
+    await file?.close();
+  }
 }
 
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */

@@ -1,5 +1,6 @@
-import { SourceMap, type SourceMapPayload } from 'node:module';
 import { codeFrame } from '../base/errors.ts';
+import { lineOf, lineStarts } from './lines.ts';
+import { readMappings } from './source-map.ts';
 
 /** What a stack trace needs to know of the script that ran; a Build fits. */
 export interface TracedScript {
@@ -8,6 +9,8 @@ export interface TracedScript {
   readonly code: string;
   /** JSON. Without one the code is the author's file as it is. */
   readonly sourceMap?: string | undefined;
+  /** The texts of the map's sources by name, as far as they are known: a map's own contents come first. */
+  readonly texts?: ReadonlyMap<string, string> | undefined;
   readonly main?: { readonly name: string } | undefined;
   /** Scripts of a classic application beside the main one: run before it, or loaded by it. */
   readonly preludes?: readonly TracedFile[] | undefined;
@@ -19,6 +22,7 @@ export interface TracedFile {
   readonly name: string;
   readonly code: string;
   readonly sourceMap?: string | undefined;
+  readonly texts?: ReadonlyMap<string, string> | undefined;
 }
 
 /** A place in a file of the author. Line and column count from 1; the file is relative to the app folder. */
@@ -123,6 +127,21 @@ function functionName(text: string): string | undefined {
 
 type FindPosition = (line: number, column: number) => SourcePosition | undefined;
 const known = new WeakMap<object, FindPosition>();
+/** Those in `known`, the latest last: a map that was read measures more than its text. */
+let recent: WeakRef<object>[] = [];
+const MOST_KNOWN = 16;
+/** More text is not searched for a line: whoever maps a trace has streams to serve. */
+const MAX_TEXT = 4 * 1024 * 1024;
+
+function remember(file: object, find: FindPosition): void {
+  known.set(file, find);
+  recent.push(new WeakRef(file));
+  for (const forgotten of recent.slice(0, -MOST_KNOWN)) {
+    const old = forgotten.deref();
+    if (old) known.delete(old);
+  }
+  recent = recent.slice(-MOST_KNOWN);
+}
 
 /**
  * Finds the author's position for a line and column (from 1) of the built code, of the main script or of the file of
@@ -134,9 +153,9 @@ export function sourcePositions(script: TracedScript, of = ''): FindPosition {
   if (!file || name === undefined) return () => undefined;
   let find = known.get(file);
   if (!find) {
-    const { code, sourceMap } = file;
-    find = sourceMap === undefined ? positionsAsTheyAre(name, code) : positionsByMap(sourceMap);
-    known.set(file, find);
+    const { code, sourceMap, texts } = file;
+    find = sourceMap === undefined ? positionsAsTheyAre(name, code) : positionsByMap(sourceMap, texts);
+    remember(file, find);
   }
   return find;
 }
@@ -147,34 +166,45 @@ function fileOf({ preludes, loads }: TracedScript, name: string): TracedFile | u
 }
 
 function positionsAsTheyAre(file: string, code: string): FindPosition {
-  const lines = splitLines(code);
+  const textOf = linesOf(code);
   return (line, column) => {
-    const lineText = lines[line - 1];
-    return lineText === undefined ? undefined : { file, line, column, lineText };
+    const lineText = textOf(line);
+    if (lineText === undefined) return code.length > MAX_TEXT ? { file, line, column } : undefined;
+    return { file, line, column, lineText };
   };
 }
 
-function positionsByMap(sourceMap: string): FindPosition {
-  const payload = JSON.parse(sourceMap) as SourceMapPayload;
-  const map = new SourceMap(payload);
-  const linesOf = new Map<string, string[]>();
+interface SourceMap {
+  readonly sources: readonly (string | null)[];
+  readonly sourcesContent?: readonly (string | null)[];
+  readonly mappings: string;
+}
+
+function positionsByMap(sourceMap: string, texts?: ReadonlyMap<string, string>): FindPosition {
+  const { sources, sourcesContent, mappings } = JSON.parse(sourceMap) as SourceMap;
+  const find = readMappings(mappings);
+  /** Of the source that was asked for last. */
+  let lines: { file: string; textOf: (line: number) => string | undefined } | undefined;
 
   return (line, column) => {
-    const entry = map.findEntry(line - 1, column - 1);
-    // Helpers of the bundler have no entry of their own: the one found then belongs to an earlier line.
-    if (!('originalSource' in entry) || entry.generatedLine !== line - 1 || !entry.originalSource)
-      return undefined;
-    const file = entry.originalSource;
-    if (!linesOf.has(file)) {
-      linesOf.set(file, splitLines(payload.sourcesContent[payload.sources.indexOf(file)] ?? ''));
-    }
-    const lineText = linesOf.get(file)?.[entry.originalLine];
-    const position = { file, line: entry.originalLine + 1, column: entry.originalColumn + 1 };
+    // Helpers of the bundler have no entry of their own.
+    const origin = find(line - 1, column - 1);
+    const file = origin && sources[origin.source];
+    if (!file) return undefined;
+    if (lines?.file !== file)
+      lines = { file, textOf: linesOf(sourcesContent?.[origin.source] ?? texts?.get(file) ?? '') };
+    const position = { file, line: origin.line + 1, column: origin.column + 1 };
+    const lineText = lines.textOf(position.line);
     return lineText === undefined ? position : { ...position, lineText };
   };
 }
 
-/** Lines as V8 counts them (ECMA-262, section 12.3). */
-export function splitLines(text: string): string[] {
-  return text.split(/\r\n|[\n\r\u2028\u2029]/);
+/** Finds a line of a text by its number, from 1. Of a long text none. */
+function linesOf(text: string): (line: number) => string | undefined {
+  if (text.length > MAX_TEXT) return () => undefined;
+  let starts: Int32Array | undefined;
+  return (line) => {
+    starts ??= lineStarts(text);
+    return lineOf(text, starts, line);
+  };
 }

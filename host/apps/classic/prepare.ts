@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { sourcePositions, splitLines } from '../../scripts/stack-trace.ts';
+import { lineOf, lineStarts } from '../../scripts/lines.ts';
+import { sourcePositions } from '../../scripts/stack-trace.ts';
 import { type BuildMessage, fromSyntax } from '../build-error.ts';
 import { compile, PATIENCE_MS } from '../syntax.ts';
 import { explain, isDirective } from './explain.ts';
@@ -60,9 +61,10 @@ export function prepareNow(text: string, name: string): Prepared {
 }
 
 function placeOf(text: string, offset: number): { line: number; column: number; lineText: string } {
-  const before = splitLines(text.slice(0, offset));
-  const line = before.length;
-  return { line, column: before[line - 1]!.length + 1, lineText: splitLines(text)[line - 1] ?? '' };
+  const starts = lineStarts(text);
+  const behind = starts.findIndex((start) => start > offset);
+  const line = behind < 0 ? starts.length : behind;
+  return { line, column: offset - starts[line - 1]! + 1, lineText: lineOf(text, starts, line) ?? '' };
 }
 
 function offsetOf(text: string, line: number, column: number): number {

@@ -2,10 +2,11 @@ import { mkdir, mkdtemp, realpath, rename, rm, symlink, truncate, unlink, writeF
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BuildError } from '../../../host/apps/build-error.ts';
 import { AppBuilder, type Build } from '../../../host/apps/builder.ts';
 import { type Clock, systemClock } from '../../../host/base/clock.ts';
+import { mapStackTrace } from '../../../host/scripts/stack-trace.ts';
 
 let root: string;
 let folder: string;
@@ -86,8 +87,9 @@ test('a module is bundled with its own files, data and packages', async () => {
   );
   expect(JSON.parse(build.sourceMap!)).toMatchObject({
     sources: expect.arrayContaining(['main.ts', 'lib/twice.ts', '../node_modules/up/b.js']),
-    sourcesContent: expect.arrayContaining([expect.stringContaining('n * 2')]),
   });
+  expect(build.texts?.get('lib/twice.ts')).toContain('n * 2');
+  expect(build.texts?.has('../node_modules/up/b.js')).toBe(true);
 });
 
 test('modules are strict, keep their names, and have no native async functions', async () => {
@@ -373,4 +375,56 @@ test('code that is too long to be checked in between is checked beside, with the
   });
   await write({ 'main.asc': filler });
   expect((await builder.build()).code).toBe(filler);
+});
+
+describe('a source map that a file names', () => {
+  const mapOf = (source: string) => ({ version: 3, sources: [source], names: [], mappings: 'AAAA;AACA' });
+  const code = 'export function f() { throw new Error("e"); }\nf();\n';
+  const inline = (map: object) =>
+    `data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
+
+  test('is not followed to files elsewhere', async () => {
+    await mkdir(join(root, 'victim'));
+    await writeFile(join(root, 'victim/secret.txt'), 'TOP SECRET');
+    await writeFile(
+      join(root, 'victim/a.map'),
+      JSON.stringify({ ...mapOf('hidden.ts'), sourcesContent: ['TOP SECRET'] }),
+    );
+    for (const url of [
+      inline(mapOf('../victim/secret.txt')),
+      inline(mapOf(join(root, 'victim/secret.txt'))),
+      '../victim/a.map',
+    ]) {
+      await write({ 'main.js': `${code}//# sourceMappingURL=${url}\n` });
+      const build = await builder.build();
+      expect(build.texts?.size).toBe(1);
+      expect(build.sourceMap).not.toMatch(/SECRET|victim|hidden/);
+      expect([...(build.texts ?? [])].join()).not.toContain('SECRET');
+      const at = build.code.slice(0, build.code.indexOf('new Error')).split('\n');
+      const stack = `Error: e\n    at f (${build.filename}:${at.length}:${at.at(-1)!.length + 1})`;
+      expect(mapStackTrace(stack, build)).toEqual({ message: 'Error: e', frames: [] });
+    }
+  });
+
+  test('still leads to the sources of its own folder', async () => {
+    await write({
+      'main.js': `${code}//# sourceMappingURL=${inline(mapOf('src/main.coffee'))}\n`,
+      'src/main.coffee': 'f',
+    });
+    expect(JSON.parse((await builder.build()).sourceMap!)).toMatchObject({ sources: ['src/main.coffee'] });
+  });
+
+  test('is left out when it would take long to read, with a warning', async () => {
+    await write({ 'main.ts': `let a = 0;\n${'a++;'.repeat(1_000_000)}` });
+    const build = await builder.build();
+    expect(JSON.parse(build.sourceMap!)).toMatchObject({ sources: [], mappings: '' });
+    expect(build.warnings).toMatchObject([
+      {
+        file: 'main.ts',
+        text: expect.stringMatching(
+          /^its source map measures \d+\.\d MiB, the limit is 4\.0: errors name no lines$/,
+        ),
+      },
+    ]);
+  });
 });
