@@ -146,6 +146,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
     ...{ id: 'bench', ip: text, agent: text, referrer: text, pageUrl: text, uri: text },
     protocol: 'rtmp',
     secure: false,
+    canReconnect: false,
     access: { readAccess: '/', writeAccess: '/', audioSampleAccess: '', videoSampleAccess: '' },
     bandwidth: { toClient: 0, toServer: 0 },
   };

@@ -13,7 +13,7 @@ import { registerProxy } from './proxies.ts';
 import { expose } from './rpc.ts';
 import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
 import type { BootOptions } from './wall/boot.ts';
-import type { ScriptErrorInfo } from './wall/deliveries.ts';
+import type { ScriptProblem } from './wall/deliveries.ts';
 import type { ClientInfo, StreamRequest } from './wall/fields.ts';
 
 type Handlers = Record<string, unknown>;
@@ -179,8 +179,9 @@ export class ApplicationSide {
     });
   }
 
-  status(info: ScriptErrorInfo): void {
-    this.#status({ code: 'Application.Script.Error', level: 'error', ...info });
+  status({ isWarning, ...place }: ScriptProblem): void {
+    const code = isWarning ? 'Application.Script.Warning' : 'Application.Script.Error';
+    this.#status({ code, level: isWarning ? 'warning' : 'error', ...place });
   }
 
   lowMemory(usedMb: number, limitMb: number): void {

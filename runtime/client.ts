@@ -5,7 +5,7 @@ import { expectClient, hostSide, hostSides } from './host-side.ts';
 import { type InvokeOptions, invocations, type ResultObject } from './invocations.ts';
 import { Listeners } from './listeners.ts';
 import { NativeRangeError, NativeTypeError, shown, toNumber, toText } from './primordials.ts';
-import { ACCESS_NAMES, type ClientInfo, LEAST_BANDWIDTH, MAX_ACCESS } from './wall/fields.ts';
+import { ACCESS_NAMES, type ClientInfo, LEAST_BANDWIDTH, MAX_ACCESS, MAX_TC_URL } from './wall/fields.ts';
 
 /** One object per connection, the same in every event. Scripts add properties and methods of their own. */
 export class Client {
@@ -26,6 +26,7 @@ export class Client {
       number,
       standing: 'pending',
       outstanding: 0,
+      canReconnect: info.canReconnect,
       access: info.access,
       bandwidth: info.bandwidth,
       listeners: undefined,
@@ -65,6 +66,18 @@ export class Client {
   checkBandwidth(): void {
     const { number } = expectClient('client.checkBandwidth', this);
     invocations().send({ kind: 'check-bandwidth', client: number });
+  }
+
+  /** Asks it to connect again, to `tcUrl` or where it is; whether it is one that does (Enhanced RTMP v2). */
+  requestReconnect(tcUrl?: unknown): boolean {
+    const member = 'client.requestReconnect';
+    const side = expectClient(member, this);
+    const url = tcUrl === undefined || tcUrl === null ? '' : toText(tcUrl);
+    if (url.length > MAX_TC_URL)
+      throw new NativeRangeError(`${member}: at most ${MAX_TC_URL} characters, and these are ${url.length}`);
+    if (side.standing !== 'accepted' || !side.canReconnect) return false;
+    invocations().send({ kind: 'reconnect', client: side.number, tcUrl: url });
+    return true;
   }
 
   getStats(): object {

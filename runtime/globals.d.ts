@@ -16,9 +16,12 @@ interface Info {
   readonly [extra: string]: unknown;
 }
 
-/** What `application.onStatus` gets when a handler threw. */
+/**
+ * What `application.onStatus` gets when a handler threw (`Application.Script.Error`), and of what the build found
+ * suspicious (`Application.Script.Warning`), once the application has started.
+ */
 interface ScriptErrorInfo extends Info {
-  readonly code: 'Application.Script.Error';
+  readonly code: 'Application.Script.Error' | 'Application.Script.Warning';
   /** The file as you wrote it, not as it was built. */
   readonly filename: string;
   readonly lineno: number;
@@ -267,6 +270,12 @@ interface Client {
    * `onBWDone(kbps, kilobits, milliseconds, latency)`. Clients may ask for it themselves.
    */
   checkBandwidth(): void;
+  /**
+   * New in Stagewire. Asks the client to connect again: to `tcUrl` (whole, or `/app/instance`, or `//host/app`), or
+   * where it is. Before an update of the server, say. Whether it is a client that does so (Enhanced RTMP v2, `capsEx`)
+   * and is accepted; it hears `NetConnection.Connect.ReconnectRequest`, and is served until it leaves.
+   */
+  requestReconnect(tcUrl?: string): boolean;
   /** Of this connection; of one that has just ended too. */
   getStats(): ClientStatistics;
   /** Bytes per second, 0 for no limit. `0` is from the client to the server, `1` from the server to the client. */

@@ -11,6 +11,8 @@ export interface HostSide {
   standing: Standing;
   /** Calls to it that wait for an answer. */
   outstanding: number;
+  /** Whether it connects again when it is asked to. */
+  canReconnect: boolean;
   access: ClientAccess;
   bandwidth: ClientBandwidth;
   listeners: Listeners | undefined;

@@ -10,6 +10,8 @@ export interface CommandHead {
   transaction: number;
   /** Where the AMF0 values begin: after the format selector of type 17. */
   valuesAt: number;
+  /** That selector: 0, or of some senders 3, and 0 where there is none. Others nobody knows. */
+  format: number;
 }
 
 const STRING_MARKER = 2;
@@ -20,11 +22,12 @@ const NULL_MARKER = 5;
 export function readCommandHead(message: RtmpMessage): CommandHead {
   const reader = valuesOf(message);
   const valuesAt = reader.position;
-  if (reader.u8() !== STRING_MARKER) return { name: '', transaction: 0, valuesAt };
+  const format = valuesAt === 0 ? 0 : message.payload[0]!;
+  if (reader.u8() !== STRING_MARKER) return { name: '', transaction: 0, valuesAt, format };
   const name = reader.utf8(reader.u16());
   // Some senders of notifications leave the id out.
   const hasId = reader.remaining >= 9 && reader.u8() === NUMBER_MARKER;
-  return { name, transaction: hasId ? reader.f64() : 0, valuesAt };
+  return { name, transaction: hasId ? reader.f64() : 0, valuesAt, format };
 }
 
 /** What the host itself reads of a command: the command object (or null) and the first arguments. */

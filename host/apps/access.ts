@@ -2,13 +2,15 @@
  * Whether `paths`, a client's `readAccess` or `writeAccess`, cover a resource: a list of paths divided by `;`, each of
  * which stands for itself and everything below it. `/` is all, an empty list nothing. Slashes at the ends mean nothing,
  * and a container prefix (`mp4:`) is not part of a name (Server-Side ActionScript Language Reference, Client.readAccess).
+ * With `isText` a path stands for all names that begin with it, as it did there: `pub` for `public` too.
  */
-export function covers(paths: string, name: string): boolean {
+export function covers(paths: string, name: string, isText = false): boolean {
   const wanted = segmentsOf(name.replace(/^[a-z0-9]+:/i, '').replace(/\?.*$/s, ''));
   return paths.split(';').some((path) => {
     const text = path.trim();
     if (text === '') return false;
     const segments = segmentsOf(text);
+    if (isText) return wanted.join('/').startsWith(segments.join('/'));
     return segments.length <= wanted.length && segments.every((segment, i) => segment === wanted[i]);
   });
 }

@@ -15,6 +15,10 @@ const MAX_FETCH_HOSTS = 1000;
 const MAX_DEPTH = 64;
 const MAX_FILE_BYTES = 1024 * 1024;
 
+/** Where an application can have Flash Media Server's own behaviour instead of ours (docs/from-asc-to-ts.md). */
+const STRICT_SWITCHES = ['access', 'reload'] as const;
+export type StrictSwitch = (typeof STRICT_SWITCHES)[number];
+
 /** `app.json`: what an application says of itself. */
 export const appFile = z.strictObject({
   /** For editors: where the schema is. */
@@ -38,6 +42,12 @@ export const appFile = z.strictObject({
   folderAccess: z.boolean({ error: 'true or false' }).optional(),
   /** What new code does to running instances: the clients are kept, or, as FMS had it, all are disconnected. */
   reload: z.enum(['keep', 'disconnect'], { error: '"keep" or "disconnect"' }).optional(),
+  /** Behaves exactly as Flash Media Server did: in everything that can be switched (`true`), or in what is listed. */
+  strictFMS: z
+    .union([z.boolean(), z.array(z.enum(STRICT_SWITCHES)).max(STRICT_SWITCHES.length)], {
+      error: `true, false or a list of ${STRICT_SWITCHES.map((name) => `"${name}"`).join(' and ')}`,
+    })
+    .optional(),
   /** What its scripts read as `application.config`. */
   config: z.record(z.string(), z.json(), { error: 'an object' }).optional(),
   /** Where its scripts may fetch from. */
@@ -60,6 +70,8 @@ export interface AppSettings {
   readonly allowCalls?: readonly string[] | undefined;
   readonly folderAccess?: boolean | undefined;
   readonly reload?: 'keep' | 'disconnect' | undefined;
+  /** Where it is to behave exactly as Flash Media Server. */
+  readonly strict?: readonly StrictSwitch[];
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
 }
@@ -95,11 +107,17 @@ export async function readAppSettings(
     throw problem(` has objects more than ${MAX_DEPTH} deep in one another`);
   const wrong = firstProblem(appFile, content);
   if (wrong) throw problem(`: ${wrong.what}${wrong.text}`);
-  const { limits: own, $schema: _, ...rest } = appFile.parse(content);
+  const { limits: own, strictFMS = false, $schema: _, ...rest } = appFile.parse(content);
   const forbidden = locked.find((name) => own && name in own);
   if (forbidden !== undefined)
     throw problem(`: limits.${forbidden} is fixed by the server (lockedLimits in its configuration)`);
-  return { ...rest, limits: own ? { ...limits, ...definedOnly(own) } : limits };
+  const strict = strictFMS === true ? STRICT_SWITCHES : strictFMS || [];
+  if (strict.includes('reload')) rest.reload ??= 'disconnect';
+  return {
+    ...rest,
+    ...(strict.length > 0 && { strict }),
+    limits: own ? { ...limits, ...definedOnly(own) } : limits,
+  };
 }
 
 /** Level by level: the depth of what a file holds must not be that of the stack. */

@@ -223,7 +223,7 @@ export class AppBuilder {
       texts,
       inputs,
       empty,
-      warnings: [...warnings, ...result.warnings.map(fromEsbuild)],
+      warnings: [...warnings, ...messagesFor(folder, result.warnings)],
     };
   }
 
@@ -253,11 +253,7 @@ export class AppBuilder {
       });
     } catch (error) {
       if (error instanceof BundlerDeath) throw deadly(error, name, [entry, ...this.#lastInputs]);
-      // A line of a file that is none of the author's would say what is in it.
-      const isOwn = (file: string) => !relative(folder, resolve(folder, file)).startsWith('..');
-      const messages = errorsOf(error, this.app)
-        .map(fromEsbuild)
-        .map((message) => (isOwn(message.file) ? message : { ...message, lineText: '' }));
+      const messages = messagesFor(folder, errorsOf(error, this.app));
       const read = messages.flatMap(({ file }) => (file ? resolve(folder, file) : []));
       throw new BuildError(messages, [entry, ...read]);
     }
@@ -291,6 +287,14 @@ interface BuiltParts extends Partial<Omit<ClassicBuild, 'code' | 'inputs'>> {
   readonly code: string;
   readonly texts?: ReadonlyMap<string, string>;
   readonly inputs: readonly string[];
+}
+
+/** A line of a file that is none of the author's would say what is in it. */
+function messagesFor(folder: string, messages: readonly esbuild.Message[]): BuildMessage[] {
+  const isOwn = (file: string) => !relative(folder, resolve(folder, file)).startsWith('..');
+  return messages
+    .map(fromEsbuild)
+    .map((message) => (isOwn(message.file) ? message : { ...message, lineText: '' }));
 }
 
 function note(file: string, text: string): BuildMessage {

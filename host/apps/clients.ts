@@ -4,6 +4,7 @@ import {
   type CommandBody,
   LEAST_BANDWIDTH,
   MAX_ACCESS,
+  MAX_TC_URL,
   type StreamRequest,
 } from '../../runtime/wall/fields.ts';
 import { encodeValues } from '../../wire/commands.ts';
@@ -245,9 +246,9 @@ export class Clients implements SeatHost {
   async #authorize(seat: ClientSeat, action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict> {
     const isPlay = action === 'play';
     const { readAccess, writeAccess } = seat.info.access;
-    const { folderAccess = false } = this.#host.settings;
+    const { folderAccess = false, strict = [] } = this.#host.settings;
     const resource = folderAccess ? folderOf(stream.name) : stream.name;
-    if (!covers(isPlay ? readAccess : writeAccess, resource)) {
+    if (!covers(isPlay ? readAccess : writeAccess, resource, strict.includes('access'))) {
       return { isAllowed: false, description: `No ${isPlay ? 'read' : 'write'} access to ${stream.name}.` };
     }
     return this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat));
@@ -398,6 +399,12 @@ export class Clients implements SeatHost {
       case 'check-bandwidth': {
         const seat = this.#seats.get(command.client);
         if (seat?.standing === 'accepted') seat.end.checkBandwidth();
+        return;
+      }
+      case 'reconnect': {
+        const seat = this.#seats.get(command.client);
+        if (seat?.standing === 'accepted' && seat.info.canReconnect && seat.canTakeCalls())
+          seat.end.requestReconnect(command.tcUrl.slice(0, MAX_TC_URL));
         return;
       }
       case 'access': {

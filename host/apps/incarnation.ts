@@ -85,6 +85,9 @@ export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty' | 'outdat
 /** What one entry may send: the host reads all of it at once, and everybody waits meanwhile. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MIN_PRINTED_BYTES = 256 * 1024;
+/** Warnings of one build that the script hears of, and characters of their lines. The log has them all. */
+const MAX_TOLD_WARNINGS = 16;
+const MAX_TOLD_LINE = 500;
 
 const STARVED = ', though it had a processor for less than half of them: the machine is busy';
 
@@ -211,7 +214,16 @@ export class Incarnation {
       return this.#failure;
     }
     this.#hasStarted = true;
+    this.#tellWarnings();
     return 'started';
+  }
+
+  /** What the build had to say, to the script's `application.onStatus` too. */
+  #tellWarnings(): void {
+    for (const { text, file, line, lineText } of this.build.warnings.slice(0, MAX_TOLD_WARNINGS)) {
+      const place = { filename: file, lineno: line, linebuf: lineText.slice(0, MAX_TOLD_LINE) };
+      this.script.post({ kind: 'status', info: { isWarning: true, description: text, ...place } });
+    }
   }
 
   /** So that what the whole costs is not laid on its handlers alone. */
@@ -324,6 +336,7 @@ export class Incarnation {
     this.script.post({
       kind: 'status',
       info: {
+        isWarning: false,
         description: message,
         filename: place?.file ?? '',
         lineno: place?.line ?? 0,

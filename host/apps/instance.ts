@@ -183,7 +183,7 @@ export class Instance {
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build): Promise<void> {
     if (this.#host.settings.reload === 'disconnect' && !this.#runs(build)) {
-      this.#log.info('ended, since there is new code and `reload` in app.json is "disconnect"');
+      this.#log.info('ended, since there is new code and app.json wants clients disconnected then');
       this.unload('The application was reloaded.');
       return Promise.resolve();
     }
@@ -440,21 +440,25 @@ export class Instance {
   #scheduleUnload(): void {
     if (this.#isClosed) return;
     const { clock, settings } = this.#host;
-    const { limits } = settings;
+    const { idleInstanceMs } = settings.limits;
     this.#idleSince = clock.monotonic();
-    const patienceMs = this.#clients.wasUsed
-      ? limits.idleInstanceMs
-      : Math.min(NEVER_USED_MS, limits.idleInstanceMs);
+    this.#unloadIn(this.#clients.wasUsed ? idleInstanceMs : Math.min(NEVER_USED_MS, idleInstanceMs));
+  }
+
+  #unloadIn(waitMs: number): void {
+    const { clock, settings } = this.#host;
+    const { startMs, gcIntervalMs } = settings.limits;
     const isIdle = () => this.#clients.count === 0 && !this.#isClosed;
     clock.clearTimer(this.#unloadTimer);
     this.#unloadTimer = clock.setTimer(async () => {
       if (!isIdle()) return;
-      const isVetoed = await this.#current?.stop('Application.GC', limits.startMs);
+      const isVetoed = await this.#current?.stop('Application.GC', startMs);
       if (!isIdle()) return;
-      if (isVetoed) return this.#scheduleUnload();
-      this.#log.info(`unloaded after ${patienceMs / 1000} s without clients`);
+      if (isVetoed) return this.#unloadIn(gcIntervalMs);
+      const idleMs = clock.monotonic() - (this.#idleSince ?? 0);
+      this.#log.info(`unloaded after ${Math.round(idleMs / 100) / 10} s without clients`);
       this.#end({ code: 'NetConnection.Connect.AppShutdown', description: 'The instance was idle.' });
-    }, patienceMs);
+    }, waitMs);
   }
 
   #end(why: Refusal): void {

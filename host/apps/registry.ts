@@ -82,7 +82,7 @@ export class Registry implements Lobby {
   /** Starts an instance that nobody has connected to: it stays until somebody has. False when it runs already. */
   load(appName: string, name: string): boolean | Refusal {
     const app = this.#apps.get(appName);
-    if (!app || this.#isClosing) return refusal(`Application (${appName}) is not defined.`);
+    if (!app || this.#isClosing) return notDefined(appName);
     if (app.instances.has(name)) return false;
     const full = this.#whyFull(app);
     if (full) return full;
@@ -93,7 +93,7 @@ export class Registry implements Lobby {
   connect(request: ConnectRequest, client: ClientEnd): Seat | Refusal {
     const app = this.#apps.get(request.app);
     if (this.#isClosing) return refusal('The server is shutting down.');
-    if (!app) return refusal(`Application (${request.app}) is not defined.`);
+    if (!app) return notDefined(request.app);
     const { limits } = app.settings;
     let instance = app.instances.get(request.instance);
     if (!instance) {
@@ -287,6 +287,13 @@ export class Registry implements Lobby {
     await Promise.all([...app.instances.values()].map((instance) => instance.close(why, 2000)));
     await app.builder.dispose();
   }
+}
+
+function notDefined(app: string): Refusal {
+  return {
+    code: 'NetConnection.Connect.InvalidApp',
+    description: `Application (${app}) is not defined.`,
+  };
 }
 
 function refusal(description: string): Refusal {

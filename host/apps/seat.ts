@@ -81,6 +81,7 @@ export class ClientSeat implements Seat {
       uri: request.uri,
       protocol: request.protocol,
       secure: request.isSecure,
+      canReconnect: request.canReconnect,
       access: { readAccess: '/', writeAccess: '/', audioSampleAccess: '', videoSampleAccess: '' },
       bandwidth: { ...host.bandwidth },
     };

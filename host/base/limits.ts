@@ -78,6 +78,8 @@ const instanceLimits = {
   mailboxBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
   /** An instance without clients is unloaded after so long; one that never accepted any, after 5 seconds. Default 1200000 (20 minutes). */
   idleInstanceMs: whole(100, 24 * 60 * minute, 20 * minute),
+  /** When `onAppStop` has refused, it is asked again after so long (FMS: AppInstanceGC). Default 60000 (1 minute). */
+  gcIntervalMs: whole(100, 24 * 60 * minute, minute),
 };
 
 /** The processes that run scripts, and what the supervisor does with them. */

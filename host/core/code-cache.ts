@@ -67,6 +67,7 @@ function usualDay(): Delivery[] {
     uri: 'rtmp://127.0.0.1/app/room',
     protocol: 'rtmp',
     secure: false,
+    canReconnect: false,
     access: { readAccess: '/', writeAccess: '/', audioSampleAccess: '', videoSampleAccess: '' },
     bandwidth: { toClient: 0, toServer: 0 },
   };

@@ -66,11 +66,13 @@ export interface ConnectRequest {
   address: string;
   protocol: string;
   isSecure: boolean;
+  /** Whether it connects again when it is asked to (Enhanced RTMP v2). */
+  canReconnect: boolean;
   /** The whole command, for `onConnect`'s further arguments. */
   command: CommandBody;
 }
 
-/** Why the server itself refuses a client. */
+/** Why the server itself refuses a client. `NetConnection.Connect.InvalidApp`: there is no such application. */
 export interface Refusal {
   code: StatusCode;
   description: string;
@@ -125,6 +127,8 @@ export interface ClientEnd {
   readonly traffic: Traffic;
   ping(): boolean;
   limitBandwidth(limits: BandwidthLimits): void;
+  /** Asks it to connect again, to `tcUrl` or, when that is empty, where it is; it is served until it leaves. */
+  requestReconnect(tcUrl: string): void;
   setReading(isReading: boolean): void;
   /** Written but not yet taken by the operating system, for this client, media included. */
   readonly queuedBytes: number;

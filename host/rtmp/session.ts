@@ -16,17 +16,18 @@ import {
   type RtmpMessage,
   splitAggregate,
 } from '../../wire/messages.ts';
-import { describe, status } from '../../wire/status.ts';
+import { describe, type StatusCode, status } from '../../wire/status.ts';
 import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { BandwidthCheck } from './bandwidth-check.ts';
-import { type AppAddress, parseApp } from './names.ts';
+import { CapsEx, type ConnectCommand, readConnect, requestOf } from './connect-command.ts';
 import type {
   BandwidthLimits,
   BroadcastCall,
   ClientEnd,
+  ConnectRequest,
   InvokeId,
   Lobby,
   Refusal,
@@ -35,7 +36,7 @@ import type {
   Traffic,
   Transport,
 } from './ports.ts';
-import { isObject, type StreamCommand, streamCommands } from './stream-commands.ts';
+import { type StreamCommand, streamCommands } from './stream-commands.ts';
 
 /** Clients show H.264 and AAC only to a server that calls itself Flash Media Server 3 or later. */
 const FMS_VERSION = 'FMS/4,5,0,297';
@@ -48,8 +49,8 @@ const MAX_ARGS = 4;
 type State =
   | { at: 'new' }
   /** The script has not decided; `held` waits for it. */
-  | { at: 'pending'; seat: Seat; transaction: number; encoding: number; held: RtmpMessage[] }
-  | { at: 'connected'; seat: Seat; encoding: number }
+  | { at: 'pending'; seat: Seat; transaction: number; connect: ConnectCommand; held: RtmpMessage[] }
+  | { at: 'connected'; seat: Seat }
   | { at: 'closed' };
 
 /**
@@ -124,14 +125,15 @@ export class Session implements ClientEnd {
   accept(): void {
     const state = this.#state;
     if (state.at !== 'pending') return;
-    this.#state = { at: 'connected', seat: state.seat, encoding: state.encoding };
+    const { seat, connect } = state;
+    this.#state = { at: 'connected', seat };
     this.#transport.accepted();
     const info = {
       ...status('NetConnection.Connect.Success', describe.connected()),
-      objectEncoding: state.encoding,
+      objectEncoding: connect.objectEncoding,
       data: { version: FMS_VERSION.slice(4) },
     };
-    const properties = { fmsVer: FMS_VERSION, capabilities: CAPABILITIES, mode: 1 };
+    const properties = { fmsVer: FMS_VERSION, capabilities: CAPABILITIES, mode: 1, ...extended(connect) };
     this.#send(encodeCommand('_result', state.transaction, properties, info));
     try {
       for (const message of state.held) this.onMessage(message);
@@ -196,6 +198,11 @@ export class Session implements ClientEnd {
     this.#transport.limitBandwidth(limits);
   }
 
+  requestReconnect(tcUrl: string): void {
+    const info = status('NetConnection.Connect.ReconnectRequest', 'Please connect again.');
+    this.#send(encodeCommand('onStatus', 0, null, tcUrl === '' ? info : { ...info, tcUrl }));
+  }
+
   setReading(isReading: boolean): void {
     this.#transport.setReading(isReading);
   }
@@ -222,10 +229,11 @@ export class Session implements ClientEnd {
   // What the client does.
 
   #command(message: RtmpMessage): void {
-    let head: CommandHead = { name: '', transaction: 0, valuesAt: 0 };
+    let head: CommandHead = { name: '', transaction: 0, valuesAt: 0, format: 0 };
     let valueCount: number;
     try {
       head = readCommandHead(message);
+      if (head.format !== 0 && head.format !== 3) throw unknownFormat(head.format);
       valueCount = walkAmf0(message.payload, head.valuesAt, message.payload.length, this.#amfLimits);
     } catch (error) {
       return this.#malformed(head, error);
@@ -258,16 +266,15 @@ export class Session implements ClientEnd {
   #malformed({ name, transaction }: CommandHead, error: unknown): void {
     const isTolerable = error instanceof StagewireError && this.#state.at === 'connected';
     if (!isTolerable || ++this.#malformedCommands > this.#limits.malformedCommands) throw error;
-    if (transaction !== 0) this.#callFailed(transaction, `${name.slice(0, 80)}: ${error.message}.`);
+    const description = `${name.slice(0, 80)}: ${error.message}.`;
+    if (error.code === 'E_FORMAT') {
+      const info = status('NetConnection.Call.BadVersion', description);
+      this.#send(encodeCommand(transaction === 0 ? 'onStatus' : '_error', transaction, null, info));
+    } else if (transaction !== 0) this.#callFailed(transaction, description);
   }
 
   #connect(head: CommandHead, message: RtmpMessage, argCount: number): void {
-    const { object } = decodeCommandValues(message, HOST_LIMITS, 0);
-    const text = (key: string) => {
-      const value = isObject(object) ? object[key] : undefined;
-      return typeof value === 'string' ? value : '';
-    };
-    const encoding = isObject(object) && object.objectEncoding === 3 ? 3 : 0;
+    const connect = readConnect(message, HOST_LIMITS);
     this.#greet();
     if (argCount > this.#limits.connectArgs) {
       this.#refuseWith(
@@ -276,33 +283,19 @@ export class Session implements ClientEnd {
       );
       return;
     }
-    let address: AppAddress;
+    let request: ConnectRequest;
     try {
-      address = parseApp(text('app'), text('tcUrl'));
+      request = requestOf(connect, this.#transport, message);
     } catch (error) {
       if (!(error instanceof StagewireError)) throw error;
       this.#refuseWith(head.transaction, rejected(serverReject(error.message)));
       return;
     }
 
-    const { protocol, isSecure } = this.#transport;
-    const seat = this.#lobby.connect(
-      {
-        ...address,
-        uri: text('tcUrl'),
-        agent: text('flashVer'),
-        referrer: text('swfUrl'),
-        pageUrl: text('pageUrl'),
-        address: this.#transport.address,
-        protocol,
-        isSecure,
-        command: { type: message.type, body: message.payload.slice() },
-      },
-      this,
-    );
+    const seat = this.#lobby.connect(request, this);
     if ('code' in seat)
       this.#refuseWith(head.transaction, { ...seat, description: serverReject(seat.description) });
-    else this.#state = { at: 'pending', seat, transaction: head.transaction, encoding, held: [] };
+    else this.#state = { at: 'pending', seat, transaction: head.transaction, connect, held: [] };
   }
 
   /** What comes before the answer to connect; clients accept it while they wait (RTMP 1.0, section 7.2.1.1). */
@@ -316,7 +309,12 @@ export class Session implements ClientEnd {
   }
 
   #refuseWith(transaction: number, { code, description }: Refusal): void {
-    this.#refuse(encodeCommand('_error', transaction, null, status(code, description)));
+    const refusal = (told: StatusCode) =>
+      encodeCommand('_error', transaction, null, status(told, description));
+    if (code !== 'NetConnection.Connect.InvalidApp') return this.#refuse(refusal(code));
+    // Clients act on the answer, and know it as Rejected; those of the first servers look for a status.
+    this.#send(refusal('NetConnection.Connect.Rejected'));
+    this.#refuse(encodeCommand('onStatus', 0, null, status(code, description)));
   }
 
   #refuse(answer: Uint8Array): void {
@@ -478,6 +476,15 @@ const ENCODER_NOTICES: Record<string, Parameters<typeof status>[0]> = {
   FCSubscribe: 'NetStream.Play.Start',
   FCUnsubscribe: 'NetStream.Play.Stop',
 };
+
+/** What the server can do of what the client says that it can (Enhanced RTMP v2, `capsEx`). */
+function extended({ capsEx }: ConnectCommand): { capsEx?: number } {
+  return capsEx === undefined ? {} : { capsEx: CapsEx.Reconnect };
+}
+
+function unknownFormat(format: number): StagewireError {
+  return new StagewireError('E_FORMAT', 'peer', `values in format ${format}, which is neither AMF0 nor AMF3`);
+}
 
 function rejected(description: string): Refusal {
   return { code: 'NetConnection.Connect.Rejected', description };

@@ -37,6 +37,8 @@ export type Command =
   | { kind: 'access'; client: number; name: AccessName; paths: string }
   | ({ kind: 'bandwidth'; client: number } & ClientBandwidth)
   | { kind: 'check-bandwidth'; client: number }
+  /** `tcUrl` empty: to where it is connected now. */
+  | { kind: 'reconnect'; client: number; tcUrl: string }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -85,6 +87,7 @@ const CommandKind = {
   shutdown: 20,
   'check-bandwidth': 21,
   unfetch: 22,
+  reconnect: 23,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -135,6 +138,10 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.client);
       out.u8(indexOfAccess(cmd.name));
       text(out, cmd.paths);
+      break;
+    case 'reconnect':
+      out.u32(cmd.client);
+      text(out, cmd.tcUrl);
       break;
     case 'bandwidth':
       out.u32(cmd.client);
@@ -234,6 +241,8 @@ export function decodeCommand(reader: ByteReader): Command {
       };
     case CommandKind.bandwidth:
       return { kind: 'bandwidth', client: record.u32(), toClient: record.f64(), toServer: record.f64() };
+    case CommandKind.reconnect:
+      return { kind: 'reconnect', client: record.u32(), tcUrl: readText(record) };
     case CommandKind['check-bandwidth']:
       return { kind: 'check-bandwidth', client: record.u32() };
     case CommandKind.shutdown:

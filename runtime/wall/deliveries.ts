@@ -42,7 +42,7 @@ export type Delivery =
   | { kind: 'publish'; client: number; stream: StreamRequest }
   | { kind: 'unpublish'; client: number; stream: StreamRequest }
   | { kind: 'authorize'; request: number; action: 'publish' | 'play'; client: number; stream: StreamRequest }
-  | { kind: 'status'; info: ScriptErrorInfo }
+  | { kind: 'status'; info: ScriptProblem }
   /** The heap holds so much, and may hold so much. */
   | { kind: 'low-memory'; usedMb: number; limitMb: number }
   | {
@@ -58,8 +58,10 @@ export type Delivery =
   | { kind: 'unfetched'; request: number; code: string; message: string }
   | { kind: 'wake' };
 
-/** The info object of `application.onStatus` after a script error, with the author's own positions. */
-export interface ScriptErrorInfo {
+/** What `application.onStatus` is told of a mistake in the script, with the author's own positions. */
+export interface ScriptProblem {
+  /** Told by the build: nothing has failed yet. */
+  isWarning: boolean;
   description: string;
   filename: string;
   lineno: number;
@@ -124,6 +126,7 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       out.u32(delivery.limitMb);
       break;
     case 'status':
+      out.u8(delivery.info.isWarning ? 1 : 0);
       text(out, delivery.info.description);
       text(out, delivery.info.filename);
       out.u32(delivery.info.lineno);
@@ -198,14 +201,17 @@ export function decodeDelivery(reader: ByteReader): Delivery {
     }
     case DeliveryKind['low-memory']:
       return { kind: 'low-memory', usedMb: record.u32(), limitMb: record.u32() };
-    case DeliveryKind.status: {
-      const description = readText(record);
-      const filename = readText(record);
+    case DeliveryKind.status:
       return {
         kind: 'status',
-        info: { description, filename, lineno: record.u32(), linebuf: readText(record) },
+        info: {
+          isWarning: record.u8() === 1,
+          description: readText(record),
+          filename: readText(record),
+          lineno: record.u32(),
+          linebuf: readText(record),
+        },
       };
-    }
     case DeliveryKind.fetched:
       return {
         kind: 'fetched',

@@ -12,6 +12,8 @@ export interface ClientInfo {
   uri: string;
   protocol: string;
   secure: boolean;
+  /** Whether it connects again when it is asked to. */
+  canReconnect: boolean;
   access: ClientAccess;
   bandwidth: ClientBandwidth;
 }
@@ -26,6 +28,8 @@ export interface ClientAccess {
 
 /** Of one path list, in characters: the host walks it at every play and publish. */
 export const MAX_ACCESS = 4096;
+/** Of an address that a client is asked to connect to, in characters. */
+export const MAX_TC_URL = 2048;
 /** Bytes per second: a connection that is slower is none. */
 export const LEAST_BANDWIDTH = 100;
 
@@ -112,6 +116,7 @@ export function clientInfo(out: ByteWriter, info: ClientInfo): void {
   text(out, info.uri);
   text(out, info.protocol);
   out.u8(info.secure ? 1 : 0);
+  out.u8(info.canReconnect ? 1 : 0);
   for (let i = 0; i < ACCESS_NAMES.length; i++) text(out, info.access[ACCESS_NAMES[i]!]);
   out.f64(info.bandwidth.toClient);
   out.f64(info.bandwidth.toServer);
@@ -127,6 +132,7 @@ export function readClientInfo(record: ByteReader): ClientInfo {
     uri: readText(record),
     protocol: readText(record),
     secure: record.u8() === 1,
+    canReconnect: record.u8() === 1,
     access: {
       readAccess: readText(record),
       writeAccess: readText(record),

@@ -15,8 +15,12 @@ const server = useServer({
     vetoes: {
       'main.js': `${runsCode}
         let asked = 0;
-        application.onAppStop = (info) => { trace('asked ' + ++asked + ' ' + info.code); return asked > 2; };`,
-      'app.json': JSON.stringify({ limits: { idleInstanceMs: 200 } }),
+        application.onAppStop = (info) => { trace('asked ' + ++asked + ' ' + info.code); return asked > 4; };`,
+      'app.json': JSON.stringify({ limits: { idleInstanceMs: 200, gcIntervalMs: 100 } }),
+    },
+    slowly: {
+      'main.js': `${runsCode} application.onAppStop = () => { trace('asked'); return false; };`,
+      'app.json': JSON.stringify({ limits: { idleInstanceMs: 100, gcIntervalMs: 600_000 } }),
     },
     small: { 'main.js': runsCode, 'app.json': JSON.stringify({ limits: { heapMb: 16 } }) },
     quick: { 'main.js': runsCode, 'app.json': JSON.stringify({ limits: { handlerMs: 100 } }) },
@@ -33,6 +37,10 @@ const server = useServer({
       'main.js': `${runsCode} Client.prototype.version = () => 1;`,
       'app.json': JSON.stringify({ reload: 'disconnect' }),
     },
+    exact: {
+      'main.js': `${runsCode} Client.prototype.version = () => 1;`,
+      'app.json': JSON.stringify({ strictFMS: true }),
+    },
     stopping: { 'main.js': `${runsCode} application.onAppStop = () => { trace('asked'); };` },
   },
 });
@@ -46,7 +54,7 @@ const instances = async () => {
 test('CFG-01: an instance without clients is unloaded after limits.idleInstanceMs', async () => {
   const client = await connect(`${server.rtmp}/brief/room`);
   await client.close();
-  await server.waitForLog((r) => r.instance === 'brief/room' && r.message.startsWith('unloaded after 0.2 s'));
+  await server.waitForLog((r) => r.instance === 'brief/room' && r.message.startsWith('unloaded after '));
   expect(await instances()).not.toContain('brief/room');
 });
 
@@ -218,6 +226,17 @@ test('LIFE-05: onAppStop that returns false keeps an idle instance; it is asked 
   await server.waitForLog((r) => r.instance === 'vetoes/room' && r.message.startsWith('unloaded after'));
 });
 
+test('CFG-15: who has refused is asked again after limits.gcIntervalMs', async () => {
+  const isOf = (name: string) => (r: { instance?: string }) => r.instance === `${name}/period`;
+  const slow = await connect(`${server.rtmp}/slowly/period`);
+  await slow.close();
+  await server.waitForLog((r) => isOf('slowly')(r) && r.message === 'asked');
+  const quick = await connect(`${server.rtmp}/vetoes/period`);
+  await quick.close();
+  await server.waitForLog((r) => isOf('vetoes')(r) && r.message.startsWith('asked 5'));
+  expect(server.log.entries.filter(isOf('slowly'))).toHaveLength(1);
+});
+
 test('LIFE-06: an administrator unloads an instance without onAppStop; its clients are disconnected', async () => {
   const client = await connect(`${server.rtmp}/stopping/room`);
   const response = await fetch(`${server.http}/api/instances/stopping/room`, { method: 'DELETE' });
@@ -237,6 +256,23 @@ test('LIFE-07: with `reload` "disconnect" new code disconnects everybody and sta
   const again = await connect(`${server.rtmp}/strict/room`);
   expect(await again.call('version')).toBe(2);
   expect(await run(again, 'return application.kept')).toBeUndefined();
+});
+
+test('MOD-20: strictFMS has access strings cover what begins alike, and new code disconnect everybody', async () => {
+  const publish = async (app: string) => {
+    const client = await connect(`${server.rtmp}/${app}/classic`);
+    await run(client, 'client.writeAccess = "pub"');
+    const stream = await client.createStream();
+    stream.command('publish', 'public/a', 'live');
+    await eventually('a verdict', () => stream.codes.length > 0);
+    return { client, code: stream.codes[0] };
+  };
+  expect((await publish('rows')).code).toBe('NetStream.Publish.BadName');
+  const { client, code } = await publish('exact');
+  expect(code).toBe('NetStream.Publish.Start');
+  server.writeFile('exact/main.js', `${runsCode} Client.prototype.version = () => 2;`);
+  await client.closed;
+  expect(await (await connect(`${server.rtmp}/exact/classic`)).call('version')).toBe(2);
 });
 
 test('LIFE-09: a script that is out of memory hears neither onAppStop nor onDisconnect; another takes over its clients', async () => {

@@ -7,6 +7,7 @@ import { type LogRecord, startServer, useServer } from '../support/server.ts';
 const server = useServer({
   limits: {
     idleInstanceMs: 300,
+    gcIntervalMs: 300,
     clientsPerInstance: 5,
     timers: 3,
     logBytesPerSecond: 4096,

@@ -14,6 +14,7 @@ const info = {
   uri: 'rtmp://h/app',
   protocol: 'rtmp',
   secure: true,
+  canReconnect: true,
   access: { readAccess: '/', writeAccess: 'a;b/c', audioSampleAccess: '', videoSampleAccess: 'x' },
   bandwidth: { toClient: 1.5e9, toServer: 0 },
 };
@@ -26,7 +27,13 @@ const deliveries: Delivery[] = [
   { kind: 'wake' },
   { kind: 'stop', code: 'Application.GC' },
   { kind: 'connect', client: 1, info, command },
-  { kind: 'reattach', client: big, info: { ...info, secure: false }, command, reason: 'reload' },
+  {
+    kind: 'reattach',
+    client: big,
+    info: { ...info, secure: false, canReconnect: false },
+    command,
+    reason: 'reload',
+  },
   { kind: 'disconnect', client: 0 },
   { kind: 'low-memory', usedMb: 60, limitMb: 64 },
   { kind: 'call', client: 2, call: big, command: { type: 20, body: new Uint8Array(0) } },
@@ -37,7 +44,10 @@ const deliveries: Delivery[] = [
   { kind: 'unpublish', client: 5, stream: { name: '', query: '', mode: '' } },
   { kind: 'authorize', request: 6, action: 'publish', client: 7, stream },
   { kind: 'authorize', request: 6, action: 'play', client: 7, stream },
-  { kind: 'status', info: { description: 'no', filename: 'main.ts', lineno: 12, linebuf: '\tfail();' } },
+  {
+    kind: 'status',
+    info: { isWarning: true, description: 'no', filename: 'main.ts', lineno: 12, linebuf: '\tfail();' },
+  },
   {
     kind: 'fetched',
     request: 8,

@@ -18,3 +18,14 @@ test.each([
 ])('%j covers %j: %j', (paths, name, expected) => {
   expect(covers(paths, name)).toBe(expected);
 });
+
+test.each([
+  ['pub', 'public/a', true],
+  ['/pub/', 'pub/a', true],
+  ['pub/a', 'pub/ab?key=1', true],
+  ['pub/a', 'pub', false],
+  ['', 'pub', false],
+  ['a;pub', 'mp4:public', true],
+])('as text %j covers %j: %j', (paths, name, expected) => {
+  expect(covers(paths, name, true)).toBe(expected);
+});

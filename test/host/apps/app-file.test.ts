@@ -35,6 +35,22 @@ test('app.json lists the hosts that its scripts may fetch from', async () => {
   expect(await readAppSettings(folder, defaultLimits)).toEqual({ fetch: { hosts }, limits: defaultLimits });
 });
 
+test.each([
+  [true, { strict: ['access', 'reload'], reload: 'disconnect' }],
+  [['access'], { strict: ['access'] }],
+  [['reload'], { strict: ['reload'], reload: 'disconnect' }],
+  [false, {}],
+  [[], {}],
+])('strictFMS %j', async (strictFMS, expected) => {
+  await writeFile(join(folder, 'app.json'), JSON.stringify({ strictFMS }));
+  expect(await readAppSettings(folder, defaultLimits)).toEqual({ ...expected, limits: defaultLimits });
+});
+
+test('a switch of strictFMS gives way to what app.json says itself', async () => {
+  await writeFile(join(folder, 'app.json'), '{ "strictFMS": true, "reload": "keep" }');
+  expect(await readAppSettings(folder, defaultLimits)).toMatchObject({ reload: 'keep' });
+});
+
 const wrong = [
   { text: '{', says: 'app.json is not JSON' },
   { text: '[]', says: 'the content is [], expected a JSON object' },
@@ -42,7 +58,7 @@ const wrong = [
   { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
   {
     text: '{ "colour": "x" }',
-    says: 'unknown option "colour": known are $schema, try, limits, loadOnStartup, allowCalls, folderAccess, reload, config, fetch',
+    says: 'unknown option "colour": known are $schema, try, limits, loadOnStartup, allowCalls, folderAccess, reload, strictFMS, config, fetch',
   },
   {
     text: '{ "limits": { "handlrMs": 5 } }',
@@ -73,6 +89,10 @@ const wrong = [
   {
     text: `{ "config": ${'{ "a": '.repeat(80_000)}1${' }'.repeat(80_000)} }`,
     says: 'app.json has objects more than 64 deep in one another',
+  },
+  {
+    text: '{ "strictFMS": ["acces"] }',
+    says: 'strictFMS is ["acces"], expected true, false or a list of "access" and "reload"',
   },
   { text: '{ "limits": 5 }', says: 'limits is 5, expected a JSON object' },
 ];

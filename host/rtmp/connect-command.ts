@@ -1,0 +1,64 @@
+import { decodeCommandValues } from '../../wire/commands.ts';
+import type { RtmpMessage } from '../../wire/messages.ts';
+import type { AmfLimits } from '../../wire/values.ts';
+import { parseApp } from './names.ts';
+import type { ConnectRequest, Transport } from './ports.ts';
+import { isObject } from './stream-commands.ts';
+
+/** `capsEx` of Enhanced RTMP v2: what an end can do beyond RTMP 1.0. */
+export const CapsEx = {
+  /** It connects again when it is asked to. */
+  Reconnect: 1,
+} as const;
+
+/** What a client says of itself in the object of its `connect` command (RTMP 1.0, section 7.2.1.1). */
+export interface ConnectCommand {
+  app: string;
+  tcUrl: string;
+  flashVer: string;
+  swfUrl: string;
+  pageUrl: string;
+  objectEncoding: 0 | 3;
+  /** Of `CapsEx`; undefined when it says nothing. */
+  capsEx: number | undefined;
+}
+
+/** Throws `E_AMF` for values that no client has reason to put there. */
+export function readConnect(message: RtmpMessage, limits: AmfLimits): ConnectCommand {
+  const { object } = decodeCommandValues(message, limits, 0);
+  const properties = isObject(object) ? object : {};
+  const text = (key: string) => {
+    const value = properties[key];
+    return typeof value === 'string' ? value : '';
+  };
+  const { capsEx } = properties;
+  return {
+    app: text('app'),
+    tcUrl: text('tcUrl'),
+    flashVer: text('flashVer'),
+    swfUrl: text('swfUrl'),
+    pageUrl: text('pageUrl'),
+    objectEncoding: properties.objectEncoding === 3 ? 3 : 0,
+    capsEx: typeof capsEx === 'number' ? capsEx : undefined,
+  };
+}
+
+/** What an instance is told of it. Throws `E_NAME` for an application or instance that cannot be. */
+export function requestOf(
+  connect: ConnectCommand,
+  transport: Transport,
+  message: RtmpMessage,
+): ConnectRequest {
+  return {
+    ...parseApp(connect.app, connect.tcUrl),
+    uri: connect.tcUrl,
+    agent: connect.flashVer,
+    referrer: connect.swfUrl,
+    pageUrl: connect.pageUrl,
+    address: transport.address,
+    protocol: transport.protocol,
+    isSecure: transport.isSecure,
+    canReconnect: ((connect.capsEx ?? 0) & CapsEx.Reconnect) !== 0,
+    command: { type: message.type, body: message.payload.slice() },
+  };
+}
