@@ -10,7 +10,7 @@ import { Listeners } from './listeners.ts';
 import type { Outbox } from './outbox.ts';
 import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, toText } from './primordials.ts';
 import { registerProxy } from './proxies.ts';
-import { expose } from './rpc.ts';
+import { expose, infoOf, isRpcError } from './rpc.ts';
 import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
 import type { BootOptions } from './wall/boot.ts';
 import type { ScriptProblem } from './wall/deliveries.ts';
@@ -97,12 +97,25 @@ export class ApplicationSide {
     const client = new Client(number, info);
     this.#byNumber.set(number, client);
     if (!this.#has('onConnect')) return this.#accept(client);
-    this.#run('onConnect', prepend(client, args), (outcome) => {
+    const decide = (outcome: Outcome) => {
       // Only the booleans decide; anything else leaves the client pending.
-      if (!outcome.isOk) this.#reject(client, 'Script error');
+      if (!outcome.isOk) this.#refuse(client, outcome.error);
       else if (outcome.value === true) this.#accept(client);
       else if (outcome.value === false) this.#reject(client, '');
-    });
+    };
+    this.#run('onConnect', prepend(client, args), decide, isRpcError);
+  }
+
+  /** After `onConnect` threw: an RpcError is the reason that it wants the client to read. */
+  #refuse(client: Client, error: unknown): void {
+    if (!isRpcError(error)) return this.#reject(client, 'Script error');
+    try {
+      const info = infoOf(error);
+      this.#reject(client, info.description, info);
+    } catch (failure) {
+      reportError(failure, 'application.onConnect'); // data that AMF cannot say
+      this.#reject(client, 'Script error');
+    }
   }
 
   /** A client that an earlier build (or a core that died) had accepted: `onReattach`, else `onConnect` again. */
@@ -122,8 +135,8 @@ export class ApplicationSide {
     };
     side.refuse = () => keep(false);
     const decide = (outcome: Outcome) => keep(outcome.isOk && outcome.value !== false);
-    if (this.#has('onReattach')) this.#run('onReattach', [client, reason], decide);
-    else this.#run('onConnect', prepend(client, args), decide);
+    if (this.#has('onReattach')) this.#run('onReattach', [client, reason], decide, isRpcError);
+    else this.#run('onConnect', prepend(client, args), decide, isRpcError);
   }
 
   disconnect(number: number): Client | undefined {
@@ -172,11 +185,13 @@ export class ApplicationSide {
     if (action === 'publish') this.#candidates.set(client, stream);
     const handler = action === 'publish' ? 'authorizePublish' : 'authorizePlay';
     if (!this.#has(handler)) return verdict(true, '');
-    this.#run(handler, [client, stream], (outcome) => {
-      if (!outcome.isOk) verdict(false, 'script error');
+    const decide = (outcome: Outcome) => {
+      if (!outcome.isOk)
+        verdict(false, isRpcError(outcome.error) ? infoOf(outcome.error).description : 'script error');
       else if (typeof outcome.value === 'string') verdict(false, outcome.value);
       else verdict(outcome.value === true, `not allowed to ${action} ${wanted.name}`);
-    });
+    };
+    this.#run(handler, [client, stream], decide, isRpcError);
   }
 
   status({ isWarning, ...place }: ScriptProblem): void {
@@ -204,7 +219,12 @@ export class ApplicationSide {
   }
 
   /** Runs the handler of that name, looked up now; without one `done` hears `undefined` at once. */
-  #run(name: string, args: unknown[], done?: (outcome: Outcome) => void): void {
+  #run(
+    name: string,
+    args: unknown[],
+    done?: (outcome: Outcome) => void,
+    isExpected?: (error: unknown) => boolean,
+  ): void {
     const where = `application.${name}`;
     let handler: unknown;
     try {
@@ -215,7 +235,7 @@ export class ApplicationSide {
       return;
     }
     if (typeof handler !== 'function') done?.({ isOk: true, value: undefined });
-    else runHandler(where, handler as AnyFunction, this.application, args, done);
+    else runHandler(where, handler as AnyFunction, this.application, args, done, isExpected);
   }
 
   #accept(client: unknown): void {

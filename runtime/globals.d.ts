@@ -414,6 +414,49 @@ declare class File {
   toString(): string;
 }
 
+/**
+ * New in Stagewire. The claims of a JSON Web Token (RFC 7519) that a client has shown: its signature is right, and it is
+ * valid now. Throws a RpcError with code `E_TOKEN` when it is not, or when there is none: out of `onConnect` that
+ * refuses the client, who reads why. `key` is the secret for HS256, HS384 and HS512; or a public key in PEM or as JSON Web
+ * Key for RS256 to RS512, PS256 to PS512, ES256 to ES512 and EdDSA; or a set of keys, as identity providers publish them.
+ */
+declare function verifyToken<Claims extends object = TokenClaims>(
+  token: unknown,
+  key: string | TokenKey | { readonly keys: readonly TokenKey[] },
+  expected?: TokenExpectations,
+): Claims;
+
+/** The claims that have a meaning of their own; times are seconds since 1970. */
+interface TokenClaims {
+  readonly iss?: string;
+  readonly sub?: string;
+  readonly aud?: string | readonly string[];
+  readonly exp?: number;
+  readonly nbf?: number;
+  readonly iat?: number;
+  readonly [claim: string]: unknown;
+}
+
+/** A JSON Web Key (RFC 7517). */
+interface TokenKey {
+  readonly kty: string;
+  readonly [member: string]: unknown;
+}
+
+/** What `verifyToken` expects of a token beside a signature. */
+interface TokenExpectations {
+  /** Of those that the key allows, these only: `["ES256"]`. */
+  readonly algorithms?: readonly string[];
+  readonly issuer?: string;
+  /** The token is for this one, or for several of whom it is one. */
+  readonly audience?: string;
+  readonly subject?: string;
+  /** How far the clocks may be apart. Default 0. */
+  readonly toleranceS?: number;
+  /** For clients that were let in before: `client.reconnected !== false`. */
+  readonly ignoresExpiry?: boolean;
+}
+
 /** Milliseconds since the host started, at the start of this handler. */
 declare const performance: { now(): number };
 

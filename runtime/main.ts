@@ -31,6 +31,7 @@ import { installRpc } from './rpc.ts';
 import { installStream } from './stream.ts';
 import { installTemporal } from './temporal.ts';
 import { Timers } from './timers.ts';
+import { installToken } from './token.ts';
 import { type Boot, type BootOptions, HEADER_BYTES, Header, SEED_OFFSET } from './wall/boot.ts';
 import { type Delivery, decodeDelivery } from './wall/deliveries.ts';
 import { installWeb } from './web.ts';
@@ -189,6 +190,7 @@ function installGlobals(
   installWeb(global);
   installFile(global);
   installData(global);
+  installToken(global);
   installNotOffered(global);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {

@@ -64,6 +64,9 @@ export const natives = {
   addItem: Set.prototype.add,
   toLowerCase: String.prototype.toLowerCase,
   toUpperCase: String.prototype.toUpperCase,
+  parseJson: JSON.parse as (text: string) => unknown,
+  /** Undefined for what JSON cannot say. */
+  toJson: JSON.stringify as (value: unknown) => string | undefined,
   descriptorOf: Reflect.getOwnPropertyDescriptor,
 };
 

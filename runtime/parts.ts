@@ -1,7 +1,7 @@
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
 import { isOpaque, makeOpaque } from './amf.ts';
 import { ask, askCore, askForCode } from './ask.ts';
-import { hide, turnMonotonic } from './clock.ts';
+import { hide, turnMonotonic, turnTime } from './clock.ts';
 import { describe, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
 import { runHandler } from './handlers.ts';
@@ -44,6 +44,7 @@ import {
   typedArrayName,
 } from './primordials.ts';
 import { makePromise, touch } from './promise.ts';
+import { RpcError } from './rpc.ts';
 import type { Timers } from './timers.ts';
 
 /**
@@ -109,8 +110,10 @@ function share() {
     toText,
     touch,
     turnMonotonic,
+    turnTime,
     typedArrayName,
     utf8Length,
+    RpcError,
     request: ((url, init, done) => fetches.request(url, init, done)) as Fetches['request'],
     startTimer: (where: string, run: () => void, ms: number) => timers.start(where, run, ms),
   };

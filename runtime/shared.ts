@@ -43,6 +43,7 @@ export const {
   NativeTypeError,
   part,
   reportError,
+  RpcError,
   request,
   runHandler,
   SafeMap,
@@ -57,6 +58,7 @@ export const {
   toText,
   touch,
   turnMonotonic,
+  turnTime,
   typedArrayName,
   utf8Length,
 } = shared;

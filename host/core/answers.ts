@@ -1,6 +1,7 @@
 import { MAX_ASK_BYTES, MAX_HASHED_BYTES, MAX_URL_CHARACTERS } from '../../runtime/wall/asks.ts';
 import { decodeAmf0, encodeAmf0 } from '../../wire/amf0.ts';
 import { StagewireError } from '../../wire/errors.ts';
+import { checkToken } from './token.ts';
 
 /** The parts of the runtime that few scripts need, by name: scripts/bundles.ts puts their code here. */
 declare const RUNTIME_PARTS: Readonly<Record<string, string>>;
@@ -52,6 +53,11 @@ const answerers: Readonly<Record<string, (args: readonly unknown[]) => unknown>>
   hmac: ([hash, key, data]) => {
     const [secret, bytes] = [bytesOf(key), bytesOf(data)];
     return new Uint8Array(crypto().createHmac(hashOf(hash), secret).update(bytes).digest());
+  },
+  token: ([token, key, isJson, allowed]) => {
+    if (typeof token !== 'string' || typeof key !== 'string') throw refusal('tokens and keys are text');
+    const names = Array.isArray(allowed) ? allowed.filter((name) => typeof name === 'string') : [];
+    return checkToken(token, key, isJson === true, names);
   },
 };
 

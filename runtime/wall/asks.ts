@@ -14,12 +14,15 @@ export const AskHeader = { asked: 0, answered: 1, length: 2, to: 3 } as const;
 export const ASK_HEADER_BYTES = 16;
 /**
  * The core has the code of the parts of the runtime that few scripts need, and what takes no more than Node itself:
- * addresses and hashes. All else the host knows.
+ * addresses, hashes and signatures. All else the host knows.
  */
 export const AskTo = { host: 0, core: 1 } as const;
 /** Of a question and of an answer, without the header. */
 export const MAX_ASK_BYTES = 1024 * 1024;
 /** Characters of an address, and of what it is made from: a longer one would keep the core from its other isolates. */
 export const MAX_URL_CHARACTERS = 65_536;
+/** Of a token and of the keys that it may be signed with: all of it is read in the core. */
+export const MAX_TOKEN_CHARACTERS = 16_384;
+export const MAX_KEY_CHARACTERS = 65_536;
 /** What is hashed at once, the key of an HMAC included; the rest of a question is its name and the algorithm's. */
 export const MAX_HASHED_BYTES = MAX_ASK_BYTES - 1024;

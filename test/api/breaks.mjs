@@ -72,6 +72,7 @@ const RULES = {
   'MOD-09': [calls, 'done, isRpcError)', 'done)'],
   'MOD-20': ['host/apps/clients.ts', "strict.includes('access')", 'false'],
   'MOD-22': ['runtime/rpc.ts', 'if (bucket.saved < 1) return false;', ''],
+  'MOD-23': ['runtime/token/main.ts', 'nowS >= exp + expected.toleranceS', 'nowS >= exp + 600'],
   'ST-16': ['host/rtmp/session.ts', "error.code === 'E_FORMAT'", 'false'],
   'ST-17': ['host/rtmp/session.ts', "if (code !== 'NetConnection.Connect.InvalidApp') return", 'return'],
   'ST-55': ['host/rtmp/connect-command.ts', 'CapsEx.Reconnect) !== 0', 'CapsEx.Reconnect) >= 0'],

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { bundleParts, bundleRuntime } from '../../host/scripts/bundles.ts';
 import { EcmaArray, ObjectVector, TypedObject, Xml, XmlDocument } from '../../wire/values.ts';
@@ -102,6 +103,11 @@ Client.prototype.aborts = () => {
   target.dispatchEvent(new Event('x'));
   controller.abort();
   return told;
+};
+Client.prototype.token = (token, key) => {
+  let refusal;
+  try { verifyToken(token + 'A', key); } catch (error) { refusal = error.code; }
+  return [verifyToken(token, key, { audience: 'b', algorithms: ['HS256'] }).sub, refusal];
 };
 const iterator = Symbol.iterator;
 (() => {
@@ -444,6 +450,10 @@ for (const patch of ['throw', 'garbage', 'watch'] as const) {
           name: 'DataCloneError',
         },
       });
+      // RFC 7515's way, of {"sub":"ann","aud":["a","b"]}.
+      const token = `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.${Buffer.from('{"sub":"ann","aud":["a","b"]}').toString('base64url')}`;
+      const signature = createHmac('sha256', 'key').update(token).digest('base64url');
+      expect(await client.call('token', `${token}.${signature}`, 'key')).toEqual(['ann', 'E_TOKEN']);
       expect(await client.call('aborts')).toEqual({ times: 3, name: 'abort AbortError' });
     });
 

@@ -33,6 +33,7 @@ const OWN_API = [
   'DOMException',
   'atob',
   'btoa',
+  'verifyToken',
 ];
 
 /** Handlers: the runtime looks them up on objects of the script, which inherit what the script gave `Object.prototype`. */
