@@ -15,6 +15,7 @@ import { benchReload } from './reload.ts';
 import { benchStart } from './start.ts';
 import { printReport, type Report, ratioTo } from './support/figures.ts';
 import { profileInto, root } from './support/server.ts';
+import { benchTypes } from './types.ts';
 import { benchWall } from './wall.ts';
 
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
@@ -26,6 +27,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   hostile: benchHostile,
   soak: benchSoak,
   reload: benchReload,
+  types: benchTypes,
 };
 
 const { values, positionals } = parseArgs({
