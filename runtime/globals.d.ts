@@ -328,17 +328,26 @@ declare const application: Application;
  */
 declare function load(file: string): void;
 
-/** Prints one value to the instance's log. */
+/** Prints one value, as `String` makes it, to the log of the server, with the names of application and instance. */
 declare function trace(value: unknown): void;
 
+/** Prints values to the same log, at that level; objects as a person would write them, to a depth of 3. */
 declare const console: Record<'log' | 'info' | 'debug' | 'warn' | 'error', (...values: unknown[]) => void>;
 
+/**
+ * Calls back once, `ms` milliseconds after this handler began; with 0, or nothing, as soon as it has ended. Returns the id
+ * for `clearTimeout`. Throws RangeError when `limits.timers` are running already.
+ */
 declare function setTimeout(callback: (...args: any[]) => void, ms?: number, ...args: unknown[]): number;
+/** Calls back every `ms` milliseconds, 1 at the least. What falls due while the script is busy is not made up for. */
 declare function setInterval(callback: (...args: any[]) => void, ms?: number, ...args: unknown[]): number;
 /** As FCS had it: the method is looked up at each tick. */
 declare function setInterval(object: object, method: string, ms?: number, ...args: unknown[]): number;
+/** Ends a timer, of either kind. An id that is none means nothing. */
 declare function clearTimeout(id: number | undefined): void;
+/** As `clearTimeout`. */
 declare function clearInterval(id: number | undefined): void;
+/** Calls back when the code that runs now has ended, before anything else happens. */
 declare function queueMicrotask(callback: () => void): void;
 
 /**
@@ -460,8 +469,11 @@ interface TokenExpectations {
 /** Milliseconds since the host started, at the start of this handler. */
 declare const performance: { now(): number };
 
+/** Randomness, hashes and HMAC, as browsers have them. */
 declare const crypto: {
+  /** Fills 65536 bytes at the most with random ones, and returns the same view. */
   getRandomValues<T extends ArrayBufferView>(view: T): T;
+  /** A random UUID of version 4 (RFC 9562). */
   randomUUID(): string;
   readonly subtle: SubtleCrypto;
 };
