@@ -36,21 +36,32 @@ export function walkAmf0(
 }
 
 /**
- * The position after the first value of a message body. Only the first: a later one may refer to those before
- * it, which `walkAmf0` from the start knows.
+ * A walk over values that lie apart in one message, with something else between them. They share its tables of
+ * references, and its limits. Until the last of them is walked, nothing else may be.
  */
-export function skipAmf0Value(
-  source: Uint8Array,
-  start = 0,
-  sourceEnd = source.length,
-  limits: AmfLimits = AMF_LIMITS,
-): number {
-  begin(source, start, sourceEnd, limits, false);
-  try {
+export class ApartWalk {
+  /** Of the last value: it refers to nothing that other values of the message brought. */
+  isAlone = true;
+  /** Of the last value: it refers to something. */
+  hasReferences = false;
+  /** Of the last value: some of it, or all, is AMF3. */
+  hasAmf3 = false;
+
+  constructor(source: Uint8Array, limits: AmfLimits = AMF_LIMITS) {
+    begin(source, 0, source.length, limits, false);
+  }
+
+  /** Returns the position after the value at `start`, which ends before `valueEnd`. */
+  value(start: number, valueEnd: number): number {
+    at = start;
+    end = valueEnd;
+    const isFirst = complex0 + strings3 + objects3 + traits3 === 0;
+    hasReference = hasAmf3 = false;
     value0();
+    this.isAlone = isFirst || !hasReference;
+    this.hasReferences = hasReference;
+    this.hasAmf3 = hasAmf3;
     return at;
-  } finally {
-    bytes = nothing;
   }
 }
 
@@ -70,6 +81,9 @@ let complex0 = 0;
 let strings3 = 0;
 let objects3 = 0;
 let traits3 = 0;
+/** Whether the walk has met a reference, and AMF3. */
+let hasReference = false;
+let hasAmf3 = false;
 
 /** Whether each AMF3 string is the name of a Flex wrapper; grows when a message has more strings than any before. */
 let wrapperNames = new Uint8Array(1024);
@@ -117,6 +131,7 @@ function value0(): void {
       return;
     case Amf0Marker.Reference: {
       const index = u16();
+      hasReference = true;
       if (index >= complex0) throw referenceError(index, complex0, at);
       return;
     }
@@ -138,6 +153,7 @@ function value0(): void {
       pairs0(-1);
       return;
     case Amf0Marker.Avmplus:
+      hasAmf3 = true;
       value3();
       return;
     default:
@@ -282,6 +298,7 @@ function object3(): void {
 }
 
 function knownTraits3(index: number): number {
+  hasReference = true;
   if (index >= traits3) throw referenceError(index, traits3, at);
   return traits[index]!;
 }
@@ -342,6 +359,7 @@ function dictionary3(): void {
 }
 
 function reference3(index: number): void {
+  hasReference = true;
   if (index >= objects3) throw referenceError(index, objects3, at);
 }
 
@@ -350,6 +368,7 @@ function string3(): boolean {
   const header = u29();
   if (header === 1) return false;
   if ((header & 1) === 0) {
+    hasReference = true;
     if (header >> 1 >= strings3) throw referenceError(header >> 1, strings3, at);
     return true;
   }

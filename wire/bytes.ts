@@ -106,11 +106,14 @@ const COPIED_BY_LOOP = 128;
 export class ByteWriter {
   #bytes: Uint8Array;
   #capacity: number;
+  readonly #maxBytes: number;
   length = 0;
 
-  constructor(capacity = 256) {
-    this.#bytes = new Bytes(capacity);
-    this.#capacity = capacity;
+  /** Writing more than `maxBytes` throws `E_TOO_LONG`. */
+  constructor(capacity = 256, maxBytes = Infinity) {
+    this.#bytes = new Bytes(capacity < maxBytes ? capacity : maxBytes);
+    this.#capacity = lengthOf(this.#bytes);
+    this.#maxBytes = maxBytes;
   }
 
   /** How long it may become before it takes more memory. */
@@ -237,8 +240,11 @@ export class ByteWriter {
     const at = this.length;
     const needed = at + count;
     if (needed > this.#capacity) {
+      if (needed > this.#maxBytes)
+        throw new StagewireError('E_TOO_LONG', 'peer', `more than ${this.#maxBytes} bytes`);
       const doubled = this.#capacity * 2;
-      this.#capacity = needed > doubled ? needed : doubled;
+      const wanted = needed > doubled ? needed : doubled;
+      this.#capacity = wanted < this.#maxBytes ? wanted : this.#maxBytes;
       const larger = new Bytes(this.#capacity);
       setBytes(larger, part(this.#bytes, 0, at), 0);
       this.#bytes = larger;

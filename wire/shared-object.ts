@@ -1,8 +1,9 @@
-import { skipAmf0Value } from './amf-walk.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { StagewireError } from './errors.ts';
 import { MessageType } from './messages.ts';
+import { joinerOf, type SharedValue, ValueSplitter } from './shared-values.ts';
 import { utf8Length } from './utf8.ts';
+import { AMF_LIMITS, type AmfLimits } from './values.ts';
 
 /** Events of a shared object message. Adobe never published them. */
 export const SharedObjectEventType = {
@@ -30,11 +31,10 @@ type Type = typeof SharedObjectEventType;
 
 export type SharedObjectEvent =
   | { type: Type['Use' | 'Release' | 'Clear' | 'UseSuccess' | 'RequestClear'] }
-  /** `value` is one AMF value, not decoded. */
-  | { type: Type['RequestChange' | 'Change' | 'AcceptedChange']; key: string; value: Uint8Array }
+  | { type: Type['RequestChange' | 'Change' | 'AcceptedChange']; key: string; value: SharedValue }
   | { type: Type['Success' | 'Remove' | 'RequestRemove']; key: string }
-  /** `values` are AMF values, not decoded: the handler's name, then its arguments. */
-  | { type: Type['Send']; values: Uint8Array }
+  /** The handler's name, then its arguments. */
+  | { type: Type['Send']; values: readonly SharedValue[] }
   | { type: Type['Status']; code: string; level: string }
   | { type: Type['SlotVersion']; key: string; version: number }
   | { type: 'unknown'; event: number; data: Uint8Array };
@@ -47,11 +47,21 @@ export interface SharedObjectMessage {
   events: SharedObjectEvent[];
 }
 
+/** Of one message: each may have to be answered. */
+const MAX_EVENTS = 4096;
+
 /** In the first flag word. Newer servers set further bits of unknown meaning. */
 const persistentFlag = 2;
 
-/** The body of a message of type 19, or of type 16: the same after a format selector, whatever that says. */
-export function decodeSharedObject(messageType: number, payload: Uint8Array): SharedObjectMessage {
+/**
+ * The body of a message of type 19, or of type 16: the same after a format selector, whatever that says. `limits` are
+ * those of all its values together. Throws `E_AMF` or `E_TRUNCATED` for what is malformed.
+ */
+export function decodeSharedObject(
+  messageType: number,
+  payload: Uint8Array,
+  limits: AmfLimits = AMF_LIMITS,
+): SharedObjectMessage {
   const body = new ByteReader(payload);
   if (messageType === MessageType.SharedObjectAmf3) body.skip(1);
   const name = body.utf8(body.u16());
@@ -59,13 +69,19 @@ export function decodeSharedObject(messageType: number, payload: Uint8Array): Sh
   const flags = body.u32();
   body.skip(4);
 
+  const values = new ValueSplitter(payload, limits);
   const events: SharedObjectEvent[] = [];
   while (body.remaining > 0) {
     const type = body.u8();
     const sizeBytes = body.u32();
+    const start = body.position;
     // The length rules: an event ends there, whatever its content needed.
-    decodeEvent(type, new ByteReader(body.take(sizeBytes)), events);
+    body.skip(sizeBytes);
+    decodeEvent(type, new ByteReader(payload, start, body.position), values, events);
+    if (events.length > MAX_EVENTS)
+      throw new StagewireError('E_AMF', 'peer', `more than ${MAX_EVENTS} events in one message`);
   }
+  values.finish();
   return { name, version, isPersistent: (flags & persistentFlag) !== 0, events };
 }
 
@@ -76,11 +92,18 @@ export function encodeSharedObject(messageType: number, message: SharedObjectMes
   writer.u32(message.version);
   writer.u32(message.isPersistent ? persistentFlag : 0);
   writer.u32(0);
-  for (const event of message.events) encodeEvent(writer, event);
+  const encoding = messageType === MessageType.SharedObjectAmf3 ? 3 : 0;
+  const writeValue = joinerOf(writer, message.events.flatMap(valuesOf), encoding);
+  for (const event of message.events) encodeEvent(writer, event, writeValue);
   return writer.view;
 }
 
-function decodeEvent(type: number, data: ByteReader, events: SharedObjectEvent[]): void {
+function decodeEvent(
+  type: number,
+  data: ByteReader,
+  values: ValueSplitter,
+  events: SharedObjectEvent[],
+): void {
   switch (type) {
     case SharedObjectEventType.Use:
     case SharedObjectEventType.Release:
@@ -93,7 +116,7 @@ function decodeEvent(type: number, data: ByteReader, events: SharedObjectEvent[]
     case SharedObjectEventType.Change:
     case SharedObjectEventType.AcceptedChange:
       // One event may bring several pairs. Less than a key and a value is surplus.
-      do events.push({ type, key: readText(data), value: takeValue(data) });
+      do events.push({ type, key: readText(data), value: values.take(data) });
       while (data.remaining >= 3);
       return;
     case SharedObjectEventType.Success:
@@ -102,7 +125,7 @@ function decodeEvent(type: number, data: ByteReader, events: SharedObjectEvent[]
       events.push({ type, key: readText(data) });
       return;
     case SharedObjectEventType.Send:
-      events.push({ type, values: data.take(data.remaining) });
+      events.push({ type, values: takeAll(values, data) });
       return;
     case SharedObjectEventType.Status:
       events.push({ type, code: readText(data), level: readText(data) });
@@ -115,7 +138,16 @@ function decodeEvent(type: number, data: ByteReader, events: SharedObjectEvent[]
   }
 }
 
-function encodeEvent(writer: ByteWriter, event: SharedObjectEvent): void {
+function valuesOf(event: SharedObjectEvent): readonly SharedValue[] {
+  if ('value' in event) return [event.value];
+  return 'values' in event ? event.values : [];
+}
+
+function encodeEvent(
+  writer: ByteWriter,
+  event: SharedObjectEvent,
+  writeValue: (value: SharedValue) => void,
+): void {
   writer.u8(event.type === 'unknown' ? event.event : event.type);
   const lengthAt = writer.length;
   writer.u32(0);
@@ -125,7 +157,7 @@ function encodeEvent(writer: ByteWriter, event: SharedObjectEvent): void {
     case SharedObjectEventType.Change:
     case SharedObjectEventType.AcceptedChange:
       writeText(writer, event.key);
-      writer.bytes(event.value);
+      writeValue(event.value);
       break;
     case SharedObjectEventType.Success:
     case SharedObjectEventType.Remove:
@@ -133,7 +165,7 @@ function encodeEvent(writer: ByteWriter, event: SharedObjectEvent): void {
       writeText(writer, event.key);
       break;
     case SharedObjectEventType.Send:
-      writer.bytes(event.values);
+      for (const value of event.values) writeValue(value);
       break;
     case SharedObjectEventType.Status:
       writeText(writer, event.code);
@@ -165,18 +197,8 @@ function writeText(writer: ByteWriter, text: string): void {
   writer.utf8(text);
 }
 
-/** One value and not more, as further pairs may follow it in the same event. */
-function takeValue(data: ByteReader): Uint8Array {
-  data.peek();
-  return data.take(valueEnd(data) - data.position);
-}
-
-function valueEnd(data: ByteReader): number {
-  try {
-    return skipAmf0Value(data.bytes, data.position, data.end);
-  } catch (error) {
-    if (!(error instanceof StagewireError)) throw error;
-    // Malformed, or referring to an earlier value of the message: for whoever decodes it to say.
-    return data.end;
-  }
+function takeAll(values: ValueSplitter, data: ByteReader): SharedValue[] {
+  const all: SharedValue[] = [];
+  while (data.remaining > 0) all.push(values.take(data));
+  return all;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { skipAmf0Value, walkAmf0 } from '../../wire/amf-walk.ts';
+import { ApartWalk, walkAmf0 } from '../../wire/amf-walk.ts';
 import { encodeAmf0 } from '../../wire/amf0.ts';
 import { writeU29 } from '../../wire/amf3.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
@@ -19,11 +19,24 @@ test('only the bytes between start and end are looked at', () => {
   );
 });
 
-test('the first value can be skipped', () => {
-  const body = encodeAmf0([{ name: 'x', list: [1, [2]] }, null]);
-  expect(skipAmf0Value(body)).toBe(body.length - 1);
-  expect(skipAmf0Value(fromHex('ff 02 0001 61 ff'), 1)).toBe(5);
-  expect(() => skipAmf0Value(new Uint8Array(0))).toThrow(expect.objectContaining({ code: 'E_TRUNCATED' }));
+test('values that lie apart share their tables, and say whether they stand alone', () => {
+  const object = { name: 'x', list: [1] };
+  const body = encodeAmf0([object, 'between', [object, object], 5, object]);
+  const walk = new ApartWalk(body);
+  const first = walk.value(0, body.length);
+  expect([walk.isAlone, walk.hasReferences, walk.hasAmf3]).toEqual([true, false, false]);
+  const between = walk.value(first, body.length);
+  const list = walk.value(between, body.length);
+  expect([walk.isAlone, walk.hasReferences]).toEqual([false, true]);
+  walk.value(list, body.length);
+  expect([walk.isAlone, walk.hasReferences]).toEqual([true, false]);
+  expect(() => walk.value(0, 5)).toThrow(expect.objectContaining({ code: 'E_TRUNCATED' }));
+  const later = encodeAmf0([[], object, object]);
+  expect(() => new ApartWalk(later).value(later.length - 3, later.length)).toThrow(refused);
+  const amf3 = encodeAmf0([Uint8Array.of(1)]);
+  const other = new ApartWalk(amf3);
+  expect(other.value(0, amf3.length)).toBe(amf3.length);
+  expect(other.hasAmf3).toBe(true);
 });
 
 test('limits are those it is given', () => {

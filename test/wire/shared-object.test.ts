@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Amf0Decoder } from '../../wire/amf0.ts';
-import { ByteReader } from '../../wire/bytes.ts';
+import { Amf0Encoder, encodeAmf0 } from '../../wire/amf0.ts';
+import { Amf3Encoder } from '../../wire/amf3.ts';
+import { ByteWriter } from '../../wire/bytes.ts';
 import { StagewireError } from '../../wire/errors.ts';
 import { MessageType } from '../../wire/messages.ts';
 import {
@@ -10,6 +11,8 @@ import {
   SharedObjectEventType,
   type SharedObjectMessage,
 } from '../../wire/shared-object.ts';
+import { inAmf0, readSharedValue, type SharedValue, sharedValueOf } from '../../wire/shared-values.ts';
+import type { AmfValue } from '../../wire/values.ts';
 import { fromHex, loadVectors, toHex, type Vector } from '../support/vectors.ts';
 
 interface EventVector extends Vector {
@@ -36,7 +39,7 @@ describe('captured events', () => {
       const { number, value, type, key, code, level } = expected;
       const fields = JSON.parse(JSON.stringify({ type, key, code, level, version: number }));
       expect(event).toMatchObject(fields);
-      if (value !== undefined) expect(decoded((event as { value: Uint8Array }).value)).toBe(value.v);
+      if (value !== undefined) expect(readSharedValue((event as { value: SharedValue }).value)).toBe(value.v);
       expect(toHex(encodeSharedObject(MessageType.SharedObjectAmf0, chat([event!])))).toBe(bare(head + hex));
     });
   }
@@ -47,7 +50,7 @@ describe('messages', () => {
   const content: SharedObjectMessage = chat([
     { type: SharedObjectEventType.UseSuccess },
     { type: SharedObjectEventType.Clear },
-    { type: SharedObjectEventType.Change, key: 'n', value: fromHex('00 4014000000000000') },
+    { type: SharedObjectEventType.Change, key: 'n', value: plain('00 4014000000000000') },
   ]);
 
   test('survive a round trip', () => {
@@ -79,7 +82,7 @@ describe('messages', () => {
   test('keep handler and arguments of a send as they came', () => {
     const values = '02 0003 736179 02 0002 6869';
     expect(eventsOf(`06 0000000b ${values}`)).toEqual([
-      { type: SharedObjectEventType.Send, values: fromHex(values) },
+      { type: SharedObjectEventType.Send, values: [plain('02 0003 736179'), plain('02 0002 6869')] },
     ]);
   });
 });
@@ -88,9 +91,13 @@ describe('what is forgiven', () => {
   test('several pairs in one event become several events', () => {
     const pairs = '0001 61 02 0001 78 0001 62 11 06 03 79 0001 63 05';
     expect(eventsOf(`03 00000012 ${pairs}`)).toEqual([
-      { type: SharedObjectEventType.RequestChange, key: 'a', value: fromHex('02 0001 78') },
-      { type: SharedObjectEventType.RequestChange, key: 'b', value: fromHex('11 06 03 79') },
-      { type: SharedObjectEventType.RequestChange, key: 'c', value: fromHex('05') },
+      { type: SharedObjectEventType.RequestChange, key: 'a', value: plain('02 0001 78') },
+      {
+        type: SharedObjectEventType.RequestChange,
+        key: 'b',
+        value: { ...plain('11 06 03 79'), hasAmf3: true },
+      },
+      { type: SharedObjectEventType.RequestChange, key: 'c', value: plain('05') },
     ]);
   });
 
@@ -102,12 +109,92 @@ describe('what is forgiven', () => {
     ]);
     expect(eventsOf('03 00000006 0001 61 05 ffff')).toHaveLength(1);
   });
+});
 
-  test('a value that cannot be walked reaches to the end of its event', () => {
-    // A reference to an object that an earlier value of the message brought.
-    expect(eventsOf('03 00000006 0001 61 07 0000')).toEqual([
-      { type: SharedObjectEventType.RequestChange, key: 'a', value: fromHex('07 0000') },
-    ]);
+describe('values that refer to others of their message', () => {
+  const shared = { deep: [1, 2] };
+  const both = (encoding: 0 | 3) => {
+    const [first, second] = [{ shared }, [shared, shared]];
+    const writer = new ByteWriter();
+    const encoder = encoding === 0 ? new Amf0Encoder(writer) : new Amf3Encoder(writer);
+    const ends = [first, second].map((value) => {
+      if (encoding === 3) writer.u8(0x11);
+      encoder.value(value);
+      return writer.length;
+    });
+    const bytes = writer.copy();
+    return [bytes.subarray(0, ends[0]), bytes.subarray(ends[0]!)] as const;
+  };
+  /** Two changes, each in an event of its own. */
+  const messageOf = (...values: Uint8Array[]) =>
+    values.map((value) => `03 ${hex32(value.length + 3)} 0001 6b ${toHex(value)}`).join('');
+
+  test.each([0, 3] as const)('are taken out with what they refer to, in AMF%i', (encoding) => {
+    const [first, second] = both(encoding);
+    const [a, b] = eventsOf(messageOf(first, second)).map((event) => (event as { value: SharedValue }).value);
+    expect(a!.bytes).toEqual(first); // as it came
+    expect(b!.bytes).not.toEqual(second);
+    expect([a!.hasAmf3, b!.hasAmf3]).toEqual([encoding === 3, encoding === 3]);
+    expect(readSharedValue(a!)).toEqual({ shared });
+    const list = readSharedValue(b!) as AmfValue[];
+    expect(list).toEqual([shared, shared]);
+    expect(list[0]).toBe(list[1]);
+  });
+
+  test.each([0, 3] as const)('go into one message in AMF%i so that it reads as they were', (encoding) => {
+    const loop: { name: string; self?: unknown } = { name: 'loop' };
+    loop.self = loop;
+    const values = [{ a: 1 }, loop, [shared, shared]].map((value) => sharedValueOf(value, encoding));
+    expect(values.map(({ hasReferences }) => hasReferences)).toEqual([false, true, true]);
+    const type = encoding === 3 ? MessageType.SharedObjectAmf3 : MessageType.SharedObjectAmf0;
+    const events = values.map((value) => ({ type: SharedObjectEventType.Change, key: 'k', value }));
+    const body = encodeSharedObject(type, chat(events));
+    const read = decodeSharedObject(type, body).events.map((event) =>
+      readSharedValue((event as { value: SharedValue }).value),
+    ) as [object, { self: unknown }, AmfValue[]];
+    expect(read[0]).toEqual({ a: 1 });
+    expect(read[1].self).toBe(read[1]);
+    expect(read[2]).toEqual([shared, shared]);
+    expect(read[2][0]).toBe(read[2][1]);
+  });
+
+  test('a value that came first keeps its bytes, references and all', () => {
+    const value = sharedValueOf([shared, shared], 0);
+    const [event] = eventsOf(messageOf(value.bytes));
+    expect((event as { value: SharedValue }).value).toEqual(value);
+    const again = encodeSharedObject(MessageType.SharedObjectAmf0, chat([event!]));
+    expect(Buffer.from(again).includes(value.bytes)).toBe(true);
+  });
+
+  test('have a bound: few references stand for many copies', () => {
+    const writer = new ByteWriter();
+    const encoder = new Amf0Encoder(writer);
+    const large = { text: 'x'.repeat(60_000) };
+    const values = Array.from({ length: 50 }, () => {
+      const start = writer.length;
+      encoder.value(large);
+      return writer.copy().subarray(start);
+    });
+    expect(values[1]).toHaveLength(3);
+    const read = (count: number) => eventsOf(messageOf(...values.slice(0, count)));
+    expect(read(10)).toHaveLength(10);
+    expect(() => read(50)).toThrow(expect.objectContaining({ code: 'E_TOO_LONG', blame: 'peer' }));
+  });
+
+  test('AMF3 becomes AMF0 where it can', () => {
+    const value = sharedValueOf({ n: 5, list: ['x', 'x'] }, 3);
+    const low = inAmf0(value);
+    expect([value.hasAmf3, low.hasAmf3]).toEqual([true, false]);
+    expect(low.bytes).toEqual(encodeAmf0([{ n: 5, list: ['x', 'x'] }]));
+    expect(inAmf0(low)).toBe(low);
+    expect(inAmf0(sharedValueOf(Uint8Array.of(1), 3)).hasAmf3).toBe(true); // AMF0 has no bytes
+    const text = 'x'.repeat(1000);
+    const many = sharedValueOf(
+      Array.from({ length: 5000 }, () => text),
+      3,
+    );
+    expect(many.bytes.length).toBeLessThan(20_000);
+    expect(() => inAmf0(many)).toThrow(expect.objectContaining({ code: 'E_TOO_LONG' }));
   });
 });
 
@@ -119,11 +206,33 @@ describe('what is refused', () => {
     ['a head of an event that is cut off', '03 0000'],
     ['a key longer than its event', '0a 00000003 0005 61'],
     ['a change without a value', '03 00000003 0001 61'],
+    ['an event that begins where the message ends', '08 00000001'],
   ] as const) {
     test(`${name} is blamed on the peer`, () => {
       expect(() => eventsOf(hex)).toThrow(truncated);
     });
   }
+
+  for (const [name, hex] of [
+    ['a reference to nothing', '03 00000006 0001 61 07 0000'],
+    ['an unknown marker', '03 00000004 0001 61 ff'],
+    ['a second pair that is malformed', '03 0000000b 0001 61 05 0001 62 0a 00000009'],
+    ['an argument that is malformed', '06 00000008 02 0001 68 0a 00000009'],
+    ['more events than anybody sends', '08 00000000'.repeat(5000)],
+    ['values without end', `03 00000104 0001 61 ${'0a 00000001'.repeat(50)}`],
+  ] as const) {
+    test(`${name} is blamed on the peer`, () => {
+      const code = expect.stringMatching(/^E_AMF$|^E_TRUNCATED$/);
+      expect(() => eventsOf(hex)).toThrow(expect.objectContaining({ code, blame: 'peer' }));
+    });
+  }
+
+  test('limits are of all values together', () => {
+    const two = '03 00000004 0001 61 05'.repeat(2);
+    const read = (values: number) => decodeSharedObject(19, fromHex(head + two), { depth: 4, values });
+    expect(read(2).events).toHaveLength(2);
+    expect(() => read(1)).toThrow(expect.objectContaining({ code: 'E_AMF' }));
+  });
 
   test('a truncated head is blamed on the peer', () => {
     const bytes = fromHex(head);
@@ -167,8 +276,12 @@ function eventsOf(hex: string): SharedObjectEvent[] {
   return decodeSharedObject(MessageType.SharedObjectAmf0, fromHex(head + hex)).events;
 }
 
-function decoded(value: Uint8Array): unknown {
-  return new Amf0Decoder(new ByteReader(value)).value();
+function plain(hex: string): SharedValue {
+  return { bytes: fromHex(hex), hasReferences: false, hasAmf3: false };
+}
+
+function hex32(value: number): string {
+  return value.toString(16).padStart(8, '0');
 }
 
 function bare(hex: string): string {
