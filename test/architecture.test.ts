@@ -36,7 +36,7 @@ describe('imports', () => {
   });
 
   // A bundle of its own, evaluated beside the runtime's: whatever else it imported would be there twice.
-  test.each(['data', 'file', 'web'])(
+  test.each(['data', 'file', 'token', 'web'])(
     'of runtime/%s/ stay there, but for types, what parts share and numbers of the wall',
     (part) => {
       const own = new RegExp(`^runtime/(${part}/|shared.ts|wall/(asks|files).ts)`);

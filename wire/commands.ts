@@ -90,6 +90,11 @@ export function encodeCommandAround(name: string, transaction: number, args: Uin
   return around.view;
 }
 
+/** A command by its body. */
+export function commandMessage(payload: Uint8Array): RtmpMessage {
+  return { type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload };
+}
+
 /** The body of a data message: handler name, then its arguments. */
 export function encodeData(name: string, ...values: unknown[]): Uint8Array {
   return encodeValues(name, ...values);

@@ -22,7 +22,7 @@ export const SharedObjectEventType = {
   UseSuccess: 11,
   /** Seen from newer servers and ignored; never sent. */
   SlotVersion: 12,
-  /** Seen from newer servers: an accepted change with the server's value. */
+  /** To a proxy, in place of `Success`: an accepted change with its value. */
   AcceptedChange: 13,
   RequestClear: 14,
 } as const;
@@ -44,7 +44,9 @@ export interface SharedObjectMessage {
   /** The version the sender knows. */
   version: number;
   isPersistent: boolean;
-  events: SharedObjectEvent[];
+  /** The sender stands between the object and others, and wants its changes back with their values. Default false. */
+  isProxy?: boolean;
+  events: readonly SharedObjectEvent[];
 }
 
 /** Of one message: each may have to be answered. */
@@ -52,6 +54,8 @@ const MAX_EVENTS = 4096;
 
 /** In the first flag word. Newer servers set further bits of unknown meaning. */
 const persistentFlag = 2;
+/** Set by what shares an object of another server; never written. */
+const proxyFlag = 16;
 
 /**
  * The body of a message of type 19, or of type 16: the same after a format selector, whatever that says. `limits` are
@@ -82,7 +86,8 @@ export function decodeSharedObject(
       throw new StagewireError('E_AMF', 'peer', `more than ${MAX_EVENTS} events in one message`);
   }
   values.finish();
-  return { name, version, isPersistent: (flags & persistentFlag) !== 0, events };
+  const isPersistent = (flags & persistentFlag) !== 0;
+  return { name, version, isPersistent, isProxy: (flags & proxyFlag) !== 0, events };
 }
 
 export function encodeSharedObject(messageType: number, message: SharedObjectMessage): Uint8Array {

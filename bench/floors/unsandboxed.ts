@@ -28,6 +28,7 @@ function makeSeat(client: ClientEnd): Seat {
       if (method) client.result(transaction, encodeValues([method(args[0] as Move)]));
     },
     callOr: (_name, _transaction, _command, onMissing) => onMissing(),
+    sharedObject() {},
     reply() {},
     openStream() {
       throw new Error('the floor has no streams');

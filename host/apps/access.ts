@@ -1,3 +1,5 @@
+import type { AppSettings } from './app-file.ts';
+
 /**
  * Whether `paths`, a client's `readAccess` or `writeAccess`, cover a resource: a list of paths divided by `;`, each of
  * which stands for itself and everything below it. `/` is all, an empty list nothing. Slashes at the ends mean nothing,
@@ -23,4 +25,13 @@ function segmentsOf(path: string): string[] {
 export function folderOf(name: string): string {
   const path = name.replace(/\?.*$/s, '');
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+/** `covers` as the application's settings want it: of the resource itself or of its folder, by segments or as text. */
+export function isCovered(
+  paths: string,
+  name: string,
+  { folderAccess = false, strict = [] }: Pick<AppSettings, 'folderAccess' | 'strict'>,
+): boolean {
+  return covers(paths, folderAccess ? folderOf(name) : name, strict.includes('access'));
 }

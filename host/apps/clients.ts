@@ -7,7 +7,8 @@ import {
   MAX_TC_URL,
   type StreamRequest,
 } from '../../runtime/wall/fields.ts';
-import { encodeValues } from '../../wire/commands.ts';
+import { commandMessage, encodeCommandAround, encodeValues } from '../../wire/commands.ts';
+import type { RtmpMessage } from '../../wire/messages.ts';
 import { status } from '../../wire/status.ts';
 import type { Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -22,7 +23,7 @@ import type {
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner, Verdict } from '../streams/net-stream.ts';
-import { covers, folderOf } from './access.ts';
+import { covers, isCovered } from './access.ts';
 import type { Answerer } from './answers.ts';
 import { BackPressure } from './back-pressure.ts';
 import { Backlog } from './backlog.ts';
@@ -31,6 +32,7 @@ import type { ClientCommand, Incarnation, InstanceHost } from './incarnation.ts'
 import { OpenCalls } from './open-calls.ts';
 import { OpenVerdicts } from './open-verdicts.ts';
 import { ClientSeat, type SeatHost } from './seat.ts';
+import type { Sharing } from './sharing.ts';
 
 /** What the clients of an instance need it for. */
 export interface ClientsEvents {
@@ -60,6 +62,7 @@ export class Clients implements SeatHost {
   readonly #streams: StreamDirectory;
   readonly #events: ClientsEvents;
   readonly #seats = new Map<number, ClientSeat>();
+  readonly #sharing: Sharing;
   readonly #calls = new OpenCalls();
   readonly #verdicts: OpenVerdicts;
   readonly #pressure: BackPressure;
@@ -83,9 +86,10 @@ export class Clients implements SeatHost {
   #nextNumber = 1;
   #pending = 0;
 
-  constructor(host: InstanceHost, streams: StreamDirectory, events: ClientsEvents) {
+  constructor(host: InstanceHost, streams: StreamDirectory, sharing: Sharing, events: ClientsEvents) {
     this.#host = host;
     this.#streams = streams;
+    this.#sharing = sharing;
     this.#events = events;
     this.#verdicts = new OpenVerdicts(host.clock, () => host.settings.limits.authorizeMs);
     this.#backlog = new Backlog(() => {
@@ -220,11 +224,17 @@ export class Clients implements SeatHost {
     this.#seats.delete(seat.number);
     this.#pressure.forget(seat);
     this.#calls.forget(seat);
+    this.#sharing.leave(seat);
     // What it published or ended while a new script was deciding about it is true all the same.
     const streams = held.filter(({ kind }) => kind === 'publish' || kind === 'unpublish');
     for (const delivery of streams) this.post(delivery, seat);
     this.post({ kind: 'disconnect', client: seat.number }, seat);
     if (this.#seats.size === 0) this.#events.onEmpty();
+  }
+
+  sharedObject(seat: ClientSeat, message: RtmpMessage): void {
+    this.#pressure.countCall(seat);
+    this.#sharing.receive(seat, message);
   }
 
   streamOwner(seat: ClientSeat): StreamOwner {
@@ -246,9 +256,7 @@ export class Clients implements SeatHost {
   async #authorize(seat: ClientSeat, action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict> {
     const isPlay = action === 'play';
     const { readAccess, writeAccess } = seat.info.access;
-    const { folderAccess = false, strict = [] } = this.#host.settings;
-    const resource = folderAccess ? folderOf(stream.name) : stream.name;
-    if (!covers(isPlay ? readAccess : writeAccess, resource, strict.includes('access'))) {
+    if (!isCovered(isPlay ? readAccess : writeAccess, stream.name, this.#host.settings)) {
       return { isAllowed: false, description: `No ${isPlay ? 'read' : 'write'} access to ${stream.name}.` };
     }
     return this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat));
@@ -438,7 +446,7 @@ export class Clients implements SeatHost {
     for (const seat of this.#seats.values()) {
       if (seat.standing !== 'accepted' || !seat.canTakeCalls()) continue;
       const { end } = seat;
-      const bytes = shared.get(end.format) ?? end.serialize(calls);
+      const bytes = shared.get(end.format) ?? Buffer.concat(calls.map((call) => serialize(end, call)));
       shared.set(end.format, bytes);
       end.deliver(bytes, calls.length);
     }
@@ -473,6 +481,10 @@ export class Clients implements SeatHost {
       description: 'The application was replaced and did not keep this client.',
     });
   }
+}
+
+function serialize(end: ClientEnd, { method, args }: BroadcastCall): Buffer {
+  return end.serialize(commandMessage(encodeCommandAround(method, 0, args)));
 }
 
 /** What comes out of an isolate may be any number. */

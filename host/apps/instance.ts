@@ -2,17 +2,20 @@ import type { Timer } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { isResourceName } from '../rtmp/names.ts';
 import type { ClientEnd, ConnectRequest, Refusal, Seat } from '../rtmp/ports.ts';
 import type { Company } from '../scripts/core-pool.ts';
 import { CpuThrottle } from '../scripts/cpu-throttle.ts';
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { ScriptEnd, ScriptFigures } from '../scripts/script.ts';
+import { SharedObjects } from '../shared-objects/directory.ts';
 import { StreamDirectory } from '../streams/directory.ts';
 import { type AppSettings, isSameSettings } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { Clients } from './clients.ts';
 import { Deaths } from './deaths.ts';
 import { Incarnation, type InstanceHost } from './incarnation.ts';
+import { Sharing } from './sharing.ts';
 import { Usage } from './usage.ts';
 
 /** What all scripts of an instance have done together. */
@@ -59,6 +62,7 @@ export class Instance {
   readonly instance: string;
   readonly name: string;
   readonly streams: StreamDirectory;
+  readonly sharedObjects: SharedObjects;
   readonly startedAt: number;
   readonly #host: InstanceHost;
   readonly #owner: InstanceOwner;
@@ -106,7 +110,8 @@ export class Instance {
     this.#deaths = new Deaths(host);
     this.#throttle = new CpuThrottle(() => host.settings.limits.cpuPercent);
     this.streams = new StreamDirectory(host.settings.limits);
-    this.#clients = new Clients(host, this.streams, {
+    this.sharedObjects = new SharedObjects(() => host.settings.limits, isResourceName);
+    this.#clients = new Clients(host, this.streams, new Sharing(host, this.sharedObjects), {
       onEmpty: () => this.#scheduleUnload(),
       log: () => this.#log,
     });
@@ -468,6 +473,7 @@ export class Instance {
     this.#deaths.close();
     this.#startNow?.();
     this.#clients.close(why);
+    this.sharedObjects.close();
     this.#current?.script.dispose();
     this.#current = undefined;
     this.#owner.closed();

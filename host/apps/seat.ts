@@ -1,5 +1,6 @@
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import type { ClientInfo, CommandBody } from '../../runtime/wall/fields.ts';
+import type { RtmpMessage } from '../../wire/messages.ts';
 import type { Timer } from '../base/clock.ts';
 import type {
   BandwidthLimits,
@@ -24,6 +25,7 @@ export interface SeatHost {
     onMissing?: () => void,
   ): void;
   reply(request: InvokeId, isOk: boolean, command: CommandBody): void;
+  sharedObject(seat: ClientSeat, message: RtmpMessage): void;
   leave(seat: ClientSeat): void;
   streamOwner(seat: ClientSeat): StreamOwner;
   readonly callQueueBytes: number;
@@ -106,6 +108,10 @@ export class ClientSeat implements Seat {
 
   openStream(streamId: number, transport: Transport): StreamEnd {
     return new NetStream(streamId, transport, this.#host.streamOwner(this));
+  }
+
+  sharedObject(message: RtmpMessage): void {
+    this.#host.sharedObject(this, message);
   }
 
   leave(): void {

@@ -72,6 +72,16 @@ const instanceLimits = {
   bandwidthCheckMs: wholeOrOff(minute, 2000),
   /** What may wait for one client, media included, when the script calls it; beyond it the client is dropped. Default 8 MiB. */
   callQueueBytes: whole(64 * KiB, 256 * MiB, 8 * MiB),
+  /** Shared objects of one instance; more are not created. Default 1000. */
+  sharedObjects: whole(1, 1_000_000, 1000),
+  /** Slots of one shared object; a change that would make more is refused. Default 10000. */
+  slots: whole(1, 1_000_000, 10_000),
+  /** Name and value of one slot. Default 64 KiB. */
+  slotBytes: whole(256, MiB, 64 * KiB),
+  /** What all shared objects of one instance hold. Default 16 MiB. */
+  sharedObjectBytes: whole(64 * KiB, 1024 * MiB, 16 * MiB),
+  /** A client for which more waits is told of changes to shared objects later, in one go. Default 1 MiB. */
+  sharedObjectQueueBytes: whole(16 * KiB, 256 * MiB, MiB),
   /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */
   mailboxRecords: whole(16, 1_000_000, 4096),
   /** The same in bytes. Default 4 MiB. */

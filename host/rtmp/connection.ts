@@ -427,7 +427,7 @@ function bug(error: unknown): StagewireError {
   return new StagewireError('E_BUG', 'host', text);
 }
 
-/** Commands go out on 3 whatever their stream: some clients listen nowhere else. */
+/** Commands and shared objects go out on 3 whatever their stream: some clients listen nowhere else. */
 function chunkStreamFor(type: number): number {
   switch (type) {
     case MessageType.Audio:
@@ -439,6 +439,8 @@ function chunkStreamFor(type: number): number {
       return ChunkStreamId.Data;
     case MessageType.CommandAmf0:
     case MessageType.CommandAmf3:
+    case MessageType.SharedObjectAmf0:
+    case MessageType.SharedObjectAmf3:
       return ChunkStreamId.Command;
     default:
       return ChunkStreamId.Control;

@@ -29,6 +29,11 @@ export function parseStreamName(text: string): { name: string; query: string } {
   return { name: bare, query };
 }
 
+/** Whether a shared object may have that name. */
+export function isResourceName(name: string): boolean {
+  return name.length <= MAX_NAME && name.split('/').every((segment) => !isBad(segment));
+}
+
 function pathOf(url: string): string {
   return url.replace(/^[a-z]+:\/\/[^/]*/i, '');
 }
@@ -38,10 +43,13 @@ function cut(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function checkSegment(segment: string, whole: string): void {
+function isBad(segment: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: names with control characters are refused.
-  const isBad = segment === '' || segment.startsWith('.') || /[\u0000-\u001f\u007f\\]/.test(segment);
-  if (isBad || whole.length > MAX_NAME) {
+  return segment === '' || segment.startsWith('.') || /[\u0000-\u001f\u007f\\]/.test(segment);
+}
+
+function checkSegment(segment: string, whole: string): void {
+  if (isBad(segment) || whole.length > MAX_NAME) {
     throw new StagewireError(
       'E_NAME',
       'peer',

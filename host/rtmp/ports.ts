@@ -94,6 +94,8 @@ export interface Seat {
   /** The answer to `ClientEnd.invoke`. */
   reply(request: InvokeId, isOk: boolean, command: CommandBody): void;
   openStream(streamId: number, transport: Transport): StreamEnd;
+  /** A message of type 19 or 16. Throws `E_AMF` and the like for a malformed one. */
+  sharedObject(message: RtmpMessage): void;
   leave(): void;
 }
 
@@ -116,12 +118,14 @@ export interface ClientEnd {
   error(transaction: number, info: Uint8Array): void;
   /** Calls a method of the client; without `request` nobody waits. `args`: AMF0 bytes. */
   invoke(method: string, request: InvokeId | undefined, args: Uint8Array): void;
-  /** Clients of one format take the same bytes for the same calls. */
+  /** Clients of one format take the same bytes for the same message. */
   readonly format: string;
-  /** Calls that nobody answers, as bytes for `deliver` of every client of this format. */
-  serialize(calls: readonly BroadcastCall[]): Buffer;
+  /** Whether it asked for AMF3 or AMF0 when it connected. */
+  readonly objectEncoding: 0 | 3;
+  /** A message as bytes for `deliver` of every client of this format. */
+  serialize(message: RtmpMessage): Buffer;
   /** Bytes from `serialize`, shared with others: nobody may change them afterwards. */
-  deliver(bytes: Buffer, calls: number): void;
+  deliver(bytes: Buffer, messages: number): void;
   /** Measures what it can be sent, and tells it; nothing while that is under way. */
   checkBandwidth(): void;
   readonly traffic: Traffic;

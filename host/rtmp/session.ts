@@ -1,6 +1,7 @@
 import { walkAmf0 } from '../../wire/amf-walk.ts';
 import {
   type CommandHead,
+  commandMessage,
   decodeCommandValues,
   encodeCommand,
   encodeCommandAround,
@@ -25,7 +26,6 @@ import { BandwidthCheck } from './bandwidth-check.ts';
 import { CapsEx, type ConnectCommand, readConnect, requestOf } from './connect-command.ts';
 import type {
   BandwidthLimits,
-  BroadcastCall,
   ClientEnd,
   ConnectRequest,
   InvokeId,
@@ -50,7 +50,7 @@ type State =
   | { at: 'new' }
   /** The script has not decided; `held` waits for it. */
   | { at: 'pending'; seat: Seat; transaction: number; connect: ConnectCommand; held: RtmpMessage[] }
-  | { at: 'connected'; seat: Seat }
+  | { at: 'connected'; seat: Seat; objectEncoding: 0 | 3 }
   | { at: 'closed' };
 
 /**
@@ -106,6 +106,10 @@ export class Session implements ClientEnd {
       case MessageType.CommandAmf3:
         this.#command(message);
         return;
+      case MessageType.SharedObjectAmf0:
+      case MessageType.SharedObjectAmf3:
+        this.#sharedObject(message);
+        return;
     }
   }
 
@@ -126,7 +130,7 @@ export class Session implements ClientEnd {
     const state = this.#state;
     if (state.at !== 'pending') return;
     const { seat, connect } = state;
-    this.#state = { at: 'connected', seat };
+    this.#state = { at: 'connected', seat, objectEncoding: connect.objectEncoding };
     this.#transport.accepted();
     const info = {
       ...status('NetConnection.Connect.Success', describe.connected()),
@@ -169,15 +173,16 @@ export class Session implements ClientEnd {
     return this.#transport.format;
   }
 
-  serialize(calls: readonly BroadcastCall[]): Buffer {
-    const parts = calls.map(({ method, args }) =>
-      this.#transport.serialize(commandMessage(encodeCommandAround(method, 0, args)), 0),
-    );
-    return Buffer.concat(parts);
+  get objectEncoding(): 0 | 3 {
+    return this.#state.at === 'connected' ? this.#state.objectEncoding : 0;
   }
 
-  deliver(bytes: Buffer, calls: number): void {
-    this.#transport.write(bytes, calls);
+  serialize(message: RtmpMessage): Buffer {
+    return this.#transport.serialize(message, message.streamId);
+  }
+
+  deliver(bytes: Buffer, messages: number): void {
+    this.#transport.write(bytes, messages);
   }
 
   get traffic(): Traffic {
@@ -249,17 +254,17 @@ export class Session implements ClientEnd {
       }
       this.#connect(head, message, valueCount - 3);
     } else if (state.at === 'pending') {
-      if (state.held.length >= this.#limits.pendingCommands) {
-        this.#refuseWith(
-          state.transaction,
-          rejected('Too many commands before the connection was accepted.'),
-        );
-        return;
-      }
-      state.held.push({ ...message, payload: message.payload.slice() });
+      this.#hold(state, message);
     } else if (state.at === 'connected') {
       this.#connectedCommand(state.seat, head, message);
     }
+  }
+
+  /** Until the client is accepted. */
+  #hold({ held, transaction }: State & { at: 'pending' }, message: RtmpMessage): void {
+    if (held.length < this.#limits.pendingCommands)
+      held.push({ ...message, payload: message.payload.slice() });
+    else this.#refuseWith(transaction, rejected('Too many commands before the connection was accepted.'));
   }
 
   /** Answers where somebody waits for an answer, and gives up on a peer that goes on like this. */
@@ -443,6 +448,17 @@ export class Session implements ClientEnd {
     stream.media(message);
   }
 
+  #sharedObject(message: RtmpMessage): void {
+    const state = this.#state;
+    if (state.at === 'pending') return this.#hold(state, message);
+    if (state.at !== 'connected') return;
+    try {
+      state.seat.sharedObject(message);
+    } catch (error) {
+      this.#malformed({ name: 'shared object', transaction: 0, valuesAt: 0, format: 0 }, error);
+    }
+  }
+
   /** Throws, and so ends the connection, for values that no client has reason to put into these commands. */
   #values(message: RtmpMessage) {
     return decodeCommandValues(message, HOST_LIMITS, MAX_ARGS);
@@ -464,10 +480,6 @@ export class Session implements ClientEnd {
   #send(payload: Uint8Array): void {
     this.#transport.send(commandMessage(payload));
   }
-}
-
-function commandMessage(payload: Uint8Array): RtmpMessage {
-  return { type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload };
 }
 
 const ENCODER_NOTICES: Record<string, Parameters<typeof status>[0]> = {

@@ -22,8 +22,10 @@ export const Type = {
   Audio: 8,
   Video: 9,
   DataAmf3: 15,
+  SharedObjectAmf3: 16,
   CommandAmf3: 17,
   DataAmf0: 18,
+  SharedObjectAmf0: 19,
   CommandAmf0: 20,
   Aggregate: 22,
 } as const;
@@ -110,6 +112,7 @@ export class RtmpClient {
   readonly #socket: Socket;
   readonly #parser: ChunkParser;
   readonly #streams = new Map<number, ClientStream>();
+  readonly #sharedObjectListeners: ((received: Received) => void)[] = [];
   readonly #answers = new Map<number, (received: Received) => void>();
   #chunkBytes = 128;
   #nextTransaction = 1;
@@ -232,6 +235,11 @@ export class RtmpClient {
     await this.call('getStreamLength', 'settled');
   }
 
+  /** Hears of every message of a shared object, as it comes. */
+  onSharedObject(listener: (received: Received) => void): void {
+    this.#sharedObjectListeners.push(listener);
+  }
+
   /** Waits for a call of that method by the server. */
   waitForCall(method: string, from = 0): Promise<Received> {
     return this.received.waitFor(`a call of ${method}`, (r) => isCommand(r) && r.name === method, from);
@@ -316,6 +324,8 @@ export class RtmpClient {
     const transaction = received.transaction;
     if (message.type === Type.UserControl) this.#answerPing(message.payload);
     this.received.add(received);
+    if (message.type === Type.SharedObjectAmf0 || message.type === Type.SharedObjectAmf3)
+      for (const listener of this.#sharedObjectListeners) listener(received);
     this.#streams.get(message.streamId)?.received.add(received);
     if (!isCommand(received)) return;
     if (received.name === '_result' || received.name === '_error') {

@@ -79,6 +79,15 @@ describe('messages', () => {
     );
   });
 
+  test('say by another bit that they come from a proxy, and ours never do', () => {
+    const read = (flags: string) =>
+      decodeSharedObject(19, fromHex(`0001 61 00000000 ${flags} 00000000 01 00000000`));
+    expect(read('00000010').isProxy).toBe(true);
+    expect(read('00000012')).toMatchObject({ isProxy: true, isPersistent: true });
+    expect(read('00000022').isProxy).toBe(false);
+    expect(toHex(encodeSharedObject(19, { ...chat([]), isProxy: true }))).toBe(bare(head));
+  });
+
   test('keep handler and arguments of a send as they came', () => {
     const values = '02 0003 736179 02 0002 6869';
     expect(eventsOf(`06 0000000b ${values}`)).toEqual([
@@ -268,11 +277,11 @@ describe('what is refused', () => {
   });
 });
 
-function chat(events: SharedObjectEvent[]): SharedObjectMessage {
-  return { name: 'chat', version: 3, isPersistent: false, events };
+function chat(events: readonly SharedObjectEvent[]): SharedObjectMessage {
+  return { name: 'chat', version: 3, isPersistent: false, isProxy: false, events };
 }
 
-function eventsOf(hex: string): SharedObjectEvent[] {
+function eventsOf(hex: string): readonly SharedObjectEvent[] {
   return decodeSharedObject(MessageType.SharedObjectAmf0, fromHex(head + hex)).events;
 }
 

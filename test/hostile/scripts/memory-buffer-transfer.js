@@ -1,6 +1,6 @@
 // Tries: to copy buffers by slicing and transferring them, keeping every copy.
 // Attack: call
-// Ends: none | memory | stuck | crash
+// Ends: none | memory | cpu | stuck | crash
 
 Client.prototype.attack = () => {
   const all = [];

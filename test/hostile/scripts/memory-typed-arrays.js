@@ -1,6 +1,6 @@
 // Tries: to keep typed arrays, whose bytes lie outside the heap.
 // Attack: call
-// Ends: none | memory | stuck | crash
+// Ends: none | memory | cpu | stuck | crash
 
 Client.prototype.attack = () => {
   const all = [];

@@ -1,0 +1,46 @@
+import type { RtmpMessage } from '../../wire/messages.ts';
+import type { SharedObjects } from '../shared-objects/directory.ts';
+import type { Subscriber } from '../shared-objects/subscription.ts';
+import { isCovered } from './access.ts';
+import type { InstanceHost } from './incarnation.ts';
+import type { ClientSeat } from './seat.ts';
+
+/** The clients of an instance as subscribers of its shared objects. */
+export class Sharing {
+  readonly #host: InstanceHost;
+  readonly #objects: SharedObjects;
+  readonly #subscribers = new Map<ClientSeat, Subscriber>();
+
+  constructor(host: InstanceHost, objects: SharedObjects) {
+    this.#host = host;
+    this.#objects = objects;
+  }
+
+  /** Throws for a malformed message, as SharedObjects does. */
+  receive(seat: ClientSeat, message: RtmpMessage): void {
+    const subscriber = this.#subscribers.get(seat) ?? this.#subscriberOf(seat);
+    this.#subscribers.set(seat, subscriber);
+    this.#objects.receive(subscriber, message);
+  }
+
+  leave(seat: ClientSeat): void {
+    const subscriber = this.#subscribers.get(seat);
+    this.#subscribers.delete(seat);
+    if (subscriber) this.#objects.leave(subscriber);
+  }
+
+  #subscriberOf({ end, info }: ClientSeat): Subscriber {
+    const settings = () => this.#host.settings;
+    return {
+      objectEncoding: end.objectEncoding,
+      format: `${end.format} ${end.objectEncoding}`,
+      serialize: (message) => end.serialize(message),
+      deliver: (bytes, messages) => end.deliver(bytes, messages),
+      get queuedBytes() {
+        return end.queuedBytes;
+      },
+      mayRead: (name) => isCovered(info.access.readAccess, name, settings()),
+      mayWrite: (name) => isCovered(info.access.writeAccess, name, settings()),
+    };
+  }
+}

@@ -1,0 +1,172 @@
+import type { RtmpMessage } from '../../wire/messages.ts';
+import {
+  decodeSharedObject,
+  type SharedObjectEvent,
+  type SharedObjectMessage,
+  SharedObjectEventType as Type,
+} from '../../wire/shared-object.ts';
+import type { AmfLimits } from '../../wire/values.ts';
+import { SharedObject, type SharedObjectLimits, statusMessage } from './shared-object.ts';
+import type { Usage } from './slots.ts';
+import type { Subscriber } from './subscription.ts';
+
+export interface SharedObjectsLimits extends SharedObjectLimits {
+  /** How many there may be in the instance. */
+  readonly sharedObjects: number;
+}
+
+/** How often those who read too slowly are looked after. */
+const CATCH_UP_MS = 100;
+/** Telling subscribers takes half of the host's time at the most: what comes meanwhile is told together. */
+const LONGEST_PAUSE_MS = 50;
+/** Of the values of one message. */
+const AMF_LIMITS: AmfLimits = { depth: 64, values: 65_536 };
+
+/** The shared objects of one instance. A temporary and a persistent one of the same name are two. */
+export class SharedObjects {
+  readonly usage: Usage = { bytes: 0 };
+  readonly #limits: () => SharedObjectsLimits;
+  readonly #isName: (name: string) => boolean;
+  readonly #objects = new Map<string, SharedObject>();
+  readonly #bySubscriber = new Map<Subscriber, Set<SharedObject>>();
+  readonly #changed = new Set<SharedObject>();
+  #flushing: NodeJS.Immediate | NodeJS.Timeout | undefined;
+  #notBefore = 0;
+  #catchingUp: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** `limits` are asked for at each step, as they may change. */
+  constructor(limits: () => SharedObjectsLimits, isName: (name: string) => boolean) {
+    this.#limits = limits;
+    this.#isName = isName;
+  }
+
+  get limits(): SharedObjectsLimits {
+    return this.#limits();
+  }
+
+  [Symbol.iterator](): Iterator<SharedObject> {
+    return this.#objects.values();
+  }
+
+  /**
+   * A message of type 19 or 16 from a client. Throws `E_AMF`, `E_TRUNCATED` or `E_TOO_LONG` for a malformed one, of
+   * which nothing has happened then.
+   */
+  receive(subscriber: Subscriber, { type, payload }: RtmpMessage): void {
+    if (this.#isClosed) return;
+    const message = decodeSharedObject(type, payload.slice(), AMF_LIMITS);
+    const { name, isPersistent, events } = message;
+    let requests: SharedObjectEvent[] = [];
+    const request = () => {
+      if (requests.length > 0) this.#request(subscriber, name, isPersistent, requests);
+      requests = [];
+    };
+    for (const event of events) {
+      if (event.type !== Type.Use && event.type !== Type.Release) {
+        requests.push(event);
+        continue;
+      }
+      request();
+      if (event.type === Type.Use) this.#use(subscriber, message);
+      else this.#release(subscriber, name, isPersistent);
+    }
+    request();
+  }
+
+  /** The client is gone. */
+  leave(subscriber: Subscriber): void {
+    const objects = this.#bySubscriber.get(subscriber);
+    this.#bySubscriber.delete(subscriber);
+    for (const object of objects ?? []) {
+      object.unsubscribe(subscriber);
+      this.#dropUnused(object);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#catchingUp);
+    this.#changed.clear();
+    this.#objects.clear();
+    this.#bySubscriber.clear();
+  }
+
+  /** Called by objects that have something to tell. */
+  changed(object: SharedObject): void {
+    this.#changed.add(object);
+    if (this.#flushing) return;
+    const waitMs = this.#notBefore - performance.now();
+    const flush = () => this.#flush();
+    this.#flushing = waitMs > 0 ? setTimeout(flush, waitMs) : setImmediate(flush);
+  }
+
+  #use(subscriber: Subscriber, { name, isPersistent, version, isProxy }: SharedObjectMessage): void {
+    const refuse = (code: Parameters<typeof statusMessage>[3]) =>
+      statusMessage(subscriber, name, isPersistent, code);
+    // Nothing is written to disk yet, and an object that says it is persistent and is not would lose what it holds.
+    if (isPersistent || !this.#isName(name)) return refuse('SharedObject.ObjectCreationFailed');
+    if (!subscriber.mayRead(name)) return refuse('SharedObject.NoReadAccess');
+    const key = keyOf(name, isPersistent);
+    let object = this.#objects.get(key);
+    if (!object && this.#objects.size >= this.limits.sharedObjects)
+      return refuse('SharedObject.ObjectCreationFailed');
+    object ??= new SharedObject(name, isPersistent, this);
+    this.#objects.set(key, object);
+    const own = this.#bySubscriber.get(subscriber) ?? new Set();
+    this.#bySubscriber.set(subscriber, own.add(object));
+    object.subscribe(subscriber, version, isProxy);
+  }
+
+  #release(subscriber: Subscriber, name: string, isPersistent: boolean): void {
+    const object = this.#objects.get(keyOf(name, isPersistent));
+    if (!object?.has(subscriber)) return;
+    object.unsubscribe(subscriber);
+    this.#bySubscriber.get(subscriber)?.delete(object);
+    this.#dropUnused(object);
+  }
+
+  #request(
+    subscriber: Subscriber,
+    name: string,
+    isPersistent: boolean,
+    events: readonly SharedObjectEvent[],
+  ): void {
+    const object = this.#objects.get(keyOf(name, isPersistent));
+    if (object?.has(subscriber)) object.request(subscriber, events);
+    else statusMessage(subscriber, name, isPersistent, 'SharedObject.NoWriteAccess');
+  }
+
+  #dropUnused(object: SharedObject): void {
+    if (object.subscriberCount > 0) return;
+    this.#changed.delete(object);
+    this.usage.bytes -= object.slots.bytes;
+    this.#objects.delete(keyOf(object.name, object.isPersistent));
+  }
+
+  #flush(): void {
+    this.#flushing = undefined;
+    if (this.#isClosed) return;
+    const startedAt = performance.now();
+    const objects = [...this.#changed];
+    this.#changed.clear();
+    let isBehind = false;
+    for (const object of objects) isBehind = object.flush().isBehind || isBehind;
+    const endedAt = performance.now();
+    this.#notBefore = endedAt + Math.min(endedAt - startedAt, LONGEST_PAUSE_MS);
+    if (isBehind) this.#catchUpLater();
+  }
+
+  #catchUpLater(): void {
+    this.#catchingUp ??= setTimeout(() => {
+      this.#catchingUp = undefined;
+      let isBehind = false;
+      for (const object of this.#objects.values()) isBehind = object.catchUp() || isBehind;
+      if (isBehind) this.#catchUpLater();
+    }, CATCH_UP_MS);
+  }
+}
+
+function keyOf(name: string, isPersistent: boolean): string {
+  return `${isPersistent ? 'p' : 't'} ${name}`;
+}

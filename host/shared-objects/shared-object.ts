@@ -1,0 +1,390 @@
+import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import {
+  encodeSharedObject,
+  type SharedObjectEvent,
+  SharedObjectEventType as Type,
+} from '../../wire/shared-object.ts';
+import { inAmf0, type SharedValue, sharedValueOf } from '../../wire/shared-values.ts';
+import { type StatusCode, status } from '../../wire/status.ts';
+import { StagewireError } from '../base/errors.ts';
+import { Slots, sizeOf, type Usage } from './slots.ts';
+import type { Subscriber, Subscription } from './subscription.ts';
+
+export interface SharedObjectLimits {
+  readonly slots: number;
+  readonly slotBytes: number;
+  /** Of all objects of the instance together. */
+  readonly sharedObjectBytes: number;
+  /** What may wait for a subscriber before it is told of changes in one go, later. */
+  readonly sharedObjectQueueBytes: number;
+}
+
+/** What an object needs of those beside it. */
+export interface SharedObjectHost {
+  readonly limits: SharedObjectLimits;
+  /** Of all objects together. */
+  readonly usage: Usage;
+  /** There is something to flush. */
+  changed(object: SharedObject): void;
+}
+
+/** What subscribers are told of one message, or one step of the server, in one message with the version it led to. */
+interface Update {
+  readonly version: number;
+  readonly writer: Subscription | undefined;
+  readonly forWriter: readonly SharedObjectEvent[];
+  /** Nothing for the others: `undefined`. */
+  readonly forOthers: readonly SharedObjectEvent[] | undefined;
+}
+
+/** A message holds 16 MiB, and is made in one piece: what is more is told in several. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+/**
+ * The authority over one shared object: applies what subscribers ask for in the order in which it came, the last one
+ * wins, and tells each of them. Values are bytes here. What happens in one round of the event loop reaches a
+ * subscriber as one write.
+ */
+export class SharedObject {
+  readonly name: string;
+  readonly isPersistent: boolean;
+  readonly slots: Slots;
+  readonly #host: SharedObjectHost;
+  readonly #subscriptions = new Map<Subscriber, Subscription>();
+  #version = 0;
+  #updates: Update[] = [];
+
+  constructor(name: string, isPersistent: boolean, host: SharedObjectHost) {
+    this.name = name;
+    this.isPersistent = isPersistent;
+    this.#host = host;
+    this.slots = new Slots(host.usage);
+  }
+
+  /** Rises by one with each message, or step of the server, that changes something. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get subscriberCount(): number {
+    return this.#subscriptions.size;
+  }
+
+  has(subscriber: Subscriber): boolean {
+    return this.#subscriptions.has(subscriber);
+  }
+
+  /** `knownVersion`: what it has kept of a persistent object from earlier; 0 for nothing. Twice is answered twice. */
+  subscribe(subscriber: Subscriber, knownVersion: number, isProxy = false): void {
+    let subscription = this.#subscriptions.get(subscriber);
+    if (!subscription) {
+      subscription = {
+        subscriber,
+        isProxy,
+        joinedAt: this.#updates.length,
+        told: undefined,
+        isBehind: false,
+      };
+      this.#subscriptions.set(subscriber, subscription);
+    }
+    const since = this.isPersistent && knownVersion > 0 ? knownVersion : undefined;
+    this.#tell(subscription, [{ type: Type.UseSuccess }, ...this.#eventsSince(since)]);
+  }
+
+  unsubscribe(subscriber: Subscriber): void {
+    this.#subscriptions.delete(subscriber);
+  }
+
+  /** What a subscriber asks for in one message. All of it has the same version, or is refused. */
+  request(subscriber: Subscriber, events: readonly SharedObjectEvent[]): void {
+    const writer = this.#subscriptions.get(subscriber);
+    if (!writer) return;
+    const mayWrite = subscriber.mayWrite(this.name);
+    const next = this.#version + 1;
+    const forWriter: SharedObjectEvent[] = [];
+    const forOthers: SharedObjectEvent[] = [];
+    let isChanged = false;
+    if (!mayWrite && events.some(({ type }) => WRITING.has(type)))
+      forWriter.push(statusEvent('SharedObject.NoWriteAccess'));
+    for (const event of events) {
+      switch (event.type) {
+        case Type.RequestChange: {
+          const { key } = event;
+          if (mayWrite && isNothing(event.value)) {
+            isChanged = this.#remove(key, next, forWriter, forOthers) || isChanged;
+            break;
+          }
+          if (!mayWrite || !this.#hasRoomFor(key, event.value)) {
+            forWriter.push(this.#slotEvent(key));
+            break;
+          }
+          forWriter.push(
+            writer.isProxy
+              ? { type: Type.AcceptedChange, key, value: event.value }
+              : { type: Type.Success, key },
+          );
+          if (isSame(this.slots.get(key)?.value, event.value)) break;
+          const value = copyOf(event.value);
+          this.slots.set(key, value, next);
+          forOthers.push({ type: Type.Change, key, value });
+          isChanged = true;
+          break;
+        }
+        case Type.RequestRemove:
+          if (mayWrite) isChanged = this.#remove(event.key, next, forWriter, forOthers) || isChanged;
+          else forWriter.push(this.#slotEvent(event.key));
+          break;
+        case Type.RequestClear:
+          if (!mayWrite) break;
+          this.slots.clear(next);
+          forWriter.push({ type: Type.Clear });
+          forOthers.push({ type: Type.Clear });
+          isChanged = true;
+          break;
+        case Type.Send: {
+          if (!mayWrite || !isHandlerName(event.values[0])) break;
+          const sent = { type: event.type, values: event.values.map(copyOf) };
+          forWriter.push(sent);
+          forOthers.push(sent);
+          break;
+        }
+      }
+    }
+    if (isChanged) this.#version = next;
+    this.#push({
+      version: this.#version,
+      writer,
+      forWriter,
+      forOthers: forOthers.length > 0 ? forOthers : undefined,
+    });
+  }
+
+  /** Tells everybody what has happened since the last time. Returns how many were told, and whether some are behind. */
+  flush(): { told: number; isBehind: boolean } {
+    const updates = this.#updates;
+    this.#updates = [];
+    const writers = new Set(updates.map(({ writer }) => writer));
+    const parts = new Map<string, Buffer[]>();
+    const whole = new Map<string, Buffer>();
+    let told = 0;
+    let isBehind = false;
+    for (const subscription of this.#subscriptions.values()) {
+      const { subscriber, joinedAt } = subscription;
+      subscription.joinedAt = 0;
+      if (this.#isBehind(subscription)) {
+        isBehind = true;
+        continue;
+      }
+      let bytes: Buffer;
+      if (joinedAt === 0 && !writers.has(subscription)) {
+        // All of these are told the same.
+        const { format } = subscriber;
+        bytes = whole.get(format) ?? Buffer.concat(this.#partsFor(subscriber, updates, parts));
+        whole.set(format, bytes);
+      } else {
+        const shared = this.#partsFor(subscriber, updates, parts);
+        const own = updates.flatMap((update, index) => {
+          if (index < joinedAt) return [];
+          if (update.writer !== subscription) return [shared[index]!];
+          return this.#serialize(subscriber, update.version, update.forWriter);
+        });
+        bytes = Buffer.concat(own);
+      }
+      if (bytes.length > 0) subscriber.deliver(bytes, updates.length);
+      subscription.told = this.#version;
+      told++;
+    }
+    return { told, isBehind };
+  }
+
+  /** Whoever was too slow, and has read what was there, is told in one go. Returns whether somebody still is behind. */
+  catchUp(): boolean {
+    let isBehind = false;
+    for (const subscription of this.#subscriptions.values()) {
+      const { subscriber, told } = subscription;
+      if (!subscription.isBehind) continue;
+      if (subscriber.queuedBytes > this.#host.limits.sharedObjectQueueBytes / 4) {
+        isBehind = true;
+        continue;
+      }
+      subscription.isBehind = false;
+      subscription.joinedAt = this.#updates.length;
+      const answer: SharedObjectEvent[] = told === undefined ? [{ type: Type.UseSuccess }] : [];
+      this.#tell(subscription, [...answer, ...this.#eventsSince(told)]);
+    }
+    return isBehind;
+  }
+
+  #isBehind(subscription: Subscription): boolean {
+    subscription.isBehind ||= subscription.subscriber.queuedBytes > this.#host.limits.sharedObjectQueueBytes;
+    return subscription.isBehind;
+  }
+
+  /** From what a subscriber has to what is; everything for one that has nothing, or has been away for too long. */
+  #eventsSince(version: number | undefined): SharedObjectEvent[] {
+    const difference =
+      version === undefined || version > this.#version ? undefined : this.slots.since(version);
+    const events: SharedObjectEvent[] = difference ? [] : [{ type: Type.Clear }];
+    for (const [key, { value }] of difference?.changed ?? this.slots)
+      events.push({ type: Type.Change, key, value });
+    for (const key of difference?.removed ?? []) events.push({ type: Type.Remove, key });
+    return events;
+  }
+
+  #remove(
+    key: string,
+    version: number,
+    forWriter: SharedObjectEvent[],
+    forOthers: SharedObjectEvent[],
+  ): boolean {
+    const wasThere = this.slots.remove(key, version);
+    forWriter.push({ type: Type.Remove, key });
+    if (wasThere) forOthers.push({ type: Type.Remove, key });
+    return wasThere;
+  }
+
+  /** What the writer of a change that is refused is told: what the slot holds. */
+  #slotEvent(key: string): SharedObjectEvent {
+    const slot = this.slots.get(key);
+    return slot ? { type: Type.Change, key, value: slot.value } : { type: Type.Remove, key };
+  }
+
+  #hasRoomFor(key: string, value: SharedValue): boolean {
+    const { limits, usage } = this.#host;
+    const slot = this.slots.get(key);
+    const bytes = sizeOf(key, value);
+    if (bytes > limits.slotBytes || (!slot && this.slots.size >= limits.slots)) return false;
+    return usage.bytes + bytes - (slot ? sizeOf(key, slot.value) : 0) <= limits.sharedObjectBytes;
+  }
+
+  /** Tells one subscriber something, after what has happened before. */
+  #tell(subscription: Subscription, events: readonly SharedObjectEvent[]): void {
+    if (events.length === 0) return;
+    this.#push({ version: this.#version, writer: subscription, forWriter: events, forOthers: undefined });
+  }
+
+  #push(update: Update): void {
+    if (update.forWriter.length === 0 && !update.forOthers) return;
+    this.#updates.push(update);
+    this.#host.changed(this);
+  }
+
+  /** What somebody without a part in them is told of each update, as bytes for that format. */
+  #partsFor(
+    subscriber: Subscriber,
+    updates: readonly Update[],
+    known: Map<string, Buffer[]>,
+  ): readonly Buffer[] {
+    const { format } = subscriber;
+    let parts = known.get(format);
+    if (!parts) {
+      parts = updates.map(({ version, forOthers }) =>
+        forOthers ? Buffer.concat(this.#serialize(subscriber, version, forOthers)) : NOTHING,
+      );
+      known.set(format, parts);
+    }
+    return parts;
+  }
+
+  #serialize(subscriber: Subscriber, version: number, events: readonly SharedObjectEvent[]): Buffer[] {
+    const { name, isPersistent } = this;
+    const isAmf3 = subscriber.objectEncoding === 3;
+    const type = isAmf3 ? MessageType.SharedObjectAmf3 : MessageType.SharedObjectAmf0;
+    return inMessages(isAmf3 ? events : events.map(lowered)).map((part) => {
+      const payload = encodeSharedObject(type, { name, version, isPersistent, events: part });
+      const message: RtmpMessage = { type, streamId: 0, timestamp: 0, payload };
+      return subscriber.serialize(message);
+    });
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
+  Type.RequestChange,
+  Type.RequestRemove,
+  Type.RequestClear,
+  Type.Send,
+]);
+
+/** To a client that is no subscriber, or is none of an object that there is. */
+export function statusMessage(
+  subscriber: Subscriber,
+  name: string,
+  isPersistent: boolean,
+  code: StatusCode,
+): void {
+  const type = subscriber.objectEncoding === 3 ? MessageType.SharedObjectAmf3 : MessageType.SharedObjectAmf0;
+  const events = [statusEvent(code)];
+  const payload = encodeSharedObject(type, { name, version: 0, isPersistent, events });
+  subscriber.deliver(subscriber.serialize({ type, streamId: 0, timestamp: 0, payload }), 1);
+}
+
+function statusEvent(code: StatusCode): SharedObjectEvent {
+  return { type: Type.Status, code, level: status(code).level };
+}
+
+function inMessages(events: readonly SharedObjectEvent[]): (readonly SharedObjectEvent[])[] {
+  let bytes = 0;
+  const messages: SharedObjectEvent[][] = [[]];
+  for (const event of events) {
+    const size = 'value' in event ? sizeOf(event.key, event.value) : 32;
+    bytes += size;
+    if (bytes > MAX_MESSAGE_BYTES && messages.at(-1)!.length > 0) {
+      messages.push([]);
+      bytes = size;
+    }
+    messages.at(-1)!.push(event);
+  }
+  return messages;
+}
+
+const amf0 = new WeakMap<SharedValue, SharedValue>();
+
+/** An event for those who read AMF0 only. Each value is translated once. */
+function lowered(event: SharedObjectEvent): SharedObjectEvent {
+  if ('value' in event && event.value.hasAmf3) return { ...event, value: translated(event.value) };
+  if ('values' in event) return { ...event, values: event.values.map(translated) };
+  return event;
+}
+
+function translated(value: SharedValue): SharedValue {
+  if (!value.hasAmf3) return value;
+  let known = amf0.get(value);
+  if (!known) {
+    try {
+      known = inAmf0(value);
+    } catch (error) {
+      // AMF3 says in a few bytes what AMF0 needs megabytes for.
+      if (!(error instanceof StagewireError)) throw error;
+      known = sharedValueOf(undefined, 0);
+    }
+    amf0.set(value, known);
+  }
+  return known;
+}
+
+/** Null and undefined in AMF0, and behind 0x11 in AMF3: to set a slot to that is to remove it. */
+function isNothing({ bytes }: SharedValue): boolean {
+  const [first, second] = bytes;
+  if (first === 0x11) return bytes.length === 2 && (second === 0 || second === 1);
+  return bytes.length === 1 && (first === 0x05 || first === 0x06);
+}
+
+function isSame(known: SharedValue | undefined, { bytes }: SharedValue): boolean {
+  return known !== undefined && Buffer.compare(known.bytes, bytes) === 0;
+}
+
+/** Of its own: a slot must not keep the message that it came in. */
+function copyOf(value: SharedValue): SharedValue {
+  return { ...value, bytes: value.bytes.slice() };
+}
+
+const MAX_HANDLER_BYTES = 255;
+
+/** A text of AMF0, or of AMF3 (0x11 0x06), that is not empty. */
+function isHandlerName(value: SharedValue | undefined): boolean {
+  if (!value || value.bytes.length > MAX_HANDLER_BYTES) return false;
+  const { bytes } = value;
+  if (bytes[0] === 0x02) return bytes.length > 3;
+  return bytes[0] === 0x11 && bytes[1] === 0x06 && bytes.length > 3;
+}

@@ -1,0 +1,119 @@
+import type { SharedValue } from '../../wire/shared-values.ts';
+
+export interface Slot {
+  readonly value: SharedValue;
+  /** That of the object when it was changed last. */
+  readonly version: number;
+}
+
+/** What several objects take together. */
+export interface Usage {
+  bytes: number;
+}
+
+/** What changed since some version, in no particular order. */
+export interface Difference {
+  readonly changed: readonly (readonly [name: string, slot: Slot])[];
+  readonly removed: readonly string[];
+}
+
+/** Forgotten beyond this whatever `resyncDepth` says: names of slots are without end. */
+const MAX_TOMBSTONES = 10_000;
+
+/**
+ * The slots of a shared object with the versions of their last changes, and of those that were removed, so that a
+ * subscriber who was away can be told what it missed (Server-Side ActionScript Language Reference, SharedObject.resyncDepth).
+ */
+export class Slots {
+  readonly #slots = new Map<string, Slot>();
+  /** Names of removed slots by the version that removed them, oldest first. */
+  readonly #tombstones = new Map<string, number>();
+  /** Whoever knows an older version may have missed that a slot was removed. */
+  #knownSince = 0;
+  #bytes = 0;
+  readonly #usage: Usage;
+
+  constructor(usage: Usage = { bytes: 0 }) {
+    this.#usage = usage;
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** Of names and values. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(name: string): Slot | undefined {
+    return this.#slots.get(name);
+  }
+
+  [Symbol.iterator](): Iterator<[string, Slot]> {
+    return this.#slots[Symbol.iterator]();
+  }
+
+  set(name: string, value: SharedValue, version: number): void {
+    this.#use(sizeOf(name, value) - this.#sizeOf(name));
+    this.#slots.set(name, { value, version });
+    this.#tombstones.delete(name);
+  }
+
+  /** Whether there was one. */
+  remove(name: string, version: number): boolean {
+    this.#use(-this.#sizeOf(name));
+    if (!this.#slots.delete(name)) return false;
+    this.#tombstones.set(name, version);
+    if (this.#tombstones.size > MAX_TOMBSTONES) this.#forgetOldest();
+    return true;
+  }
+
+  /** All of them, without a trace: whoever was away then gets the whole. */
+  clear(version: number): void {
+    this.#use(-this.#bytes);
+    this.#slots.clear();
+    this.#tombstones.clear();
+    this.#knownSince = version;
+  }
+
+  /** Forgets what was removed before that version. */
+  purge(version: number): void {
+    for (const [name, removedAt] of this.#tombstones) {
+      if (removedAt >= version) break;
+      this.#tombstones.delete(name);
+      this.#knownSince = removedAt;
+    }
+  }
+
+  /** What a subscriber misses that has seen everything up to that version; undefined when that is not known any more. */
+  since(version: number): Difference | undefined {
+    if (version < this.#knownSince) return undefined;
+    return {
+      changed: [...this.#slots].filter(([, slot]) => slot.version > version),
+      removed: [...this.#tombstones].filter(([, removedAt]) => removedAt > version).map(([name]) => name),
+    };
+  }
+
+  #forgetOldest(): void {
+    for (const [name, removedAt] of this.#tombstones) {
+      this.#tombstones.delete(name);
+      this.#knownSince = removedAt;
+      return;
+    }
+  }
+
+  #use(bytes: number): void {
+    this.#bytes += bytes;
+    this.#usage.bytes += bytes;
+  }
+
+  #sizeOf(name: string): number {
+    const slot = this.#slots.get(name);
+    return slot ? sizeOf(name, slot.value) : 0;
+  }
+}
+
+export function sizeOf(name: string, { bytes }: SharedValue): number {
+  return name.length + bytes.length;
+}

@@ -1,0 +1,29 @@
+import type { RtmpMessage } from '../../wire/messages.ts';
+
+/** A client as shared objects see it. */
+export interface Subscriber {
+  /** Whether it reads messages of type 16, with values in AMF3, or of type 19. */
+  readonly objectEncoding: 0 | 3;
+  /** Subscribers of one format take the same bytes for the same message. */
+  readonly format: string;
+  serialize(message: RtmpMessage): Buffer;
+  /** Bytes from `serialize`, shared with others: nobody may change them afterwards. */
+  deliver(bytes: Buffer, messages: number): void;
+  /** Written but not yet taken by the operating system. */
+  readonly queuedBytes: number;
+  mayRead(name: string): boolean;
+  mayWrite(name: string): boolean;
+}
+
+/** Where a subscriber stands with one object. */
+export interface Subscription {
+  readonly subscriber: Subscriber;
+  /** It shares the object with others, and is told its own changes with their values. */
+  readonly isProxy: boolean;
+  /** Updates of this round that it has seen as part of something else: those before it joined. */
+  joinedAt: number;
+  /** The version up to which it was told; undefined before the first time. */
+  told: number | undefined;
+  /** It does not read fast enough: what comes now is made up for later. */
+  isBehind: boolean;
+}
