@@ -59,7 +59,7 @@ export class SharedObjects {
     const { name, isPersistent, events } = message;
     let requests: SharedObjectEvent[] = [];
     const request = () => {
-      if (requests.length > 0) this.#request(subscriber, name, isPersistent, requests);
+      if (requests.length > 0) this.#request(subscriber, message, requests);
       requests = [];
     };
     for (const event of events) {
@@ -128,12 +128,11 @@ export class SharedObjects {
 
   #request(
     subscriber: Subscriber,
-    name: string,
-    isPersistent: boolean,
+    { name, isPersistent, version }: SharedObjectMessage,
     events: readonly SharedObjectEvent[],
   ): void {
     const object = this.#objects.get(keyOf(name, isPersistent));
-    if (object?.has(subscriber)) object.request(subscriber, events);
+    if (object?.has(subscriber)) object.request(subscriber, version, events);
     else statusMessage(subscriber, name, isPersistent, 'SharedObject.NoWriteAccess');
   }
 

@@ -51,7 +51,7 @@ export class SharedObject {
   readonly slots: Slots;
   readonly #host: SharedObjectHost;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
-  #version = 0;
+  #version = 1;
   #updates: Update[] = [];
 
   constructor(name: string, isPersistent: boolean, host: SharedObjectHost) {
@@ -61,7 +61,7 @@ export class SharedObject {
     this.slots = new Slots(host.usage);
   }
 
-  /** Rises by one with each message, or step of the server, that changes something. */
+  /** 1 at first, so that 0 is what one says who has seen nothing. Rises by one with each message, or step of the server, that changes something. */
   get version(): number {
     return this.#version;
   }
@@ -81,12 +81,14 @@ export class SharedObject {
       subscription = {
         subscriber,
         isProxy,
+        givenAt: 0,
         joinedAt: this.#updates.length,
         told: undefined,
         isBehind: false,
       };
       this.#subscriptions.set(subscriber, subscription);
     }
+    subscription.givenAt = this.#version;
     const since = this.isPersistent && knownVersion > 0 ? knownVersion : undefined;
     this.#tell(subscription, [{ type: Type.UseSuccess }, ...this.#eventsSince(since)]);
   }
@@ -95,8 +97,12 @@ export class SharedObject {
     this.#subscriptions.delete(subscriber);
   }
 
-  /** What a subscriber asks for in one message. All of it has the same version, or is refused. */
-  request(subscriber: Subscriber, events: readonly SharedObjectEvent[]): void {
+  /**
+   * What a subscriber asks for in one message, when it had seen `knownVersion`. All of it has the same version, or is
+   * refused. Players keep what they write, and `success` has no value: who was told another one meanwhile, and would
+   * keep that, gets its own back as a change.
+   */
+  request(subscriber: Subscriber, knownVersion: number, events: readonly SharedObjectEvent[]): void {
     const writer = this.#subscriptions.get(subscriber);
     if (!writer) return;
     const mayWrite = subscriber.mayWrite(this.name);
@@ -118,14 +124,17 @@ export class SharedObject {
             forWriter.push(this.#slotEvent(key));
             break;
           }
-          forWriter.push(
-            writer.isProxy
-              ? { type: Type.AcceptedChange, key, value: event.value }
-              : { type: Type.Success, key },
-          );
-          if (isSame(this.slots.get(key)?.value, event.value)) break;
+          const told = Math.max(writer.givenAt, this.slots.toldTo(writer, key));
+          const isOverrun = told > knownVersion;
+          if (isSame(this.slots.get(key)?.value, event.value)) {
+            forWriter.push({ type: Type.Success, key });
+            break;
+          }
           const value = copyOf(event.value);
-          this.slots.set(key, value, next);
+          const toldWriter = isOverrun || writer.isProxy ? next : told;
+          this.slots.set(key, { value, version: next, writer, toldWriter });
+          if (writer.isProxy) forWriter.push({ type: Type.AcceptedChange, key, value });
+          else forWriter.push(isOverrun ? { type: Type.Change, key, value } : { type: Type.Success, key });
           forOthers.push({ type: Type.Change, key, value });
           isChanged = true;
           break;

@@ -4,6 +4,10 @@ export interface Slot {
   readonly value: SharedValue;
   /** That of the object when it was changed last. */
   readonly version: number;
+  /** Who changed it last; undefined for the server. */
+  readonly writer: object | undefined;
+  /** The last version at which its writer was told a value of it: what it wrote itself it has. */
+  readonly toldWriter: number;
 }
 
 /** What several objects take together. */
@@ -54,9 +58,16 @@ export class Slots {
     return this.#slots[Symbol.iterator]();
   }
 
-  set(name: string, value: SharedValue, version: number): void {
-    this.#use(sizeOf(name, value) - this.#sizeOf(name));
-    this.#slots.set(name, { value, version });
+  /** The last version at which that writer was told of this slot by others. */
+  toldTo(writer: object, name: string): number {
+    const slot = this.#slots.get(name);
+    if (slot) return slot.writer === writer ? slot.toldWriter : slot.version;
+    return this.#tombstones.get(name) ?? this.#knownSince;
+  }
+
+  set(name: string, slot: Slot): void {
+    this.#use(sizeOf(name, slot.value) - this.#sizeOf(name));
+    this.#slots.set(name, slot);
     this.#tombstones.delete(name);
   }
 

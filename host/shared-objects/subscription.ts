@@ -20,6 +20,8 @@ export interface Subscription {
   readonly subscriber: Subscriber;
   /** It shares the object with others, and is told its own changes with their values. */
   readonly isProxy: boolean;
+  /** The version that it was given the whole at: what it writes without having seen that is older. */
+  givenAt: number;
   /** Updates of this round that it has seen as part of something else: those before it joined. */
   joinedAt: number;
   /** The version up to which it was told; undefined before the first time. */

@@ -48,25 +48,25 @@ async function subscriber(at: string, name = 'chat', encoding: 0 | 3 = 0): Promi
 test('a change is confirmed to its writer and told to everybody else, in one version', async () => {
   const at = newRoom();
   const [ann, bob, cyd] = [await subscriber(at), await subscriber(at), await subscriber(at)];
-  expect(ann.version).toBe(0);
-  expect(ann.syncs.entries).toEqual([{ version: 0, list: [{ code: 'clear' }], sends: [], statuses: [] }]);
+  expect(ann.version).toBe(1);
+  expect(ann.syncs.entries).toEqual([{ version: 1, list: [{ code: 'clear' }], sends: [], statuses: [] }]);
   ann.change({ set: { topic: 'news', n: 1, list: [1, { two: 2 }] } });
   await bob.holds({ topic: 'news', n: 1, list: [1, { two: 2 }] });
   await cyd.holds({ topic: 'news', n: 1, list: [1, { two: 2 }] });
   await ann.holds({ topic: 'news', n: 1, list: [1, { two: 2 }] });
   const names = ['topic', 'n', 'list'];
   expect(ann.syncs.entries[1]).toMatchObject({
-    version: 1,
+    version: 2,
     list: names.map((name) => ({ code: 'success', name })),
   });
   expect(bob.syncs.entries[1]).toMatchObject({
-    version: 1,
+    version: 2,
     list: names.map((name) => ({ code: 'change', name })),
   });
   bob.set('n', 2);
   await ann.holds({ topic: 'news', n: 2, list: [1, { two: 2 }] });
   expect(ann.syncs.entries.at(-1)).toEqual({
-    version: 2,
+    version: 3,
     list: [{ code: 'change', name: 'n', oldValue: 1 }],
     sends: [],
     statuses: [],
@@ -80,7 +80,7 @@ test('who comes later gets what there is: the answer, a clear, and each slot, in
   await ann.setAndWait('b', 'two');
   const late = await subscriber(at);
   expect(late.syncs.entries).toMatchObject([
-    { version: 2, list: [{ code: 'clear' }, { code: 'change', name: 'a' }, { code: 'change', name: 'b' }] },
+    { version: 3, list: [{ code: 'clear' }, { code: 'change', name: 'a' }, { code: 'change', name: 'b' }] },
   ]);
   expect(Object.fromEntries(late.data)).toEqual({ a: 1, b: 'two' });
   // Asked twice, answered twice; and once told of a change.
@@ -109,29 +109,29 @@ test('the messages are those of the reference, byte for byte', async () => {
 
   send(first, `${head(0)} 01 00000000`);
   await until(first, 1);
-  expect(bodies(first)[0]).toBe(bare(`${head(0)} 0b 00000000 08 00000000`));
-  send(first, `${head(0)} 03 0000000c ${five}`);
+  expect(bodies(first)[0]).toBe(bare(`${head(1)} 0b 00000000 08 00000000`));
+  send(first, `${head(1)} 03 0000000c ${five}`);
   await until(first, 2);
-  expect(bodies(first)[1]).toBe(bare(`${head(1)} 05 00000003 0001 6e`));
+  expect(bodies(first)[1]).toBe(bare(`${head(2)} 05 00000003 0001 6e`));
   send(second, `${head(0)} 01 00000000`);
   await until(second, 1);
-  expect(bodies(second)[0]).toBe(bare(`${head(1)} 0b 00000000 08 00000000 04 0000000c ${five}`));
-  send(second, `${head(1)} 03 0000000c ${six}`);
+  expect(bodies(second)[0]).toBe(bare(`${head(2)} 0b 00000000 08 00000000 04 0000000c ${five}`));
+  send(second, `${head(2)} 03 0000000c ${six}`);
   await until(first, 3);
   await until(second, 2);
-  expect(bodies(second)[1]).toBe(bare(`${head(2)} 05 00000003 0001 6e`));
-  expect(bodies(first)[2]).toBe(bare(`${head(2)} 04 0000000c ${six}`));
+  expect(bodies(second)[1]).toBe(bare(`${head(3)} 05 00000003 0001 6e`));
+  expect(bodies(first)[2]).toBe(bare(`${head(3)} 04 0000000c ${six}`));
   const say = '06 0000000b 02 0003 736179 02 0002 6869';
-  send(first, `${head(2)} ${say}`);
+  send(first, `${head(3)} ${say}`);
   await until(first, 4);
   await until(second, 3);
-  expect(bodies(first)[3]).toBe(bare(`${head(2)} ${say}`));
-  expect(bodies(second)[2]).toBe(bare(`${head(2)} ${say}`));
-  send(first, `${head(2)} 0a 00000003 0001 6e`);
+  expect(bodies(first)[3]).toBe(bare(`${head(3)} ${say}`));
+  expect(bodies(second)[2]).toBe(bare(`${head(3)} ${say}`));
+  send(first, `${head(3)} 0a 00000003 0001 6e`);
   await until(first, 5);
   await until(second, 4);
-  expect(bodies(first)[4]).toBe(bare(`${head(3)} 09 00000003 0001 6e`));
-  expect(bodies(second)[3]).toBe(bare(`${head(3)} 09 00000003 0001 6e`));
+  expect(bodies(first)[4]).toBe(bare(`${head(4)} 09 00000003 0001 6e`));
+  expect(bodies(second)[3]).toBe(bare(`${head(4)} 09 00000003 0001 6e`));
 });
 
 test('deleting: asked for, by null and by undefined; of what is not there too', async () => {
@@ -145,7 +145,7 @@ test('deleting: asked for, by null and by undefined; of what is not there too', 
   ann.set('c', undefined);
   await bob.holds({ d: 4 });
   await ann.holds({ d: 4 });
-  expect(bob.syncs.entries.at(-1)).toMatchObject({ version: 4, list: [{ code: 'delete', name: 'c' }] });
+  expect(bob.syncs.entries.at(-1)).toMatchObject({ version: 5, list: [{ code: 'delete', name: 'c' }] });
   const before = bob.syncs.mark;
   ann.change({ remove: 'nothing' });
   await ann.syncs.waitFor('an answer', ({ list }) => list[0]?.name === 'nothing');
@@ -159,7 +159,7 @@ test('a value that is there already is confirmed, and told to nobody', async () 
   const [ann, bob] = [await subscriber(at), await subscriber(at)];
   expect(await ann.setAndWait('a', { x: 1 })).toMatchObject({ code: 'success' });
   expect(await ann.setAndWait('a', { x: 1 })).toMatchObject({ code: 'success' });
-  expect(ann.version).toBe(1);
+  expect(ann.version).toBe(2);
   await ann.setAndWait('a', { x: 2 });
   await bob.holds({ a: { x: 2 } });
   expect(bob.syncs.entries).toHaveLength(3);
@@ -174,7 +174,7 @@ test('clear empties it for all, and what follows in the message stays', async ()
   await ann.holds({ c: 3 });
   await bob.holds({ c: 3 });
   expect(ann.syncs.entries.at(-1)).toMatchObject({
-    version: 2,
+    version: 3,
     list: [{ code: 'clear' }, { code: 'change', name: 'c' }],
   });
 });
@@ -184,7 +184,7 @@ test('send reaches every subscriber, the sender too, in its place among changes,
   const [ann, bob] = [await subscriber(at), await subscriber(at)];
   ann.change({ set: { a: 1 } }, { send: ['say', 'hello', { to: 'all' }] }, { set: { b: 2 } });
   const heard = await bob.syncs.waitFor('the message', ({ sends }) => sends.length > 0);
-  expect(heard).toMatchObject({ version: 1, sends: [['say', 'hello', { to: 'all' }]] });
+  expect(heard).toMatchObject({ version: 2, sends: [['say', 'hello', { to: 'all' }]] });
   await ann.syncs.waitFor('the message', ({ sends }) => sends.length > 0);
   expect((await subscriber(at)).syncs.entries[0]!.sends).toEqual([]);
   // Whose name is none reaches nobody.
@@ -231,7 +231,7 @@ test('objects are of one instance, and gone with their last subscriber', async (
   bob.release();
   const fresh = await new RemoteSharedObject(last, 'chat').connect();
   expect(fresh.data.size).toBe(0);
-  expect(fresh.version).toBe(0);
+  expect(fresh.version).toBe(1);
 });
 
 test('a client that leaves, or is cut off, is no subscriber any more', async () => {

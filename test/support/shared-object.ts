@@ -26,7 +26,10 @@ export interface Sync {
 
 export type Change = { set: Record<string, unknown> } | { remove: string } | { send: unknown[] } | 'clear';
 
-/** A remote shared object as a player has it: asks for changes, and shows what the server says. */
+/**
+ * A remote shared object as a player has it. What it writes it has at once; `success` has no value, and changes nothing;
+ * everything else that the server says replaces what it has.
+ */
 export class RemoteSharedObject {
   readonly data = new Map<string, AmfValue>();
   readonly syncs = new Journal<Sync>('the shared object', (sync) => JSON.stringify(sync).slice(0, 200));
@@ -35,14 +38,14 @@ export class RemoteSharedObject {
   /** That of the last message. */
   version = 0;
   isConnected = false;
-  readonly #client: RtmpClient;
+  readonly client: RtmpClient;
   readonly #type: number;
   readonly #encoding: 0 | 3;
-  /** Own changes that the server has not answered. */
-  readonly #asked = new Map<string, AmfValue[]>();
+  /** How many own changes of a slot the server has not answered. */
+  readonly #asked = new Map<string, number>();
 
   constructor(client: RtmpClient, name: string, { isPersistent = false, encoding = 0 as 0 | 3 } = {}) {
-    this.#client = client;
+    this.client = client;
     this.name = name;
     this.isPersistent = isPersistent;
     this.#encoding = encoding;
@@ -68,12 +71,19 @@ export class RemoteSharedObject {
   /** Changes in one message, and so in one version. */
   change(...changes: Change[]): void {
     const events: SharedObjectEvent[] = changes.flatMap((change): SharedObjectEvent[] => {
-      if (change === 'clear') return [{ type: SharedObjectEventType.RequestClear }];
-      if ('remove' in change) return [{ type: SharedObjectEventType.RequestRemove, key: change.remove }];
+      if (change === 'clear') {
+        this.data.clear();
+        return [{ type: SharedObjectEventType.RequestClear }];
+      }
+      if ('remove' in change) {
+        this.data.delete(change.remove);
+        return [{ type: SharedObjectEventType.RequestRemove, key: change.remove }];
+      }
       if ('send' in change)
         return [{ type: SharedObjectEventType.Send, values: change.send.map((v) => this.#valueOf(v)) }];
       return Object.entries(change.set).map(([key, value]) => {
-        this.#asked.set(key, [...(this.#asked.get(key) ?? []), value as AmfValue]);
+        this.#asked.set(key, (this.#asked.get(key) ?? 0) + 1);
+        this.data.set(key, value as AmfValue);
         return { type: SharedObjectEventType.RequestChange, key, value: this.#valueOf(value) };
       });
     });
@@ -97,7 +107,7 @@ export class RemoteSharedObject {
   send(events: readonly SharedObjectEvent[]): void {
     const { name, version, isPersistent } = this;
     const payload = encodeSharedObject(this.#type, { name, version, isPersistent, events });
-    this.#client.message({ type: this.#type, streamId: 0, timestamp: 0, payload });
+    this.client.message({ type: this.#type, streamId: 0, timestamp: 0, payload });
   }
 
   /** Waits until the slots are these and no others. */
@@ -107,6 +117,15 @@ export class RemoteSharedObject {
       `${this.name} holds ${wanted}, and not ${this.#shown()}`,
       () => this.#shown() === wanted,
     );
+  }
+
+  /** Whether a change of its own was waiting. */
+  #answered(key: string): boolean {
+    const asked = this.#asked.get(key);
+    if (asked === undefined) return false;
+    if (asked > 1) this.#asked.set(key, asked - 1);
+    else this.#asked.delete(key);
+    return true;
   }
 
   #shown(): string {
@@ -139,21 +158,15 @@ export class RemoteSharedObject {
       case SharedObjectEventType.Change: {
         const oldValue = this.data.get(event.key);
         this.data.set(event.key, readSharedValue(event.value));
-        const isOwn = this.#asked.has(event.key);
-        this.#asked.delete(event.key);
-        sync.list.push({ code: isOwn ? 'reject' : 'change', name: event.key, oldValue });
+        sync.list.push({ code: this.#answered(event.key) ? 'reject' : 'change', name: event.key, oldValue });
         return;
       }
-      case SharedObjectEventType.Success: {
-        const [first, ...rest] = this.#asked.get(event.key) ?? [];
-        if (rest.length > 0) this.#asked.set(event.key, rest);
-        else this.#asked.delete(event.key);
-        this.data.set(event.key, first);
+      case SharedObjectEventType.Success:
+        this.#answered(event.key);
         sync.list.push({ code: 'success', name: event.key });
         return;
-      }
       case SharedObjectEventType.Remove:
-        this.#asked.delete(event.key);
+        this.#answered(event.key);
         this.data.delete(event.key);
         sync.list.push({ code: 'delete', name: event.key });
         return;

@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest';
+import type { AmfValue } from '../../wire/values.ts';
+import { eventually } from '../support/journal.ts';
+import { connect } from '../support/rtmp-client.ts';
+import { useServer } from '../support/server.ts';
+import { type Change, RemoteSharedObject } from '../support/shared-object.ts';
+
+const server = useServer({ apps: { open: { 'README.md': 'No script here.' } } });
+
+const PEOPLE = 8;
+const ROUNDS = 1500;
+const SLOTS = 12;
+
+/** The same numbers for the same seed (a linear congruential generator). */
+function numbersFrom(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+class Person {
+  readonly index: number;
+  object!: RemoteSharedObject;
+  /** Whether it was there from the beginning to the end. */
+  isFaithful = true;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  async come(room: string): Promise<void> {
+    const encoding = this.index % 2 === 0 ? 0 : 3;
+    const client = await connect(`${server.rtmp}/open/${room}`, { objectEncoding: encoding });
+    this.object = await new RemoteSharedObject(client, 'board', { encoding }).connect();
+  }
+}
+
+test.each([1, 20_261_126, 4_000_000_007])(
+  'whatever %i makes eight people do, all see the same',
+  async (seed) => {
+    const pick = numbersFrom(seed);
+    const room = `model-${seed}`;
+    const people = Array.from({ length: PEOPLE }, (_, index) => new Person(index));
+    // The first stays: without anybody the object would be gone.
+    for (const person of people) await person.come(room);
+
+    for (let round = 0; round < ROUNDS; round++) {
+      const person = people[pick(PEOPLE)]!;
+      if (person.index > 1 && pick(100) === 0) {
+        person.isFaithful = false;
+        await leaveAndReturn(person, room, pick);
+      } else if (pick(200) === 0) person.object.change('clear');
+      else person.object.change(...Array.from({ length: 1 + pick(3) }, () => someChange(pick, round)));
+      // Now and then the server has a moment for itself, so that rounds of its event loop fall anywhere.
+      if (pick(20) === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+
+    // Everything was sent: what answers these comes after all of it.
+    for (const { index, object } of people) object.set(`end${index}`, index);
+    for (const { object } of people)
+      await eventually('all ends', () =>
+        people.every(({ index }) => object.data.get(`end${index}`) === index),
+      );
+
+    const late = new Person(PEOPLE);
+    await late.come(room);
+    const expected = sorted(late.object);
+    for (const { object } of people) {
+      expect(sorted(object)).toEqual(expected);
+      expect(object.version).toBe(late.object.version);
+      const versions = object.syncs.entries.map(({ version }) => version);
+      expect(versions).toEqual([...versions].sort((a, b) => a - b));
+    }
+    // Whoever was there all the time has heard the same messages in the same order, its own among them.
+    const heard = people.filter(({ isFaithful }) => isFaithful).map(({ object }) => messagesOf(object));
+    expect(heard.length).toBeGreaterThanOrEqual(2);
+    expect(heard[0]!.length).toBeGreaterThan(100);
+    for (const each of heard) expect(each).toEqual(heard[0]);
+  },
+);
+
+async function leaveAndReturn(person: Person, room: string, pick: (below: number) => number): Promise<void> {
+  if (pick(2) === 0) person.object.release();
+  else person.object.client.destroy();
+  await person.come(room);
+}
+
+function someChange(pick: (below: number) => number, round: number): Change {
+  const name = `s${pick(SLOTS)}`;
+  switch (pick(6)) {
+    case 0:
+      return { remove: name };
+    case 1:
+      return { send: ['say', round, someValue(pick, round)] };
+    default:
+      return { set: { [name]: someValue(pick, round) } };
+  }
+}
+
+function someValue(pick: (below: number) => number, round: number): AmfValue {
+  switch (pick(6)) {
+    case 0:
+      return round;
+    case 1:
+      return `text ${round} ${'ü'.repeat(pick(40))}`;
+    case 2:
+      return null;
+    case 3: {
+      const shared = { round };
+      return [shared, { again: shared }, shared];
+    }
+    case 4:
+      return { nested: { list: [round, 'x', true, null], when: new Date(round * 1000) } };
+    default:
+      return pick(2) === 0;
+  }
+}
+
+function sorted({ data }: RemoteSharedObject): [string, AmfValue][] {
+  return [...data].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function messagesOf({ syncs }: RemoteSharedObject): string[] {
+  return syncs.entries.flatMap(({ sends }) => sends.map((args) => JSON.stringify(args)));
+}
