@@ -52,6 +52,7 @@ export class SharedObject {
   readonly #host: SharedObjectHost;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   #version = 1;
+  #lastNumber = 0;
   #updates: Update[] = [];
 
   constructor(name: string, isPersistent: boolean, host: SharedObjectHost) {
@@ -79,6 +80,7 @@ export class SharedObject {
     let subscription = this.#subscriptions.get(subscriber);
     if (!subscription) {
       subscription = {
+        number: ++this.#lastNumber,
         subscriber,
         isProxy,
         givenAt: 0,
@@ -124,7 +126,7 @@ export class SharedObject {
             forWriter.push(this.#slotEvent(key));
             break;
           }
-          const told = Math.max(writer.givenAt, this.slots.toldTo(writer, key));
+          const told = Math.max(writer.givenAt, this.slots.toldTo(writer.number, key));
           const isOverrun = told > knownVersion;
           if (isSame(this.slots.get(key)?.value, event.value)) {
             forWriter.push({ type: Type.Success, key });
@@ -132,7 +134,7 @@ export class SharedObject {
           }
           const value = copyOf(event.value);
           const toldWriter = isOverrun || writer.isProxy ? next : told;
-          this.slots.set(key, { value, version: next, writer, toldWriter });
+          this.slots.set(key, { value, version: next, writer: writer.number, toldWriter });
           if (writer.isProxy) forWriter.push({ type: Type.AcceptedChange, key, value });
           else forWriter.push(isOverrun ? { type: Type.Change, key, value } : { type: Type.Success, key });
           forOthers.push({ type: Type.Change, key, value });

@@ -4,8 +4,8 @@ export interface Slot {
   readonly value: SharedValue;
   /** That of the object when it was changed last. */
   readonly version: number;
-  /** Who changed it last; undefined for the server. */
-  readonly writer: object | undefined;
+  /** The number of the subscription that changed it last; 0 for the server. */
+  readonly writer: number;
   /** The last version at which its writer was told a value of it: what it wrote itself it has. */
   readonly toldWriter: number;
 }
@@ -59,7 +59,7 @@ export class Slots {
   }
 
   /** The last version at which that writer was told of this slot by others. */
-  toldTo(writer: object, name: string): number {
+  toldTo(writer: number, name: string): number {
     const slot = this.#slots.get(name);
     if (slot) return slot.writer === writer ? slot.toldWriter : slot.version;
     return this.#tombstones.get(name) ?? this.#knownSince;

@@ -17,6 +17,8 @@ export interface Subscriber {
 
 /** Where a subscriber stands with one object. */
 export interface Subscription {
+  /** Not 0, and no other's of this object. */
+  readonly number: number;
   readonly subscriber: Subscriber;
   /** It shares the object with others, and is told its own changes with their values. */
   readonly isProxy: boolean;
