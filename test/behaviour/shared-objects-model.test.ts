@@ -57,7 +57,8 @@ test.each([1, 20_261_126, 4_000_000_007])(
       if (pick(20) === 0) await new Promise((resolve) => setImmediate(resolve));
     }
 
-    // Everything was sent: what answers these comes after all of it.
+    // Whoever has an answer to this has been heard. Before that a clear of one could come after the end of another.
+    await Promise.all(people.map(({ index, object }) => object.setAndWait(`fence${index}`, ROUNDS)));
     for (const { index, object } of people) object.set(`end${index}`, index);
     for (const { object } of people)
       await eventually('all ends', () =>
