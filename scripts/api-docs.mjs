@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { appFile } from '../host/apps/app-file.ts';
+import { declarations } from './declarations.ts';
 
 const root = new URL('../', import.meta.url);
 const source = readFileSync(new URL('runtime/globals.d.ts', root), 'utf8');
@@ -20,47 +21,6 @@ for (const [file, text] of made) {
     console.log(`${fileURLToPath(file)} is not what its source says: npm run api-docs`);
     process.exitCode = 1;
   }
-}
-
-/** What stands at the left margin, each with the comment before it: `{ doc, lines }`. */
-function declarations(lines, indent = '') {
-  const found = [];
-  let doc = [];
-  for (let at = 0; at < lines.length; at++) {
-    const line = lines[at].slice(indent.length);
-    if (line.startsWith('/**')) {
-      doc = [];
-      for (; ; at++) {
-        doc.push(
-          lines[at]
-            .trim()
-            .replace(/^\/\*\*|\*\/$/g, '')
-            .replace(/^\*/, '')
-            .replace(/^ /, '')
-            .trimEnd(),
-        );
-        if (lines[at].includes('*/')) break;
-      }
-    } else if (line === '') {
-      doc = [];
-    } else {
-      const start = at;
-      // To the line that ends it: a declaration goes on for as long as lines are indented further, or close it.
-      while (at + 1 < lines.length && !isWhole(lines.slice(start, at + 1).join('\n'))) at++;
-      found.push({
-        doc: doc.join('\n').trim(),
-        lines: lines.slice(start, at + 1).map((each) => each.slice(indent.length)),
-      });
-      doc = [];
-    }
-  }
-  return found;
-}
-
-function isWhole(code) {
-  const count = (pattern) => (code.match(pattern) ?? []).length;
-  const isBalanced = count(/[{(<[]/g) === count(/[})\]]/g) + count(/(?<!=)>/g);
-  return isBalanced && /[;}]$/.test(code);
 }
 
 function render(all) {
