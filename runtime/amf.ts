@@ -1,5 +1,6 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
+import { reading } from './arguments.ts';
 import { registeredClasses, registeredName } from './classes.ts';
 import { append, OwnBytes, SafeWeakSet, toText } from './primordials.ts';
 import type { CommandBody } from './wall/fields.ts';
@@ -125,4 +126,9 @@ export function encodeValues(values: readonly unknown[]): Uint8Array {
   } finally {
     isEncoding = false;
   }
+}
+
+/** As `encodeValues`, of a member's arguments. */
+export function argumentsOf(member: string, values: readonly unknown[]): Uint8Array {
+  return reading(member, () => encodeValues(values));
 }

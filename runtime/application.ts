@@ -1,4 +1,4 @@
-import { encodeValues } from './amf.ts';
+import { argumentsOf } from './amf.ts';
 import { ask } from './ask.ts';
 import { registerClass } from './classes.ts';
 import { Client, capBandwidth, withAccessFrozen } from './client.ts';
@@ -8,7 +8,7 @@ import { type AnyFunction, runHandler } from './handlers.ts';
 import { expectClient } from './host-side.ts';
 import { Listeners } from './listeners.ts';
 import type { Outbox } from './outbox.ts';
-import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, toText } from './primordials.ts';
+import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, shown } from './primordials.ts';
 import { registerProxy } from './proxies.ts';
 import { expose, infoOf, isRpcError } from './rpc.ts';
 import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
@@ -50,16 +50,20 @@ export class ApplicationSide {
     hide(application, 'acceptConnection', (client: unknown) => this.#accept(client));
     hide(application, 'rejectConnection', (client: unknown, first?: unknown, second?: unknown) => {
       // FMS 3: (client, description, errorObj); before: (client, errorObj).
-      if (typeof first === 'string') this.#reject(client, first, second);
-      else this.#reject(client, '', first);
+      const member = 'application.rejectConnection';
+      if (typeof first === 'string') this.#reject(member, client, first, second);
+      else this.#reject(member, client, '', first);
     });
     hide(
       application,
       'redirectConnection',
       (client: unknown, url?: unknown, first?: unknown, second?: unknown) => {
-        const ex = url === undefined || url === null ? undefined : { code: 302, redirect: toText(url) };
-        if (typeof first === 'string') this.#reject(client, first, second, ex);
-        else this.#reject(client, '', first, ex);
+        const member = 'application.redirectConnection';
+        if (url !== undefined && url !== null && typeof url !== 'string')
+          throw new NativeTypeError(`${member}: expected an address as text, got ${shown(url)}`);
+        const ex = typeof url === 'string' ? { code: 302, redirect: url } : undefined;
+        if (typeof first === 'string') this.#reject(member, client, first, second, ex);
+        else this.#reject(member, client, '', first, ex);
       },
     );
     hide(application, 'expose', expose);
@@ -101,20 +105,20 @@ export class ApplicationSide {
       // Only the booleans decide; anything else leaves the client pending.
       if (!outcome.isOk) this.#refuse(client, outcome.error);
       else if (outcome.value === true) this.#accept(client);
-      else if (outcome.value === false) this.#reject(client, '');
+      else if (outcome.value === false) this.#reject('', client, '');
     };
     this.#run('onConnect', prepend(client, args), decide, isRpcError);
   }
 
   /** After `onConnect` threw: an RpcError is the reason that it wants the client to read. */
   #refuse(client: Client, error: unknown): void {
-    if (!isRpcError(error)) return this.#reject(client, 'Script error');
+    if (!isRpcError(error)) return this.#reject('', client, 'Script error');
     try {
       const info = infoOf(error);
-      this.#reject(client, info.description, info);
+      this.#reject('application.onConnect', client, info.description, info);
     } catch (failure) {
       reportError(failure, 'application.onConnect'); // data that AMF cannot say
-      this.#reject(client, 'Script error');
+      this.#reject('', client, 'Script error');
     }
   }
 
@@ -245,11 +249,8 @@ export class ApplicationSide {
     this.#outbox.send({ kind: 'accept', client: side.number });
   }
 
-  #reject(client: unknown, description: string, application?: unknown, ex?: object): void {
-    const member = ex ? 'application.redirectConnection' : 'application.rejectConnection';
+  #reject(member: string, client: unknown, description: string, application?: unknown, ex?: object): void {
     const side = expectClient(member, client);
-    side.refuse?.();
-    if (side.standing !== 'pending') return;
     const info = {
       level: 'error',
       code: 'NetConnection.Connect.Rejected',
@@ -257,7 +258,10 @@ export class ApplicationSide {
       ...(application !== undefined && { application }),
       ...(ex && { ex }),
     };
-    const encoded = encodeValues([info]);
+    // First: a getter of what is encoded may decide otherwise.
+    const encoded = argumentsOf(member, [info]);
+    side.refuse?.();
+    if (side.standing !== 'pending') return;
     side.standing = 'gone';
     this.#byNumber.delete(side.number);
     this.#outbox.send({ kind: 'reject', client: side.number, info: encoded });
@@ -273,10 +277,10 @@ export class ApplicationSide {
   #broadcast(method: unknown, args: unknown[]): void {
     if (typeof method !== 'string' || method === '') {
       throw new NativeTypeError(
-        `application.broadcastMsg: expected the name of a method, got ${typeof method}`,
+        `application.broadcastMsg: expected the name of a method, got ${shown(method)}`,
       );
     }
-    this.#outbox.send({ kind: 'broadcast', method, args: encodeValues(args) });
+    this.#outbox.send({ kind: 'broadcast', method, args: argumentsOf('application.broadcastMsg', args) });
   }
 
   #enter(client: Client): void {

@@ -1,3 +1,4 @@
+import { reading } from './arguments.ts';
 import type { AnyFunction } from './handlers.ts';
 import {
   apply,
@@ -31,8 +32,8 @@ export function registerClass(name: unknown, make: unknown): void {
     throw new NativeTypeError(
       `application.registerClass: expected a constructor for ${name}, or null, got ${shown(make)}`,
     );
+  const prototype: unknown = reading('application.registerClass', () => make.prototype);
   constructors.set(name, make as Constructor);
-  const { prototype } = make as { prototype?: unknown };
   if (typeof prototype === 'object' && prototype !== null) names.set(prototype, name);
 }
 

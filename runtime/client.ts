@@ -1,10 +1,11 @@
 import { makeOpaque } from './amf.ts';
+import { numberOf } from './arguments.ts';
 import { ask } from './ask.ts';
 import { hide } from './clock.ts';
 import { expectClient, hostSide, hostSides } from './host-side.ts';
 import { type InvokeOptions, invocations, type ResultObject } from './invocations.ts';
 import { Listeners } from './listeners.ts';
-import { NativeRangeError, NativeTypeError, shown, toNumber, toText } from './primordials.ts';
+import { NativeRangeError, NativeTypeError, shown } from './primordials.ts';
 import { ACCESS_NAMES, type ClientInfo, LEAST_BANDWIDTH, MAX_ACCESS, MAX_TC_URL } from './wall/fields.ts';
 
 /** One object per connection, the same in every event. Scripts add properties and methods of their own. */
@@ -72,7 +73,9 @@ export class Client {
   requestReconnect(tcUrl?: unknown): boolean {
     const member = 'client.requestReconnect';
     const side = expectClient(member, this);
-    const url = tcUrl === undefined || tcUrl === null ? '' : toText(tcUrl);
+    const url = tcUrl === undefined || tcUrl === null ? '' : tcUrl;
+    if (typeof url !== 'string')
+      throw new NativeTypeError(`${member}: expected an address as text, got ${shown(tcUrl)}`);
     if (url.length > MAX_TC_URL)
       throw new NativeRangeError(`${member}: at most ${MAX_TC_URL} characters, and these are ${url.length}`);
     if (side.standing !== 'accepted' || !side.canReconnect) return false;
@@ -87,7 +90,7 @@ export class Client {
   /** 0 is from the client to the server, 1 from the server to the client; bytes per second, 0 for no limit. */
   getBandwidthLimit(direction: unknown): number {
     const { bandwidth } = expectClient('client.getBandwidthLimit', this);
-    const asked = toNumber(direction);
+    const asked = numberOf('client.getBandwidthLimit', direction);
     if (asked !== 0 && asked !== 1)
       throw new NativeTypeError(
         `client.getBandwidthLimit: expected 0 (client to server) or 1 (server to client), got ${shown(direction)}`,
@@ -128,7 +131,7 @@ export function withAccessFrozen(run: () => void): void {
 }
 
 function limitOf(value: unknown, present: number): number {
-  const asked = value === undefined ? 0 : toNumber(value);
+  const asked = value === undefined ? 0 : numberOf('client.setBandwidthLimit', value);
   if (!(asked >= 0 && asked < Infinity))
     throw new NativeTypeError(
       `client.setBandwidthLimit: expected bytes per second, or 0 to leave it as it is, got ${shown(value)}`,
@@ -146,7 +149,9 @@ for (let i = 0; i < ACCESS_NAMES.length; i++) {
     },
     set(this: unknown, value: unknown) {
       const side = expectClient(`client.${name}`, this);
-      const paths = value === undefined || value === null ? '' : toText(value);
+      const paths = value === undefined || value === null ? '' : value;
+      if (typeof paths !== 'string')
+        throw new NativeTypeError(`client.${name}: expected paths as text, got ${shown(value)}`);
       if (paths.length > MAX_ACCESS)
         throw new NativeRangeError(
           `client.${name}: at most ${MAX_ACCESS} characters of paths, and these are ${paths.length}`,

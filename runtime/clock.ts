@@ -1,8 +1,8 @@
+import { bytesIn } from './arguments.ts';
 import { fillRandom, randomNumber } from './entropy.ts';
 import {
   apply,
   Bytes,
-  bytesOfView,
   construct,
   defineProperty,
   isView,
@@ -10,6 +10,7 @@ import {
   NativeDate,
   NativeRangeError,
   NativeTypeError,
+  shown,
   uncurry,
 } from './primordials.ts';
 import { loadWeb } from './web.ts';
@@ -98,8 +99,9 @@ function installDateTimeFormat(): void {
 }
 
 function getRandomValues<T extends ArrayBufferView>(view: T): T {
-  if (!isView(view)) throw new NativeTypeError('crypto.getRandomValues: expected a typed array');
-  const bytes = bytesOfView(view);
+  if (!isView(view))
+    throw new NativeTypeError(`crypto.getRandomValues: expected a typed array, got ${shown(view)}`);
+  const bytes = bytesIn(view)!;
   const count = lengthOf(bytes);
   if (count > 65536) {
     throw new NativeRangeError(`crypto.getRandomValues: at most 65536 bytes at once, not ${count}`);

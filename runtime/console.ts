@@ -1,4 +1,5 @@
 import { itemsOf } from '../wire/amf-message.ts';
+import { wordOf } from './arguments.ts';
 import { hide } from './clock.ts';
 import { stackOf } from './events.ts';
 import type { Outbox } from './outbox.ts';
@@ -49,7 +50,11 @@ export function installConsole(global: typeof globalThis, outbox: Outbox): void 
   });
   // FCS converts its one argument as `String` does.
   hide(global, 'trace', (value: unknown) =>
-    outbox.send({ kind: 'log', level: 'info', text: bounded(toText(value)) }),
+    outbox.send({
+      kind: 'log',
+      level: 'info',
+      text: bounded(wordOf('trace', value)),
+    }),
   );
 }
 

@@ -1,13 +1,14 @@
 import { ByteWriter } from '../wire/bytes.ts';
 import { decodeUtf8 } from '../wire/utf8.ts';
+import { bytesIn, reading, textOf } from './arguments.ts';
 import { hide } from './clock.ts';
 import type { Outbox } from './outbox.ts';
 import {
   after,
+  append,
   apply,
   Bytes,
   isArray,
-  isView,
   keysOf as keys,
   NativeTypeError,
   setBytes,
@@ -188,11 +189,15 @@ class Headers {
   }
 
   get(name: string): string | null {
-    return this.#values[apply(toLowerCase, text(name), [])] ?? null;
+    return this.#find('headers.get', name) ?? null;
   }
 
   has(name: string): boolean {
-    return this.get(name) !== null;
+    return this.#find('headers.has', name) !== undefined;
+  }
+
+  #find(member: string, name: unknown): string | undefined {
+    return this.#values[apply(toLowerCase, textOf(member, name), [])];
   }
 
   getSetCookie(): string[] {
@@ -201,7 +206,7 @@ class Headers {
 
   forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void {
     if (typeof callback !== 'function')
-      throw new NativeTypeError(`headers.forEach: expected a function, got ${typeof callback}`);
+      throw new NativeTypeError(`headers.forEach: expected a function, got ${show(callback)}`);
     for (let i = 0; i < this.#names.length; i++) {
       const name = this.#names[i]!;
       apply(callback, self, [this.#values[name]!, name, this]);
@@ -289,7 +294,10 @@ function decode(body: Uint8Array): string {
 
 function urlOf(input: unknown): string {
   if (typeof input === 'string') return input;
-  const href = typeof input === 'object' && input !== null ? (input as { href?: unknown }).href : undefined;
+  const href =
+    typeof input === 'object' && input !== null
+      ? reading('fetch', () => (input as { href?: unknown }).href)
+      : undefined;
   if (typeof href === 'string') return href; // a URL class that the application brought along
   throw new NativeTypeError(`fetch: expected a URL as text, got ${show(input)}`);
 }
@@ -315,7 +323,10 @@ function optionsOf(init: unknown): Options {
     redirect = 'follow',
     timeoutMs,
     signal,
-  } = (init ?? {}) as Record<string, unknown>;
+  } = reading('fetch', () => {
+    const { method, headers, body, redirect, timeoutMs, signal } = (init ?? {}) as Record<string, unknown>;
+    return { method, headers, body, redirect, timeoutMs, signal };
+  });
   if (typeof method !== 'string')
     throw new NativeTypeError(`fetch: method: expected text, got ${show(method)}`);
   let mode: RedirectMode | undefined;
@@ -359,8 +370,8 @@ function bodyOf(body: unknown): Uint8Array {
     writer.utf8(body);
     return writer.view;
   }
-  if (isView(body)) return new Bytes(body.buffer, body.byteOffset, body.byteLength);
-  if (body instanceof Memory) return new Bytes(body);
+  const bytes = bytesIn(body);
+  if (bytes) return bytes;
   throw new NativeTypeError(
     `fetch: body: expected text, an ArrayBuffer, a typed array or URLSearchParams, got ${show(body)}; JSON.stringify makes text of values`,
   );
@@ -369,32 +380,43 @@ function bodyOf(body: unknown): Uint8Array {
 /** An object, pairs, or anything with `forEach` as `Headers` has it. */
 function headersOf(headers: unknown): HttpHeader[] {
   const list: HttpHeader[] = [];
-  const add = (name: unknown, value: unknown) => {
+  if (headers === undefined || headers === null) return list;
+  if (typeof headers !== 'object')
+    throw new NativeTypeError(`fetch: headers: expected an object or pairs, got ${show(headers)}`);
+  const pairs = reading('fetch: headers', () => pairsIn(headers));
+  for (let i = 0; i < pairs.length; i++) {
+    const pair = pairs[i]!;
+    if (pair.length !== 2)
+      throw new NativeTypeError(`fetch: headers: expected pairs of name and value, got ${show(pair[0])}`);
+    const name = pair[0];
+    const value = pair[1];
     if (typeof name !== 'string')
       throw new NativeTypeError(`fetch: headers: a name is text, not ${show(name)}`);
     if (typeof value !== 'string' && typeof value !== 'number')
       throw new NativeTypeError(`fetch: headers: "${name}": expected text, got ${show(value)}`);
-    list[list.length] = [name, text(value)];
-  };
-  if (headers === undefined || headers === null) return list;
-  if (typeof headers !== 'object')
-    throw new NativeTypeError(`fetch: headers: expected an object or pairs, got ${show(headers)}`);
+    append(list, [name, text(value)]);
+  }
+  return list;
+}
+
+/** What is no pair stands alone. */
+function pairsIn(headers: object): unknown[][] {
+  const pairs: unknown[][] = [];
   if (isArray(headers)) {
     for (let i = 0; i < headers.length; i++) {
-      const pair: unknown = headers[i];
-      if (!isArray(pair) || pair.length !== 2)
-        throw new NativeTypeError(`fetch: headers: expected pairs of name and value, got ${show(pair)}`);
-      add(pair[0], pair[1]);
+      const pair = headers[i];
+      append(pairs, isArray(pair) && pair.length === 2 ? [pair[0], pair[1]] : [pair]);
     }
   } else if (typeof (headers as Partial<Headers>).forEach === 'function') {
     (headers as Headers).forEach((value, name) => {
-      add(name, value);
+      append(pairs, [name, value]);
     });
   } else {
     const names = keys(headers);
-    for (let i = 0; i < names.length; i++) add(names[i], (headers as Record<string, unknown>)[names[i]!]);
+    for (let i = 0; i < names.length; i++)
+      append(pairs, [names[i], (headers as Record<string, unknown>)[names[i]!]]);
   }
-  return list;
+  return pairs;
 }
 
 /** The value seen, for a message. */

@@ -5,6 +5,10 @@
  * A script runs in a V8 heap of its own, one per instance, one handler at a time. There are no files but
  * the application's own, no network but `fetch`, and no Node; time stands still within one handler. Sources: Server-Side ActionScript Language Reference
  * (FCS MX to FMS 4.5); what is new in Stagewire says so.
+ *
+ * An argument that a member has no use for is a `TypeError` whose message begins with the member: `client.call: expected
+ * ...`. So is one that cannot be read, because its `toString` or a getter throws, or its proxy was revoked. Arguments
+ * that nobody asked for mean nothing.
  */
 
 /** What every status carries: `level` is `"status"`, `"warning"` or `"error"`. */
@@ -257,7 +261,10 @@ interface Client {
     method: ClientMethod | Invocation<ClientMethod>,
     ...args: unknown extends T ? [never] : unknown[]
   ): Promise<T>;
-  /** Paths, divided by `;`, of what this client may play: each with all below it. `/`, the default, is everything. */
+  /**
+   * Paths, divided by `;`, of what this client may play: each with all below it. `/`, the default, is everything; an
+   * empty text, undefined and null are nothing.
+   */
   readAccess: string;
   /** As `readAccess`, for publishing. What is set in `onPublish` and `onUnpublish` is ignored. */
   writeAccess: string;
@@ -336,7 +343,7 @@ declare const console: Record<'log' | 'info' | 'debug' | 'warn' | 'error', (...v
 
 /**
  * Calls back once, `ms` milliseconds after this handler began; with 0, or nothing, as soon as it has ended. Returns the id
- * for `clearTimeout`. Throws RangeError when `limits.timers` are running already.
+ * for `clearTimeout`. Throws RangeError when `limits.timers` are running already. What is no number counts as 0.
  */
 declare function setTimeout(callback: (...args: any[]) => void, ms?: number, ...args: unknown[]): number;
 /** Calls back every `ms` milliseconds, 1 at the least. What falls due while the script is busy is not made up for. */
@@ -573,7 +580,10 @@ declare class TextDecoder {
   decode(bytes?: BufferSource, options?: { stream?: boolean }): string;
 }
 
-/** New in Stagewire. A deep copy; a `DataCloneError` that names the place for what cannot be copied. */
+/**
+ * New in Stagewire. A deep copy; a `DataCloneError` that names the place for what cannot be copied. What a getter throws
+ * passes as it is.
+ */
 declare function structuredClone<T>(value: T, options?: { transfer?: Iterable<ArrayBuffer> }): T;
 
 /** Base64 of a text whose characters are bytes. */
@@ -713,8 +723,8 @@ declare function fetch(
 
 /**
  * Variables over HTTP: the class of Flash Media Server 2. The variables are its own properties; handlers are not among
- * them. Requests go where `fetch` may go (`fetch.hosts` of `app.json`), with the same limits; one that brings no answer
- * is told in the log and to `application.onStatus`.
+ * them, and what is no function is no handler. Requests go where `fetch` may go (`fetch.hosts` of `app.json`), with the
+ * same limits; one that brings no answer is told in the log and to `application.onStatus`.
  */
 declare class LoadVars {
   /** Of what is posted. Default `application/x-www-form-urlencoded`. */

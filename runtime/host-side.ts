@@ -1,5 +1,5 @@
 import type { Listeners } from './listeners.ts';
-import { NativeTypeError, SafeWeakMap } from './primordials.ts';
+import { NativeTypeError, SafeWeakMap, shown } from './primordials.ts';
 import type { ClientAccess, ClientBandwidth } from './wall/fields.ts';
 
 /** Where a client stands with the script. */
@@ -30,7 +30,6 @@ export function hostSide(client: unknown): HostSide | undefined {
 /** As `hostSide`, for API members that need a client: names the member when they got something else. */
 export function expectClient(member: string, value: unknown): HostSide {
   const side = hostSide(value);
-  if (!side)
-    throw new NativeTypeError(`${member}: expected a Client, got ${value === null ? 'null' : typeof value}`);
+  if (!side) throw new NativeTypeError(`${member}: expected a Client, got ${shown(value)}`);
   return side;
 }

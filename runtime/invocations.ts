@@ -1,10 +1,11 @@
-import { encodeValues } from './amf.ts';
+import { argumentsOf } from './amf.ts';
+import { numberOf, reading } from './arguments.ts';
 import { hide } from './clock.ts';
-import { currentEvent } from './events.ts';
+import { currentEvent, reportError } from './events.ts';
 import { runHandler } from './handlers.ts';
 import { expectClient, type HostSide, hostSide } from './host-side.ts';
 import type { Outbox } from './outbox.ts';
-import { append, apply, hasOwn, NativeTypeError, SafeMap, shown, toNumber, toText } from './primordials.ts';
+import { append, apply, hasOwn, NativeTypeError, SafeMap, shown, toText } from './primordials.ts';
 import { makePromise } from './promise.ts';
 import { later } from './timers.ts';
 import type { Command } from './wall/commands.ts';
@@ -100,10 +101,10 @@ export class Invocations {
       typeof responder !== 'function'
     ) {
       throw new NativeTypeError(
-        `client.call: the second argument is the object that takes the answer, or null, not ${typeof responder}`,
+        `client.call: the second argument is the object that takes the answer, or null, not ${shown(responder)}`,
       );
     }
-    const encoded = encodeValues(args);
+    const encoded = argumentsOf('client.call', args);
     if (!responder) {
       this.#outbox.send({ kind: 'invoke', client: side.number, request: 0, method, args: encoded });
       return true;
@@ -131,43 +132,41 @@ export class Invocations {
   invoke(client: object, asked: string | InvokeOptions, args: unknown[]): Promise<unknown> {
     return makePromise((resolve, reject) => {
       const side = expectClient('client.invoke', client);
-      const options = typeof asked === 'object' && asked !== null ? asked : undefined;
-      const method = options ? options.method : (asked as string);
+      const { method, timeoutMs, signal } =
+        typeof asked === 'object' && asked !== null
+          ? optionsOf(asked)
+          : { method: asked, timeoutMs: undefined, signal: undefined };
       checkMethod('client.invoke', method);
-      const waitMs = options?.timeoutMs === undefined ? Infinity : toNumber(options.timeoutMs);
+      const waitMs = timeoutMs === undefined ? Infinity : numberOf('client.invoke: timeoutMs', timeoutMs);
       if (!(waitMs >= 0))
-        throw new NativeTypeError(
-          `client.invoke: timeoutMs is ${shown(options?.timeoutMs)}, expected milliseconds`,
-        );
-      const signal = options?.signal as AbortSignalLike | null | undefined;
-      if (signal?.aborted) return reject(signal.reason);
+        throw new NativeTypeError(`client.invoke: timeoutMs is ${shown(timeoutMs)}, expected milliseconds`);
+      const { isAborted, reason, watch } = signal ?? NOT_ABORTED;
+      if (isAborted) return reject(reason());
+      const encoded = argumentsOf('client.invoke', args);
       if (side.standing === 'gone') {
         reject(new CallError(method, callFailed('Client disconnected')));
       } else if (this.#isFull(side)) {
         reject(new CallError(method, callFailed('Too many calls are waiting for answers')));
       } else {
-        const onFailure = (info: FailureInfo) => reject(new CallError(method, info));
-        const request = this.#send(side, encodeValues(args), {
+        let request = 0;
+        let cancel: (() => void) | undefined;
+        const giveUp = (why: unknown) => {
+          if (this.#forget(request)) reject(why);
+        };
+        // Before it is sent: a signal that cannot be heard is no call.
+        const unwatch = watch(() => giveUp(reason()));
+        request = this.#send(side, encoded, {
           client,
           method,
           onValue: resolve,
-          onFailure,
-          cleanUp: undefined,
-        });
-        const giveUp = (reason: unknown) => {
-          if (this.#forget(request)) reject(reason);
-        };
-        const late = { ...callFailed(`No answer within ${waitMs} ms`), code: 'E_TIMEOUT' };
-        const cancel =
-          waitMs < Infinity ? later(waitMs, () => giveUp(new CallError(method, late))) : undefined;
-        const abort = () => giveUp(signal?.reason);
-        signal?.addEventListener('abort', abort);
-        const pending = this.#pending.get(request);
-        if (pending)
-          pending.cleanUp = () => {
+          onFailure: (info) => reject(new CallError(method, info)),
+          cleanUp: () => {
             cancel?.();
-            signal?.removeEventListener('abort', abort);
-          };
+            unwatch();
+          },
+        });
+        const late = { ...callFailed(`No answer within ${waitMs} ms`), code: 'E_TIMEOUT' };
+        if (waitMs < Infinity) cancel = later(waitMs, () => giveUp(new CallError(method, late)));
       }
     });
   }
@@ -219,16 +218,57 @@ export class Invocations {
 }
 
 /** What `invoke` needs of an AbortSignal. */
-interface AbortSignalLike {
-  aborted: boolean;
-  reason: unknown;
-  addEventListener(type: 'abort', listener: () => void): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
+interface Signal {
+  isAborted: boolean;
+  reason(): unknown;
+  /** Returns what ends the watching. */
+  watch(onAbort: () => void): () => void;
+}
+
+const NOT_ABORTED: Signal = { isAborted: false, reason: () => undefined, watch: () => () => {} };
+
+/** Each read once: the object is the application's, and so may be what it answers with. */
+function optionsOf(asked: object): { method: unknown; timeoutMs: unknown; signal: Signal | undefined } {
+  const { method, timeoutMs, signal } = reading('client.invoke', () => {
+    const { method, timeoutMs, signal } = asked as Record<string, unknown>;
+    return { method, timeoutMs, signal };
+  });
+  return { method, timeoutMs, signal: signalOf(signal) };
+}
+
+function signalOf(signal: unknown): Signal | undefined {
+  if (signal === undefined || signal === null) return undefined;
+  const { aborted, add, remove } = reading('client.invoke: signal', () => {
+    const { aborted, addEventListener: add, removeEventListener: remove } = signal as Record<string, unknown>;
+    return { aborted, add, remove };
+  });
+  if (typeof add !== 'function' || typeof remove !== 'function')
+    throw new NativeTypeError(`client.invoke: signal: expected an AbortSignal, got ${shown(signal)}`);
+  return {
+    isAborted: !!aborted,
+    reason() {
+      try {
+        return (signal as { reason?: unknown }).reason;
+      } catch (error) {
+        return error;
+      }
+    },
+    watch(onAbort) {
+      reading('client.invoke: signal', () => apply(add, signal, ['abort', onAbort]));
+      return () => {
+        try {
+          apply(remove, signal, ['abort', onAbort]);
+        } catch (error) {
+          reportError(error, 'client.invoke: signal'); // whoever waits for the answer has it all the same
+        }
+      };
+    },
+  };
 }
 
 function checkMethod(member: string, method: unknown): asserts method is string {
   if (typeof method !== 'string' || method === '') {
-    throw new NativeTypeError(`${member}: expected the name of the client's method, got ${typeof method}`);
+    throw new NativeTypeError(`${member}: expected the name of the client's method, got ${shown(method)}`);
   }
 }
 

@@ -25,7 +25,7 @@ import { Loads } from './load.ts';
 import { installNotOffered } from './not-offered.ts';
 import { Outbox } from './outbox.ts';
 import { startParts } from './parts.ts';
-import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes } from './primordials.ts';
+import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes, shown } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import { installRpc } from './rpc.ts';
 import { installStream } from './stream.ts';
@@ -195,7 +195,7 @@ function installGlobals(
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')
-      throw new NativeTypeError(`queueMicrotask: expected a function, got ${typeof fn}`);
+      throw new NativeTypeError(`queueMicrotask: expected a function, got ${shown(fn)}`);
     runSoon(() => void apply(fn, undefined, []));
   });
   // Time and memory that no limit covers, and the ends of objects, which no two runs agree on (ARCHITECTURE.md, "The wall").

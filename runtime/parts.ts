@@ -1,5 +1,6 @@
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
 import { isOpaque, makeOpaque } from './amf.ts';
+import { bytesIn, isBuffer, numberOf, reading, textOf, wordOf } from './arguments.ts';
 import { ask, askCore, askForCode } from './ask.ts';
 import { hide, turnMonotonic, turnTime } from './clock.ts';
 import { describe, reportError } from './events.ts';
@@ -69,6 +70,7 @@ function share() {
     ask,
     askCore,
     Bytes,
+    bytesIn,
     bytesOfView,
     charCodeAt,
     construct,
@@ -83,6 +85,7 @@ function share() {
     hide,
     isAncestor,
     isArray,
+    isBuffer,
     isOpaque,
     isView,
     keysOf,
@@ -96,7 +99,9 @@ function share() {
     natives,
     NativeSet,
     NativeTypeError,
+    numberOf,
     part,
+    reading,
     reportError,
     runHandler,
     SafeMap,
@@ -107,6 +112,7 @@ function share() {
     shown,
     sliceOf,
     sortBy,
+    textOf,
     toText,
     touch,
     turnMonotonic,
@@ -114,6 +120,7 @@ function share() {
     typedArrayName,
     utf8Length,
     RpcError,
+    wordOf,
     request: ((url, init, done) => fetches.request(url, init, done)) as Fetches['request'],
     startTimer: (where: string, run: () => void, ms: number) => timers.start(where, run, ms),
   };

@@ -24,7 +24,7 @@ export function registerProxy(method: unknown, target: unknown, remoteMethod?: u
   }
   if (!hostSide(target))
     throw new NativeTypeError(`application.registerProxy: expected a Client, or null, got ${shown(target)}`);
-  if (remoteMethod !== undefined && typeof remoteMethod !== 'string')
+  if (remoteMethod !== undefined && (typeof remoteMethod !== 'string' || remoteMethod === ''))
     throw new NativeTypeError(
       `application.registerProxy: expected the name of the remote method, got ${shown(remoteMethod)}`,
     );

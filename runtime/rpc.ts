@@ -1,3 +1,4 @@
+import { numberOf, reading, textOf } from './arguments.ts';
 import type { Client } from './client.ts';
 import { hide, turnTime } from './clock.ts';
 import { describe } from './events.ts';
@@ -13,7 +14,6 @@ import {
   SafeMap,
   SafeWeakMap,
   shown,
-  toNumber,
   toText,
 } from './primordials.ts';
 
@@ -27,13 +27,16 @@ export class RpcError extends Error {
   readonly data: unknown;
 
   constructor(code: unknown, message?: unknown, data?: unknown) {
-    super(message === undefined ? '' : toText(message));
+    if (typeof code !== 'string' && typeof code !== 'number')
+      throw new NativeTypeError(`new RpcError: expected a code as text, got ${shown(code)}`);
+    const description = message === undefined ? '' : textOf('new RpcError', message);
+    super(description);
     this.code = toText(code);
     this.data = data;
     infos.set(this, {
       level: 'error',
       code: this.code,
-      description: message === undefined ? '' : toText(message),
+      description,
       ...(data !== undefined && { data }),
     });
   }
@@ -71,26 +74,28 @@ let exposed: SafeMap<string, Exposed> | undefined;
  * `parse`, or a function that returns false or throws for what it refuses.
  */
 export function expose(methods: unknown): void {
-  if (typeof methods !== 'object' || methods === null)
+  if (typeof methods !== 'object' || methods === null || isArray(methods))
     throw new NativeTypeError(`application.expose: expected an object of methods, got ${shown(methods)}`);
-  const names = keysOf(methods);
+  const get = (object: unknown, name: string): unknown =>
+    reading('application.expose', () => (object as Record<string, unknown> | null | undefined)?.[name]);
+  const names = reading('application.expose', () => keysOf(methods));
   const added = new SafeMap<string, Exposed>();
   for (let i = 0; i < names.length; i++) {
     const name = names[i]!;
-    const method = (methods as Record<string, unknown>)[name];
+    const method = get(methods, name);
     const isPlain = typeof method === 'function';
-    const call = isPlain ? method : (method as { call?: unknown } | null | undefined)?.call;
-    const args = isPlain ? undefined : (method as { args?: unknown } | null | undefined)?.args;
+    const call = isPlain ? method : get(method, 'call');
+    const args = isPlain ? undefined : get(method, 'args');
     if (typeof call !== 'function')
       throw new NativeTypeError(
         `application.expose: expected a function for "${name}", or { args, call }, got ${shown(method)}`,
       );
-    if (args !== undefined && typeof args !== 'function' && (typeof args !== 'object' || args === null))
+    if (args !== undefined && typeof args !== 'function' && !isSchema(args, get))
       throw new NativeTypeError(
         `application.expose: the args of "${name}" are a function or a schema, not ${shown(args)}`,
       );
-    const asked = isPlain ? undefined : (method as { perSecond?: unknown }).perSecond;
-    const perSecond = asked === undefined ? Infinity : toNumber(asked);
+    const asked = isPlain ? undefined : get(method, 'perSecond');
+    const perSecond = asked === undefined ? Infinity : numberOf('application.expose: perSecond', asked);
     if (!(perSecond > 0))
       throw new NativeTypeError(
         `application.expose: perSecond of "${name}" is ${shown(asked)}, expected a number over 0`,
@@ -102,6 +107,13 @@ export function expose(methods: unknown): void {
     throw new NativeTypeError(`application.expose: at most ${MAX_EXPOSED} methods`);
   added.forEach((method, name) => void all.set(name, method));
   exposed = all;
+}
+
+function isSchema(args: unknown, get: (object: unknown, name: string) => unknown): boolean {
+  if (typeof args !== 'object' || args === null) return false;
+  return (
+    typeof get(get(args, '~standard'), 'validate') === 'function' || typeof get(args, 'parse') === 'function'
+  );
 }
 
 /** Undefined when the application exposes nothing: then the methods of its clients are what may be called. */

@@ -1,3 +1,4 @@
+import { numberOf } from './arguments.ts';
 import { hide, turnTime } from './clock.ts';
 import { runHandler } from './handlers.ts';
 import type { Outbox } from './outbox.ts';
@@ -9,8 +10,8 @@ import {
   NativeRangeError,
   NativeTypeError,
   SafeMap,
+  shown,
   sortBy,
-  toNumber,
 } from './primordials.ts';
 
 interface Timer {
@@ -52,8 +53,8 @@ export class Timers {
 
   install(global: typeof globalThis): void {
     present = this;
-    const clear = (id: unknown) => {
-      const number = toNumber(id);
+    const clear = (member: string, id: unknown) => {
+      const number = numberOf(member, id);
       // A number that a script made up may be that of a time-out of the runtime's.
       if (this.#timers.get(number)?.where !== TIME_OUT) this.#timers.delete(number);
     };
@@ -74,8 +75,8 @@ export class Timers {
       }
       return this.#add('setInterval', target, first, rest, true);
     });
-    hide(global, 'clearTimeout', clear);
-    hide(global, 'clearInterval', clear);
+    hide(global, 'clearTimeout', (id: unknown) => clear('clearTimeout', id));
+    hide(global, 'clearInterval', (id: unknown) => clear('clearInterval', id));
   }
 
   /** A timeout of the runtime's own, within the limit as the script's are. */
@@ -107,8 +108,8 @@ export class Timers {
 
   #add(where: string, fn: unknown, ms: unknown, args: unknown[], isRepeated: boolean): number {
     if (typeof fn !== 'function')
-      throw new NativeTypeError(`${where}: expected a function, got ${typeof fn}`);
-    const asked = toNumber(ms);
+      throw new NativeTypeError(`${where}: expected a function, got ${shown(fn)}`);
+    const asked = numberOf(where, ms);
     if (this.#timers.size - this.#runtimes >= this.#max) {
       throw new NativeRangeError(`${where}: ${this.#max} timers are running, and that is the limit`);
     }

@@ -22,7 +22,15 @@ export const { prototype: errorPrototype } = Error;
 export const isAncestor: (prototype: object, value: object) => boolean = uncurry(
   Object.prototype.isPrototypeOf,
 );
-export const { isArray } = Array;
+const { isArray: isList } = Array;
+/** `Array.isArray(value)`; false of a revoked proxy, which it would throw for. */
+export function isArray(value: unknown): value is unknown[] {
+  try {
+    return isList(value);
+  } catch {
+    return false;
+  }
+}
 export const { isView } = ArrayBuffer;
 export const { imul } = Math;
 /** `String(value)`: runs code of the application when `value` is an object. */

@@ -1,4 +1,4 @@
-import { apply, define, findIn, hide, keysOf, NativeTypeError, shown, toText } from '../shared.ts';
+import { apply, define, findIn, hide, keysOf, NativeTypeError, reading, shown, wordOf } from '../shared.ts';
 import type { HttpHeader } from '../wall/fields.ts';
 import { decodeForm, encodePart } from './form.ts';
 import { addHeaders, methodOf, send, type Target, targetOf, urlOf } from './requests.ts';
@@ -45,19 +45,19 @@ export class LoadVars {
   /** The second argument named a window, which a server has not. */
   send(url: unknown, _target?: unknown, method?: unknown): boolean {
     const member = 'LoadVars.send';
-    this.#send(member, urlOf(member, url), methodOf(member, method), this.#variables(), undefined);
+    this.#send(member, urlOf(member, url), methodOf(member, method), this.#variables(member), undefined);
     return true;
   }
 
   sendAndLoad(url: unknown, target: unknown, method?: unknown): boolean {
     const member = 'LoadVars.sendAndLoad';
     const to = targetOf(member, target);
-    this.#send(member, urlOf(member, url), methodOf(member, method), this.#variables(), to);
+    this.#send(member, urlOf(member, url), methodOf(member, method), this.#variables(member), to);
     return true;
   }
 
   toString(): string {
-    return this.#variables();
+    return this.#variables('LoadVars.toString');
   }
 
   onData(text: unknown): void {
@@ -87,14 +87,14 @@ export class LoadVars {
   }
 
   /** Handlers are properties, too, and no variables. */
-  #variables(): string {
+  #variables(member: string): string {
     const names = keysOf(this);
     let text = '';
     for (let i = 0; i < names.length; i++) {
       const name = names[i]!;
-      const value = (this as Record<string, unknown>)[name];
+      const value = reading(member, () => (this as Record<string, unknown>)[name]);
       if (name === NO_VARIABLES[0] || name === NO_VARIABLES[1] || typeof value === 'function') continue;
-      text += `${text === '' ? '' : '&'}${encodePart(name)}=${encodePart(toText(value))}`;
+      text += `${text === '' ? '' : '&'}${encodePart(name)}=${encodePart(wordOf(member, value))}`;
     }
     return text;
   }

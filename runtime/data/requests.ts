@@ -1,9 +1,11 @@
 import {
+  after,
   append,
   apply,
   hide,
   isArray,
   NativeTypeError,
+  reading,
   reportError,
   request,
   runHandler,
@@ -52,10 +54,11 @@ export function targetOf(member: string, target: unknown): Target {
 /** `addRequestHeader(name, value)`, or a list of names and values. */
 export function addHeaders(member: string, headers: HttpHeader[], name: unknown, value: unknown): void {
   if (!isArray(name)) return addHeader(member, headers, name, value);
-  const { length } = name;
+  const list = reading(member, () => after(name, 0));
+  const { length } = list;
   if (length % 2 !== 0)
     throw new NativeTypeError(`${member}: expected names and values in turn, got a list of ${length}`);
-  for (let i = 0; i < length; i += 2) addHeader(member, headers, name[i], name[i + 1]);
+  for (let i = 0; i < length; i += 2) addHeader(member, headers, list[i], list[i + 1]);
 }
 
 const MAX_HEADERS = 100;
@@ -81,8 +84,12 @@ export function send(
   const { member, url, method, contentType, body } = outgoing;
   const headers: HttpHeader[] = [];
   for (let i = 0; i < outgoing.headers.length; i++) append(headers, outgoing.headers[i]!);
-  if (method === 'POST') append(headers, ['content-type', toText(contentType)]);
-  if (target) hide(target, 'loaded', false);
+  if (method === 'POST') {
+    if (typeof contentType !== 'string')
+      throw new NativeTypeError(`${member}: contentType: expected text, got ${shown(contentType)}`);
+    append(headers, ['content-type', contentType]);
+  }
+  if (target) reading(member, () => hide(target, 'loaded', false));
   const answered = (status: number, text: string | undefined) => {
     if (!target) return;
     tell(target, member, 'onHTTPStatus', status);

@@ -1,4 +1,15 @@
-import { append, define, findIn, hide, keysOf, NativeTypeError, shown, sliceOf, toText } from '../shared.ts';
+import {
+  append,
+  define,
+  findIn,
+  hide,
+  keysOf,
+  NativeTypeError,
+  reading,
+  shown,
+  sliceOf,
+  wordOf,
+} from '../shared.ts';
 import { escapeXml } from './xml-text.ts';
 
 /** As the DOM numbers them; there are no others. */
@@ -69,14 +80,14 @@ export class XMLNode {
 
   get prefix(): string | null {
     if (this.nodeName === null) return null;
-    const name = toText(this.nodeName);
+    const name = wordOf('XML.nodeName', this.nodeName);
     const at = findIn(name, ':', 0);
     return at < 0 ? '' : sliceOf(name, 0, at);
   }
 
   get localName(): string | null {
     if (this.nodeName === null) return null;
-    const name = toText(this.nodeName);
+    const name = wordOf('XML.nodeName', this.nodeName);
     return sliceOf(name, findIn(name, ':', 0) + 1);
   }
 
@@ -87,20 +98,22 @@ export class XMLNode {
 
   getNamespaceForPrefix(prefix: unknown): string | null {
     const name =
-      prefix === undefined || prefix === null || prefix === '' ? 'xmlns' : `xmlns:${toText(prefix)}`;
+      prefix === undefined || prefix === null || prefix === ''
+        ? 'xmlns'
+        : `xmlns:${wordOf('XML.getNamespaceForPrefix', prefix)}`;
     for (let node: XMLNode | null = this; node; node = node.#parent) {
-      const names: string[] = keysOf(node.attributes);
-      for (let i = 0; i < names.length; i++) if (names[i] === name) return toText(node.attributes[name]);
+      const names = attributeNames(node);
+      for (let i = 0; i < names.length; i++) if (names[i] === name) return attributeText(node, name);
     }
     return null;
   }
 
   getPrefixForNamespace(uri: unknown): string | null {
     for (let node: XMLNode | null = this; node; node = node.#parent) {
-      const names: string[] = keysOf(node.attributes);
+      const names = attributeNames(node);
       for (let i = 0; i < names.length; i++) {
         const name = names[i]!;
-        if (node.attributes[name] !== uri) continue;
+        if (attributeOf(node, name) !== uri) continue;
         if (name === 'xmlns') return '';
         if (sliceOf(name, 0, 6) === 'xmlns:') return sliceOf(name, 6);
       }
@@ -140,22 +153,22 @@ export class XMLNode {
 
   cloneNode(isDeep?: unknown): XMLNode {
     const copy = makeNode(this.#type, this.#type === NodeType.element ? this.nodeName : this.nodeValue);
-    const names = keysOf(this.attributes);
-    for (let i = 0; i < names.length; i++) define(copy.attributes, names[i]!, this.attributes[names[i]!]);
+    const names = attributeNames(this);
+    for (let i = 0; i < names.length; i++) define(copy.attributes, names[i]!, attributeOf(this, names[i]!));
     if (isDeep === true)
       for (let child = this.#first; child; child = child.#next) copy.#add(child.cloneNode(true), null);
     return copy;
   }
 
   toString(): string {
-    if (this.#type === NodeType.text) return escapeXml(toText(this.nodeValue));
+    if (this.#type === NodeType.text) return escapeXml(wordOf('XML.nodeValue', this.nodeValue));
     const inner = this.#inner();
     if (this.nodeName === null) return inner;
-    const name = toText(this.nodeName);
+    const name = wordOf('XML.nodeName', this.nodeName);
     let text = `<${name}`;
-    const names = keysOf(this.attributes);
+    const names = attributeNames(this);
     for (let i = 0; i < names.length; i++)
-      text += ` ${names[i]}="${escapeXml(toText(this.attributes[names[i]!]))}"`;
+      text += ` ${names[i]}="${escapeXml(attributeText(this, names[i]!))}"`;
     return this.#first ? `${text}>${inner}</${name}>` : `${text} />`;
   }
 
@@ -195,6 +208,21 @@ export class XMLNode {
     if (typeof value === 'object' && value !== null && #parent in value) return value;
     throw new NativeTypeError(`${member}: expected a node, got ${shown(value)}`);
   }
+}
+
+/** What a script has put there may be anything. */
+function attributeNames({ attributes }: XMLNode): string[] {
+  if (typeof attributes !== 'object' || attributes === null)
+    throw new NativeTypeError(`XML.attributes: expected an object, got ${shown(attributes)}`);
+  return reading('XML.attributes', () => keysOf(attributes));
+}
+
+function attributeOf({ attributes }: XMLNode, name: string): unknown {
+  return reading('XML.attributes', () => attributes[name]);
+}
+
+function attributeText(node: XMLNode, name: string): string {
+  return wordOf(`XML.attributes: ${name}`, attributeOf(node, name));
 }
 
 /** Outside of the class, which the bundler would call otherwise if it named itself. */

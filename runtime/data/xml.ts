@@ -1,4 +1,4 @@
-import { apply, hide, NativeTypeError, shown, toText } from '../shared.ts';
+import { apply, hide, NativeTypeError, shown, textOf, wordOf } from '../shared.ts';
 import type { HttpHeader } from '../wall/fields.ts';
 import { addHeaders, methodOf, send, type Target, targetOf, urlOf } from './requests.ts';
 import { innerText, makeNode, NodeType, put, XMLNode } from './xml-node.ts';
@@ -20,7 +20,7 @@ export class XML extends XMLNode {
     hide(this, 'status', 0);
     hide(this, 'xmlDecl', undefined);
     hide(this, 'docTypeDecl', undefined);
-    if (source !== undefined && source !== null) this.parseXML(toText(source));
+    if (source !== undefined && source !== null) this.parseXML(textOf('new XML', source));
   }
 
   /** Replaces what was there. `status` says how it went. */
@@ -99,7 +99,7 @@ export class XML extends XMLNode {
   }
 
   override toString(): string {
-    return `${declaration(this.xmlDecl)}${declaration(this.docTypeDecl)}${innerText(this)}`;
+    return `${declaration('xmlDecl', this.xmlDecl)}${declaration('docTypeDecl', this.docTypeDecl)}${innerText(this)}`;
   }
 
   #send(member: string, url: string, method: 'GET' | 'POST', target: Target | undefined): void {
@@ -122,6 +122,6 @@ function makeDocument(): XML {
   return new XML();
 }
 
-function declaration(text: unknown): string {
-  return text === undefined || text === null ? '' : toText(text);
+function declaration(name: string, text: unknown): string {
+  return text === undefined || text === null ? '' : wordOf(`XML.${name}`, text);
 }

@@ -1,4 +1,5 @@
 import {
+  after,
   append,
   apply,
   ask,
@@ -9,10 +10,11 @@ import {
   NativeDate,
   NativeError,
   NativeTypeError,
+  reading,
   reportError,
   shown,
   sliceOf,
-  toText,
+  wordOf,
 } from '../shared.ts';
 import { OpenFlag } from '../wall/files.ts';
 import { flagsOf, isReadable, isWritable, typeOf } from './mode.ts';
@@ -169,8 +171,8 @@ export class File {
     if (!isArray(lines))
       throw new NativeTypeError(`File.writeAll: expected an array of lines, got ${shown(lines)}`);
     let text = '';
-    const { length } = lines;
-    for (let i = 0; i < length; i++) text += `${toText(lines[i])}\n`;
+    const list = reading('File.writeAll', () => after(lines, 0));
+    for (let i = 0; i < list.length; i++) text += `${wordOf('File.writeAll', list[i])}\n`;
     return this.#writing('writeAll', () => encodeText(text), 'text');
   }
 
@@ -295,7 +297,7 @@ export class File {
 
   #writeText(member: string, values: unknown[], end: string, type?: 'text'): boolean {
     let text = '';
-    for (let i = 0; i < values.length; i++) text += toText(values[i]);
+    for (let i = 0; i < values.length; i++) text += wordOf(`File.${member}`, values[i]);
     text += end;
     // Only now: to become text, a value may have closed the file.
     const isBinary = this.#open?.type === 'binary';

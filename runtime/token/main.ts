@@ -1,4 +1,5 @@
 import {
+  after,
   append,
   askCore,
   isArray,
@@ -6,6 +7,7 @@ import {
   NativeTypeError,
   natives,
   RpcError,
+  reading,
   shown,
   sliceOf,
   turnTime,
@@ -92,7 +94,7 @@ function isFor(aud: unknown, audience: string): boolean {
 
 function readKey(key: unknown): { isJson: boolean; text: string } {
   const isJson = typeof key === 'object' && key !== null;
-  const text = isJson ? natives.toJson(key) : key;
+  const text = isJson ? reading('verifyToken: the key', () => jsonOf(key)) : key;
   if (typeof text !== 'string' || text === '')
     throw wrong('the key', 'a secret, a public key in PEM or a JSON Web Key (or a set of them)', key);
   if (text.length > MAX_KEY_CHARACTERS)
@@ -100,6 +102,12 @@ function readKey(key: unknown): { isJson: boolean; text: string } {
       `verifyToken: a key of ${text.length} characters; ${MAX_KEY_CHARACTERS} are allowed`,
     );
   return { isJson, text };
+}
+
+/** Undefined for what is neither a key nor a set of keys: that is the author's mistake, and no client's. */
+function jsonOf(key: object): string | undefined {
+  const { kty, keys } = key as { kty?: unknown; keys?: unknown };
+  return typeof kty === 'string' || isArray(keys) ? natives.toJson(key) : undefined;
 }
 
 const KNOWN: Readonly<Record<string, true>> = {
@@ -116,7 +124,8 @@ const KNOWN_NAMES = 'algorithms, issuer, audience, subject, toleranceS, ignoresE
 function readExpectations(given: unknown): Expectations {
   const isObject = typeof given === 'object' && given !== null && !isArray(given);
   if (given !== undefined && !isObject) throw wrong('the third argument', 'an object', given);
-  const options = (given ?? {}) as Record<string, unknown>;
+  // A copy: a proxy may answer differently each time.
+  const options = reading('verifyToken: the third argument', () => copyOf(given ?? {}));
   const names = keysOf(options);
   for (let i = 0; i < names.length; i++)
     if (!KNOWN[names[i]!])
@@ -134,6 +143,13 @@ function readExpectations(given: unknown): Expectations {
   };
 }
 
+function copyOf(given: object): Record<string, unknown> {
+  const copy: Record<string, unknown> = { __proto__: null };
+  const names = keysOf(given);
+  for (let i = 0; i < names.length; i++) copy[names[i]!] = (given as Record<string, unknown>)[names[i]!];
+  return copy;
+}
+
 /** A setting that was forgotten is undefined, too, and must not let everybody in: who expects nothing leaves it out. */
 function textOf(options: Record<string, unknown>, name: string): string | undefined {
   if (!(name in options)) return undefined;
@@ -147,9 +163,10 @@ const MAX_ALGORITHMS = 16;
 function textsOf(algorithms: unknown): readonly string[] {
   const names: string[] = [];
   if (!isArray(algorithms)) throw wrong('algorithms', 'a list of names', algorithms);
-  if (algorithms.length > MAX_ALGORITHMS) throw wrong('algorithms', 'a short list of names', algorithms);
-  for (let i = 0; i < algorithms.length; i++) {
-    const name: unknown = algorithms[i];
+  const given = reading('verifyToken: algorithms', () => after(algorithms, 0));
+  if (given.length > MAX_ALGORITHMS) throw wrong('algorithms', 'a short list of names', algorithms);
+  for (let i = 0; i < given.length; i++) {
+    const name = given[i];
     if (typeof name !== 'string') throw wrong('algorithms', 'a list of names', name);
     append(names, sliceOf(name, 0, 20));
   }

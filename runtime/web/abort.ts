@@ -1,4 +1,4 @@
-import { append, apply, NativeTypeError, SafeSet, shown, startTimer } from '../shared.ts';
+import { append, apply, NativeTypeError, numberOf, reading, SafeSet, shown, startTimer } from '../shared.ts';
 import { DOMException } from './dom-exception.ts';
 import { dispatch, Event, EventTarget, setWatch } from './events.ts';
 import { need, toStringTag } from './helpers.ts';
@@ -46,7 +46,7 @@ export class AbortSignal extends EventTarget {
 
   static timeout(ms: unknown): AbortSignal {
     need(arguments.length, 1, 'AbortSignal.timeout');
-    const given = +(ms as number);
+    const given = numberOf('AbortSignal.timeout', ms);
     if (!(given > -1 && given <= MAX_MS))
       throw new NativeTypeError(`AbortSignal.timeout: expected milliseconds from 0 on, got ${shown(ms)}`);
     const signal = new AbortSignal(MAKING);
@@ -61,7 +61,15 @@ export class AbortSignal extends EventTarget {
     if (typeof signals !== 'object' || signals === null)
       throw new NativeTypeError(`AbortSignal.any: expected an iterable of signals, got ${shown(signals)}`);
     const list: AbortSignal[] = [];
-    for (const signal of signals) {
+    const given: unknown[] = [];
+    reading('AbortSignal.any', () => {
+      for (const signal of signals) {
+        append(given, signal);
+        if (!isSignal(signal)) break;
+      }
+    });
+    for (let i = 0; i < given.length; i++) {
+      const signal = given[i];
       if (!isSignal(signal))
         throw new NativeTypeError(`AbortSignal.any: expected signals, got ${shown(signal)}`);
       append(list, signal);

@@ -1,4 +1,4 @@
-import { append, apply, charCodeAt, fromCharCode } from '../shared.ts';
+import { append, apply, charCodeAt, fromCharCode, textOf } from '../shared.ts';
 import { DOMException } from './dom-exception.ts';
 import { need } from './helpers.ts';
 
@@ -10,7 +10,7 @@ const CODES_PER_CALL = 4096;
 /** Base64 of a text whose characters are bytes (HTML, section 8.3). */
 export function btoa(data: unknown): string {
   need(arguments.length, 1, 'btoa');
-  const text = `${data}`;
+  const text = textOf('btoa', data);
   const out = new Codes();
   for (let i = 0; i < text.length; i += 3) {
     const bits = (byteAt(text, i) << 16) | (byteAt(text, i + 1) << 8) | byteAt(text, i + 2);
@@ -34,7 +34,7 @@ function byteAt(text: string, at: number): number {
 /** The bytes of Base64 as characters; white space and missing padding are forgiven (Infra, section 7). */
 export function atob(data: unknown): string {
   need(arguments.length, 1, 'atob');
-  const text = `${data}`;
+  const text = textOf('atob', data);
   const out = new Codes();
   let bits = 0;
   let digits = 0;

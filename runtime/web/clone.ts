@@ -10,6 +10,7 @@ import {
   hide,
   isAncestor,
   isArray,
+  isBuffer,
   isOpaque,
   isView,
   keysOf,
@@ -19,6 +20,7 @@ import {
   NativeSet,
   NativeTypeError,
   natives,
+  reading,
   SafeMap,
   SafeSet,
   setBytes,
@@ -31,23 +33,19 @@ import {
 import { isSignal } from './abort.ts';
 import { DOMException, isDomException } from './dom-exception.ts';
 import { isEvent, isEventTarget } from './events.ts';
-import { isBuffer, need } from './helpers.ts';
+import { need, optionsOf } from './helpers.ts';
 import { isUrl } from './url.ts';
 import { isSearchParams } from './url-search-params.ts';
-
-interface CloneOptions {
-  transfer?: unknown;
-}
 
 /**
  * A copy of a value with all that it refers to, cycles included (HTML, section 2.7). What cannot be copied is a
  * DataCloneError that names the place. Proxies are no exception as they should be: nothing tells them from what they
  * stand for.
  */
-export function structuredClone(value: unknown, options?: CloneOptions | null): unknown {
+export function structuredClone(value: unknown, options?: unknown): unknown {
   need(arguments.length, 1, 'structuredClone');
   const buffers = transferList(options);
-  const copy = new Cloning().clone(value, 'the value');
+  const copy = copyOf(value);
   // Copied first and taken away then: whoever looks cannot tell that from a transfer, and a failure takes nothing.
   for (let i = 0; i < buffers.length; i++) apply(natives.transfer, buffers[i]!, []);
   return copy;
@@ -55,14 +53,29 @@ export function structuredClone(value: unknown, options?: CloneOptions | null): 
 
 const isError = natives.isError as (value: unknown) => boolean;
 
-function transferList(options: CloneOptions | null | undefined): ArrayBuffer[] {
-  const given = options?.transfer;
+/** What a getter throws passes, as the standard has it; what V8 says of a revoked proxy is told as `structuredClone`'s. */
+function copyOf(value: unknown): unknown {
+  try {
+    return new Cloning().clone(value, 'the value');
+  } catch (error) {
+    const isOfV8 = typeof error === 'object' && error !== null && getPrototypeOf(error) === typeError;
+    throw isOfV8 ? new NativeTypeError(`structuredClone: ${(error as Error).message}`) : error;
+  }
+}
+
+function transferList(options: unknown): ArrayBuffer[] {
+  const given = optionsOf('structuredClone', options)('transfer');
   const buffers: ArrayBuffer[] = [];
   if (given === undefined) return buffers;
   if (typeof given !== 'object' || given === null)
     throw new NativeTypeError(`structuredClone: transfer: expected an iterable, got ${shown(given)}`);
   const seen = new SafeSet<object>();
-  for (const item of given as Iterable<unknown>) {
+  const items: unknown[] = [];
+  reading('structuredClone: transfer', () => {
+    for (const item of given as Iterable<unknown>) append(items, item);
+  });
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i];
     if (!isBuffer(item))
       throw cannotClone(`transfer: only ArrayBuffers are transferred here, not ${shown(item)}`);
     if (apply(natives.isDetached, item, []))

@@ -1,4 +1,4 @@
-import { hide, keysOf, natives } from '../shared.ts';
+import { hide, keysOf, natives, textOf } from '../shared.ts';
 import { toStringTag } from './helpers.ts';
 
 /** The names that have a code (Web IDL, section 2.8.1); later ones have 0. */
@@ -66,8 +66,8 @@ export class DOMException extends natives.Error {
 
   constructor(message: unknown = '', name: unknown = 'Error') {
     super();
-    this.#message = `${message}`;
-    this.#name = `${name}`;
+    this.#message = textOf('new DOMException', message);
+    this.#name = textOf('new DOMException', name);
   }
 
   static {

@@ -1,6 +1,7 @@
 import {
   apply,
   Bytes,
+  bytesIn,
   charCodeAt,
   decodeUtf8,
   encodeUtf8,
@@ -11,10 +12,11 @@ import {
   setBytes,
   shown,
   sliceOf,
+  textOf,
   typedArrayName,
   utf8Length,
 } from '../shared.ts';
-import { bytesIn, toStringTag } from './helpers.ts';
+import { optionsOf, toStringTag } from './helpers.ts';
 
 /** Text to UTF-8 (Encoding, section 7.2). */
 export class TextEncoder {
@@ -23,7 +25,7 @@ export class TextEncoder {
   }
 
   encode(input: unknown = ''): Uint8Array {
-    const text = `${input}`;
+    const text = textOf('TextEncoder.encode', input);
     const bytes = new Bytes(utf8Length(text));
     encodeUtf8(text, bytes, 0);
     return bytes;
@@ -31,7 +33,7 @@ export class TextEncoder {
 
   /** As much of the text as the array has room for, in whole characters. */
   encodeInto(source: unknown, destination: unknown): { read: number; written: number } {
-    const text = `${source}`;
+    const text = textOf('TextEncoder.encodeInto', source);
     if (typedArrayName(destination) !== 'Uint8Array')
       throw new NativeTypeError(
         `TextEncoder.encodeInto: expected a Uint8Array to write to, got ${shown(destination)}`,
@@ -74,11 +76,6 @@ const UTF_8: readonly string[] = [
 ];
 const MARK = 0xfeff;
 
-interface TextDecoderOptions {
-  fatal?: unknown;
-  ignoreBOM?: unknown;
-}
-
 /** UTF-8 to text (Encoding, section 7.1). */
 export class TextDecoder {
   readonly #isFatal: boolean;
@@ -88,13 +85,15 @@ export class TextDecoder {
   #isInside = false;
   #isMarkPast = false;
 
-  constructor(label: unknown = 'utf-8', options?: TextDecoderOptions | null) {
-    const name = apply(natives.toLowerCase, trimmed(`${label}`), []);
+  constructor(label: unknown = 'utf-8', options?: unknown) {
+    const name = apply(natives.toLowerCase, trimmed(textOf('new TextDecoder', label)), []);
     let isUtf8 = false;
     for (let i = 0; i < UTF_8.length; i++) isUtf8 ||= UTF_8[i] === name;
-    if (!isUtf8) throw new NativeRangeError(`TextDecoder: only utf-8 is decoded here, not ${shown(name)}`);
-    this.#isFatal = !!options?.fatal;
-    this.#keepsMark = !!options?.ignoreBOM;
+    if (!isUtf8)
+      throw new NativeRangeError(`new TextDecoder: only utf-8 is decoded here, not ${shown(name)}`);
+    const given = optionsOf('new TextDecoder', options);
+    this.#isFatal = !!given('fatal');
+    this.#keepsMark = !!given('ignoreBOM');
   }
 
   get encoding(): string {
@@ -109,8 +108,8 @@ export class TextDecoder {
     return this.#keepsMark;
   }
 
-  decode(input?: unknown, options?: { stream?: unknown } | null): string {
-    const isStream = !!options?.stream;
+  decode(input?: unknown, options?: unknown): string {
+    const isStream = !!optionsOf('TextDecoder.decode', options)('stream');
     const given = input === undefined ? new Bytes(0) : bytesIn(input);
     if (!given)
       throw new NativeTypeError(

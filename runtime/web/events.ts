@@ -1,12 +1,16 @@
-import { after, append, apply, hide, NativeTypeError, reportError, shown, turnMonotonic } from '../shared.ts';
+import {
+  after,
+  append,
+  apply,
+  hide,
+  NativeTypeError,
+  reportError,
+  shown,
+  textOf,
+  turnMonotonic,
+} from '../shared.ts';
 import { DOMException } from './dom-exception.ts';
-import { need, toStringTag } from './helpers.ts';
-
-interface EventOptions {
-  bubbles?: unknown;
-  cancelable?: unknown;
-  composed?: unknown;
-}
+import { need, optionsOf, toStringTag } from './helpers.ts';
 
 export let isEvent: (value: unknown) => value is Event;
 /** Hands it to the listeners of one target. Returns whether nobody has prevented what it announces. */
@@ -27,12 +31,13 @@ export class Event {
   #isStoppedAtOnce = false;
   #isPassive = false;
 
-  constructor(type: unknown, options?: EventOptions | null) {
+  constructor(type: unknown, options?: unknown) {
     need(arguments.length, 1, 'new Event');
-    this.#type = `${type}`;
-    this.#bubbles = !!options?.bubbles;
-    this.#cancelable = !!options?.cancelable;
-    this.#composed = !!options?.composed;
+    this.#type = textOf('new Event', type);
+    const given = optionsOf('new Event', options);
+    this.#bubbles = !!given('bubbles');
+    this.#cancelable = !!given('cancelable');
+    this.#composed = !!given('composed');
   }
 
   static {
@@ -145,7 +150,7 @@ export class Event {
   initEvent(type: unknown, bubbles: unknown = false, cancelable: unknown = false): void {
     need(arguments.length, 1, 'Event.initEvent');
     if (this.#isDispatched) return;
-    this.#type = `${type}`;
+    this.#type = textOf('Event.initEvent', type);
     this.#bubbles = !!bubbles;
     this.#cancelable = !!cancelable;
     this.#isCanceled = false;
@@ -196,13 +201,6 @@ function call(callback: object, target: EventTarget, event: Event): void {
   }
 }
 
-interface ListenerOptions {
-  capture?: unknown;
-  once?: unknown;
-  passive?: unknown;
-  signal?: unknown;
-}
-
 /** How a target hears that a signal was aborted (abort.ts, which is built upon this file). */
 type Watch = (signal: unknown, run: () => void, member: string) => boolean;
 let watch: Watch;
@@ -224,16 +222,17 @@ export class EventTarget {
     listenersOf = (target) => after(target.#listeners, 0) as Listener[];
   }
 
-  addEventListener(type: unknown, callback: unknown, options?: ListenerOptions | boolean | null): void {
-    need(arguments.length, 2, 'EventTarget.addEventListener');
-    const name = `${type}`;
-    const more = typeof options === 'object' && options !== null ? options : undefined;
-    const isCapture = captureOf(options);
+  addEventListener(type: unknown, callback: unknown, options?: unknown): void {
+    const member = 'EventTarget.addEventListener';
+    need(arguments.length, 2, member);
+    const name = textOf(member, type);
+    const more = optionsOf(member, isObject(options) ? options : undefined);
+    const isCapture = captureOf(member, options);
     const listeners = this.#listeners;
-    const isOnce = !!more?.once;
-    const isPassive = !!more?.passive;
-    const signal = more?.signal;
-    checkCallback(callback, 'addEventListener');
+    const isOnce = !!more('once');
+    const isPassive = !!more('passive');
+    const signal = more('signal');
+    checkCallback(callback, member);
     const remove = () => {
       listener.isRemoved = true;
       const others: Listener[] = [];
@@ -250,17 +249,18 @@ export class EventTarget {
       isRemoved: false,
       remove,
     };
-    if (signal !== undefined && !watch(signal, remove, 'EventTarget.addEventListener')) return;
+    if (signal !== undefined && !watch(signal, remove, member)) return;
     if (callback === null || callback === undefined) return;
     for (let i = 0; i < listeners.length; i++) if (isSame(listeners[i]!, name, callback, isCapture)) return;
     append(this.#listeners, listener);
   }
 
-  removeEventListener(type: unknown, callback: unknown, options?: ListenerOptions | boolean | null): void {
-    need(arguments.length, 2, 'EventTarget.removeEventListener');
-    const name = `${type}`;
-    const isCapture = captureOf(options);
-    checkCallback(callback, 'removeEventListener');
+  removeEventListener(type: unknown, callback: unknown, options?: unknown): void {
+    const member = 'EventTarget.removeEventListener';
+    need(arguments.length, 2, member);
+    const name = textOf(member, type);
+    const isCapture = captureOf(member, options);
+    checkCallback(callback, member);
     for (let i = 0; i < this.#listeners.length; i++) {
       if (isSame(this.#listeners[i]!, name, callback, isCapture)) return this.#listeners[i]!.remove();
     }
@@ -277,14 +277,19 @@ export class EventTarget {
   }
 }
 
-function captureOf(options: ListenerOptions | boolean | null | undefined): boolean {
-  return typeof options === 'object' && options !== null ? !!options.capture : !!options;
+/** Anything else says whether to capture. */
+function isObject(options: unknown): boolean {
+  return typeof options === 'object' && options !== null;
+}
+
+function captureOf(member: string, options: unknown): boolean {
+  return isObject(options) ? !!optionsOf(member, options)('capture') : !!options;
 }
 
 function checkCallback(callback: unknown, member: string): void {
   if (callback === null || callback === undefined) return;
   if (typeof callback !== 'object' && typeof callback !== 'function')
-    throw new NativeTypeError(`EventTarget.${member}: expected a function to call, got ${shown(callback)}`);
+    throw new NativeTypeError(`${member}: expected a function to call, got ${shown(callback)}`);
 }
 
 function isSame(listener: Listener, type: string, callback: unknown, isCapture: boolean): boolean {

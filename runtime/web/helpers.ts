@@ -1,4 +1,4 @@
-import { apply, Bytes, bytesOfView, isView, NativeTypeError, natives } from '../shared.ts';
+import { NativeTypeError, natives, reading, shown } from '../shared.ts';
 
 export const { iterator, toStringTag } = natives;
 
@@ -8,17 +8,10 @@ export function need(given: number, needed: number, member: string): void {
     throw new NativeTypeError(`${member}: ${needed} argument${needed > 1 ? 's' : ''} required, got ${given}`);
 }
 
-/** The bytes of an ArrayBuffer or a view of one; they share its memory. Undefined for anything else. */
-export function bytesIn(value: unknown): Uint8Array | undefined {
-  if (isView(value)) return bytesOfView(value);
-  return isBuffer(value) ? new Bytes(value) : undefined;
-}
-
-export function isBuffer(value: unknown): value is ArrayBuffer {
-  try {
-    apply(natives.byteLengthOf, value, []);
-    return true;
-  } catch {
-    return false;
-  }
+/** Reads members of an object with options, which may be left out: undefined for those that are not there. */
+export function optionsOf(member: string, options: unknown): (name: string) => unknown {
+  if (options === undefined || options === null) return () => undefined;
+  if (typeof options !== 'object' && typeof options !== 'function')
+    throw new NativeTypeError(`${member}: expected an object with options, got ${shown(options)}`);
+  return (name) => reading(member, () => (options as Record<string, unknown>)[name]);
 }

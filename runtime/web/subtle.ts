@@ -4,18 +4,20 @@ import {
   apply,
   askCore,
   Bytes,
+  bytesIn,
   hide,
   isArray,
   lengthOf,
   makePromise,
   NativeTypeError,
   natives,
+  reading,
   setBytes,
   shown,
 } from '../shared.ts';
 import { MAX_HASHED_BYTES } from '../wall/asks.ts';
 import { DOMException } from './dom-exception.ts';
-import { bytesIn, need, toStringTag } from './helpers.ts';
+import { need, optionsOf, toStringTag } from './helpers.ts';
 
 /** What the core calls the hashes, by their names here. */
 const HASHES: Readonly<Record<string, string>> = {
@@ -105,8 +107,8 @@ class SubtleCrypto {
     return promised('importKey', 5, arguments.length, () => {
       if (format !== 'raw') throw leftOut('importKey', `the format ${shown(format)}; "raw" is there`);
       checkHmac('importKey', algorithm);
-      const hash = hashOf('importKey', (algorithm as { hash?: unknown }).hash);
-      if ((algorithm as { length?: unknown }).length !== undefined)
+      const hash = hashOf('importKey', memberOf('importKey', algorithm, 'hash'));
+      if (memberOf('importKey', algorithm, 'length') !== undefined)
         throw leftOut('importKey', 'a length that is not that of the key');
       const secret = dataOf('importKey', data);
       if (lengthOf(secret) === 0)
@@ -156,24 +158,33 @@ for (let i = 0; i < LEFT_OUT.length; i++) {
 export const subtle = new SubtleCrypto();
 
 function promised<T>(member: string, needed: number, given: number, run: () => T): Promise<T> {
-  return makePromise<T>((resolve) => {
+  // Not inside of the promise: of a stack V8 keeps ten frames, and the author's is to be among them.
+  let value: T;
+  try {
     need(given, needed, `crypto.subtle.${member}`);
-    resolve(run());
-  });
+    value = run();
+  } catch (error) {
+    return makePromise<T>((_, reject) => reject(error));
+  }
+  return makePromise<T>((resolve) => resolve(value));
 }
 
 function leftOut(member: string, what = 'it'): DOMException {
   return new DOMException(`crypto.subtle.${member}: ${what} is not offered here`, 'NotSupportedError');
 }
 
-function nameOf(algorithm: unknown): unknown {
+function nameOf(member: string, algorithm: unknown): unknown {
   const isObject = typeof algorithm === 'object' && algorithm !== null;
-  const name = isObject ? (algorithm as { name?: unknown }).name : algorithm;
+  const name = isObject ? memberOf(member, algorithm, 'name') : algorithm;
   return typeof name === 'string' ? apply(natives.toUpperCase, name, []) : name;
 }
 
+function memberOf(member: string, algorithm: unknown, name: string): unknown {
+  return optionsOf(`crypto.subtle.${member}`, algorithm)(name);
+}
+
 function hashOf(member: string, algorithm: unknown): string {
-  const name = nameOf(algorithm);
+  const name = nameOf(member, algorithm);
   if (typeof name !== 'string' || HASHES[name] === undefined)
     throw leftOut(
       member,
@@ -183,16 +194,17 @@ function hashOf(member: string, algorithm: unknown): string {
 }
 
 function checkHmac(member: string, algorithm: unknown): void {
-  const name = nameOf(algorithm);
+  const name = nameOf(member, algorithm);
   if (name !== 'HMAC') throw leftOut(member, `the algorithm ${shown(name)}; HMAC is there, and this one`);
 }
 
 function usagesOf(usages: unknown): string[] {
   if (!isArray(usages))
     throw new NativeTypeError(`crypto.subtle.importKey: usages: expected an array, got ${shown(usages)}`);
+  const given = reading('crypto.subtle.importKey: usages', () => after(usages, 0));
   const list: string[] = [];
-  for (let i = 0; i < usages.length; i++) {
-    const usage: unknown = usages[i];
+  for (let i = 0; i < given.length; i++) {
+    const usage = given[i];
     if (typeof usage !== 'string' || !includes(USAGES, usage))
       throw new DOMException(
         `crypto.subtle.importKey: usages: a key for HMAC is for "sign" and "verify", not ${shown(usage)}`,

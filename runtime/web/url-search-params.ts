@@ -10,9 +10,11 @@ import {
   keysOf,
   lengthOf,
   NativeTypeError,
+  reading,
   shown,
   sliceOf,
   sortBy,
+  textOf,
   utf8Length,
 } from '../shared.ts';
 import { iterator, need, toStringTag } from './helpers.ts';
@@ -41,9 +43,13 @@ export class URLSearchParams {
   #onChange: ((query: string) => void) | undefined;
 
   constructor(init: unknown = '') {
-    if (typeof init === 'function' || (typeof init === 'object' && init !== null)) this.#addAll(init);
-    else {
-      const text = `${init as string}`;
+    const member = 'new URLSearchParams';
+    if (typeof init === 'function' || (typeof init === 'object' && init !== null)) {
+      const item = reading(member, () => this.#addAll(init));
+      if (item)
+        throw new NativeTypeError(`${member}: expected pairs of name and value, got ${shown(item.wrong)}`);
+    } else {
+      const text = textOf(member, init);
       this.#pairs = parse(charCodeAt(text, 0) === 0x3f ? sliceOf(text, 1) : text);
     }
   }
@@ -62,22 +68,21 @@ export class URLSearchParams {
     };
   }
 
-  #addAll(init: object): void {
+  /** Returns the first item that is no pair. */
+  #addAll(init: object): { wrong: unknown } | undefined {
     const iterate = (init as Partial<Iterable<unknown>>)[iterator as typeof Symbol.iterator];
     if (iterate === undefined || iterate === null) {
       const record = init as Record<string, unknown>;
       const names = keysOf(init);
       for (let i = 0; i < names.length; i++) this.#set(usv(names[i]!), usv(`${record[names[i]!]}`));
-      return;
+      return undefined;
     }
     for (const item of init as Iterable<unknown>) {
       const name = typeof item === 'object' && item !== null ? toPair(item as Iterable<unknown>) : undefined;
-      if (!name)
-        throw new NativeTypeError(
-          `new URLSearchParams: expected pairs of name and value, got ${shown(item)}`,
-        );
+      if (!name) return { wrong: item };
       append(this.#pairs, name);
     }
+    return undefined;
   }
 
   get size(): number {
@@ -86,13 +91,16 @@ export class URLSearchParams {
 
   append(name: unknown, value: unknown): void {
     need(arguments.length, 2, 'URLSearchParams.append');
-    append(this.#pairs, { name: usv(`${name}`), value: usv(`${value}`) });
+    append(this.#pairs, {
+      name: given('append', name),
+      value: given('append', value),
+    });
     this.#changed();
   }
 
   delete(name: unknown, value?: unknown): void {
     need(arguments.length, 1, 'URLSearchParams.delete');
-    const isGone = matcher(name, value);
+    const isGone = matcher('delete', name, value);
     const kept: Pair[] = [];
     for (let i = 0; i < this.#pairs.length; i++) if (!isGone(this.#pairs[i]!)) append(kept, this.#pairs[i]!);
     this.#pairs = kept;
@@ -101,7 +109,7 @@ export class URLSearchParams {
 
   get(name: unknown): string | null {
     need(arguments.length, 1, 'URLSearchParams.get');
-    const wanted = usv(`${name}`);
+    const wanted = given('get', name);
     for (let i = 0; i < this.#pairs.length; i++)
       if (this.#pairs[i]!.name === wanted) return this.#pairs[i]!.value;
     return null;
@@ -109,7 +117,7 @@ export class URLSearchParams {
 
   getAll(name: unknown): string[] {
     need(arguments.length, 1, 'URLSearchParams.getAll');
-    const wanted = usv(`${name}`);
+    const wanted = given('getAll', name);
     const values: string[] = [];
     for (let i = 0; i < this.#pairs.length; i++)
       if (this.#pairs[i]!.name === wanted) append(values, this.#pairs[i]!.value);
@@ -118,14 +126,14 @@ export class URLSearchParams {
 
   has(name: unknown, value?: unknown): boolean {
     need(arguments.length, 1, 'URLSearchParams.has');
-    const isWanted = matcher(name, value);
+    const isWanted = matcher('has', name, value);
     for (let i = 0; i < this.#pairs.length; i++) if (isWanted(this.#pairs[i]!)) return true;
     return false;
   }
 
   set(name: unknown, value: unknown): void {
     need(arguments.length, 2, 'URLSearchParams.set');
-    this.#set(usv(`${name}`), usv(`${value}`));
+    this.#set(given('set', name), given('set', value));
     this.#changed();
   }
 
@@ -187,9 +195,14 @@ export class URLSearchParams {
 
 hide(URLSearchParams.prototype, iterator, URLSearchParams.prototype.entries);
 
-function matcher(name: unknown, value: unknown): (pair: Pair) => boolean {
-  const wantedName = usv(`${name}`);
-  const wantedValue = value === undefined ? undefined : usv(`${value}`);
+/** An argument, as text of scalar values. */
+function given(method: string, value: unknown): string {
+  return usv(textOf(`URLSearchParams.${method}`, value));
+}
+
+function matcher(method: string, name: unknown, value: unknown): (pair: Pair) => boolean {
+  const wantedName = given(method, name);
+  const wantedValue = value === undefined ? undefined : given(method, value);
   return (pair) => pair.name === wantedName && (wantedValue === undefined || pair.value === wantedValue);
 }
 

@@ -1,4 +1,4 @@
-import { askCore, hasOwn, hide, NativeTypeError, shown } from '../shared.ts';
+import { askCore, hasOwn, hide, NativeTypeError, shown, textOf } from '../shared.ts';
 import { MAX_URL_CHARACTERS } from '../wall/asks.ts';
 import { need, toStringTag } from './helpers.ts';
 import { linkedParams, refillParams, type URLSearchParams } from './url-search-params.ts';
@@ -35,9 +35,9 @@ export class URL {
       return;
     }
     need(arguments.length, 1, 'new URL');
-    const text = `${input}`;
-    const from = base === undefined ? null : `${base}`;
-    const parts = parse(text, from);
+    const text = textOf('new URL', input);
+    const from = base === undefined ? null : textOf('new URL', base);
+    const parts = parse('new URL', text, from);
     if (!parts) {
       const message = `new URL: ${shown(text)} is no URL${from === null ? '' : ` relative to ${shown(from)}`}`;
       const error = new NativeTypeError(message);
@@ -53,12 +53,12 @@ export class URL {
 
   static canParse(input: unknown, base?: unknown): boolean {
     need(arguments.length, 1, 'URL.canParse');
-    return parse(`${input}`, base === undefined ? null : `${base}`) !== null;
+    return parseGiven('URL.canParse', input, base) !== null;
   }
 
   static parse(input: unknown, base?: unknown): URL | null {
     need(arguments.length, 1, 'URL.parse');
-    const parts = parse(`${input}`, base === undefined ? null : `${base}`);
+    const parts = parseGiven('URL.parse', input, base);
     return parts && new URL(MAKING, parts);
   }
 
@@ -165,7 +165,7 @@ export class URL {
   }
 
   #set(member: keyof typeof Part, value: unknown): void {
-    this.#change(member, `${value}`);
+    this.#change(member, textOf(`URL.${member}`, value));
     if (this.#params && (member === 'href' || member === 'search'))
       refillParams(this.#params, this.#parts[Part.search]!);
   }
@@ -178,10 +178,15 @@ export class URL {
   }
 }
 
-function parse(input: string, base: string | null): Parts | null {
-  checkLength('URL', input);
-  if (base !== null) checkLength('URL', base);
-  return asked('URL', 'url', [input, base]);
+function parseGiven(member: string, input: unknown, base: unknown): Parts | null {
+  const text = textOf(member, input);
+  return parse(member, text, base === undefined ? null : textOf(member, base));
+}
+
+function parse(member: string, input: string, base: string | null): Parts | null {
+  checkLength(member, input);
+  if (base !== null) checkLength(member, base);
+  return asked(member, 'url', [input, base]);
 }
 
 function asked(member: string, question: string, args: readonly unknown[]): Parts | null {

@@ -67,7 +67,7 @@ const RULES = {
   'LV-13': ['runtime/data/requests.ts', "tell(target, member, 'onHTTPStatus', status);", ''],
   'LIFE-05': ['host/apps/instance.ts', 'if (isVetoed) return this.#unloadIn(gcIntervalMs);', ''],
   'LIFE-07': ['host/apps/instance.ts', "this.#host.settings.reload === 'disconnect'", 'false'],
-  'MOD-01': ['runtime/invocations.ts', 'waitMs < Infinity ? later', 'waitMs < 0 ? later'],
+  'MOD-01': ['runtime/invocations.ts', 'if (waitMs < Infinity) cancel', 'if (waitMs < 0) cancel'],
   'MOD-05': ['runtime/rpc.ts', 'if (!found) return { method: undefined };', 'if (!found) return undefined;'],
   'MOD-09': [calls, 'done, isRpcError)', 'done)'],
   'MOD-20': ['host/apps/access.ts', "strict.includes('access')", 'false'],

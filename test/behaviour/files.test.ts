@@ -338,7 +338,7 @@ test("what an argument does while it becomes text is the script's own business",
       return seen;`,
     ),
   ).toEqual([
-    'no text',
+    'TypeError: File.write: expected text, got an object: thrown: no text',
     false,
     false,
     false,
