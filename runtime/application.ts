@@ -4,7 +4,7 @@ import { registerClass } from './classes.ts';
 import { Client, capBandwidth, withAccessFrozen } from './client.ts';
 import { hide } from './clock.ts';
 import { describe, type Outcome, reportError } from './events.ts';
-import { type AnyFunction, runHandler } from './handlers.ts';
+import { type AnyFunction, functionIn, runHandler } from './handlers.ts';
 import { expectClient } from './host-side.ts';
 import { Listeners } from './listeners.ts';
 import type { Outbox } from './outbox.ts';
@@ -213,10 +213,11 @@ export class ApplicationSide {
     this.#emit('status', [info]);
   }
 
-  /** True also for one that cannot be looked up, because a getter or a proxy throws: then `#run` fails. */
+  /** True also for one that cannot be looked up or called: then `#run` fails. */
   #has(name: string): boolean {
     try {
-      return typeof this.application[name] === 'function';
+      const handler = this.application[name];
+      return handler !== undefined && handler !== null;
     } catch {
       return true;
     }
@@ -230,16 +231,16 @@ export class ApplicationSide {
     isExpected?: (error: unknown) => boolean,
   ): void {
     const where = `application.${name}`;
-    let handler: unknown;
+    let handler: AnyFunction | undefined;
     try {
-      handler = this.application[name];
+      handler = functionIn(where, this.application[name]);
     } catch (error) {
       reportError(error, where);
       done?.({ isOk: false, error });
       return;
     }
-    if (typeof handler !== 'function') done?.({ isOk: true, value: undefined });
-    else runHandler(where, handler as AnyFunction, this.application, args, done, isExpected);
+    if (!handler) done?.({ isOk: true, value: undefined });
+    else runHandler(where, handler, this.application, args, done, isExpected);
   }
 
   #accept(client: unknown): void {

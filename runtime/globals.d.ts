@@ -33,7 +33,7 @@ interface ScriptErrorInfo extends Info {
   readonly linebuf: string;
 }
 
-/** Takes the answer of a client to `client.call`. */
+/** Takes the answer of a client to `client.call`. A member that is no function is an error when it is due. */
 interface ResultObject {
   /** The value that the client's method returned. */
   onResult?(value: any): void;
@@ -47,7 +47,11 @@ type ConnectVerdict = boolean | null | undefined | void;
 /** `true` allows. Everything else refuses; a string is the reason that the client reads. */
 type Authorization = boolean | string;
 
-/** The instance that this script runs. Add properties of your own: they live as long as this build runs. */
+/**
+ * The instance that this script runs. Add properties of your own: they live as long as this build runs. A handler that is
+ * neither a function nor undefined or null is an error each time that it is due, as one that throws: what it would
+ * decide is refused.
+ */
 interface Application {
   /** The accepted clients: one array for the life of the instance, in the order they came. Pending ones are not in it. */
   readonly clients: Client[];

@@ -1,9 +1,17 @@
 import { newEvent, type Outcome, reportError, within } from './events.ts';
-import { apply } from './primordials.ts';
+import { apply, NativeTypeError, shown } from './primordials.ts';
 import { whenSettled } from './promise.ts';
 
 /** A function of the application: called by name or slot, with whatever there is. */
 export type AnyFunction = (...args: unknown[]) => unknown;
+
+/** What a script has put where a handler goes: undefined for none, and a TypeError for what cannot be called. */
+export function functionIn(where: string, value: unknown): AnyFunction | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'function')
+    throw new NativeTypeError(`${where}: expected a function, got ${shown(value)}`);
+  return value as AnyFunction;
+}
 
 /**
  * Calls a handler of the application as an event of its own and tells `done` how it ended, once its promise has

@@ -2,7 +2,7 @@ import { argumentsOf } from './amf.ts';
 import { numberOf, reading } from './arguments.ts';
 import { hide } from './clock.ts';
 import { currentEvent, reportError } from './events.ts';
-import { runHandler } from './handlers.ts';
+import { functionIn, runHandler } from './handlers.ts';
 import { expectClient, type HostSide, hostSide } from './host-side.ts';
 import type { Outbox } from './outbox.ts';
 import { append, apply, hasOwn, NativeTypeError, SafeMap, shown, toText } from './primordials.ts';
@@ -113,8 +113,8 @@ export class Invocations {
     const { where } = currentEvent();
     const answer = (member: 'onResult' | 'onStatus', value: unknown) => {
       const call = () => {
-        const fn: unknown = responder[member];
-        return typeof fn === 'function' ? apply(fn, responder, [value]) : undefined;
+        const fn = functionIn(`client.call: ${member}`, responder[member]);
+        return fn && apply(fn, responder, [value]);
       };
       runHandler(`${member} of ${method} (${where})`, call, undefined, []);
     };

@@ -1,7 +1,8 @@
 import { afterAll, expect, test } from 'vitest';
 import { apiMembers } from '../support/api-members.ts';
 import { eventually } from '../support/journal.ts';
-import { connect, RtmpClient } from '../support/rtmp-client.ts';
+import { keyFrame } from '../support/media.ts';
+import { connect, connectRefused, RtmpClient } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 import { openSite } from '../support/site.ts';
 import { FIXTURES, GROUPS, HANDLERS, TABLE, VALUES } from './bad-input-table.ts';
@@ -115,6 +116,27 @@ function isPromise(value) {
 }
 `;
 
+const handled = `
+const values = { ${values} };
+${FIXTURES}
+const usual = { onConnect: () => true, authorizePublish: () => true, authorizePlay: () => true, onAppStop() {} };
+Object.assign(application, usual);
+Object.assign(application, { onAppStart: application.name.endsWith('/badly') ? 7 : undefined });
+application.expose({
+  alive: () => 'alive',
+  set(names, value) { for (const name of names) application[name] = values[value](); },
+  unset(names) { for (const name of names) application[name] = usual[name]; },
+  give: (value) => values[value](),
+  returns(name, value) { application[name] = (...args) => { waiting.push(args[0]); return values[value](); }; },
+  accept() { for (const each of waiting) application.acceptConnection(each); waiting.length = 0; },
+  ask(value) {
+    this.call('add', { onResult: values[value]() });
+    this.call('gone', { onStatus: values[value]() });
+  },
+  end: () => application.shutdown(throwing(), revoked({}), Symbol('s')),
+});
+`;
+
 const site = await openSite({ '/': { text: '{}' } });
 afterAll(() => site.close());
 const server = useServer({
@@ -133,6 +155,7 @@ const server = useServer({
       'binary.txt': 'bytes',
       'folder/one.txt': '1',
     },
+    handlers: { 'main.js': handled },
   },
 });
 
@@ -208,3 +231,146 @@ function isAs(wanted: string, says: string, outcome: string): boolean {
   const named = outcome.startsWith(`${wanted}: `) ? outcome.slice(wanted.length + 2) : '';
   return /^(CallError|RpcError|thrown)$/.test(wanted) ? named !== '' : named.startsWith(says);
 }
+
+const room = (name: string) => `${server.rtmp}/handlers/${name}`;
+const errorsOf = (name: string, from = 0) =>
+  server.log.entries
+    .slice(from)
+    .filter((r) => r.instance === `handlers/${name}` && r.level === 'error')
+    .map(({ message }) => message);
+/** All but functions, and what stands for none. */
+const uncallable = Object.keys(VALUES).filter((name) => !/^(undefined|null|function|dead)$/.test(name));
+const handlersOf = (...names: string[]) =>
+  names.map(
+    (name) =>
+      new RegExp(`^application\\.${name}: TypeError: application\\.${name}: expected a function, got `),
+  );
+
+test('a handler of application that is no function is an error when it is due, and refuses what it would decide', async () => {
+  const client = await connect(room('set'));
+  const decide = ['onConnect', 'authorizePublish', 'authorizePlay'];
+  for (const value of uncallable) {
+    const from = server.log.mark;
+    await client.call('set', ['onPublish', 'onUnpublish', 'onDisconnect', ...decide], value);
+    expect(await connectRefused(room('set')), value).toMatchObject({ description: 'Script error' });
+    const stream = await client.createStream();
+    stream.command('publish', `by-${value}`, 'live');
+    expect((await stream.status('NetStream.Publish.BadName')).description).toContain('script error');
+    stream.command('play', `by-${value}`, -2);
+    await stream.status('NetStream.Play.Failed');
+    await client.call('unset', decide);
+    const other = await connect(room('set'));
+    const published = await other.createStream();
+    await published.publish(`by-${value}`);
+    published.video(0, keyFrame(1));
+    await other.close();
+    const due = handlersOf(
+      'onConnect',
+      'authorizePublish',
+      'authorizePlay',
+      'onPublish',
+      'onUnpublish',
+      'onDisconnect',
+    );
+    await eventually(`${value}: six errors`, () => errorsOf('set', from).length >= due.length);
+    for (const each of due) expect(errorsOf('set', from)).toContainEqual(expect.stringMatching(each));
+    expect(errorsOf('set', from)).toHaveLength(due.length);
+    expect(await client.call('alive')).toBe('alive');
+  }
+});
+
+test('application.onStatus that is no function is told in the log beside the error that it was for', async () => {
+  const client = await connect(room('status'));
+  for (const value of uncallable) {
+    const from = server.log.mark;
+    await client.call('set', ['onStatus', 'onDisconnect'], value);
+    await (await connect(room('status'))).close();
+    await eventually(`${value}: two errors`, () => errorsOf('status', from).length === 2);
+    expect(errorsOf('status', from)).toEqual(
+      handlersOf('onDisconnect', 'onStatus').map((each) => expect.stringMatching(each)),
+    );
+  }
+  expect(await client.call('alive')).toBe('alive');
+});
+
+test('an instance whose onAppStart is no function does not start; one whose onAppStop is none ends all the same', async () => {
+  await connectRefused(room('badly'));
+  const [wanted] = handlersOf('onAppStart');
+  await eventually('the error', () => errorsOf('badly').some((message) => wanted!.test(message)));
+  const client = await connect(room('ends'));
+  await client.call('set', ['onAppStop'], 'seven');
+  client.send('end');
+  await client.closed;
+  await eventually('the error', () => errorsOf('ends').length > 0);
+  expect(errorsOf('ends')).toEqual([expect.stringMatching(handlersOf('onAppStop')[0]!)]);
+});
+
+test('what onConnect returns: only true and false decide; what cannot be read refuses', async () => {
+  const client = await connect(room('returns'));
+  for (const value of Object.keys(VALUES)) {
+    const from = server.log.mark;
+    await client.call('returns', 'onConnect', value);
+    const other = await RtmpClient.open(room('returns'));
+    const answer = other.startConnect();
+    if (/^(revoked|traps|trappedList)$/.test(value)) {
+      expect((await answer).args[0], value).toMatchObject({ description: 'Script error' });
+      await eventually('the error', () => errorsOf('returns', from).length > 0);
+      expect(errorsOf('returns', from), value).toEqual([expect.stringMatching(/^application\.onConnect: /)]);
+    } else {
+      expect(await client.call('alive')).toBe('alive');
+      if (value !== 'true')
+        expect(other.received.entries.filter(({ name }) => name === '_result')).toEqual([]);
+      await client.call('accept');
+      expect((await answer).name, value).toBe('_result');
+      expect(errorsOf('returns', from), value).toEqual([]);
+    }
+    await other.close();
+  }
+});
+
+test('what authorizePublish returns: only true allows, and a text says why not', async () => {
+  const client = await connect(room('authorizes'));
+  for (const value of Object.keys(VALUES)) {
+    await client.call('returns', 'authorizePublish', value);
+    const stream = await client.createStream();
+    stream.command('publish', `of-${value}`, 'live');
+    if (value === 'true') await stream.status('NetStream.Publish.Start');
+    else await stream.status('NetStream.Publish.BadName');
+    await client.call('deleteStream', stream.id).catch(() => {});
+  }
+  expect(await client.call('alive')).toBe('alive');
+});
+
+test("what a method returns and AMF cannot say is its caller's failed call, and an error that names the method", async () => {
+  const client = await connect(room('gives'));
+  const sayable = new Set(['missing', ...namesOf('amf')]);
+  for (const value of Object.keys(VALUES)) {
+    const from = server.log.mark;
+    const answer = await client.startCall('give', value);
+    if (sayable.has(value)) expect(answer.name, value).toBe('_result');
+    else {
+      expect(answer, value).toMatchObject({ name: '_error', args: [{ code: 'NetConnection.Call.Failed' }] });
+      await eventually('the error', () => errorsOf('gives', from).length > 0);
+      expect(errorsOf('gives', from), value).toEqual([expect.stringMatching(/^give: /)]);
+    }
+  }
+  expect(await client.call('alive')).toBe('alive');
+});
+
+test('what takes an answer and is no function is an error when the answer is there', async () => {
+  const client = await connect(room('answers'), { methods: { add: () => 3 } });
+  for (const value of uncallable) {
+    const from = server.log.mark;
+    await client.call('ask', value);
+    await eventually(`${value}: two errors`, () => errorsOf('answers', from).length > 1);
+    expect(errorsOf('answers', from).sort(), value).toEqual([
+      expect.stringMatching(
+        /^onResult of add \(ask\): TypeError: client\.call: onResult: expected a function, got /,
+      ),
+      expect.stringMatching(
+        /^onStatus of gone \(ask\): TypeError: client\.call: onStatus: expected a function, got /,
+      ),
+    ]);
+  }
+  expect(await client.call('alive')).toBe('alive');
+});
