@@ -281,7 +281,8 @@ export class ApplicationSide {
         `application.broadcastMsg: expected the name of a method, got ${shown(method)}`,
       );
     }
-    this.#outbox.send({ kind: 'broadcast', method, args: argumentsOf('application.broadcastMsg', args) });
+    const member = 'application.broadcastMsg';
+    this.#outbox.send({ kind: 'broadcast', method, args: argumentsOf(member, args) }, member);
   }
 
   #enter(client: Client): void {

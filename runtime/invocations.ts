@@ -106,7 +106,8 @@ export class Invocations {
     }
     const encoded = argumentsOf('client.call', args);
     if (!responder) {
-      this.#outbox.send({ kind: 'invoke', client: side.number, request: 0, method, args: encoded });
+      const command = { kind: 'invoke', client: side.number, request: 0, method, args: encoded } as const;
+      this.#outbox.send(command, 'client.call');
       return true;
     }
     if (this.#isFull(side)) return false;
@@ -118,7 +119,7 @@ export class Invocations {
       };
       runHandler(`${member} of ${method} (${where})`, call, undefined, []);
     };
-    this.#send(side, encoded, {
+    this.#send('client.call', side, encoded, {
       client,
       method,
       onValue: (value) => answer('onResult', value),
@@ -155,7 +156,7 @@ export class Invocations {
         };
         // Before it is sent: a signal that cannot be heard is no call.
         const unwatch = watch(() => giveUp(reason()));
-        request = this.#send(side, encoded, {
+        request = this.#send('client.invoke', side, encoded, {
           client,
           method,
           onValue: resolve,
@@ -207,10 +208,10 @@ export class Invocations {
     return this.#pending.size >= this.#max || side.outstanding >= this.#maxPerClient;
   }
 
-  #send(side: HostSide, args: Uint8Array, pending: Pending): number {
+  #send(member: string, side: HostSide, args: Uint8Array, pending: Pending): number {
     const request = this.#nextRequest++;
     const { method } = pending;
-    this.#outbox.send({ kind: 'invoke', client: side.number, request, method, args });
+    this.#outbox.send({ kind: 'invoke', client: side.number, request, method, args }, member);
     this.#pending.set(request, pending);
     side.outstanding++;
     return request;

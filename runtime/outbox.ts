@@ -41,13 +41,14 @@ export class Outbox {
     this.#capacity = buffer.byteLength;
   }
 
-  send(command: Command): void {
+  /** `member` is what the script called, for what is thrown at it. */
+  send(command: Command, member = ''): void {
     const { kind } = command;
     if (kind === 'invoke' || kind === 'broadcast') {
       const bytes = lengthOf(command.args);
       if (bytes > this.#mostArguments)
         throw new NativeRangeError(
-          `${command.method}: its arguments measure ${bytes} bytes, and ${this.#mostArguments} may be sent at once`,
+          `${member}: ${command.method}: its arguments measure ${bytes} bytes, and ${this.#mostArguments} may be sent at once`,
         );
     }
     const isPrinted = kind === 'log' || kind === 'script-error';
@@ -59,7 +60,7 @@ export class Outbox {
       isPrinted || kind === 'invoke' || kind === 'broadcast' || kind === 'fetch' || kind === 'charge';
     if (this.#writeCommand(command, isReserved ? RESERVE_BYTES : 0, isPrinted)) return;
     if (kind === 'charge') return; // the account is a little short
-    if (!isPrinted) throw this.#isFull();
+    if (!isPrinted) throw this.#isFull(member);
     this.#dropped++;
   }
 
@@ -77,11 +78,12 @@ export class Outbox {
     } finally {
       this.#isEncoding = false;
     }
-    if (!this.#write(record, 0, false)) throw this.#isFull();
+    if (!this.#write(record, 0, false)) throw this.#isFull('');
   }
 
-  #isFull(): RangeError {
-    return new NativeRangeError(`one turn may send ${this.#most} bytes, and this one sent more`);
+  #isFull(member: string): RangeError {
+    const where = member === '' ? '' : `${member}: `;
+    return new NativeRangeError(`${where}one turn may send ${this.#most} bytes, and this one sent more`);
   }
 
   #reportDropped(): boolean {

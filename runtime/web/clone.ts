@@ -46,6 +46,8 @@ export function structuredClone(value: unknown, options?: unknown): unknown {
   need(arguments.length, 1, 'structuredClone');
   const buffers = transferList(options);
   const copy = copyOf(value);
+  // A getter may have transferred one meanwhile.
+  for (let i = 0; i < buffers.length; i++) checkAttached(buffers[i]!);
   // Copied first and taken away then: whoever looks cannot tell that from a transfer, and a failure takes nothing.
   for (let i = 0; i < buffers.length; i++) apply(natives.transfer, buffers[i]!, []);
   return copy;
@@ -78,13 +80,17 @@ function transferList(options: unknown): ArrayBuffer[] {
     const item = items[i];
     if (!isBuffer(item))
       throw cannotClone(`transfer: only ArrayBuffers are transferred here, not ${shown(item)}`);
-    if (apply(natives.isDetached, item, []))
-      throw cannotClone('transfer: an ArrayBuffer that was transferred before');
+    checkAttached(item);
     if (seen.has(item)) throw cannotClone('transfer: an ArrayBuffer that is in the list twice');
     seen.add(item);
     append(buffers, item);
   }
   return buffers;
+}
+
+function checkAttached(buffer: ArrayBuffer): void {
+  if (apply(natives.isDetached, buffer, []))
+    throw cannotClone('transfer: an ArrayBuffer that was transferred before');
 }
 
 function cannotClone(what: string): DOMException {

@@ -91,6 +91,8 @@ export const FIXTURES = `
   const url = () => new URL('http://u:p@h:81/a?b=c#d');
   const params = () => new URLSearchParams('a=1');
   const signed = 'eyJhbGciOiJIUzI1NiJ9.e30.e30';
+  let buffers;
+  const vast = 'x'.repeat(2 ** 20);
   const target = { onData() {} };
   const quiet = { aborted: false, addEventListener() {}, removeEventListener() {} };`;
 
@@ -126,6 +128,7 @@ Application.redirectConnection error       | application.redirectConnection(limb
 Application.disconnect client              | application.disconnect(X)                           | |
 Application.broadcastMsg method            | application.broadcastMsg(X, 1)                      | numeral word long |
 Application.broadcastMsg args              | application.broadcastMsg("m", 1, X)                 | amf |
+Application.broadcastMsg args              | application.broadcastMsg("m", vast, X)              | | RangeError: amf
 Application.getStats                       | application.getStats(X)                             | anything |
 Application.registerClass name             | application.registerClass(X, null)                  | numeral word long |
 Application.registerClass make             | application.registerClass("C", X)                   | nothing function |
@@ -148,8 +151,11 @@ Client.constructor                         | new Client(X)                      
 Client.call method                         | client.call(X, null)                                | numeral word long |
 Client.call result                         | client.call("m", X)                                 | nothing object array callable bare nested throwing revoked traps trappedList shifty detached |
 Client.call args                           | client.call("m", null, X)                           | amf |
+Client.call args                           | client.call("m", null, vast, X)                     | | RangeError: amf
+Client.call args                           | client.call("m", {}, vast, X)                       | | RangeError: amf
 Client.invoke method                       | client.invoke(X)                                    | | CallError: numeral word long
 Client.invoke args                         | client.invoke("m", X)                               | | CallError: amf
+Client.invoke args                         | client.invoke("m", vast, X)                         | | RangeError: amf
 Invocation.method value                    | client.invoke({ method: X })                        | | says: client.invoke; CallError: numeral word long
 Invocation.timeoutMs value                 | client.invoke({ method: "m", timeoutMs: X })        | | says: client.invoke; CallError: undefined null true seven fraction Infinity huge empty numeral array bigint shifty
 Invocation.signal value                    | client.invoke({ method: "m", signal: X })           | | says: client.invoke; CallError: undefined null
@@ -295,6 +301,7 @@ TextDecoder.decode bytes                   | new TextDecoder().decode(X)        
 TextDecoder.decode options                 | new TextDecoder().decode(bytes(), X)                | nothing object array function bare nested throwing shifty detached |
 structuredClone value                      | structuredClone(X)                                  | undefined null true number text object array bigint bare shifty | DataCloneError: function symbol dead detached; own: throwing traps trappedList
 structuredClone options                    | structuredClone(1, { transfer: X })                 | undefined array | DataCloneError: nested
+structuredClone options                    | structuredClone({ get a() { buffers[0].transfer(); return X; } }, { transfer: (buffers = [new ArrayBuffer(8)]) }) | | TypeError: nested revoked; own: throwing traps trappedList; DataCloneError: anything
 structuredClone options                    | structuredClone(1, X)                               | nothing object array function bare nested throwing shifty detached | TypeError: detached
 btoa text                                  | btoa(X)                                             | texty |
 atob base64                                | atob(X)                                             | | fine: null true NaN Infinity huge empty long array; InvalidCharacterError: texty
