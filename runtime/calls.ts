@@ -1,7 +1,7 @@
 import { decodeArguments, encodeValues } from './amf.ts';
 import type { Client } from './client.ts';
 import { describe, type Outcome, reportError } from './events.ts';
-import { type AnyFunction, runHandler } from './handlers.ts';
+import { type AnyFunction, functionIn, runHandler } from './handlers.ts';
 import { callFailed, relayCall } from './invocations.ts';
 import type { Outbox } from './outbox.ts';
 import { append, apply, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
@@ -89,12 +89,13 @@ function findMethod(client: Client, name: string): { owner: object; method: AnyF
 
 /** `__resolve` may stand in for a method that is not there (Server-Side ActionScript Language Reference, Client.__resolve). */
 function resolveMissing(owner: object, name: string): unknown {
-  const resolve = name === '__resolve' ? undefined : member(owner, '__resolve');
-  if (typeof resolve !== 'function') return undefined;
+  if (name === '__resolve') return undefined;
+  const where = 'client.__resolve';
   try {
-    return apply(resolve as AnyFunction, owner, [name]);
+    const resolve = functionIn(where, member(owner, '__resolve'));
+    return resolve && functionIn(`${where}: what it returned`, apply(resolve, owner, [name]));
   } catch (error) {
-    reportError(error, 'client.__resolve');
+    reportError(error, where);
     return undefined;
   }
 }

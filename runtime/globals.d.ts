@@ -131,7 +131,7 @@ interface Application {
    * New in Stagewire. From now on clients may call these methods and no others; `this` is the client. With `args` the
    * arguments are checked first: a schema (zod's, or any Standard Schema, of the list of arguments), an object with
    * `parse`, or a function that returns false or throws. What it refuses is the caller's failed call, and no error of
-   * the script.
+   * the script; a promise is one, for nobody waits for it.
    */
   expose<M extends Record<string, ExposedMethod>>(methods: M & ThisType<Client>): void;
   /** New in Stagewire. Any number of listeners beside the one handler. Returns what takes the listener away. */

@@ -4,10 +4,12 @@ import { hide, turnTime } from './clock.ts';
 import { describe } from './events.ts';
 import type { AnyFunction } from './handlers.ts';
 import { callFailed, type FailureInfo } from './invocations.ts';
+import { natives } from './natives.ts';
 import {
   apply,
   charCodeAt,
   fromCharCode,
+  isAncestor,
   isArray,
   keysOf,
   NativeTypeError,
@@ -154,12 +156,16 @@ interface Issue {
 function checked(name: string, check: unknown, args: unknown[]): unknown[] {
   const standard = (check as Record<string, unknown>)['~standard'];
   let outcome: unknown;
+  let isUnfit = false;
   try {
     if (typeof standard === 'object' && standard !== null) {
       const { validate } = standard as { validate: AnyFunction };
       const result = apply(validate, standard, [args]) as { issues?: unknown; value?: unknown };
-      if (isArray(result.issues) && result.issues.length > 0) throw refusal(name, result.issues[0] as Issue);
-      outcome = result.value;
+      isUnfit = typeof result !== 'object' || result === null || isPromise(result);
+      if (isUnfit) outcome = result;
+      else if (isArray(result.issues) && result.issues.length > 0)
+        throw refusal(name, result.issues[0] as Issue);
+      else outcome = result.value;
     } else if (typeof check === 'function') outcome = apply(check as AnyFunction, undefined, [args]);
     else outcome = apply((check as { parse: AnyFunction }).parse, check, [args]);
   } catch (error) {
@@ -168,8 +174,17 @@ function checked(name: string, check: unknown, args: unknown[]): unknown[] {
       typeof error === 'object' && error !== null ? (error as { issues?: unknown }).issues : undefined;
     throw refusal(name, isArray(issues) && issues.length > 0 ? (issues[0] as Issue) : describe(error));
   }
+  // Nobody waits for a promise: what it refuses would pass.
+  if (isUnfit || isPromise(outcome))
+    throw new NativeTypeError(
+      `application.expose: the args of "${name}" answered with ${isPromise(outcome) ? 'a promise' : shown(outcome)}`,
+    );
   if (outcome === false) throw refusal(name, { message: 'the arguments were refused' });
   return isArray(outcome) ? outcome : args;
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && isAncestor(natives.promise, value);
 }
 
 function refusal(name: string, { message, path }: Issue): RpcError {

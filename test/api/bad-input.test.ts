@@ -133,6 +133,10 @@ application.expose({
     this.call('add', { onResult: values[value]() });
     this.call('gone', { onStatus: values[value]() });
   },
+  async: { args: async () => false, call: () => 'reached' },
+  parse: { args: { parse: async () => [] }, call: () => 'reached' },
+  standard: { args: { '~standard': { validate: async () => ({ issues: [{ message: 'no' }] }) } }, call: () => 'reached' },
+  empty: { args: { '~standard': { validate() {} } }, call: () => 'reached' },
   end: () => application.shutdown(throwing(), revoked({}), Symbol('s')),
 });
 `;
@@ -156,6 +160,15 @@ const server = useServer({
       'folder/one.txt': '1',
     },
     handlers: { 'main.js': handled },
+    resolves: {
+      'main.js': `
+        const values = { ${values} };
+        ${FIXTURES}
+        application.onConnect = () => true;
+        Client.prototype.resolve = function (value, how) {
+          this.__resolve = how === 'returns' ? () => values[value]() : values[value]();
+        };`,
+    },
   },
 });
 
@@ -373,4 +386,39 @@ test('what takes an answer and is no function is an error when the answer is the
     ]);
   }
   expect(await client.call('alive')).toBe('alive');
+});
+
+test('a check of arguments that answers with what is no answer lets no call through, and is told to the author', async () => {
+  const client = await connect(room('checks'));
+  for (const method of ['async', 'parse', 'standard', 'empty']) {
+    const from = server.log.mark;
+    const answer = method === 'empty' ? 'undefined' : 'a promise';
+    const message = `application.expose: the args of "${method}" answered with ${answer}`;
+    expect(await client.callFails(method, 1)).toMatchObject({
+      description: expect.stringContaining(message),
+    });
+    await eventually('the error', () => errorsOf('checks', from).length > 0);
+    expect(errorsOf('checks', from)).toEqual([`${method}: TypeError: ${message}`]);
+  }
+  expect(await client.call('alive')).toBe('alive');
+});
+
+test('client.__resolve that is no function, or returns what is none, is told to the author', async () => {
+  const client = await connect(`${server.rtmp}/resolves/room`);
+  for (const value of uncallable) {
+    for (const [how, message] of [
+      ['', 'client\\.__resolve: expected a function'],
+      ['returns', 'client\\.__resolve: what it returned: expected a function'],
+    ] as const) {
+      const from = server.log.mark;
+      await client.call('resolve', value, how);
+      expect(await client.callFails('nothing')).toMatchObject({ description: 'Method not found (nothing).' });
+      const errors = () =>
+        server.log.entries.slice(from).filter((r) => r.instance === 'resolves/room' && r.level === 'error');
+      await eventually('the error', () => errors().length > 0);
+      expect(errors()[0]!.message, value).toMatch(
+        new RegExp(`^client\\.__resolve: TypeError: ${message}, got `),
+      );
+    }
+  }
 });
