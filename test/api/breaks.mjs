@@ -49,7 +49,11 @@ const RULES = {
     "if (!verdict.isAllowed) this.#status('NetStream.Publish.BadName'",
     "if (!verdict.isAllowed) this.#status('NetStream.Failed'",
   ],
-  'CFG-01': ['host/apps/instance.ts', '? limits.idleInstanceMs', '? 10 * limits.idleInstanceMs + 60_000'],
+  'CFG-01': [
+    'host/apps/instance.ts',
+    'this.#clients.wasUsed ? idleInstanceMs',
+    'this.#clients.wasUsed ? 10 * idleInstanceMs + 60_000',
+  ],
   'CFG-05': ['host/apps/registry.ts', 'if (isFirst && !this.#isStarted) this.#loadOnStartup(app);', ''],
   'CFG-10': [
     'host/rtmp/connection.ts',
