@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -7,6 +6,8 @@ import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
 import { isGone } from './main-file.ts';
+import { OwnFiles } from './own-files.ts';
+import { readPlainFile } from './plain-file.ts';
 
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
@@ -88,18 +89,18 @@ export async function readAppSettings(
   const path = join(folder, 'app.json');
   let text: string;
   try {
-    // A pipe would hold up whoever reads it, and too long a file whoever runs here.
-    const stats = await stat(path);
-    if (!stats.isFile()) throw new Error('it is no file');
-    if (stats.size > MAX_FILE_BYTES) throw new Error(`it measures ${stats.size} bytes`);
-    text = await readFile(path, 'utf8');
+    const { bytes, real } = await readPlainFile(path, MAX_FILE_BYTES);
+    // Scripts read its content, and errors quote it: a link may lead to what is none of the author's business.
+    if (!(await new OwnFiles(folder, limits.codeBytes).has(real)))
+      throw new Error(`it leads to ${real}, which is no file of this application`);
+    text = new TextDecoder().decode(bytes);
   } catch (error) {
     if (isGone(error)) return { limits };
     throw problem(` cannot be read: ${describeError(error, 200)}`);
   }
   let content: unknown;
   try {
-    content = JSON.parse(text.replace(/^\ufeff/, ''));
+    content = JSON.parse(text);
   } catch (error) {
     throw problem(` is not JSON: ${describeError(error, 200)}`);
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, join, relative, resolve, sep } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { StagewireError } from '../base/errors.ts';
@@ -11,6 +11,7 @@ import { sourcePositions, type TracedFile } from '../scripts/stack-trace.ts';
 import { BuildError, type BuildMessage, checkScript, deadly, errorsOf, fromEsbuild } from './build-error.ts';
 import { buildClassic, type ClassicBuild, type ClassicFile, lowered } from './classic/classic-build.ts';
 import { findMain, isGone, type MainFile } from './main-file.ts';
+import { OwnFiles } from './own-files.ts';
 
 /** A script of a classic application beside the main one. */
 export type BuiltFile = TracedFile & BootFile;
@@ -205,11 +206,12 @@ export class AppBuilder {
   }
 
   async #bundle(folder: string, main: MainFile): Promise<BuiltParts> {
-    const result = await this.#rebuild(folder, main);
+    const own = new OwnFiles(this.folder, this.#maxCodeBytes);
+    const result = await this.#rebuild(folder, main, own);
     const { code, map, warnings } = outputsOf(result, main.name);
     const files = Object.entries(result.metafile.inputs);
     const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
-    const foreign = await this.#foreignInput(folder, inputs);
+    const foreign = await this.#foreignInput(own, inputs);
     if (foreign !== undefined) {
       const text = `imports ${foreign}: only its own files, those of folders that are no applications, and npm packages can be imported`;
       throw new BuildError([{ file: main.name, line: 0, column: 0, lineText: '', text }], inputs);
@@ -223,24 +225,37 @@ export class AppBuilder {
       texts,
       inputs,
       empty,
-      warnings: [...warnings, ...messagesFor(folder, result.warnings)],
+      warnings: [...warnings, ...(await this.#messagesOf(result.warnings, folder, own))],
     };
   }
 
   /** An input that is none of the author's business: a script must not read the machine's files at build time. */
-  async #foreignInput(folder: string, inputs: readonly string[]): Promise<string | undefined> {
-    const apps = await realpath(dirname(this.folder)).catch(() => dirname(this.folder));
-    for (const input of inputs) {
-      if (input.startsWith(folder + sep) || input.includes(`${sep}node_modules${sep}`)) continue;
-      if (!input.startsWith(apps + sep)) return input;
-      // What lies beside the applications is there to be shared; what another application has is its own.
-      const [beside = ''] = input.slice(apps.length + 1).split(sep);
-      if (await isApplication(join(apps, beside), beside, this.#maxCodeBytes)) return input;
-    }
+  async #foreignInput(own: OwnFiles, inputs: readonly string[]): Promise<string | undefined> {
+    for (const input of inputs) if (!(await isInput(own, input))) return input;
     return undefined;
   }
 
-  async #rebuild(folder: string, { path: entry, name }: MainFile): Promise<BundleResult> {
+  /** What esbuild says of files that are none of the author's would say what is in them. */
+  async #messagesOf(raw: readonly esbuild.Message[], folder: string, own: OwnFiles): Promise<BuildMessage[]> {
+    const known = new Map<string, boolean>([['', true]]);
+    const messages: BuildMessage[] = [];
+    for (const message of raw.map(fromEsbuild)) {
+      const { file } = message;
+      if (!known.has(file)) {
+        // Not all names are of real files: esbuild reads a package.json through a link.
+        const path = resolve(folder, file);
+        known.set(file, await isInput(own, await realpath(path).catch(() => path)));
+      }
+      messages.push(
+        known.get(file) === true
+          ? message
+          : note(file, 'is none of its own files, and not what it is taken for'),
+      );
+    }
+    return messages;
+  }
+
+  async #rebuild(folder: string, { path: entry, name }: MainFile, own: OwnFiles): Promise<BundleResult> {
     try {
       return await withBundler(this.#limits, async (bundler) => {
         const options = { ...bundleFlags, ...bundlePaths(folder, entry) };
@@ -253,7 +268,7 @@ export class AppBuilder {
       });
     } catch (error) {
       if (error instanceof BundlerDeath) throw deadly(error, name, [entry, ...this.#lastInputs]);
-      const messages = messagesFor(folder, errorsOf(error, this.app));
+      const messages = await this.#messagesOf(errorsOf(error, this.app), folder, own);
       const read = messages.flatMap(({ file }) => (file ? resolve(folder, file) : []));
       throw new BuildError(messages, [entry, ...read]);
     }
@@ -262,6 +277,7 @@ export class AppBuilder {
   #buildClassic(folder: string, main: MainFile): Promise<ClassicBuild> {
     return buildClassic(main, {
       folder,
+      own: new OwnFiles(this.folder, this.#maxCodeBytes),
       scriptLib: this.#scriptLib,
       maxCodeBytes: this.#maxCodeBytes,
       limits: this.#limits,
@@ -287,14 +303,6 @@ interface BuiltParts extends Partial<Omit<ClassicBuild, 'code' | 'inputs'>> {
   readonly code: string;
   readonly texts?: ReadonlyMap<string, string>;
   readonly inputs: readonly string[];
-}
-
-/** A line of a file that is none of the author's would say what is in it. */
-function messagesFor(folder: string, messages: readonly esbuild.Message[]): BuildMessage[] {
-  const isOwn = (file: string) => !relative(folder, resolve(folder, file)).startsWith('..');
-  return messages
-    .map(fromEsbuild)
-    .map((message) => (isOwn(message.file) ? message : { ...message, lineText: '' }));
 }
 
 function note(file: string, text: string): BuildMessage {
@@ -407,18 +415,13 @@ async function readInput(path: string, mostBytes: number): Promise<string | unde
   }
 }
 
+async function isInput(own: OwnFiles, real: string): Promise<boolean> {
+  return real.includes(`${sep}node_modules${sep}`) || own.has(real);
+}
+
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */
 function inputPath(folder: string, name: string): string[] {
   return name.startsWith('<') || name.startsWith('(') ? [] : [resolve(folder, name)];
-}
-
-/** What is in a folder with a script or an `app.json` is its own. */
-async function isApplication(folder: string, name: string, maxBytes: number): Promise<boolean> {
-  const hasSettings = await stat(join(folder, 'app.json')).then(
-    () => true,
-    () => false,
-  );
-  return hasSettings || (await findMain(folder, maxBytes, name).catch(() => true)) !== undefined;
 }
 
 async function isEmptyOrGone(path: string): Promise<boolean> {

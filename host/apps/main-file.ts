@@ -1,9 +1,10 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { decodeSource } from './classic/decode.ts';
 import { isPackageImport } from './classic/explain.ts';
 import { isWord, tokensOf } from './classic/tokens.ts';
+import { readPlainFile } from './plain-file.ts';
 import { checkSyntax, INLINE_LENGTH } from './syntax.ts';
 
 /**
@@ -103,8 +104,8 @@ async function kindOf(path: string, maxBytes: number): Promise<ScriptKind | unde
   if (path.endsWith('.asc')) return 'classic';
   const stats = await stat(path).catch(undefinedIfGone);
   if (stats && stats.size > maxBytes) return 'classic';
-  const bytes = await readFile(path).catch(undefinedIfGone);
-  return bytes && scriptKind(decodeSource(bytes));
+  const file = await readPlainFile(path, maxBytes).catch(undefinedIfGone);
+  return file && scriptKind(decodeSource(file.bytes));
 }
 
 /** Those of the names that are files there. */

@@ -1,5 +1,5 @@
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describeError } from '../../base/errors.ts';
 import type { BootFile } from '../../core/frames.ts';
 import { LIBRARY, loadCandidates } from '../../core/loads.ts';
@@ -7,6 +7,8 @@ import { BundlerDeath, type BundlerLimits, withBundler } from '../../scripts/bun
 import type { TracedFile } from '../../scripts/stack-trace.ts';
 import { BuildError, type BuildMessage, deadly, errorsOf, fromEsbuild } from '../build-error.ts';
 import type { MainFile } from '../main-file.ts';
+import type { OwnFiles } from '../own-files.ts';
+import { type PlainFile, readPlainFile } from '../plain-file.ts';
 import { isNoScript } from '../watcher.ts';
 import { decodeSource } from './decode.ts';
 import { type NamedLoads, type Prepared, prepare } from './prepare.ts';
@@ -35,6 +37,7 @@ export interface ClassicBuild {
 export interface ClassicOptions {
   /** Real, as are the paths of the main file. */
   readonly folder: string;
+  readonly own: OwnFiles;
   /** Where `load` looks behind the application's own folders, before what comes with the server. */
   readonly scriptLib: readonly string[];
   readonly maxCodeBytes: number;
@@ -218,17 +221,17 @@ class ClassicBuilder {
     const stats = await stat(path).catch(() => undefined);
     if (!stats?.isFile()) return undefined;
     this.#inputs.push(path);
-    await this.#requireOwn(path, name);
     this.#bytes += stats.size;
     const { maxCodeBytes, tooLarge } = this.#options;
     if (this.#bytes > maxCodeBytes) throw tooLarge(name, this.#bytes, this.#inputs);
-    let bytes: Uint8Array;
+    let file: PlainFile;
     try {
-      bytes = await readFile(path);
+      file = await readPlainFile(path, maxCodeBytes);
     } catch (error) {
       throw this.#failure(name, `cannot be read: ${describeError(error)}`);
     }
-    const text = decodeSource(bytes);
+    await this.#requireOwn(file, name);
+    const text = decodeSource(file.bytes);
     if (text === '') this.#empty.push(path);
     const prepared = await prepare(text, name);
     this.#hasForEach ||= prepared.hasForEach;
@@ -237,12 +240,13 @@ class ClassicBuilder {
     return script;
   }
 
-  /** The machine's files are none of the author's business, and a link may lead to them. */
-  async #requireOwn(path: string, name: string): Promise<void> {
-    if (!isOwn(name)) return;
-    const real = await realpath(path).catch(() => path);
-    if (relative(dirname(this.#options.folder), real).startsWith(`..${sep}`))
-      throw this.#failure(name, `leads to ${real}: only files of the applications folder can be loaded`);
+  /** The machine's files, and those of other applications, are none of the author's business: a link may lead to them. */
+  async #requireOwn({ real }: PlainFile, name: string): Promise<void> {
+    if (isOwn(name) && !(await this.#options.own.has(real)))
+      throw this.#failure(
+        name,
+        `leads to ${real}: only its own files, and those of folders that are no applications, can be loaded`,
+      );
   }
 
   async #lower(

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -115,4 +115,20 @@ test('an app.json that is no file, or measures more than it can need, is not rea
   await rm(path);
   spawnSync('mkfifo', [path]);
   await expect(readAppSettings(folder, defaultLimits)).rejects.toMatchObject(cannotBeRead('it is no file'));
+});
+
+test('an app.json that is a link to a file of the machine, or of another application, is not read', async () => {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'stagewire-app-file-')));
+  for (const path of ['apps/chat', 'apps/victim', 'etc']) await mkdir(join(root, path), { recursive: true });
+  const own = join(root, 'apps/chat');
+  await writeFile(join(root, 'etc/passwords'), 'SECRET');
+  await writeFile(join(root, 'apps/victim/app.json'), '{"config":{"key":"SECRET"}}');
+  for (const target of ['etc/passwords', 'apps/victim/app.json']) {
+    await symlink(join(root, target), join(own, 'app.json'));
+    await expect(readAppSettings(own, defaultLimits)).rejects.toMatchObject({
+      message: `app.json cannot be read: it leads to ${join(root, target)}, which is no file of this application`,
+    });
+    await rm(join(own, 'app.json'));
+  }
+  await rm(root, { recursive: true });
 });

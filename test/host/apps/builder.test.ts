@@ -377,6 +377,26 @@ test('code that is too long to be checked in between is checked beside, with the
   expect((await builder.build()).code).toBe(filler);
 });
 
+test('what is wrong with a file elsewhere says nothing of what is in it', async () => {
+  const secret = join(root, '../', `${root.split('/').at(-1)}.secret`);
+  await writeFile(secret, 'SECRET: abcdef\n');
+  try {
+    await mkdir(join(folder, 'lib'));
+    await symlink(secret, join(folder, 'lib/package.json'));
+    await write({ 'lib/x.js': '1', 'main.ts': 'import "./lib/x.js"; import "./lib";' });
+    const failure = await failureOf(builder.build());
+    expect(failure.messages).toContainEqual(
+      expect.objectContaining({ file: 'lib/package.json', lineText: '', line: 0 }),
+    );
+    expect(JSON.stringify(failure.messages)).not.toMatch(/SECRET|abcdef/);
+    await symlink(secret, join(folder, 'a.ts'));
+    await write({ 'main.ts': 'import "./a.ts";' });
+    expect(JSON.stringify((await failureOf(builder.build())).messages)).not.toMatch(/SECRET|abcdef/);
+  } finally {
+    await rm(secret);
+  }
+});
+
 describe('a source map that a file names', () => {
   const mapOf = (source: string) => ({ version: 3, sources: [source], names: [], mappings: 'AAAA;AACA' });
   const code = 'export function f() { throw new Error("e"); }\nf();\n';

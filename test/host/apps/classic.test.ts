@@ -153,7 +153,22 @@ describe('what a build has of the files beside the main script', () => {
     await symlink(join(root, 'secret.js'), join(folder, 'a.js'));
     await write({ 'main.asc': 'load("a.js");' });
     expect((await failureOf(builder.build())).message).toContain(
-      'only files of the applications folder can be loaded',
+      'only its own files, and those of folders that are no applications, can be loaded',
+    );
+  });
+
+  test('a link to a file of another application is refused, and one to what is shared is not', async () => {
+    const [victim, shared] = [join(dirname(folder), 'victim'), join(dirname(folder), 'shared')];
+    for (const path of [victim, shared]) await mkdir(path);
+    await writeFile(join(victim, 'main.asc'), 'key = "secret";');
+    await writeFile(join(shared, 'lib.asc'), 'lib = 1;');
+    await symlink('../shared/lib.asc', join(folder, 'b.asc'));
+    await write({ 'main.asc': 'load("b.asc");' });
+    expect(filesOf(await builder.build())).toEqual(['b.asc']);
+    await symlink('../victim/main.asc', join(folder, 'a.asc'));
+    await write({ 'main.asc': 'load("a.asc");' });
+    expect((await failureOf(builder.build())).message).toContain(
+      `a.asc: leads to ${join(victim, 'main.asc')}: only its own files`,
     );
   });
 });
