@@ -8,6 +8,7 @@ import { BuildError, formatMessage } from './build-error.ts';
 import { AppBuilder, type Build } from './builder.ts';
 import type { InstanceHost } from './incarnation.ts';
 import { Instance } from './instance.ts';
+import { LogBudget } from './log-budget.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
@@ -18,6 +19,8 @@ export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget' |
 
 /** One application that takes long to build does not keep the others from being served. */
 const FIRST_BUILDS_MS = 3000;
+/** What is printed in a second about files that cannot be watched. */
+const MAX_PROBLEM_BYTES = 4096;
 
 /** The applications directory: which applications there are, what they run, and who is connected where. */
 export class Registry implements Lobby {
@@ -52,7 +55,15 @@ export class Registry implements Lobby {
     this.#watcher.on('refused', (name, reason) =>
       host.log.warn(`the folder ${name} is no application: ${reason}`),
     );
-    this.#watcher.on('problem', (error) => host.log.warn(error.message, { code: error.code }));
+    // There may be one for each of an author's files.
+    const budget = new LogBudget({
+      bytesPerSecond: () => MAX_PROBLEM_BYTES,
+      log: host.log,
+      clock: host.clock,
+    });
+    this.#watcher.on('problem', ({ code, message }) => {
+      if (budget.takes(message.length)) host.log.warn(message, { code });
+    });
   }
 
   get apps(): readonly App[] {

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { realpathSync } from 'node:fs';
+import { realpathSync, type Stats, statSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { type Clock, systemClock, type Timer } from '../base/clock.ts';
@@ -22,6 +22,8 @@ export interface AppWatcherEvents {
 export interface AppWatcherOptions {
   /** After the first change, further ones are held until nothing has happened for so long. Default 100. */
   readonly quietMs?: number;
+  /** Files and folders of one application that are watched. Default 20000. */
+  readonly maxEntries?: number;
   readonly clock?: Clock;
 }
 
@@ -35,7 +37,15 @@ interface WatchedApp {
   outside: ReadonlySet<string>;
   /** The last build failed, or there was none: any source file may be what it needs. */
   isOpen: boolean;
+  /** What is watched in it, by path. */
+  readonly entries: Set<string>;
+  isFull: boolean;
 }
+
+/** Each costs memory, and each folder one of the machine's watches: no application of the time had so many. */
+const MAX_ENTRIES = 20_000;
+/** Folders in one another. */
+const MAX_DEPTH = 32;
 
 // An app that imports half of npm must not use up the machine's watches.
 const maxOutsideFiles = 512;
@@ -44,6 +54,7 @@ const maxOutsideFiles = 512;
 export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   readonly #root: string;
   readonly #quietMs: number;
+  readonly #maxEntries: number;
   readonly #clock: Clock;
   readonly #apps = new Map<string, WatchedApp>();
   #folders: FSWatcher | undefined;
@@ -54,6 +65,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     super();
     this.#root = resolve(appsFolder);
     this.#quietMs = options.quietMs ?? 100;
+    this.#maxEntries = options.maxEntries ?? MAX_ENTRIES;
     this.#clock = options.clock ?? systemClock;
   }
 
@@ -65,7 +77,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   /** Resolves when every change from now on will be seen. What exists by then is in `apps`, without events. */
   async start(): Promise<void> {
     // chokidar holds back `unlink` for 100 ms: a folder that goes is `removed`, its main file not `changed` before.
-    const ignored = (path: string) => this.#isIgnored(path);
+    const ignored = (path: string, stats?: Stats) => this.#isIgnored(path, stats);
     this.#outside = watch([], { ignoreInitial: true });
     this.#folders = watch(this.#root, { ignored });
     for (const watcher of [this.#folders, this.#outside]) {
@@ -78,6 +90,8 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     }
     this.#folders.on('addDir', (path) => this.#onFolder(path));
     this.#folders.on('unlinkDir', (path) => this.#onFolderGone(path));
+    for (const event of ['unlink', 'unlinkDir'] as const)
+      this.#folders.on(event, (path) => this.#forget(path));
     for (const event of ['add', 'change', 'unlink'] as const) {
       this.#folders.on(event, (path) => this.#isReady && this.#onFile(path));
       this.#outside.on(event, (path) => this.#onOutsideFile(path));
@@ -134,6 +148,8 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
       inputs: new Set(),
       outside: new Set(),
       isOpen: true,
+      entries: new Set(),
+      isFull: false,
     });
     if (this.#isReady) this.emit('added', name);
   }
@@ -177,16 +193,43 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   }
 
   #isCovered(file: string): boolean {
-    for (const [name, { realFolder }] of this.#apps) {
-      if (file.startsWith(realFolder + sep)) return !isIgnoredIn(name, relative(realFolder, file).split(sep));
+    for (const [name, { realFolder, folder, entries, isFull }] of this.#apps) {
+      if (!file.startsWith(realFolder + sep)) continue;
+      const inside = relative(realFolder, file);
+      const path = inside.split(sep);
+      if (isIgnoredIn(name, path) || path.length > MAX_DEPTH) return false;
+      return !isFull || entries.has(join(folder, inside));
     }
     return false;
   }
 
-  #isIgnored(path: string): boolean {
+  /** Asked of each path before it is watched, with what it is itself, and now and then without. */
+  #isIgnored(path: string, stats: Stats | undefined): boolean {
     const [name = '', ...rest] = relative(this.#root, path).split(sep);
     if (name === '' || name === '..') return false;
-    return isIgnoredIn(name, rest);
+    if (isIgnoredIn(name, rest) || rest.length > MAX_DEPTH) return true;
+    const app = this.#apps.get(name);
+    if (!app || rest.length === 0 || app.entries.has(path) || couldBeMain(name, rest.join('/'))) return false;
+    // A link to a folder may lead to all there is on the machine. What a build reads there is watched by itself.
+    if (stats?.isSymbolicLink() && isFolder(path)) return true;
+    if (app.entries.size >= this.#maxEntries) {
+      this.#fill(name, app, path);
+      return true;
+    }
+    if (stats) app.entries.add(path);
+    return false;
+  }
+
+  #fill(name: string, app: WatchedApp, path: string): void {
+    if (app.isFull) return;
+    app.isFull = true;
+    const text = `${name} has more than ${this.#maxEntries} files and folders: changes of others, such as ${path}, are not seen`;
+    this.emit('problem', new StagewireError('E_WATCH', 'app', text));
+  }
+
+  #forget(path: string): void {
+    const [name = ''] = relative(this.#root, path).split(sep);
+    this.#apps.get(name)?.entries.delete(path);
   }
 }
 
@@ -216,6 +259,14 @@ const notScript = new Set(['streams', 'sharedobjects', 'public']);
 /** Hidden files (vim's swap files among them), backups, and what editors write before they rename it. */
 function isEditorFile(name: string): boolean {
   return /^\.|^#|~$|\.sw[a-z]$|\.tmp$|^4913$/.test(name) || name.includes('___jb_');
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // leads nowhere
+  }
 }
 
 function realPath(path: string): string {

@@ -88,9 +88,9 @@ describe('watching real folders', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  async function start(): Promise<void> {
+  async function start(maxEntries?: number): Promise<void> {
     // A quiet time of 1 ms: how events are held is tested above, without a file system.
-    watcher = new AppWatcher(apps, { quietMs: 1 });
+    watcher = new AppWatcher(apps, { quietMs: 1, ...(maxEntries && { maxEntries }) });
     events = [];
     for (const event of ['added', 'removed', 'changed'] as const) {
       watcher.on(event, (app) => events.push(`${event} ${app}`));
@@ -258,6 +258,43 @@ describe('watching real folders', () => {
       'refused api: the HTTP API is served under /api',
     ]);
     expect(watcher.apps).toEqual(['chat', 'probe']);
+  });
+
+  test('a link to a folder is not followed: it may lead to all there is on the machine', async () => {
+    await mkdir(join(root, 'elsewhere/deep'), { recursive: true });
+    await symlink(join(root, 'elsewhere'), join(apps, 'chat/before'));
+    await start();
+    watcher.setInputs('chat', [], { failed: true });
+    await symlink(join(root, 'elsewhere'), join(apps, 'chat/after'));
+    await settled();
+    await writeFile(join(root, 'elsewhere/deep/a.ts'), '');
+    expect(await settled()).toEqual([]);
+    await writeFile(join(root, 'elsewhere/main.ts'), '');
+    await symlink(join(root, 'elsewhere/main.ts'), join(apps, 'chat/main.js'));
+    await until('changed chat');
+  });
+
+  test('of an application with very many files some are watched, and always what it begins with', async () => {
+    await start(20);
+    await mkdir(join(apps, 'chat/media'));
+    for (let n = 0; n < 40; n++) await writeFile(join(apps, `chat/media/${n}.png`), 'x');
+    await vi.waitFor(() => expect(events.join()).toContain('chat has more than 20 files and folders'), {
+      timeout: 20_000,
+    });
+    expect(events.filter((event) => event.includes('more than'))).toHaveLength(1);
+    await writeFile(join(apps, 'chat/app.json'), '{}');
+    await until('changed chat');
+    events.length = 0;
+    await rm(join(apps, 'chat/media'), { recursive: true });
+    await settled();
+    watcher.setInputs('chat', [], { failed: true });
+    await vi.waitFor(
+      async () => {
+        await writeFile(join(apps, `chat/lib/${Math.random()}.ts`), 'x');
+        expect(events).toContain('changed chat');
+      },
+      { timeout: 20_000, interval: 100 },
+    );
   });
 
   test('an app folder that is a symbolic link is watched where it leads', async () => {
