@@ -5,7 +5,8 @@ import { decodeSource } from './classic/decode.ts';
 import { isPackageImport } from './classic/explain.ts';
 import { isWord, tokensOf } from './classic/tokens.ts';
 import { readPlainFile } from './plain-file.ts';
-import { checkSyntax, INLINE_LENGTH } from './syntax.ts';
+import { INLINE_LENGTH } from './reader.ts';
+import { checkSyntax } from './syntax.ts';
 
 /**
  * How a main file is run. A module is bundled with what it imports; a classic script is run as it is, in

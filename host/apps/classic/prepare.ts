@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads';
 import { lineOf, lineStarts } from '../../scripts/lines.ts';
 import { sourcePositions } from '../../scripts/stack-trace.ts';
 import { type BuildMessage, fromSyntax } from '../build-error.ts';
-import { compile, PATIENCE_MS } from '../syntax.ts';
+import { INLINE_LENGTH, readElsewhere } from '../reader.ts';
+import { compile } from '../syntax.ts';
 import { explain, isDirective } from './explain.ts';
 import { rewrite } from './rewrite.ts';
 import { isWord, pairsOf, type Token, tokensOf } from './tokens.ts';
@@ -27,10 +27,6 @@ export interface NamedLoads {
 
 /** Nothing of a text without these words needs its tokens. */
 const words = /\b(?:each|const|load)\b/;
-const memoryMb = 1024;
-/** Text up to this length takes 20 ms. */
-const INLINE_LENGTH = 64 * 1024;
-
 /** Prepares the text of the file of that name. A long one is worked on elsewhere: those who watch must not wait. */
 export function prepare(text: string, name: string): Promise<Prepared> {
   return text.length <= INLINE_LENGTH
@@ -99,22 +95,12 @@ function textOf(literal: string): string | undefined {
   return inner.includes('\\') ? undefined : inner;
 }
 
-function prepareElsewhere(text: string, name: string): Promise<Prepared> {
-  return new Promise((resolve) => {
-    const fail = (why: string) => {
-      const problem = { file: name, line: 0, column: 0, lineText: '', text: why };
-      resolve({ code: text, hasForEach: false, loads: { names: [], isOpen: false }, problem });
-    };
-    const worker = new Worker(new URL('./prepare-worker.ts', import.meta.url), {
-      workerData: { text, name },
-      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
-    });
-    const timer = setTimeout(() => {
-      void worker.terminate();
-      fail(`it was not read within ${PATIENCE_MS / 1000} seconds`);
-    }, PATIENCE_MS);
-    worker.once('message', resolve);
-    worker.once('error', (error: Error) => fail(`it could not be read: ${error.message}`));
-    worker.once('exit', () => clearTimeout(timer));
-  });
+async function prepareElsewhere(text: string, name: string): Promise<Prepared> {
+  try {
+    return (await readElsewhere({ kind: 'prepare', text, name })) as Prepared;
+  } catch (error) {
+    const why = `it cannot be read: ${(error as Error).message}`;
+    const problem = { file: name, line: 0, column: 0, lineText: '', text: why };
+    return { code: text, hasForEach: false, loads: { names: [], isOpen: false }, problem };
+  }
 }
