@@ -70,6 +70,8 @@ class ClassicBuilder {
   readonly #warnings: BuildMessage[] = [];
   #bytes = 0;
   #hasForEach = false;
+  /** The scripts in the folder, listed when they are first needed. */
+  #own: Promise<string[]> | undefined;
 
   constructor(main: MainFile, options: ClassicOptions) {
     this.#main = main;
@@ -117,9 +119,13 @@ class ClassicBuilder {
   async #follow(scripts: readonly Script[]): Promise<boolean> {
     const queue: NamedLoads[] = scripts.map(({ loads }) => loads);
     let isOpen = false;
+    const named = new Set<string>();
     for (let loads = queue.shift(); loads; loads = queue.shift()) {
       isOpen ||= loads.isOpen;
       for (const name of loads.names) {
+        if (named.has(name)) continue;
+        if (named.size >= MAX_FILES) throw this.#tooMany();
+        named.add(name);
         const candidates = loadCandidates(name, this.#folders);
         const found = await this.#readFirst(candidates);
         // What comes before it may come to be there.
@@ -143,16 +149,14 @@ class ClassicBuilder {
 
   /** A file whose name differs in case only: whoever misses it may be told. */
   async #readNearly(candidates: readonly string[]): Promise<void> {
-    const { folder } = this.#options;
     const wanted = candidates.map((name) => name.toLowerCase());
-    const nearly = (await this.#scriptsIn(folder)).find((name) => wanted.includes(name.toLowerCase()));
+    const nearly = (await this.#ownScripts()).find((name) => wanted.includes(name.toLowerCase()));
     if (nearly !== undefined) await this.#readAlso(nearly);
   }
 
   /** All that may be loaded by a name that only the running script knows. */
   async #readAll(): Promise<void> {
-    const { folder } = this.#options;
-    for (const name of await this.#scriptsIn(folder)) await this.#readAlso(name);
+    for (const name of await this.#ownScripts()) await this.#readAlso(name);
     for (const library of this.#library) {
       for (const name of await this.#scriptsIn(library)) await this.#readAlso(LIBRARY + name);
     }
@@ -162,6 +166,11 @@ class ClassicBuilder {
     if (this.#files.has(name)) return;
     const script = await this.#readFirst([name]);
     if (script) this.#add(script);
+  }
+
+  #ownScripts(): Promise<string[]> {
+    this.#own ??= this.#scriptsIn(this.#options.folder);
+    return this.#own;
   }
 
   /** The scripts in and below that folder, by name; neither packages nor media. */
@@ -188,12 +197,15 @@ class ClassicBuilder {
   }
 
   #add(script: Script): void {
-    if (this.#files.size >= MAX_FILES)
-      throw this.#failure(
-        this.#main.name,
-        `may load more than ${MAX_FILES} files: move what is no script of the server into public/`,
-      );
+    if (this.#files.size >= MAX_FILES) throw this.#tooMany();
     this.#files.set(script.name, fileOf(script));
+  }
+
+  #tooMany(): BuildError {
+    return this.#failure(
+      this.#main.name,
+      `may load more than ${MAX_FILES} files: move what is no script of the server into public/`,
+    );
   }
 
   /** What is certain to run must compile. */

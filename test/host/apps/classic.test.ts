@@ -143,6 +143,18 @@ describe('what a build has of the files beside the main script', () => {
     );
   });
 
+  test('of what is not there a thousand names, and the folder is listed once for all of them', async () => {
+    const load = (n: number) => `load("no${n}.asc");`;
+    for (let n = 0; n < 1500; n++) await writeFile(join(folder, `${n}.png`), '');
+    await write({ 'main.asc': Array.from({ length: 1000 }, (_, n) => load(n)).join('\n') });
+    const startedAt = performance.now();
+    expect((await builder.build()).inputs).toHaveLength(2001);
+    // Nine times, as files that are not there may be about to be written.
+    expect(performance.now() - startedAt).toBeLessThan(6000);
+    await write({ 'main.asc': Array.from({ length: 1001 }, (_, n) => load(n)).join('\n') });
+    expect((await failureOf(builder.build())).message).toContain('may load more than 1000 files');
+  }, 30_000);
+
   test('a name finds the first of its places, also when a later one is loaded already', async () => {
     await write({ 'scripts/main.asc': 'load("../a.asc"); load("a.asc");', 'a.asc': '', 'scripts/a.asc': '' });
     expect(filesOf(await builder.build())).toEqual(['a.asc', 'scripts/a.asc']);
