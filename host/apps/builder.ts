@@ -9,7 +9,14 @@ import type { BootFile } from '../core/frames.ts';
 import { type Bundler, BundlerDeath, type BundlerLimits, withBundler } from '../scripts/bundler.ts';
 import { sourcePositions, type TracedFile } from '../scripts/stack-trace.ts';
 import { BuildError, type BuildMessage, checkScript, deadly, errorsOf, fromEsbuild } from './build-error.ts';
-import { buildClassic, type ClassicBuild, type ClassicFile, lowered } from './classic/classic-build.ts';
+import {
+  buildClassic,
+  type ClassicBuild,
+  type ClassicFile,
+  lowered,
+  NO_MAP,
+} from './classic/classic-build.ts';
+import { MAX_MAP_LENGTH } from './classic/rewrite.ts';
 import { findMain, isGone, type MainFile } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';
 
@@ -340,9 +347,6 @@ function bundlePaths(folder: string, entry: string): esbuild.BuildOptions {
   return { absWorkingDir: folder, entryPoints: [entry], outfile: join(folder, '.stagewire-build.js') };
 }
 
-/** Reading one holds up the host, which has streams to serve. */
-const MAX_MAP_BYTES = 4 * 1024 * 1024;
-
 function outputsOf(
   result: { outputFiles: esbuild.OutputFile[] },
   main: string,
@@ -351,12 +355,10 @@ function outputsOf(
     result.outputFiles.find(({ path }) => path.endsWith('.map') === isMap),
   );
   const mapBytes = map?.contents.length ?? 0;
-  if (mapBytes <= MAX_MAP_BYTES) return { code: code?.text ?? '', map: map?.text ?? NO_MAP, warnings: [] };
-  const text = `its source map measures ${mebibytes(mapBytes)} MiB, the limit is ${mebibytes(MAX_MAP_BYTES)}: errors name no lines`;
+  if (mapBytes <= MAX_MAP_LENGTH) return { code: code?.text ?? '', map: map?.text ?? NO_MAP, warnings: [] };
+  const text = `its source map measures ${mebibytes(mapBytes)} MiB, the limit is ${mebibytes(MAX_MAP_LENGTH)}: errors name no lines`;
   return { code: code?.text ?? '', map: NO_MAP, warnings: [note(main, text)] };
 }
-
-const NO_MAP = '{"version":3,"sources":[],"mappings":""}';
 
 /** Of a map that an input names, a script must not learn what files there are elsewhere. */
 function withoutForeignSources(

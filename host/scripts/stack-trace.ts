@@ -127,20 +127,27 @@ function functionName(text: string): string | undefined {
 
 type FindPosition = (line: number, column: number) => SourcePosition | undefined;
 const known = new WeakMap<object, FindPosition>();
-/** Those in `known`, the latest last: a map that was read measures more than its text. */
-let recent: WeakRef<object>[] = [];
-const MOST_KNOWN = 16;
+/** Those in `known`, the latest last: what was read measures up to four times its text. */
+let recent: { file: WeakRef<object>; length: number }[] = [];
+/** As much text and maps as all files of one build may have: each error may name all of them. */
+const MOST_KNOWN = 32 * 1024 * 1024;
+let knownLength = 0;
 /** More text is not searched for a line: whoever maps a trace has streams to serve. */
 const MAX_TEXT = 4 * 1024 * 1024;
 
-function remember(file: object, find: FindPosition): void {
+function remember(file: object, find: FindPosition, length: number): void {
   known.set(file, find);
-  recent.push(new WeakRef(file));
-  for (const forgotten of recent.slice(0, -MOST_KNOWN)) {
-    const old = forgotten.deref();
-    if (old) known.delete(old);
+  recent.push({ file: new WeakRef(file), length });
+  knownLength += length;
+  let forgotten = 0;
+  for (const old of recent) {
+    if (knownLength <= MOST_KNOWN || forgotten === recent.length - 1) break;
+    const it = old.file.deref();
+    if (it) known.delete(it);
+    knownLength -= old.length;
+    forgotten++;
   }
-  recent = recent.slice(-MOST_KNOWN);
+  recent = recent.slice(forgotten);
 }
 
 /**
@@ -155,7 +162,7 @@ export function sourcePositions(script: TracedScript, of = ''): FindPosition {
   if (!find) {
     const { code, sourceMap, texts } = file;
     find = sourceMap === undefined ? positionsAsTheyAre(name, code) : positionsByMap(sourceMap, texts);
-    remember(file, find);
+    remember(file, find, code.length + (sourceMap?.length ?? 0));
   }
   return find;
 }

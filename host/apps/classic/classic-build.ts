@@ -12,6 +12,7 @@ import { type PlainFile, readPlainFile } from '../plain-file.ts';
 import { isNoScript } from '../watcher.ts';
 import { decodeSource } from './decode.ts';
 import { type NamedLoads, type Prepared, prepare } from './prepare.ts';
+import { MAX_MAP_LENGTH } from './rewrite.ts';
 import { findInLibrary, forEachPrelude, OWN_LIBRARY, secureModeBegins, secureModeEnds } from './scriptlib.ts';
 
 /** A script of a build beside the main one. Missing its `filename`: that has the build's id in it. */
@@ -69,6 +70,7 @@ class ClassicBuilder {
   readonly #empty: string[] = [];
   readonly #warnings: BuildMessage[] = [];
   #bytes = 0;
+  #mapLength = 0;
   #hasForEach = false;
   /** The scripts in the folder, listed when they are first needed. */
   #own: Promise<string[]> | undefined;
@@ -268,12 +270,27 @@ class ClassicBuilder {
     path: string,
   ): Promise<{ code: string; sourceMap?: string }> {
     const { code, sourceMap } = prepared;
-    const asIs = { code, ...(sourceMap !== undefined && { sourceMap }) };
     // The keyword cannot be spelled otherwise, so a script without the word has no async functions.
-    if (prepared.problem || !/\basync\b/.test(text)) return asIs;
-    const lowered = await lowerAsync(prepared, name, path, this.#options.limits);
-    this.#warnings.push(...lowered.warnings);
-    return lowered.code === undefined ? asIs : { code: lowered.code, sourceMap: lowered.sourceMap };
+    const lowered =
+      prepared.problem || !/\basync\b/.test(text)
+        ? undefined
+        : await lowerAsync(prepared, name, path, this.#options.limits);
+    this.#warnings.push(...(lowered?.warnings ?? []));
+    if (lowered?.code === undefined)
+      return { code, ...(sourceMap !== undefined && this.#hasRoomFor(sourceMap, name) && { sourceMap }) };
+    return {
+      code: lowered.code,
+      sourceMap: this.#hasRoomFor(lowered.sourceMap, name) ? lowered.sourceMap : NO_MAP,
+    };
+  }
+
+  #hasRoomFor(map: string, name: string): boolean {
+    this.#mapLength += map.length;
+    if (this.#mapLength <= MAX_MAP_LENGTH) return true;
+    this.#mapLength -= map.length;
+    const text = `with its source map those of this application would measure more than ${MAX_MAP_LENGTH} bytes: its errors name no lines, or the wrong columns`;
+    this.#warnings.push({ file: name, line: 0, column: 0, lineText: '', text });
+    return false;
   }
 
   #failure(file: string, text: string): BuildError {
@@ -309,6 +326,9 @@ export const lowered = {
   decorators: false,
 };
 
+/** Of positions that are unknown. */
+export const NO_MAP = '{"version":3,"sources":[],"mappings":""}';
+
 type Lowered =
   | { code: string; sourceMap: string; warnings: BuildMessage[] }
   | { code: undefined; warnings: BuildMessage[] };
@@ -333,6 +353,7 @@ async function lowerAsync(
     );
     // Where lowering changes nothing, `async` was a word in a string, a comment or a name.
     if (low.code === asIs.code) return { code: undefined, warnings: [] };
+    if (low.map.length > MAX_MAP_LENGTH) return { code: low.code, sourceMap: low.map, warnings: [] }; // not to be used
     const map = { ...(JSON.parse(low.map) as object), sources: [name] };
     return { code: low.code, sourceMap: JSON.stringify(map), warnings: [] };
   } catch (error) {

@@ -190,7 +190,8 @@ function isInClass(tokens: readonly Token[], index: number): boolean {
     const { value } = tokens[i]!;
     if (value === '}') depth++;
     else if (value === '{' && depth-- === 0) {
-      const head = tokens.slice(Math.max(0, i - 12), i).map((token) => token.value);
+      // A long token is no name of a class: a text that repeats these words would take the pattern hours.
+      const head = tokens.slice(Math.max(0, i - 12), i).map(({ value }) => (value.length > 64 ? '_' : value));
       return /\bclass \S+( extends \S+( \. \S+)*)?( implements .*)?$/.test(head.join(' '));
     }
   }

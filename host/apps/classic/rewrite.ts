@@ -4,6 +4,9 @@ import { isCloser, isOpener, isWord, type Pairs, type Token } from './tokens.ts'
 /** What `for each` loops over: see scriptlib.ts, which defines it. */
 export const VALUES = '$_of';
 
+/** Of all maps of a build: reading them holds up the host, which has streams to serve. */
+export const MAX_MAP_LENGTH = 4 * 1024 * 1024;
+
 export interface Rewritten {
   readonly code: string;
   /** JSON. Missing when every line and column is where it was. */
@@ -29,7 +32,9 @@ export function rewrite(text: string, tokens: readonly Token[], pairs: Pairs, na
   const code = edited.toString();
   if (!hasForEach) return { code, hasForEach };
   const map = edited.generateMap({ source: name, includeContent: true, hires: 'boundary' });
-  return { code, sourceMap: map.toString(), hasForEach };
+  const sourceMap = map.toString();
+  // Without one, lines are right and columns nearly.
+  return { code, ...(sourceMap.length <= MAX_MAP_LENGTH && { sourceMap }), hasForEach };
 }
 
 function isConst(tokens: readonly Token[], index: number): boolean {

@@ -422,4 +422,19 @@ test('crafted scripts cost little', () => {
     prepareNow(text.repeat(200_000 / text.length), 'main.asc');
     expect(performance.now() - startedAt, text).toBeLessThan(2000);
   }
+  const startedAt = performance.now();
+  prepareNow(`\`${'class a implements '.repeat(10_000)}\n\`;{ var 1`, 'main.asc');
+  expect(performance.now() - startedAt).toBeLessThan(500);
+});
+
+test('a source map that would take long to read is left out', async () => {
+  const statements = 'a;'.repeat(500_000);
+  expect(prepareNow(`for each (x in y);${statements}`, 'main.asc')).toMatchObject({ hasForEach: true });
+  expect(prepareNow(`for each (x in y);${statements}`, 'main.asc').sourceMap).toBeUndefined();
+  await write({ 'main.asc': `async function f() { await 1; }\n${statements}${statements}` });
+  const build = await builder.build();
+  expect(JSON.parse(build.sourceMap!)).toMatchObject({ sources: [] });
+  expect(build.warnings).toMatchObject([
+    { file: 'main.asc', text: expect.stringContaining('would measure more than 4194304 bytes') },
+  ]);
 });

@@ -156,3 +156,13 @@ test('a huge crafted stack costs little', () => {
   }
   expect(performance.now() - startedAt).toBeLessThan(2000);
 });
+
+test('what a stack names again and again is read once', () => {
+  const files = Array.from({ length: 200 }, (_, n) => ({ name: `${n}.asc`, code: '\n'.repeat(32 * 1024) }));
+  const many = { ...script, loads: { files } };
+  const stack = `E${files.map(({ name }) => `\n    at f (app:chat/7f3a90c1.js/${name}:99999:1)`).join('')}`;
+  mapStackTrace(stack, many);
+  const startedAt = performance.now();
+  for (let n = 0; n < 50; n++) mapStackTrace(stack, many);
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+});
