@@ -246,7 +246,7 @@ export class AppBuilder {
   async #messagesOf(raw: readonly esbuild.Message[], folder: string, own: OwnFiles): Promise<BuildMessage[]> {
     const known = new Map<string, boolean>([['', true]]);
     const messages: BuildMessage[] = [];
-    for (const message of raw.map(fromEsbuild)) {
+    for (const message of raw.slice(0, MAX_MESSAGES).map(fromEsbuild)) {
       const { file } = message;
       if (!known.has(file)) {
         // Not all names are of real files: esbuild reads a package.json through a link.
@@ -378,6 +378,9 @@ function withoutForeignSources(
     sources: content.sources.map((name) => (isKnown(name) ? name : null)),
   });
 }
+
+/** Of what esbuild says: each has its line in it. */
+const MAX_MESSAGES = 100;
 
 /** So much text of one build is kept for the frames of its errors. */
 const MAX_TEXTS = 4 * 1024 * 1024;

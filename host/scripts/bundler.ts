@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type * as Esbuild from 'esbuild';
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
+import { watchAnswers } from './bundler-answers.ts';
 import { offerToOomKiller, residentBytes } from './process-stat.ts';
 
 /** What one piece of work may take. */
@@ -60,7 +61,7 @@ export class Bundler {
 
   constructor(isTrial: boolean) {
     this.isTrial = isTrial;
-    [this.api, this.#child] = startEsbuild();
+    [this.api, this.#child] = startEsbuild((why) => this.#exceed(why));
     offerToOomKiller(this.#child.pid ?? 0);
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#trace = (this.#trace + text).slice(0, MAX_TRACE);
@@ -121,7 +122,11 @@ export class Bundler {
     const mb = (residentBytes(this.#child.pid ?? 0) ?? 0) / 1024 / 1024;
     const mostMb = Math.max(...[...this.#jobs].map((job) => job.mostMb));
     if (mb <= mostMb || this.isOver) return;
-    this.#excess = `it needed more than ${mostMb} MB (limits.buildMb)`;
+    this.#exceed(`it needed more than ${mostMb} MB (limits.buildMb)`);
+  }
+
+  #exceed(why: string): void {
+    this.#excess ??= why;
     this.kill();
   }
 }
@@ -158,7 +163,7 @@ async function tryAlone<T>(limits: BundlerLimits, work: BundlerWork<T>): Promise
  * esbuild's module starts one process, keeps it to itself and lets it write to our terminal. So each process gets a
  * copy of the module, and is started with pipes.
  */
-function startEsbuild(): [typeof Esbuild, ChildProcess] {
+function startEsbuild(onExcess: (why: string) => void): [typeof Esbuild, ChildProcess] {
   const require = createRequire(import.meta.url);
   delete require.cache[require.resolve('esbuild')];
   const api = require('esbuild') as typeof Esbuild;
@@ -166,6 +171,7 @@ function startEsbuild(): [typeof Esbuild, ChildProcess] {
   let child: ChildProcess | undefined;
   const spawnWithPipes = (command: string, args: readonly string[], options: SpawnOptions) => {
     child = spawn(command, args, { ...options, stdio: 'pipe' });
+    if (child.stdout) watchAnswers(child.stdout, onExcess); // before esbuild listens
     return child;
   };
   Object.assign(childProcess, { spawn: spawnWithPipes });

@@ -397,6 +397,21 @@ test('what is wrong with a file elsewhere says nothing of what is in it', async 
   }
 });
 
+test('what esbuild answers has a bound, and the next good save builds', async () => {
+  const imports = Array.from({ length: 400 }, (_, n) => `import "y${n}";`).join('');
+  await write({ 'main.ts': `${imports}/*${'x'.repeat(200_000)}*/` });
+  const failure = await failureOf(builder.build());
+  expect(failure.message).toBe(
+    'main.ts: ended the process that was to bundle it: what came of it measures more than 64 MB',
+  );
+  await write({ 'main.ts': Array.from({ length: 150_000 }, () => 'import "./a";').join('\n'), 'a.ts': '' });
+  expect((await failureOf(builder.build())).message).toContain(
+    'the list of its imports measures more than 8 MB',
+  );
+  await write({ 'main.ts': 'let a: number = 1;' });
+  expect((await builder.build()).main?.kind).toBe('module');
+}, 30_000);
+
 describe('a source map that a file names', () => {
   const mapOf = (source: string) => ({ version: 3, sources: [source], names: [], mappings: 'AAAA;AACA' });
   const code = 'export function f() { throw new Error("e"); }\nf();\n';
