@@ -12,6 +12,9 @@ import { readPlainFile } from './plain-file.ts';
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
 const MAX_FETCH_HOSTS = 1000;
+/** The welcome message has it in commands, which somebody may copy into a shell. */
+const harmless = /^[^\p{C}\p{Zl}\p{Zp}"`$!\\]+$/u;
+const STREAM_EXPECTED = 'a stream name without control characters, ", `, $, ! and \\';
 /** `config` is the author's, and may hold anything. */
 const MAX_DEPTH = 64;
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -25,7 +28,7 @@ export const appFile = z.strictObject({
   /** For editors: where the schema is. */
   $schema: z.string({ error: 'an address' }).max(1000).optional(),
   /** The stream name, query included, that the welcome message suggests to publish. */
-  try: z.string({ error: 'a stream name' }).min(1, { error: 'a stream name' }).max(200).optional(),
+  try: z.string({ error: STREAM_EXPECTED }).regex(harmless, { error: STREAM_EXPECTED }).max(200).optional(),
   /** Limits of its scripts and instances that differ from the server's. */
   limits: appLimitsSchema.optional(),
   /** Instances that start with the server and stay without clients: `true` for the default one, or their names. */
@@ -50,7 +53,8 @@ export const appFile = z.strictObject({
     })
     .optional(),
   /** What its scripts read as `application.config`. */
-  config: z.record(z.string(), z.json(), { error: 'an object' }).optional(),
+  // Whatever JSON can say it may hold: looking at each value would hold up the host for a second and more.
+  config: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
   /** Where its scripts may fetch from. */
   fetch: z
     .strictObject({
@@ -133,10 +137,29 @@ function isDeeperThan(depth: number, content: unknown): boolean {
   return false;
 }
 
+/** The last that were compared in full: all instances of an application ask the same. */
+let lastConfigs: { a: unknown; b: unknown; isSame: boolean } | undefined;
+
 /** Whether a running instance has to start anew for these settings. */
 export function isSameSettings(a: AppSettings, b: AppSettings): boolean {
-  const told = (settings: AppSettings) => ({ ...settings, try: '', loadOnStartup: false, reload: '' });
-  return isDeepStrictEqual(told(a), told(b));
+  if (a === b) return true;
+  const told = (settings: AppSettings) => ({
+    ...settings,
+    try: '',
+    loadOnStartup: false,
+    reload: '',
+    config: '',
+  });
+  return isDeepStrictEqual(told(a), told(b)) && isSameConfig(a.config, b.config);
+}
+
+function isSameConfig(a: AppSettings['config'], b: AppSettings['config']): boolean {
+  if (a === b) return true;
+  const last = lastConfigs;
+  if (last && last.a === a && last.b === b) return last.isSame;
+  const isSame = isDeepStrictEqual(a, b);
+  lastConfigs = { a, b, isSame };
+  return isSame;
 }
 
 function definedOnly(own: Record<string, number | undefined>): Partial<Limits> {

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readAppSettings } from '../../../host/apps/app-file.ts';
+import { isSameSettings, readAppSettings } from '../../../host/apps/app-file.ts';
 import { defaultLimits } from '../../../host/base/limits.ts';
 
 let folder = '';
@@ -54,6 +54,15 @@ test('a switch of strictFMS gives way to what app.json says itself', async () =>
 const wrong = [
   { text: '{', says: 'app.json is not JSON' },
   { text: '[]', says: 'the content is [], expected a JSON object' },
+  {
+    text: String.raw`{ "try": "a\u001b[2J" }`,
+    says: String.raw`try is "a\u001b[2J", expected a stream name`,
+  },
+  {
+    text: '{ "try": "a$(reboot)" }',
+    says: 'expected a stream name without control characters, ", `, $, ! and \\',
+  },
+  { text: '{ "try": "a`reboot`" }', says: 'expected a stream name' },
   { text: '{ "try": 7 }', says: 'try is 7, expected a stream name' },
   { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
   {
@@ -131,4 +140,28 @@ test('an app.json that is a link to a file of the machine, or of another applica
     await rm(join(own, 'app.json'));
   }
   await rm(root, { recursive: true });
+});
+
+test('a large config costs little: whatever JSON can say it may hold', async () => {
+  await rm(join(folder, 'app.json'), { force: true });
+  const config = { a: new Array(100_000).fill([[[1]]]) };
+  await writeFile(join(folder, 'app.json'), JSON.stringify({ config }));
+  let read = await readAppSettings(folder, defaultLimits);
+  let bestMs = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const startedAt = performance.now();
+    read = await readAppSettings(folder, defaultLimits);
+    bestMs = Math.min(bestMs, performance.now() - startedAt);
+  }
+  expect(bestMs).toBeLessThan(500);
+  expect(JSON.stringify(read.config)).toBe(JSON.stringify(config));
+
+  const again = await readAppSettings(folder, defaultLimits);
+  const comparedAt = performance.now();
+  for (let instance = 0; instance < 100; instance++) {
+    expect(isSameSettings(read, again)).toBe(true);
+    expect(isSameSettings(read, { ...again })).toBe(true);
+    expect(isSameSettings(read, { ...again, folderAccess: true })).toBe(false);
+  }
+  expect(performance.now() - comparedAt).toBeLessThan(2000);
 });
