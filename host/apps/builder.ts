@@ -421,7 +421,7 @@ async function readInput(path: string, mostBytes: number): Promise<string | unde
 }
 
 async function isInput(own: OwnFiles, real: string): Promise<boolean> {
-  return real.includes(`${sep}node_modules${sep}`) || own.has(real);
+  return (await own.has(real)) || own.hasPackage(real);
 }
 
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */

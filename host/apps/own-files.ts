@@ -19,9 +19,9 @@ export class OwnFiles {
    * applications to be shared. What another application has is its own.
    */
   async has(real: string): Promise<boolean> {
-    const folder = await realpath(this.#folder).catch(() => this.#folder);
+    const folder = await realPath(this.#folder);
     if (real.startsWith(folder + sep)) return true;
-    const apps = await realpath(dirname(this.#folder)).catch(() => dirname(this.#folder));
+    const apps = await realPath(dirname(this.#folder));
     if (!real.startsWith(apps + sep)) return false;
     const [beside = ''] = real.slice(apps.length + 1).split(sep);
     let isOthers = this.#beside.get(beside);
@@ -31,6 +31,17 @@ export class OwnFiles {
     }
     return !(await isOthers);
   }
+
+  /** Whether it is a package's, which may lie anywhere but in another application. */
+  async hasPackage(real: string): Promise<boolean> {
+    if (!real.includes(`${sep}node_modules${sep}`)) return false;
+    const apps = await realPath(dirname(this.#folder));
+    return !real.startsWith(apps + sep) || this.has(real);
+  }
+}
+
+async function realPath(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
 }
 
 /** What is in a folder with a script or an `app.json` is its own. */

@@ -377,6 +377,17 @@ test('code that is too long to be checked in between is checked beside, with the
   expect((await builder.build()).code).toBe(filler);
 });
 
+test('a package of another application is its own', async () => {
+  await write({
+    '../victim/main.ts': '',
+    '../victim/node_modules/priv/index.js': 'export default 1;',
+    'main.ts': 'import p from "../victim/node_modules/priv/index.js"; trace(p);',
+  });
+  expect((await failureOf(builder.build())).message).toContain(
+    `imports ${join(root, 'victim/node_modules/priv/index.js')}: only its own files`,
+  );
+});
+
 test('what is wrong with a file elsewhere says nothing of what is in it', async () => {
   const secret = join(root, '../', `${root.split('/').at(-1)}.secret`);
   await writeFile(secret, 'SECRET: abcdef\n');
