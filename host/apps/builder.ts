@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -17,6 +16,7 @@ import {
   NO_MAP,
 } from './classic/classic-build.ts';
 import { MAX_MAP_LENGTH } from './classic/rewrite.ts';
+import { InputLoader, inputPlugin } from './input-loader.ts';
 import { findMain, isGone, type MainFile } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';
 
@@ -79,6 +79,8 @@ export class AppBuilder {
   readonly #limits: BundlerLimits;
   readonly #clock: Clock;
   #bundling: { entry: string; bundler: Bundler; context: BundleContext } | undefined;
+  /** Of the build under way. */
+  #loader: InputLoader | undefined;
   /** What the last good build read: one of these gone missing is probably being saved. */
   #lastInputs: readonly string[] = [];
   /** Inputs that were found empty again and again: their authors mean it. */
@@ -213,71 +215,53 @@ export class AppBuilder {
   }
 
   async #bundle(folder: string, main: MainFile): Promise<BuiltParts> {
-    const own = new OwnFiles(this.folder, this.#maxCodeBytes);
-    const result = await this.#rebuild(folder, main, own);
+    const loader = new InputLoader(new OwnFiles(this.folder, this.#maxCodeBytes));
+    const result = await this.#rebuild(folder, main, loader);
     const { code, map, warnings } = outputsOf(result, main.name);
     const files = Object.entries(result.metafile.inputs);
     const inputs = files.flatMap(([name]) => inputPath(folder, name)).sort();
-    const foreign = await this.#foreignInput(own, inputs);
-    if (foreign !== undefined) {
-      const text = `imports ${foreign}: only its own files, those of folders that are no applications, and npm packages can be imported`;
-      throw new BuildError([{ file: main.name, line: 0, column: 0, lineText: '', text }], inputs);
-    }
     const empty = files.flatMap(([name, { bytes }]) => (bytes === 0 ? inputPath(folder, name) : []));
-    const sourceMap = withoutForeignSources(map, folder, result.metafile.inputs);
-    const texts = await readTexts(folder, files);
     return {
       code,
-      sourceMap,
-      texts,
+      sourceMap: withoutForeignSources(map, folder, result.metafile.inputs),
+      texts: textsOf(folder, Object.keys(result.metafile.inputs), loader),
       inputs,
       empty,
-      warnings: [...warnings, ...(await this.#messagesOf(result.warnings, folder, own))],
+      warnings: [...warnings, ...messagesOf(result.warnings, folder, loader)],
     };
   }
 
-  /** An input that is none of the author's business: a script must not read the machine's files at build time. */
-  async #foreignInput(own: OwnFiles, inputs: readonly string[]): Promise<string | undefined> {
-    for (const input of inputs) if (!(await isInput(own, input))) return input;
-    return undefined;
-  }
-
-  /** What esbuild says of files that are none of the author's would say what is in them. */
-  async #messagesOf(raw: readonly esbuild.Message[], folder: string, own: OwnFiles): Promise<BuildMessage[]> {
-    const known = new Map<string, boolean>([['', true]]);
-    const messages: BuildMessage[] = [];
-    for (const message of raw.slice(0, MAX_MESSAGES).map(fromEsbuild)) {
-      const { file } = message;
-      if (!known.has(file)) {
-        // Not all names are of real files: esbuild reads a package.json through a link.
-        const path = resolve(folder, file);
-        known.set(file, await isInput(own, await realpath(path).catch(() => path)));
-      }
-      messages.push(
-        known.get(file) === true
-          ? message
-          : note(file, 'is none of its own files, and not what it is taken for'),
-      );
-    }
-    return messages;
-  }
-
-  async #rebuild(folder: string, { path: entry, name }: MainFile, own: OwnFiles): Promise<BundleResult> {
+  async #rebuild(
+    folder: string,
+    { path: entry, name }: MainFile,
+    loader: InputLoader,
+  ): Promise<BundleResult> {
     try {
       return await withBundler(this.#limits, async (bundler) => {
-        const options = { ...bundleFlags, ...bundlePaths(folder, entry) };
-        if (bundler.isTrial) return bundler.api.build(options);
+        loader.begin(); // again, when the bundler was lost
+        const optionsWith = (current: () => InputLoader) => ({
+          ...bundleFlags,
+          ...bundlePaths(folder, entry),
+          plugins: [inputPlugin(current)],
+        });
+        if (bundler.isTrial) return bundler.api.build(optionsWith(() => loader));
         if (this.#bundling?.entry !== entry || this.#bundling.bundler !== bundler) {
           await this.#dropContext();
-          this.#bundling = { entry, bundler, context: await bundler.api.context(options) };
+          const context = await bundler.api.context(optionsWith(() => this.#loader ?? loader));
+          this.#bundling = { entry, bundler, context };
         }
+        this.#loader = loader;
         return this.#bundling.context.rebuild();
       });
     } catch (error) {
       if (error instanceof BundlerDeath) throw deadly(error, name, [entry, ...this.#lastInputs]);
-      const messages = await this.#messagesOf(errorsOf(error, this.app), folder, own);
-      const read = messages.flatMap(({ file }) => (file ? resolve(folder, file) : []));
-      throw new BuildError(messages, [entry, ...read]);
+      const raw = errorsOf(error, this.app);
+      const { foreign, tried } = loader;
+      const foreignText = `imports ${foreign}: only its own files, those of folders that are no applications, and npm packages can be imported`;
+      const messages = foreign === undefined ? messagesOf(raw, folder, loader) : [note(name, foreignText)];
+      throw new BuildError(messages, [entry, ...tried]);
+    } finally {
+      this.#loader = undefined;
     }
   }
 
@@ -342,7 +326,7 @@ const bundleFlags = {
   tsconfigRaw: { compilerOptions: { alwaysStrict: true } },
 } as const satisfies esbuild.BuildOptions;
 
-function bundlePaths(folder: string, entry: string): esbuild.BuildOptions {
+function bundlePaths(folder: string, entry: string) {
   // Never written: the name only makes the map's sources relative to the folder.
   return { absWorkingDir: folder, entryPoints: [entry], outfile: join(folder, '.stagewire-build.js') };
 }
@@ -385,43 +369,36 @@ const MAX_MESSAGES = 100;
 /** So much text of one build is kept for the frames of its errors. */
 const MAX_TEXTS = 4 * 1024 * 1024;
 
-/** The texts of the inputs, the application's own first. They have been found to be its business. */
-async function readTexts(
+/** The texts of the inputs, the application's own first. */
+function textsOf(
   folder: string,
-  files: readonly (readonly [name: string, input: { bytes: number }])[],
-): Promise<ReadonlyMap<string, string>> {
+  names: readonly string[],
+  { read }: InputLoader,
+): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
   let left = MAX_TEXTS;
   const isPackage = (name: string) => Number(name.includes('node_modules/'));
-  for (const [name, { bytes }] of [...files].sort(([a], [b]) => isPackage(a) - isPackage(b))) {
-    const [path] = inputPath(folder, name);
-    if (path === undefined || bytes > left) continue;
-    const text = await readInput(path, left);
-    if (text === undefined) continue;
-    left -= text.length;
-    texts.set(name, text);
+  for (const name of [...names].sort((a, b) => isPackage(a) - isPackage(b))) {
+    const bytes = read.get(resolve(folder, name));
+    if (bytes === undefined || bytes.length > left) continue;
+    left -= bytes.length;
+    texts.set(name, new TextDecoder().decode(bytes));
   }
   return texts;
 }
 
-/** Undefined for what is no longer the file that was bundled, or has grown: then there will be another build. */
-async function readInput(path: string, mostBytes: number): Promise<string | undefined> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-    const stats = await file.stat();
-    if (!stats.isFile() || stats.size > mostBytes || (await realpath(path)) !== path) return undefined;
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(stats.size), 0, stats.size, 0);
-    return buffer.toString('utf8', 0, bytesRead);
-  } catch {
-    return undefined; // gone
-  } finally {
-    await file?.close();
-  }
-}
-
-async function isInput(own: OwnFiles, real: string): Promise<boolean> {
-  return (await own.has(real)) || own.hasPackage(real);
+/** What esbuild says of a file that it has read itself, such as a package.json, could quote any file of the machine. */
+function messagesOf(raw: readonly esbuild.Message[], folder: string, { read }: InputLoader): BuildMessage[] {
+  return raw
+    .slice(0, MAX_MESSAGES)
+    .map(fromEsbuild)
+    .map((message) => {
+      const { file, line, column } = message;
+      const path = resolve(folder, file);
+      if (file === '' || (read.has(path) && path.startsWith(folder + sep))) return message;
+      if (read.has(path)) return { ...message, lineText: '' }; // of others, whose lines are not the author's to read
+      return note(file, `is not what the bundler expects (line ${line}, column ${column})`);
+    });
 }
 
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */

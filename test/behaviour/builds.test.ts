@@ -9,10 +9,13 @@ import { type LogRecord, startServer, type TestServer } from '../support/server.
 /** Builds that kill the bundler, never end, or take all memory: what comes of them, and of the others meanwhile. */
 const version = (n: number | string) =>
   `application.onConnect = () => true;\nClient.prototype.version = () => ${JSON.stringify(n)};\n`;
-const importing = (file: string) => `import text from './${file}';\n${version('read')}export { text };\n`;
+/** The bundler reads what is in its way to a file, such as a package.json, by itself. */
+const importing = `import text from './lib/a.txt';\n${version('read')}export { text };\n`;
+const inItsWay = 'lib/package.json';
 /** More than the bundler's stack of 1 GB can hold. */
 const deep = `export const deep = ${'['.repeat(300_000)}${']'.repeat(300_000)};\n`;
-const apps = { app: { 'main.ts': version(1) }, calm: { 'main.ts': version(1) } };
+const files = { 'main.ts': version(1), 'lib/a.txt': 'a' };
+const apps = { app: files, calm: files };
 
 /** Resolves when the bundler has opened the pipe: it reads on until this is closed. */
 async function whenRead(server: TestServer, path: string): Promise<FileHandle> {
@@ -21,12 +24,18 @@ async function whenRead(server: TestServer, path: string): Promise<FileHandle> {
   return writer;
 }
 
-/** Whoever reads the pipe from now on gets some text and its end, until that code answers. */
+/** The next bundler may be reading from it already. */
+async function endOf(writer: FileHandle): Promise<void> {
+  await writer.write('{}').catch(() => {}); // nobody is
+  await writer.close();
+}
+
+/** Whoever reads the pipe from now on gets an object and its end, until that code answers. */
 async function feedUntilRead(server: TestServer, path: string, client: RtmpClient): Promise<void> {
   const file = join(server.appsFolder, path);
   await eventually('the code that was read', async () => {
     const writer = await open(file, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
-    await writer?.write('text');
+    await writer?.write('{}');
     await writer?.close();
     return (await client.call('version')) === 'read';
   });
@@ -55,12 +64,12 @@ async function bundlerOf(server: TestServer): Promise<number> {
 
 test('a build that never ends is given up with its name, and holds up no other', async (context) => {
   if (process.platform === 'win32') return context.skip('Windows has no such pipes');
-  const server = await startServer({ apps, pipes: ['app/pipe.txt'], limits: { buildMs: 4000 } });
+  const server = await startServer({ apps, pipes: [`app/${inItsWay}`], limits: { buildMs: 4000 } });
   const client = await connect(`${server.rtmp}/app/room`);
   const neighbour = await connect(`${server.rtmp}/calm/room`);
   const from = server.log.mark;
-  server.writeFile('app/main.ts', importing('pipe.txt'));
-  await whenRead(server, 'app/pipe.txt');
+  server.writeFile('app/main.ts', importing);
+  await whenRead(server, `app/${inItsWay}`);
   await save(server, 'calm', version(2));
   expect(await neighbour.call('version')).toBe(2);
   expect(server.log.entries.slice(from).filter((r) => r.code === 'E_BUILD')).toEqual([]);
@@ -77,16 +86,16 @@ test('a build that never ends is given up with its name, and holds up no other',
 
 test('code that kills the bundler fails alone: a build under way beside it is tried again', async (context) => {
   if (process.platform === 'win32') return context.skip('Windows has no such pipes');
-  const server = await startServer({ apps, pipes: ['calm/pipe.txt'] });
+  const server = await startServer({ apps, pipes: [`calm/${inItsWay}`] });
   const client = await connect(`${server.rtmp}/app/room`);
   const neighbour = await connect(`${server.rtmp}/calm/room`);
   const [bundler = 0] = bundlers(server);
-  server.writeFile('calm/main.ts', importing('pipe.txt'));
-  const first = await whenRead(server, 'calm/pipe.txt');
+  server.writeFile('calm/main.ts', importing);
+  const first = await whenRead(server, `calm/${inItsWay}`);
   server.writeFile('app/main.ts', deep);
   await eventually('the bundler to be gone', () => !bundlers(server).includes(bundler));
-  await first.close();
-  await feedUntilRead(server, 'calm/pipe.txt', neighbour);
+  await endOf(first);
+  await feedUntilRead(server, `calm/${inItsWay}`, neighbour);
 
   const { message, detail } = await failureOf(server, 'app');
   expect(message).toContain('goes on with build');
@@ -114,41 +123,41 @@ test('code that kills the bundler while nothing else is built is not tried twice
 test('a link to an endless file ends the bundler before it has taken all memory', async (context) => {
   if (process.platform !== 'linux') return context.skip('memory is read in /proc');
   const server = await startServer({ apps, limits: { buildMb: 256 } });
-  symlinkSync('/dev/zero', join(server.appsFolder, 'app/zero.txt'));
-  server.writeFile('app/main.ts', importing('zero.txt'));
+  symlinkSync('/dev/zero', join(server.appsFolder, 'app', inItsWay));
+  server.writeFile('app/main.ts', importing);
   const { detail } = await failureOf(server, 'app');
   expect(detail).toContain('main.ts: ended the process that was to bundle it: it needed more than 256 MB');
   await server.stop();
 });
 
 test('a bundler that is killed from outside costs nobody a build', async () => {
-  const server = await startServer({ apps, pipes: ['app/pipe.txt'] });
+  const server = await startServer({ apps, pipes: [`app/${inItsWay}`] });
   const client = await connect(`${server.rtmp}/app/room`);
   const atRest = await bundlerOf(server);
   process.kill(atRest, 'SIGKILL');
   await save(server, 'app', version(2));
   expect(await client.call('version')).toBe(2);
 
-  server.writeFile('app/main.ts', importing('pipe.txt'));
-  const first = await whenRead(server, 'app/pipe.txt');
+  server.writeFile('app/main.ts', importing);
+  const first = await whenRead(server, `app/${inItsWay}`);
   const atWork = await bundlerOf(server);
   process.kill(atWork, 'SIGKILL');
   await eventually('it to be gone', () => !bundlers(server).includes(atWork));
-  await first.close();
-  await feedUntilRead(server, 'app/pipe.txt', client);
+  await endOf(first);
+  await feedUntilRead(server, `app/${inItsWay}`, client);
   expect(server.log.entries.filter((r) => r.code === 'E_BUILD')).toEqual([]);
   await server.stop();
 });
 
 test('a build that never ends keeps neither the start nor the end of the server waiting', async (context) => {
   if (process.platform === 'win32') return context.skip('Windows has no such pipes');
-  const slow = { 'main.ts': importing('pipe.txt') };
+  const slow = { ...files, 'main.ts': importing };
   const server = await startServer({
     apps: { ...apps, slow },
-    pipes: ['slow/pipe.txt'],
+    pipes: [`slow/${inItsWay}`],
     limits: { buildMs: 600_000 },
   });
-  await whenRead(server, 'slow/pipe.txt');
+  await whenRead(server, `slow/${inItsWay}`);
   const client = await connect(`${server.rtmp}/app/room`);
   expect(await client.call('version')).toBe(1);
   await server.stop();

@@ -377,6 +377,32 @@ test('code that is too long to be checked in between is checked beside, with the
   expect((await builder.build()).code).toBe(filler);
 });
 
+test('what is bundled is read where it lies, not where it seemed to lie', async () => {
+  const [own, secret] = [join(folder, 't.txt'), join(root, `../${root.split('/').at(-1)}.txt`)];
+  await writeFile(secret, 'SECRET');
+  const toggled = { isOver: false };
+  const toggling = (async () => {
+    for (let n = 0; !toggled.isOver; n++) {
+      await (n % 2 === 0 ? symlink(secret, `${own}.new`) : writeFile(`${own}.new`, 'own'));
+      await rename(`${own}.new`, own);
+    }
+  })();
+  try {
+    for (let n = 0; n < 100; n++) {
+      await write({ 'main.ts': `import t from "./t.txt"; trace(${n}, t);` });
+      const code = await builder.build().then(
+        (build) => build.code,
+        (error: Error) => JSON.stringify(error),
+      );
+      expect(code).not.toContain('SECRET');
+    }
+  } finally {
+    toggled.isOver = true;
+    await toggling;
+    await rm(secret);
+  }
+}, 60_000);
+
 test('a package of another application is its own', async () => {
   await write({
     '../victim/main.ts': '',
