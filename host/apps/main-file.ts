@@ -1,4 +1,4 @@
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, opendir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { decodeSource } from './classic/decode.ts';
@@ -64,8 +64,10 @@ export async function findMain(
   maxBytes: number,
   app = basename(folder),
 ): Promise<MainFile | undefined> {
-  const names = await filesIn(folder, ['main.ts', ...classicNames(app)]);
-  const archives = await filesIn(folder, archiveNames(app));
+  const [scripts, packed] = [['main.ts', ...classicNames(app)], archiveNames(app)];
+  const files = await filesIn(folder, [...scripts, ...packed]);
+  const names = files.filter((name) => scripts.includes(name));
+  const archives = files.filter((name) => packed.includes(name));
   const rivals = names.filter((name) => /^main\.\w+$/.test(name));
   const kinds = await Promise.all(rivals.map((rival) => kindOf(join(folder, rival), maxBytes)));
   const module = rivals[kinds.indexOf('module')];
@@ -112,8 +114,8 @@ async function kindOf(path: string, maxBytes: number): Promise<ScriptKind | unde
 /** Those of the names that are files there. */
 async function filesIn(folder: string, names: readonly string[]): Promise<string[]> {
   const listed = new Set([
-    ...(await entriesOf(folder)),
-    ...(await entriesOf(join(folder, 'scripts'), 'scripts/')),
+    ...(await namesIn(folder, names)),
+    ...(await namesIn(join(folder, 'scripts'), names, 'scripts/')),
   ]);
   const candidates = names.filter((name) => listed.has(name));
   const kinds = await Promise.all(candidates.map((name) => kindOfEntry(join(folder, name))));
@@ -123,14 +125,21 @@ async function filesIn(folder: string, names: readonly string[]): Promise<string
   return [...new Set(candidates.filter((_, index) => kinds[index] === 'file'))];
 }
 
-/** Listed and not asked for by name: some file systems do not tell `Main.asc` from `main.asc`. */
-async function entriesOf(folder: string, prefix = ''): Promise<string[]> {
+/**
+ * Listed and not asked for by name: some file systems do not tell `Main.asc` from `main.asc`. There may be very many
+ * others, which are passed by a few at a time.
+ */
+async function namesIn(folder: string, wanted: readonly string[], prefix = ''): Promise<string[]> {
+  const found: string[] = [];
   try {
-    return (await readdir(folder)).map((name) => prefix + name);
+    for await (const { name } of await opendir(folder, { bufferSize: 512 })) {
+      if (wanted.includes(prefix + name)) found.push(prefix + name);
+    }
   } catch (error) {
     if (isGone(error)) return [];
     throw new StagewireError('E_APP_FOLDER', 'host', `cannot read ${folder}: ${describeError(error)}`);
   }
+  return found;
 }
 
 /** A folder named main.js is no script; a link to nowhere or a pipe was meant to be one. */
