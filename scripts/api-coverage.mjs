@@ -90,7 +90,16 @@ process.exit(problems.length > 0 ? 1 : 0);
 /** Breaks rows in a copy: each one's tests must turn red. Ends the process. */
 function spotCheck(wanted) {
   const copy = mkdtempSync(join(tmpdir(), 'stagewire-spot-'));
-  for (const part of ['runtime', 'wire', 'host', 'test', 'sample-apps', 'package.json', 'vitest.config.ts'])
+  for (const part of [
+    'runtime',
+    'wire',
+    'host',
+    'test',
+    'sample-apps',
+    'scripts',
+    'package.json',
+    'vitest.config.ts',
+  ])
     cpSync(join(root, part), join(copy, part), { recursive: true });
   // No link to the folder: cores may read what is below the project only.
   const from = [join(root, 'node_modules'), join(copy, 'node_modules')];
