@@ -12,6 +12,7 @@ import { benchHostile, benchSoak } from './hostile.ts';
 import { benchInstances } from './instances.ts';
 import { benchKill } from './kill.ts';
 import { benchReload } from './reload.ts';
+import { benchSharedObjects } from './shared-objects.ts';
 import { benchStart } from './start.ts';
 import { printReport, type Report, ratioTo } from './support/figures.ts';
 import { profileInto, root } from './support/server.ts';
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   hostile: benchHostile,
   soak: benchSoak,
   reload: benchReload,
+  shared: benchSharedObjects,
   types: benchTypes,
 };
 

@@ -4,6 +4,12 @@ import { ChunkStreamId, serializeMessage } from '../../host/rtmp/chunk-writer.ts
 import { ClientHandshake } from '../../host/rtmp/handshake.ts';
 import { decodeAmf0, encodeAmf0 } from '../../wire/amf0.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import {
+  encodeSharedObject,
+  type SharedObjectEvent,
+  SharedObjectEventType,
+} from '../../wire/shared-object.ts';
+import { sharedValueOf } from '../../wire/shared-values.ts';
 
 interface Waiting {
   resolve: (value: unknown) => void;
@@ -16,6 +22,8 @@ export class BenchClient {
   readonly #reader: ChunkReader;
   readonly #waiting = new Map<number, Waiting>();
   #nextTransaction = 2;
+  /** Hears of messages of shared objects. */
+  onShared: (message: RtmpMessage) => void = () => {};
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -45,6 +53,23 @@ export class BenchClient {
     return this.#ask(transaction, encodeAmf0([method, transaction, null, ...args]));
   }
 
+  /** Subscribes to a shared object. */
+  use(name: string): void {
+    this.#share(name, [{ type: SharedObjectEventType.Use }]);
+  }
+
+  set(name: string, key: string, value: unknown): void {
+    const change = { type: SharedObjectEventType.RequestChange, key, value: sharedValueOf(value, 0) };
+    this.#share(name, [change]);
+  }
+
+  #share(name: string, events: readonly SharedObjectEvent[]): void {
+    const type = MessageType.SharedObjectAmf0;
+    const payload = encodeSharedObject(type, { name, version: 0, isPersistent: false, events });
+    const message = { type, streamId: 0, timestamp: 0, payload };
+    this.#socket.write(serializeMessage(message, ChunkStreamId.Command, 128));
+  }
+
   close(): void {
     this.#socket.destroy();
   }
@@ -56,7 +81,9 @@ export class BenchClient {
     });
   }
 
-  #message({ type, payload }: RtmpMessage): void {
+  #message(message: RtmpMessage): void {
+    const { type, payload } = message;
+    if (type === MessageType.SharedObjectAmf0) return this.onShared(message);
     if (type !== MessageType.CommandAmf0) return;
     const [name, transaction, , value] = decodeAmf0(payload);
     const waiting = this.#waiting.get(transaction as number);

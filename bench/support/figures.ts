@@ -34,8 +34,8 @@ export function medianSpread(rounds: readonly Spread[]): Spread {
   };
 }
 
-/** `ms`, `MB`, `%`: less is better. `/s`: more is better. */
-export type Unit = 'ms' | 'MB' | '%' | '/s';
+/** `us`, `ms`, `MB`, `%`: less is better. `/s`: more is better. */
+export type Unit = 'us' | 'ms' | 'MB' | '%' | '/s';
 
 /** The least that could have been: the same work without what is being measured. */
 export interface Floor extends Spread {
