@@ -44,6 +44,15 @@ export function decodeArgument(command: CommandBody): unknown {
   return args.length > 0 ? args[0] : undefined;
 }
 
+/** Values that were encoded one after the other. The host has walked the bytes. */
+export function decodeValues(bytes: Uint8Array): unknown[] {
+  const reader = new ByteReader(bytes);
+  const decoder = new Amf0Decoder(reader, limits, DECODING);
+  const values: unknown[] = [];
+  while (reader.remaining > 0) append(values, decoder.value());
+  return values;
+}
+
 /** The answer to a blocking request (wall/asks.ts). Throws AskError for a refusal. */
 export function decodeAnswer(bytes: Uint8Array): unknown {
   const decoder = new Amf0Decoder(new ByteReader(bytes), limits);

@@ -477,6 +477,65 @@ interface TokenExpectations {
   readonly ignoresExpiry?: boolean;
 }
 
+/**
+ * Named slots that all clients of the instance see, and may change if their `writeAccess` lets them; gone with the last
+ * who has it open. The script has a copy: current when a handler starts, and changed by nobody else until it ends, for
+ * 50 milliseconds. So to read, compute and write in a handler is safe; after an `await` it is not.
+ */
+interface SharedObject {
+  readonly name: string;
+  /** Rises by one with each change, however many slots it changed. */
+  readonly version: number;
+  /** Of objects on disk: whether some of it is not there yet. There are none so far. */
+  readonly isDirty: boolean;
+  autoCommit: boolean;
+  /** -1: for ever. */
+  resyncDepth: number;
+  /** A copy of what the slot holds, undefined when there is none: to change it, set the slot. */
+  getProperty(name: string): any;
+  /** For classic scripts null when there are none, as Flash Media Server had it. */
+  getPropertyNames(): string[];
+  /** Null or undefined deletes the slot. Throws RangeError beyond `limits.slots` and `limits.slotBytes`. */
+  setProperty(name: string, value: unknown): void;
+  size(): number;
+  /** Deletes all slots. */
+  clear(): boolean;
+  /** Calls that method of every subscriber's object; the script's own handler is not called. */
+  send(method: string, ...args: unknown[]): boolean;
+  /** As `send`; within a lock it comes after what was changed before it. */
+  mark(method: string, ...args: unknown[]): boolean;
+  /** Until as many `unlock` what the script changes is one change, and changes of clients wait. Returns how many locks there are. */
+  lock(): number;
+  unlock(): number;
+  /** Slots deleted before that version are forgotten: who was away longer gets the whole. */
+  purge(version: number): void;
+  /** Writes to disk what is to be there; whether there was something. */
+  flush(): boolean;
+  /** The script hears of it no more. Clients keep it. */
+  close(): void;
+  /** What a client has changed in one step. It must be on the object itself. */
+  onSync?(list: readonly SharedObjectChange[]): void;
+  /** Methods of your own: clients call them by `send`, with the same name and arguments for all subscribers. */
+  [handler: string]: any;
+}
+
+/** One change of a slot. `client` is new in Stagewire: who made it, unless it has left. */
+interface SharedObjectChange {
+  readonly code: 'change' | 'delete' | 'clear';
+  readonly name: string;
+  readonly oldValue: any;
+  readonly client: Client | undefined;
+}
+
+/** Opened by `SharedObject.get`. */
+declare const SharedObject: {
+  readonly prototype: SharedObject;
+  /** The object of that name, made when there is none. Persistent ones are not there yet: `true` throws. */
+  get(name: string, persistence?: boolean): SharedObject;
+  /** Writes all that is to be on disk. */
+  commit(): boolean;
+};
+
 /** Milliseconds since the host started, at the start of this handler. */
 declare const performance: { now(): number };
 

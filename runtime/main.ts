@@ -28,6 +28,7 @@ import { startParts } from './parts.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes, shown } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
 import { installRpc } from './rpc.ts';
+import { installShare, receiveShared } from './share.ts';
 import { installStream } from './stream.ts';
 import { installTemporal } from './temporal.ts';
 import { Timers } from './timers.ts';
@@ -55,6 +56,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   const loads = new Loads(options.canLoad === true);
   startInvocations(invocations);
   loads.install(globalThis);
+  startParts(timers, fetches, options.isClassic === true);
   installGlobals(globalThis, app, timers, fetches, outbox, header);
 
   const handle = (delivery: Delivery, mustYield: () => boolean): void => {
@@ -93,6 +95,11 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.lowMemory(delivery.usedMb, delivery.limitMb);
       case 'status':
         return app.status(delivery.info);
+      case 'shared-state':
+        return receiveShared(delivery, undefined);
+      case 'shared-sync':
+      case 'shared-send':
+        return receiveShared(delivery, app.client(delivery.client));
       case 'wake':
         return timers.wake(mustYield);
       case 'start':
@@ -185,12 +192,12 @@ function installGlobals(
   installRpc(global);
   timers.install(global);
   fetches.install(global);
-  startParts(timers, fetches);
   installTemporal(global);
   installWeb(global);
   installFile(global);
   installData(global);
   installToken(global);
+  installShare(global);
   installNotOffered(global);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {

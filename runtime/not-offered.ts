@@ -9,7 +9,6 @@ const NOT_OFFERED: readonly (readonly [names: string, instead: string])[] = [
   ['XMLSocket XMLStreams WebService SOAPCall SOAPFault NetConnection', 'use fetch'],
   ['Log', 'use trace or console'],
   ['NetStream', 'the streams that clients publish are in application.streams'],
-  ['SharedObject', 'keep the data in the script, and tell clients with application.broadcastMsg'],
   ['ByteArray', 'use Uint8Array and DataView'],
   [
     'GroupSpecifier GroupControl NetGroup NetGroupInfo NetGroupReceiveMode NetGroupReplicationStrategy ' +

@@ -1,11 +1,12 @@
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
-import { isOpaque, makeOpaque } from './amf.ts';
+import { argumentsOf, decodeValues, isOpaque, makeOpaque } from './amf.ts';
 import { bytesIn, isBuffer, numberOf, reading, textOf, wordOf } from './arguments.ts';
 import { ask, askCore, askForCode } from './ask.ts';
 import { hide, turnMonotonic, turnTime } from './clock.ts';
 import { describe, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
-import { runHandler } from './handlers.ts';
+import { functionIn, runHandler } from './handlers.ts';
+import { invocations } from './invocations.ts';
 import { natives } from './natives.ts';
 import {
   after,
@@ -32,6 +33,7 @@ import {
   NativeRangeError,
   NativeSet,
   NativeTypeError,
+  objectPrototype,
   part,
   SafeMap,
   SafeSet,
@@ -47,6 +49,7 @@ import {
 import { makePromise, touch } from './promise.ts';
 import { RpcError } from './rpc.ts';
 import type { Timers } from './timers.ts';
+import type { Command } from './wall/commands.ts';
 
 /**
  * Parts of the runtime that few scripts need: their code stays in the core until a script first reads one of their
@@ -55,10 +58,12 @@ import type { Timers } from './timers.ts';
 
 let timers: Timers;
 let fetches: Fetches;
+let isClassic = false;
 
-export function startParts(ofScript: Timers, ofFetch: Fetches): void {
+export function startParts(ofScript: Timers, ofFetch: Fetches, isOfClassic: boolean): void {
   timers = ofScript;
   fetches = ofFetch;
+  isClassic = isOfClassic;
 }
 
 /** What parts have of the rest of the runtime (shared.ts takes it apart). */
@@ -67,6 +72,7 @@ function share() {
     after,
     append,
     apply,
+    argumentsOf,
     ask,
     askCore,
     Bytes,
@@ -74,17 +80,20 @@ function share() {
     bytesOfView,
     charCodeAt,
     construct,
+    decodeValues,
     decodeUtf8,
     define,
     describe,
     encodeUtf8,
     findIn,
     fromCharCode,
+    functionIn,
     getPrototypeOf,
     hasOwn,
     hide,
     isAncestor,
     isArray,
+    isClassic,
     isBuffer,
     isOpaque,
     isView,
@@ -100,10 +109,12 @@ function share() {
     NativeSet,
     NativeTypeError,
     numberOf,
+    objectPrototype,
     part,
     reading,
     reportError,
     runHandler,
+    send: (command: Command) => invocations().send(command),
     SafeMap,
     SafeSet,
     setBytes,

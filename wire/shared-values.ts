@@ -1,3 +1,4 @@
+import { amfError } from './amf-message.ts';
 import { ApartWalk } from './amf-walk.ts';
 import { Amf0Decoder, Amf0Encoder, Amf0Marker } from './amf0.ts';
 import { Amf3Encoder } from './amf3.ts';
@@ -87,6 +88,23 @@ export function sharedValueOf(
   return { bytes, hasReferences: walk.hasReferences, hasAmf3: walk.hasAmf3 };
 }
 
+/** Values that were encoded by themselves, one after the other. Throws `E_AMF` for what is malformed. */
+export function sharedValuesFrom(bytes: Uint8Array, limits: AmfLimits = AMF_LIMITS): SharedValue[] {
+  const splitter = new ValueSplitter(bytes, limits);
+  const reader = new ByteReader(bytes);
+  const values: SharedValue[] = [];
+  while (reader.remaining > 0) append(values, splitter.take(reader));
+  splitter.finish();
+  return values;
+}
+
+/** The one value that these bytes are. Throws as above. */
+export function sharedValueFrom(bytes: Uint8Array, limits: AmfLimits = AMF_LIMITS): SharedValue {
+  const walk = new ApartWalk(bytes, limits);
+  if (walk.value(0, lengthOf(bytes)) !== lengthOf(bytes)) throw amfError('more than one value', 0);
+  return { bytes, hasReferences: walk.hasReferences, hasAmf3: walk.hasAmf3 };
+}
+
 export function readSharedValue({ bytes }: SharedValue, limits: AmfLimits = AMF_LIMITS): AmfValue {
   return new Amf0Decoder(new ByteReader(bytes), limits).value();
 }
@@ -111,6 +129,14 @@ export function joinerOf(
   if (!refers) return ({ bytes }) => writer.bytes(bytes);
   const write = encoderOf(writer, encoding, limits);
   return (value) => write(readSharedValue(value, limits));
+}
+
+/** Values as one message has them, such as the name and the arguments of a handler. */
+export function joined(values: readonly SharedValue[], encoding: 0 | 3): Uint8Array {
+  const writer = new ByteWriter();
+  const write = joinerOf(writer, values, encoding);
+  for (let i = 0; i < values.length; i++) write(values[i]!);
+  return writer.copy();
 }
 
 function encoderOf(writer: ByteWriter, encoding: 0 | 3, limits: AmfLimits): (value: unknown) => void {

@@ -12,6 +12,7 @@ import { END_CODES, END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { Leash } from '../scripts/leash.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
+import type { SharedObjects } from '../shared-objects/directory.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import { type Answerer, answer } from './answers.ts';
@@ -20,6 +21,7 @@ import type { Build, BuiltFile } from './builder.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
 import { LogBudget } from './log-budget.ts';
+import { ScriptShares } from './script-shares.ts';
 
 /** What every instance of an application shares. */
 export interface InstanceHost {
@@ -59,6 +61,10 @@ export type ClientCommand = Exclude<
       | 'charge'
       | 'fetch'
       | 'unfetch'
+      | 'share'
+      | 'share-lock'
+      | 'share-close'
+      | 'share-purge'
       | 'shutdown';
   }
 >;
@@ -114,6 +120,8 @@ export class Incarnation {
   readonly #fetcher: Fetcher;
   /** Once the script has asked for something. */
   #files: Files | undefined;
+  readonly #objects: SharedObjects;
+  readonly #shares: ScriptShares;
   /** While it starts: hears why it cannot, or an empty text. */
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
@@ -128,10 +136,13 @@ export class Incarnation {
     name: string,
     build: Build,
     host: InstanceHost,
+    objects: SharedObjects,
     throttle: CpuThrottle,
     listener: IncarnationListener,
   ) {
     this.build = build;
+    this.#objects = objects;
+    this.#shares = new ScriptShares(objects, () => this.script);
     this.settings = host.settings;
     this.#app = build.app;
     this.#host = host;
@@ -153,12 +164,14 @@ export class Incarnation {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
         host.ledger.turn(deliveries);
+        this.#shares.settle();
         listener.onTurnEnd();
       },
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onDispose: () => {
         this.#fetcher.close();
         this.#files?.close();
+        this.#shares.close();
       },
       onLowMemory: (heapBytes) => {
         const { heapMb: limitMb } = this.settings.limits;
@@ -173,7 +186,7 @@ export class Incarnation {
     const { limits } = this.settings;
     this.#files ??= new Files({ files: this.#host.files, limits, inputs: this.build.inputs });
     if (this.script.isEnded) this.#files.close();
-    return { ...this.#listener.answerers, ...this.#files.answerers };
+    return { ...this.#listener.answerers, ...this.#files.answerers, ...this.#shares.answerers };
   }
 
   /** Boots and runs `onAppStart`. What is wrong with the application has been told to its author. Held afterwards. */
@@ -214,6 +227,7 @@ export class Incarnation {
       return this.#failure;
     }
     this.#hasStarted = true;
+    this.#objects.scriptStarted();
     this.#tellWarnings();
     return 'started';
   }
@@ -273,6 +287,11 @@ export class Incarnation {
           return this.#fetcher.start(command);
         case 'unfetch':
           return this.#fetcher.cancel(command.request);
+        case 'share':
+        case 'share-lock':
+        case 'share-close':
+        case 'share-purge':
+          return this.#shares.obey(command);
         case 'shutdown':
           return this.#listener.onShutdown(this);
         case 'wake-at':
@@ -405,6 +424,7 @@ function scriptSpec(
       // A whole number: isolated-vm refuses other time limits.
       yieldAfterMs: Math.min(50, Math.floor(limits.handlerMs / 4)),
       canLoad: build.loads !== undefined,
+      isClassic: build.main?.kind === 'classic',
     },
   };
 }
@@ -434,6 +454,9 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   status: 'application.onStatus',
   'low-memory': 'application.onStatus',
   wake: 'a timer',
+  'shared-state': 'a shared object',
+  'shared-sync': 'onSync of a shared object',
+  'shared-send': 'a handler of a shared object',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',
   fetched: 'what follows a fetch',

@@ -348,7 +348,7 @@ export class Instance {
   }
 
   #incarnate(build: Build): Incarnation {
-    return new Incarnation(this.name, build, this.#host, this.#throttle, {
+    return new Incarnation(this.name, build, this.#host, this.sharedObjects, this.#throttle, {
       onCommand: (incarnation, command) => this.#clients.obey(incarnation, command),
       onCharge: (client, handler, ms) => {
         this.usage.add(handler, ms);

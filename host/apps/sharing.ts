@@ -29,9 +29,10 @@ export class Sharing {
     if (subscriber) this.#objects.leave(subscriber);
   }
 
-  #subscriberOf({ end, info }: ClientSeat): Subscriber {
+  #subscriberOf({ number, end, info }: ClientSeat): Subscriber {
     const settings = () => this.#host.settings;
     return {
+      client: number,
       objectEncoding: end.objectEncoding,
       format: `${end.format} ${end.objectEncoding}`,
       serialize: (message) => end.serialize(message),

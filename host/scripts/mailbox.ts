@@ -1,4 +1,9 @@
-import { type Delivery, decodeDelivery, encodeDelivery } from '../../runtime/wall/deliveries.ts';
+import {
+  type Delivery,
+  decodeDelivery,
+  encodeDelivery,
+  isShownFirst,
+} from '../../runtime/wall/deliveries.ts';
 import { ByteReader, ByteWriter } from '../../wire/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 
@@ -43,6 +48,7 @@ export interface TakenBatch extends Omit<Batch, 'records'> {
 export class Mailbox {
   readonly #limits: MailboxLimits;
   #batches: Batch[] = [];
+  #first: Batch | undefined;
   #records = 0;
   #bytes = 0;
   /** Of the batch that was taken last. */
@@ -77,13 +83,24 @@ export class Mailbox {
 
   /** Milliseconds that the oldest delivery has waited; 0 when there is none. */
   get ageMs(): number {
-    const oldest = this.#batches[0];
+    const oldest = this.#batches[0] ?? this.#first;
     return oldest ? this.#clock.monotonic() - oldest.since : 0;
   }
 
   /** Enough has gone to read on. */
   get hasRoom(): boolean {
     return this.#records <= this.#limits.records / 2 && this.#bytes <= this.#limits.bytes / 2;
+  }
+
+  /** Before everything that waits, and after what was posted so before: what every handler is to find done. */
+  postFirst(delivery: Delivery): void {
+    this.#first ??= { records: new ByteWriter(1024), count: 0, since: this.#clock.monotonic() };
+    const { records } = this.#first;
+    const before = records.length;
+    encodeDelivery(records, delivery);
+    this.#first.count++;
+    this.#records++;
+    this.#bytes += records.length - before;
   }
 
   post(delivery: Delivery): void {
@@ -102,7 +119,7 @@ export class Mailbox {
 
   /** The deliveries of the next turn, removed from the mailbox; empty when there are none. */
   take(): TakenBatch {
-    const batch = this.#batches.shift();
+    const batch = this.#first ? this.#takeFirst(this.#first) : this.#batches.shift();
     if (!batch) return { records: new Uint8Array(0), count: 0, since: 0, recycle: () => {} };
     const { records, count, since } = batch;
     this.#records -= count;
@@ -120,13 +137,33 @@ export class Mailbox {
   /** The rest of a batch that a turn did not come to: first in the next. */
   putBack(records: Uint8Array, since: number): void {
     const reader = new ByteReader(records);
-    let count = 0;
-    for (; reader.remaining > 0; count++) reader.skip(reader.u32());
-    const batch: Batch = { records: new ByteWriter(records.length), count, since };
-    batch.records.bytes(records);
-    this.#batches.unshift(batch);
-    this.#records += count;
+    const first: Batch = { records: new ByteWriter(256), count: 0, since };
+    const rest: Batch = { records: new ByteWriter(records.length), count: 0, since };
+    while (reader.remaining > 0) {
+      const start = reader.position;
+      const length = reader.u32();
+      const batch = rest.count === 0 && isShownFirst(reader) ? first : rest;
+      reader.skip(length);
+      batch.records.bytes(records.subarray(start, reader.position));
+      batch.count++;
+    }
+    this.#records += first.count + rest.count;
     this.#bytes += records.length;
+    if (rest.count > 0) this.#batches.unshift(rest);
+    if (first.count === 0) return;
+    // What was posted first meanwhile is younger.
+    if (this.#first) first.records.bytes(this.#first.records.view);
+    first.count += this.#first?.count ?? 0;
+    this.#first = first;
+  }
+
+  /** What goes first and the next batch, as one. */
+  #takeFirst(first: Batch): Batch {
+    this.#first = undefined;
+    const next = this.#batches.shift();
+    if (!next) return first;
+    first.records.bytes(next.records.view);
+    return { records: first.records, count: first.count + next.count, since: next.since };
   }
 
   /** Everything that waits, removed from the mailbox, in order. */

@@ -119,6 +119,8 @@ export class Script {
   #isHeld = true;
   #isEnded = false;
   #isScheduled = false;
+  /** A turn is under way, and what it does is not done yet. */
+  #isRunning = false;
   #turn: Promise<void> | undefined;
   #alarm: Timer | undefined;
 
@@ -236,6 +238,18 @@ export class Script {
     this.#schedule();
   }
 
+  /** As `post`, before everything else that waits. */
+  postFirst(delivery: Delivery): void {
+    if (this.#isEnded) return;
+    this.mailbox.postFirst(delivery);
+    this.#schedule();
+  }
+
+  /** Whether its code runs, in a turn or while it boots. */
+  get isBusy(): boolean {
+    return !this.#isEnded && (this.#isRunning || this.#home === undefined);
+  }
+
   /** Ends it as if it had died: an operator wants that, or it has fallen too far behind. What waits is lost. */
   end(reason: EndReason, message: string, isGuilty: boolean): void {
     if (this.#isEnded) return;
@@ -306,6 +320,7 @@ export class Script {
     if (!home) return;
     const { records, count, since, recycle } = this.mailbox.take();
     this.#inHand = records;
+    this.#isRunning = true;
     let done: Done;
     try {
       const now = this.#clock.now();
@@ -341,6 +356,7 @@ export class Script {
       // What comes out of an isolate is not to be trusted: what cannot be read ends it.
       this.end('crash', `it sent what is no command: ${describeError(error)}`, true);
     }
+    this.#isRunning = false;
     this.#listener.onTurnEnd(count);
   }
 

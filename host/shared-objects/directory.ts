@@ -6,6 +6,7 @@ import {
   SharedObjectEventType as Type,
 } from '../../wire/shared-object.ts';
 import type { AmfLimits } from '../../wire/values.ts';
+import { StagewireError } from '../base/errors.ts';
 import { SharedObject, type SharedObjectLimits, statusMessage } from './shared-object.ts';
 import type { Usage } from './slots.ts';
 import type { Subscriber } from './subscription.ts';
@@ -30,6 +31,9 @@ export class SharedObjects {
   readonly #objects = new Map<string, SharedObject>();
   readonly #bySubscriber = new Map<Subscriber, Set<SharedObject>>();
   readonly #changed = new Set<SharedObject>();
+  /** Until the next script has started. */
+  readonly #kept = new Set<SharedObject>();
+  #scripts = 0;
   #flushing: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #notBefore = 0;
   #catchingUp: NodeJS.Timeout | undefined;
@@ -84,6 +88,44 @@ export class SharedObjects {
     }
   }
 
+  /** For a script, which may do with it as it likes; `release` or `keep` must follow. Throws `E_SHARED_OBJECT`. */
+  open(name: string, isPersistent: boolean): SharedObject {
+    if (isPersistent)
+      throw problem(`"${name}" cannot be persistent: shared objects are not written to disk yet`);
+    if (!this.#isName(name)) throw problem(`"${name.slice(0, 80)}" is no name of a shared object`);
+    const object = this.#find(name, isPersistent);
+    if (!object) throw problem(`${this.limits.sharedObjects} of them are there (limits.sharedObjects)`);
+    this.#kept.delete(object);
+    return object;
+  }
+
+  /** Nobody may have it any more. */
+  release(object: SharedObject): void {
+    this.#dropUnused(object);
+  }
+
+  /** There is one script more: while one takes over from another, two. */
+  scriptCame(): void {
+    this.#scripts++;
+  }
+
+  /** A script is over. What it had open stays, when no other is there: the next one may open it. */
+  scriptLeft(objects: readonly SharedObject[]): void {
+    this.#scripts--;
+    for (const object of objects) {
+      if (this.#scripts === 0) this.#kept.add(object);
+      else this.#dropUnused(object);
+    }
+  }
+
+  /** A script has started: what it has not opened, and nobody else has, goes. */
+  scriptStarted(): void {
+    for (const object of [...this.#kept]) {
+      this.#kept.delete(object);
+      this.#dropUnused(object);
+    }
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#catchingUp);
@@ -107,15 +149,21 @@ export class SharedObjects {
     // Nothing is written to disk yet, and an object that says it is persistent and is not would lose what it holds.
     if (isPersistent || !this.#isName(name)) return refuse('SharedObject.ObjectCreationFailed');
     if (!subscriber.mayRead(name)) return refuse('SharedObject.NoReadAccess');
-    const key = keyOf(name, isPersistent);
-    let object = this.#objects.get(key);
-    if (!object && this.#objects.size >= this.limits.sharedObjects)
-      return refuse('SharedObject.ObjectCreationFailed');
-    object ??= new SharedObject(name, isPersistent, this);
-    this.#objects.set(key, object);
+    const object = this.#find(name, isPersistent);
+    if (!object) return refuse('SharedObject.ObjectCreationFailed');
     const own = this.#bySubscriber.get(subscriber) ?? new Set();
     this.#bySubscriber.set(subscriber, own.add(object));
     object.subscribe(subscriber, version, isProxy);
+  }
+
+  /** It is made when there is none, unless there are too many. */
+  #find(name: string, isPersistent: boolean): SharedObject | undefined {
+    const key = keyOf(name, isPersistent);
+    const known = this.#objects.get(key);
+    if (known || this.#objects.size >= this.limits.sharedObjects) return known;
+    const object = new SharedObject(name, isPersistent, this);
+    this.#objects.set(key, object);
+    return object;
   }
 
   #release(subscriber: Subscriber, name: string, isPersistent: boolean): void {
@@ -137,7 +185,7 @@ export class SharedObjects {
   }
 
   #dropUnused(object: SharedObject): void {
-    if (object.subscriberCount > 0) return;
+    if (!object.isUnused || this.#kept.has(object)) return;
     this.#changed.delete(object);
     this.usage.bytes -= object.slots.bytes;
     this.#objects.delete(keyOf(object.name, object.isPersistent));
@@ -164,6 +212,10 @@ export class SharedObjects {
       if (isBehind) this.#catchUpLater();
     }, CATCH_UP_MS);
   }
+}
+
+function problem(text: string): StagewireError {
+  return new StagewireError('E_SHARED_OBJECT', 'app', text);
 }
 
 function keyOf(name: string, isPersistent: boolean): string {

@@ -1,14 +1,21 @@
+import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import {
   encodeSharedObject,
   type SharedObjectEvent,
   SharedObjectEventType as Type,
 } from '../../wire/shared-object.ts';
-import { inAmf0, type SharedValue, sharedValueOf } from '../../wire/shared-values.ts';
+import {
+  inAmf0,
+  type SharedValue,
+  sharedValueFrom,
+  sharedValueOf,
+  sharedValuesFrom,
+} from '../../wire/shared-values.ts';
 import { type StatusCode, status } from '../../wire/status.ts';
 import { StagewireError } from '../base/errors.ts';
 import { Slots, sizeOf, type Usage } from './slots.ts';
-import type { Subscriber, Subscription } from './subscription.ts';
+import type { News, Observer, Subscriber, Subscription } from './subscription.ts';
 
 export interface SharedObjectLimits {
   readonly slots: number;
@@ -37,6 +44,17 @@ interface Update {
   readonly forOthers: readonly SharedObjectEvent[] | undefined;
 }
 
+/** A message of a client that is to be acted on. */
+interface Request {
+  readonly writer: Subscription;
+  readonly knownVersion: number;
+  readonly events: readonly SharedObjectEvent[];
+}
+
+/** Messages of clients that wait for a script; further ones are refused. */
+const MAX_WAITING = 4096;
+/** How long one waits for a handler to end. For a lock it waits as long as that lasts. */
+const LONGEST_WAIT_MS = 50;
 /** A message holds 16 MiB, and is made in one piece: what is more is told in several. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 
@@ -54,6 +72,12 @@ export class SharedObject {
   #version = 1;
   #lastNumber = 0;
   #updates: Update[] = [];
+  readonly #observers = new Set<Observer>();
+  /** Of scripts that want changes of clients to wait. */
+  readonly #locks = new Set<Observer>();
+  /** What clients have asked for meanwhile. */
+  #waiting: Request[] = [];
+  #patience: NodeJS.Timeout | undefined;
 
   constructor(name: string, isPersistent: boolean, host: SharedObjectHost) {
     this.name = name;
@@ -67,8 +91,9 @@ export class SharedObject {
     return this.#version;
   }
 
-  get subscriberCount(): number {
-    return this.#subscriptions.size;
+  /** Neither a client nor a script has it. */
+  get isUnused(): boolean {
+    return this.#subscriptions.size === 0 && this.#observers.size === 0;
   }
 
   has(subscriber: Subscriber): boolean {
@@ -99,14 +124,107 @@ export class SharedObject {
     this.#subscriptions.delete(subscriber);
   }
 
-  /**
-   * What a subscriber asks for in one message, when it had seen `knownVersion`. All of it has the same version, or is
-   * refused. Players keep what they write, and `success` has no value: who was told another one meanwhile, and would
-   * keep that, gets its own back as a change.
-   */
+  /** A script opens it. */
+  observe(observer: Observer): void {
+    this.#observers.add(observer);
+  }
+
+  /** The script closes it, or is over. */
+  ignore(observer: Observer): void {
+    this.#observers.delete(observer);
+    this.lock(observer, false);
+  }
+
+  lock(observer: Observer, isLocked: boolean): void {
+    if (isLocked) this.#locks.add(observer);
+    else this.#locks.delete(observer);
+    this.settle();
+  }
+
+  /** Does what clients have asked for while scripts kept them waiting, unless one still does. */
+  settle(): void {
+    if (this.#waiting.length === 0 || this.#isHeld) return;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const request of waiting) this.#apply(request);
+  }
+
+  /** What a subscriber asks for in one message, when it had seen `knownVersion`. */
   request(subscriber: Subscriber, knownVersion: number, events: readonly SharedObjectEvent[]): void {
     const writer = this.#subscriptions.get(subscriber);
     if (!writer) return;
+    const request: Request = { writer, knownVersion, events };
+    if (this.#waiting.length === 0 && !this.#isHeld) return this.#apply(request);
+    if (this.#waiting.length >= MAX_WAITING) return this.#refuse(request);
+    this.#waiting.push(request);
+    if (this.#locks.size > 0) return;
+    this.#patience ??= setTimeout(() => {
+      this.#patience = undefined;
+      // A handler that takes so long finds out about it afterwards: its own changes come last.
+      if (this.#locks.size === 0) for (const each of this.#waiting.splice(0)) this.#apply(each);
+    }, LONGEST_WAIT_MS);
+  }
+
+  /** What a script does, in one version. Values that are not AMF throw `E_AMF`. */
+  change(changes: readonly SharedChange[]): void {
+    const next = this.#version + 1;
+    const told: SharedObjectEvent[] = [];
+    let isChanged = false;
+    for (const change of changes) {
+      switch (change.op) {
+        case 'set': {
+          const { name } = change;
+          const value = sharedValueFrom(change.value.slice());
+          if (isSame(this.slots.get(name)?.value, value) || !this.#hasRoomFor(name, value)) break;
+          this.slots.set(name, { value, version: next, writer: 0, toldWriter: next });
+          told.push({ type: Type.Change, key: name, value });
+          isChanged = true;
+          break;
+        }
+        case 'remove':
+          if (!this.slots.remove(change.name, next)) break;
+          told.push({ type: Type.Remove, key: change.name });
+          isChanged = true;
+          break;
+        case 'clear':
+          this.slots.clear(next);
+          told.push({ type: Type.Clear });
+          isChanged = true;
+          break;
+        case 'send':
+          told.push({ type: Type.Send, values: sharedValuesFrom(change.values.slice()) });
+          break;
+      }
+    }
+    if (isChanged) this.#version = next;
+    if (told.length > 0)
+      this.#push({ version: this.#version, writer: undefined, forWriter: [], forOthers: told });
+  }
+
+  get #isHeld(): boolean {
+    if (this.#locks.size > 0) return true;
+    for (const observer of this.#observers) if (observer.isBusy) return true;
+    return false;
+  }
+
+  /** There is no room for what waits: the writer is told what there is. */
+  #refuse({ writer, events }: Request): void {
+    const keys = events.flatMap((event) => (isSlotRequest(event) ? [event.key] : []));
+    this.#tell(
+      writer,
+      keys.map((key) => this.#slotEvent(key)),
+    );
+  }
+
+  /**
+   * All of a message has the same version, or is refused. Players keep what they write, and `success` has no value: who
+   * was told another one meanwhile, and would keep that, gets its own back as a change.
+   */
+  #apply({ writer, knownVersion, events }: Request): void {
+    const { subscriber } = writer;
+    const news = { changes: [] as SharedChange[], list: [] as SharedSync[], sends: [] as SharedValue[][] };
     const mayWrite = subscriber.mayWrite(this.name);
     const next = this.#version + 1;
     const forWriter: SharedObjectEvent[] = [];
@@ -119,7 +237,7 @@ export class SharedObject {
         case Type.RequestChange: {
           const { key } = event;
           if (mayWrite && isNothing(event.value)) {
-            isChanged = this.#remove(key, next, forWriter, forOthers) || isChanged;
+            isChanged = this.#remove(key, next, forWriter, forOthers, news) || isChanged;
             break;
           }
           if (!mayWrite || !this.#hasRoomFor(key, event.value)) {
@@ -128,6 +246,7 @@ export class SharedObject {
           }
           const told = Math.max(writer.givenAt, this.slots.toldTo(writer.number, key));
           const isOverrun = told > knownVersion;
+          const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
           if (isSame(this.slots.get(key)?.value, event.value)) {
             forWriter.push({ type: Type.Success, key });
             break;
@@ -138,11 +257,13 @@ export class SharedObject {
           if (writer.isProxy) forWriter.push({ type: Type.AcceptedChange, key, value });
           else forWriter.push(isOverrun ? { type: Type.Change, key, value } : { type: Type.Success, key });
           forOthers.push({ type: Type.Change, key, value });
+          news.changes.push({ op: 'set', name: key, value: value.bytes });
+          news.list.push({ code: 'change', name: key, oldValue });
           isChanged = true;
           break;
         }
         case Type.RequestRemove:
-          if (mayWrite) isChanged = this.#remove(event.key, next, forWriter, forOthers) || isChanged;
+          if (mayWrite) isChanged = this.#remove(event.key, next, forWriter, forOthers, news) || isChanged;
           else forWriter.push(this.#slotEvent(event.key));
           break;
         case Type.RequestClear:
@@ -150,6 +271,8 @@ export class SharedObject {
           this.slots.clear(next);
           forWriter.push({ type: Type.Clear });
           forOthers.push({ type: Type.Clear });
+          news.changes.push({ op: 'clear' });
+          news.list.push({ code: 'clear', name: '', oldValue: NOTHING });
           isChanged = true;
           break;
         case Type.Send: {
@@ -157,6 +280,7 @@ export class SharedObject {
           const sent = { type: event.type, values: event.values.map(copyOf) };
           forWriter.push(sent);
           forOthers.push(sent);
+          news.sends.push(sent.values);
           break;
         }
       }
@@ -168,6 +292,11 @@ export class SharedObject {
       forWriter,
       forOthers: forOthers.length > 0 ? forOthers : undefined,
     });
+    if (isChanged || news.sends.length > 0) this.#report({ subscriber, version: this.#version, ...news });
+  }
+
+  #report(news: News): void {
+    for (const observer of this.#observers) observer.changed(news);
   }
 
   /** Tells everybody what has happened since the last time. Returns how many were told, and whether some are behind. */
@@ -247,11 +376,16 @@ export class SharedObject {
     version: number,
     forWriter: SharedObjectEvent[],
     forOthers: SharedObjectEvent[],
+    news: { changes: SharedChange[]; list: SharedSync[] },
   ): boolean {
+    const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
     const wasThere = this.slots.remove(key, version);
     forWriter.push({ type: Type.Remove, key });
-    if (wasThere) forOthers.push({ type: Type.Remove, key });
-    return wasThere;
+    if (!wasThere) return false;
+    forOthers.push({ type: Type.Remove, key });
+    news.changes.push({ op: 'remove', name: key });
+    news.list.push({ code: 'delete', name: key, oldValue });
+    return true;
   }
 
   /** What the writer of a change that is refused is told: what the slot holds. */
@@ -332,6 +466,10 @@ export function statusMessage(
 
 function statusEvent(code: StatusCode): SharedObjectEvent {
   return { type: Type.Status, code, level: status(code).level };
+}
+
+function isSlotRequest(event: SharedObjectEvent): event is SharedObjectEvent & { key: string } {
+  return event.type === Type.RequestChange || event.type === Type.RequestRemove;
 }
 
 function inMessages(events: readonly SharedObjectEvent[]): (readonly SharedObjectEvent[])[] {

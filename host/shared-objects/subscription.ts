@@ -1,4 +1,6 @@
+import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
+import type { SharedValue } from '../../wire/shared-values.ts';
 
 /** A client as shared objects see it. */
 export interface Subscriber {
@@ -11,6 +13,8 @@ export interface Subscriber {
   deliver(bytes: Buffer, messages: number): void;
   /** Written but not yet taken by the operating system. */
   readonly queuedBytes: number;
+  /** The client's number in its instance. */
+  readonly client: number;
   mayRead(name: string): boolean;
   mayWrite(name: string): boolean;
 }
@@ -30,4 +34,20 @@ export interface Subscription {
   told: number | undefined;
   /** It does not read fast enough: what comes now is made up for later. */
   isBehind: boolean;
+}
+
+/** A script that has opened an object. */
+export interface Observer {
+  /** Whether one of its handlers runs: it must not find the object changed under its hands. */
+  readonly isBusy: boolean;
+  /** What a client has done in one message. `sends` are those of its messages that have a handler's name. */
+  changed(news: News): void;
+}
+
+export interface News {
+  readonly subscriber: Subscriber;
+  readonly version: number;
+  readonly changes: readonly SharedChange[];
+  readonly list: readonly SharedSync[];
+  readonly sends: readonly (readonly SharedValue[])[];
 }

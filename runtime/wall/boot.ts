@@ -24,6 +24,8 @@ export interface BootOptions {
   yieldAfterMs: number;
   /** The core runs what the script loads. Default false: `load` throws. */
   canLoad?: boolean;
+  /** Whether it is a script as Flash Media Server had them. Default false. */
+  isClassic?: boolean;
 }
 
 /** A call of `load` by the script, and where that was. */

@@ -15,6 +15,7 @@ import {
   text,
   unknownKind,
 } from './fields.ts';
+import { readSharedChanges, type SharedChange, sharedChanges } from './sharing.ts';
 
 /** What becomes of a redirect: the host follows it, it is a failure, or the script gets the redirect itself. */
 export type RedirectMode = 'follow' | 'error' | 'manual';
@@ -39,6 +40,13 @@ export type Command =
   | { kind: 'check-bandwidth'; client: number }
   /** `tcUrl` empty: to where it is connected now. */
   | { kind: 'reconnect'; client: number; tcUrl: string }
+  /** What the script does to a shared object that it has opened, in one version. */
+  | { kind: 'share'; object: number; changes: SharedChange[] }
+  /** Whether changes of clients wait. */
+  | { kind: 'share-lock'; object: number; isLocked: boolean }
+  | { kind: 'share-close'; object: number }
+  /** What was removed before that version need not be remembered. */
+  | { kind: 'share-purge'; object: number; version: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -88,6 +96,10 @@ const CommandKind = {
   'check-bandwidth': 21,
   unfetch: 22,
   reconnect: 23,
+  share: 24,
+  'share-lock': 25,
+  'share-close': 26,
+  'share-purge': 27,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -147,6 +159,21 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.client);
       out.f64(cmd.toClient);
       out.f64(cmd.toServer);
+      break;
+    case 'share':
+      out.u32(cmd.object);
+      sharedChanges(out, cmd.changes);
+      break;
+    case 'share-lock':
+      out.u32(cmd.object);
+      out.u8(cmd.isLocked ? 1 : 0);
+      break;
+    case 'share-close':
+      out.u32(cmd.object);
+      break;
+    case 'share-purge':
+      out.u32(cmd.object);
+      out.u32(cmd.version);
       break;
     case 'shutdown':
       break;
@@ -245,6 +272,14 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'reconnect', client: record.u32(), tcUrl: readText(record) };
     case CommandKind['check-bandwidth']:
       return { kind: 'check-bandwidth', client: record.u32() };
+    case CommandKind.share:
+      return { kind: 'share', object: record.u32(), changes: readSharedChanges(record) };
+    case CommandKind['share-lock']:
+      return { kind: 'share-lock', object: record.u32(), isLocked: record.u8() === 1 };
+    case CommandKind['share-close']:
+      return { kind: 'share-close', object: record.u32() };
+    case CommandKind['share-purge']:
+      return { kind: 'share-purge', object: record.u32(), version: record.u32() };
     case CommandKind.shutdown:
       return { kind: 'shutdown' };
     case CommandKind.unfetch:

@@ -28,6 +28,14 @@ import {
   text,
   unknownKind,
 } from './fields.ts';
+import {
+  readSharedChanges,
+  readSharedSyncs,
+  type SharedChange,
+  type SharedSync,
+  sharedChanges,
+  sharedSyncs,
+} from './sharing.ts';
 
 /** Host to isolate. `client`, `call` and `request` are numbers that mean nothing outside this instance. */
 export type Delivery =
@@ -43,6 +51,11 @@ export type Delivery =
   | { kind: 'unpublish'; client: number; stream: StreamRequest }
   | { kind: 'authorize'; request: number; action: 'publish' | 'play'; client: number; stream: StreamRequest }
   | { kind: 'status'; info: ScriptProblem }
+  /** What clients have done to a shared object: the script's copy is to be so, before anything else of its turn. */
+  | { kind: 'shared-state'; object: number; version: number; changes: SharedChange[] }
+  /** The same for `onSync`, in its place among all else that a client does. `client`: whose doing it was. */
+  | { kind: 'shared-sync'; object: number; client: number; list: SharedSync[] }
+  | { kind: 'shared-send'; object: number; client: number; values: Uint8Array }
   /** The heap holds so much, and may hold so much. */
   | { kind: 'low-memory'; usedMb: number; limitMb: number }
   | {
@@ -85,6 +98,9 @@ const DeliveryKind = {
   fetched: 14,
   unfetched: 15,
   'low-memory': 16,
+  'shared-state': 17,
+  'shared-sync': 18,
+  'shared-send': 19,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -124,6 +140,21 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
     case 'low-memory':
       out.u32(delivery.usedMb);
       out.u32(delivery.limitMb);
+      break;
+    case 'shared-state':
+      out.u32(delivery.object);
+      out.u32(delivery.version);
+      sharedChanges(out, delivery.changes);
+      break;
+    case 'shared-sync':
+      out.u32(delivery.object);
+      out.u32(delivery.client);
+      sharedSyncs(out, delivery.list);
+      break;
+    case 'shared-send':
+      out.u32(delivery.object);
+      out.u32(delivery.client);
+      blob(out, delivery.values);
       break;
     case 'status':
       out.u8(delivery.info.isWarning ? 1 : 0);
@@ -201,6 +232,22 @@ export function decodeDelivery(reader: ByteReader): Delivery {
     }
     case DeliveryKind['low-memory']:
       return { kind: 'low-memory', usedMb: record.u32(), limitMb: record.u32() };
+    case DeliveryKind['shared-state']:
+      return {
+        kind: 'shared-state',
+        object: record.u32(),
+        version: record.u32(),
+        changes: readSharedChanges(record),
+      };
+    case DeliveryKind['shared-sync']:
+      return {
+        kind: 'shared-sync',
+        object: record.u32(),
+        client: record.u32(),
+        list: readSharedSyncs(record),
+      };
+    case DeliveryKind['shared-send']:
+      return { kind: 'shared-send', object: record.u32(), client: record.u32(), values: readBlob(record) };
     case DeliveryKind.status:
       return {
         kind: 'status',
@@ -235,4 +282,9 @@ export function decodeDelivery(reader: ByteReader): Delivery {
     default:
       throw unknownKind('delivery', kind);
   }
+}
+
+/** Whether a record, at the reader's position behind its length, is one that comes before the others of its turn. */
+export function isShownFirst(reader: ByteReader): boolean {
+  return reader.peek() === DeliveryKind['shared-state'];
 }

@@ -87,6 +87,7 @@ export const FIXTURES = `
   const bytes = () => new Uint8Array(8);
   const raw = { name: 'HMAC', hash: 'SHA-256' };
   let key;
+  const so = SharedObject.get('so');
   const node = () => new XML('<a x="1"><b/>text</a>').firstChild;
   const url = () => new URL('http://u:p@h:81/a?b=c#d');
   const params = () => new URLSearchParams('a=1');
@@ -109,7 +110,9 @@ export const HANDLERS: readonly string[] = [
   'authorizePlay',
   'onStatus',
   'shutdown',
-].map((name) => `Application.${name}`);
+]
+  .map((name) => `Application.${name}`)
+  .concat('SharedObject.onSync');
 
 /**
  * One row for each argument: the member and the argument, a call with X in its place, and the values that are fine.
@@ -200,6 +203,26 @@ clearTimeout id                            | clearTimeout(X)                    
 clearInterval id                           | clearInterval(X)                                    | missing numeric |
 queueMicrotask callback                    | queueMicrotask(X)                                   | callable |
 
+SharedObject.get name                      | SharedObject.get(X)                                 | numeral word |
+SharedObject.get persistence               | SharedObject.get("p", X)                            | nothing |
+SharedObject.commit                        | SharedObject.commit(X)                              | anything |
+SharedObject.autoCommit value              | so.autoCommit = X                                   | anything |
+SharedObject.resyncDepth value             | so.resyncDepth = X                                  | seven fraction negative Infinity huge | says: so.resyncDepth
+SharedObject.getProperty name              | so.getProperty(X)                                   | number numeral word long | says: so.getProperty
+SharedObject.getPropertyNames              | so.getPropertyNames(X)                              | anything |
+SharedObject.setProperty name              | so.setProperty(X, 1)                                | number numeral word | says: so.setProperty; RangeError: long
+SharedObject.setProperty value             | so.setProperty("k", X)                              | nothing true number empty numeral word object array function bare shifty callable | says: so.setProperty; RangeError: long
+SharedObject.size                          | so.size(X)                                          | anything |
+SharedObject.clear                         | so.clear(X)                                         | anything |
+SharedObject.send method                   | so.send(X)                                          | numeral word long | says: so.send
+SharedObject.send args                     | so.send("m", X)                                     | amf | says: so.send
+SharedObject.mark method                   | so.mark(X)                                          | numeral word long | says: so.mark
+SharedObject.mark args                     | so.mark("m", X)                                     | amf | says: so.mark
+SharedObject.lock                          | so.lock(X)                                          | anything |
+SharedObject.unlock                        | so.unlock(X)                                        | anything |
+SharedObject.purge version                 | so.purge(X)                                         | seven fraction huge Infinity | says: so.purge
+SharedObject.flush                         | so.flush(X)                                         | anything |
+SharedObject.close                         | SharedObject.get("gone").close(X)                   | anything |
 File.constructor path                      | new File(X)                                         | text | says: File
 File.position value                        | file("text").position = X                           | seven |
 File.open type                             | new File("text.txt").open(X, "nothing")             | |

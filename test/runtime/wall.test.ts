@@ -24,6 +24,23 @@ const big = 0xffffffff;
 
 const deliveries: Delivery[] = [
   { kind: 'start' },
+  {
+    kind: 'shared-state',
+    object: big,
+    version: big,
+    changes: [{ op: 'set', name: 'a', value: Uint8Array.of(6) }, { op: 'clear' }],
+  },
+  {
+    kind: 'shared-sync',
+    object: 1,
+    client: big,
+    list: [
+      { code: 'change', name: 'a', oldValue: new Uint8Array(0) },
+      { code: 'delete', name: 'ü', oldValue: Uint8Array.of(5) },
+      { code: 'clear', name: '', oldValue: new Uint8Array(0) },
+    ],
+  },
+  { kind: 'shared-send', object: 1, client: 2, values: Uint8Array.of(2, 0, 1, 97) },
   { kind: 'wake' },
   { kind: 'stop', code: 'Application.GC' },
   { kind: 'connect', client: 1, info, command },
@@ -102,6 +119,19 @@ const commands: Command[] = [
     redirect: 'follow',
     timeoutMs: 0,
   },
+  {
+    kind: 'share',
+    object: big,
+    changes: [
+      { op: 'set', name: 'ü', value: Uint8Array.of(5) },
+      { op: 'remove', name: '' },
+      { op: 'clear' },
+      { op: 'send', values: Uint8Array.of(2, 0, 1, 97) },
+    ],
+  },
+  { kind: 'share-lock', object: 1, isLocked: true },
+  { kind: 'share-close', object: big },
+  { kind: 'share-purge', object: 1, version: big },
   { kind: 'log', level: 'warn', text: 'line\nline' },
   { kind: 'script-error', where: 'application.onConnect', message: 'no', stack: 'at x' },
   { kind: 'wake-at', atMs: 1.7e12 + 0.5 },

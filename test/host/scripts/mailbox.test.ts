@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../host/base/clock.ts';
 import { decodeAll, Mailbox } from '../../../host/scripts/mailbox.ts';
 import type { Delivery } from '../../../runtime/wall/deliveries.ts';
+import { ByteReader } from '../../../wire/bytes.ts';
 
 const call = (number: number, bytes = 10): Delivery => ({
   kind: 'call',
@@ -86,6 +87,31 @@ describe('a mailbox', () => {
     expect(mailbox.length).toBe(3);
     expect(numbers(mailbox.takeAll())).toEqual([2, 3, 4]);
     expect(mailbox.length).toBe(0);
+  });
+
+  test('what is posted first comes before all that waits, in order, also when a turn did not come to it', () => {
+    const mailbox = new Mailbox(roomy, new ManualClock());
+    const state = (version: number): Delivery => ({ kind: 'shared-state', object: 1, version, changes: [] });
+    const seen = (all: Delivery[]) =>
+      all.map((each) => (each.kind === 'shared-state' ? `s${each.version}` : `c${numbers([each])}`));
+    mailbox.post(call(1));
+    mailbox.postFirst(state(1));
+    mailbox.post(call(2));
+    mailbox.postFirst(state(2));
+    expect(mailbox.length).toBe(4);
+    const { records, count } = mailbox.take();
+    expect([count, mailbox.length, mailbox.bytes]).toEqual([4, 0, 0]);
+    expect(seen(decodeAll(records))).toEqual(['s1', 's2', 'c1', 'c2']);
+    const reader = new ByteReader(records);
+    reader.skip(reader.u32());
+    const rest = records.slice(reader.position);
+    mailbox.postFirst(state(3));
+    mailbox.post(call(3));
+    mailbox.putBack(rest, 0);
+    mailbox.postFirst(state(4));
+    expect(mailbox.length).toBe(6);
+    expect(seen(mailbox.takeAll())).toEqual(['s2', 's3', 's4', 'c1', 'c2', 'c3']);
+    expect([mailbox.length, mailbox.bytes]).toEqual([0, 0]);
   });
 
   test('hands everything to a successor', () => {

@@ -1,0 +1,127 @@
+import type { Command } from '../../runtime/wall/commands.ts';
+import type { Delivery } from '../../runtime/wall/deliveries.ts';
+import { joined } from '../../wire/shared-values.ts';
+import { StagewireError } from '../base/errors.ts';
+import type { SharedObjects } from '../shared-objects/directory.ts';
+import type { SharedObject } from '../shared-objects/shared-object.ts';
+import type { News, Observer } from '../shared-objects/subscription.ts';
+import type { Answerer } from './answers.ts';
+
+export type ShareCommand = Extract<Command, { kind: `share${string}` }>;
+
+/** What of a script its shared objects need. */
+export interface SharingScript {
+  readonly isBusy: boolean;
+  post(delivery: Delivery): void;
+  /** Before everything else that waits. */
+  postFirst(delivery: Delivery): void;
+}
+
+interface Share {
+  readonly object: SharedObject;
+  readonly observer: Observer;
+}
+
+/** Of names and values in one answer: asking has a bound (runtime/wall/asks.ts). */
+const PAGE_BYTES = 256 * 1024;
+
+/** The shared objects that one script has opened. What they hold is the instance's, and outlives it. */
+export class ScriptShares {
+  readonly #objects: SharedObjects;
+  readonly #script: () => SharingScript;
+  readonly #shares = new Map<number, Share>();
+  #nextNumber = 1;
+
+  /** Blocking requests of `SharedObject` (runtime/share/). */
+  readonly answerers: Readonly<Record<string, Answerer>> = {
+    'share.open': (name, isPersistent) => this.#open(String(name), isPersistent === true),
+    'share.slots': (number, from) => this.#slots(Number(number), Number(from)),
+  };
+
+  constructor(objects: SharedObjects, script: () => SharingScript) {
+    this.#objects = objects;
+    this.#script = script;
+    objects.scriptCame();
+  }
+
+  /** A turn is over: changes of clients have waited for that. */
+  settle(): void {
+    for (const { object } of this.#shares.values()) object.settle();
+  }
+
+  obey(command: ShareCommand): void {
+    const share = this.#shares.get(command.object);
+    if (!share) return;
+    const { object, observer } = share;
+    switch (command.kind) {
+      case 'share':
+        return object.change(command.changes);
+      case 'share-lock':
+        return object.lock(observer, command.isLocked);
+      case 'share-purge':
+        return object.slots.purge(command.version);
+      case 'share-close':
+        this.#shares.delete(command.object);
+        object.ignore(observer);
+        this.#objects.release(object);
+        return;
+    }
+  }
+
+  /** The script is over. Called once. */
+  close(): void {
+    const shares = [...this.#shares.values()];
+    this.#shares.clear();
+    for (const { object, observer } of shares) object.ignore(observer);
+    this.#objects.scriptLeft(shares.map(({ object }) => object));
+  }
+
+  /** The number under which the script has it, its version, and how many slots of what size it may have. */
+  #open(name: string, isPersistent: boolean): [number, number, number, number] {
+    const object = this.#objects.open(name, isPersistent);
+    const number = this.#nextNumber++;
+    const script = this.#script;
+    const observer: Observer = {
+      get isBusy() {
+        return script().isBusy;
+      },
+      changed: (news) => this.#tell(number, news),
+    };
+    this.#shares.set(number, { object, observer });
+    object.observe(observer);
+    const { slots, slotBytes } = this.#objects.limits;
+    return [number, object.version, slots, slotBytes];
+  }
+
+  /** Names and values of slots, from one on; and where the rest begins, or 0. */
+  #slots(number: number, from: number): [string[], Uint8Array[], number] {
+    const share = this.#shares.get(number);
+    if (!share) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the shared object is closed');
+    const names: string[] = [];
+    const values: Uint8Array[] = [];
+    let at = 0;
+    let bytes = 0;
+    for (const [name, { value }] of share.object.slots) {
+      if (at++ < from) continue;
+      if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at - 1];
+      names.push(name);
+      values.push(value.bytes);
+      bytes += name.length + value.bytes.length;
+    }
+    return [names, values, 0];
+  }
+
+  #tell(object: number, { subscriber, version, changes, list, sends }: News): void {
+    const script = this.#script();
+    const { client } = subscriber;
+    if (changes.length > 0) {
+      script.postFirst({ kind: 'shared-state', object, version, changes: [...changes] });
+      script.post({ kind: 'shared-sync', object, client, list: [...list] });
+    }
+    for (const values of sends) {
+      script.post({ kind: 'shared-send', object, client, values: joined(values, 0) });
+    }
+  }
+}
+
+const MAX_PAGE = 10_000;

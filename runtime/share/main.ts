@@ -1,0 +1,9 @@
+import { receive, SharedObject } from './shared-object.ts';
+
+const share = { SharedObject, receive };
+
+/** The entry of the bundle that runtime/share.ts evaluates. */
+declare const give: (loaded: typeof share) => void;
+give(share);
+
+export type Share = typeof share;

@@ -1,0 +1,91 @@
+import type { ByteReader, ByteWriter } from '../../wire/bytes.ts';
+import { blob, readBlob, readText, text, unknownKind } from './fields.ts';
+
+/** One step of a change to a shared object; several together are one version. Values are AMF, each by itself. */
+export type SharedChange =
+  | { op: 'set'; name: string; value: Uint8Array }
+  | { op: 'remove'; name: string }
+  | { op: 'clear' }
+  /** Changes nothing: the handler's name and its arguments, for every subscriber. */
+  | { op: 'send'; values: Uint8Array };
+
+/** One entry of what `onSync` is given. */
+export interface SharedSync {
+  code: 'change' | 'delete' | 'clear';
+  name: string;
+  /** AMF; empty when there was none. */
+  oldValue: Uint8Array;
+}
+
+const OPS = ['set', 'remove', 'clear', 'send'] as const;
+const CODES = ['change', 'delete', 'clear'] as const;
+
+export function sharedChanges(out: ByteWriter, changes: readonly SharedChange[]): void {
+  out.u32(changes.length);
+  for (let i = 0; i < changes.length; i++) {
+    const change = changes[i]!;
+    switch (change.op) {
+      case 'set':
+        out.u8(0);
+        text(out, change.name);
+        blob(out, change.value);
+        break;
+      case 'remove':
+        out.u8(1);
+        text(out, change.name);
+        break;
+      case 'clear':
+        out.u8(2);
+        break;
+      case 'send':
+        out.u8(3);
+        blob(out, change.values);
+        break;
+    }
+  }
+}
+
+export function readSharedChanges(record: ByteReader): SharedChange[] {
+  const changes: SharedChange[] = [];
+  const count = record.u32();
+  for (let i = 0; i < count; i++) {
+    const op = record.u8();
+    switch (OPS[op]) {
+      case 'set':
+        changes[i] = { op: 'set', name: readText(record), value: readBlob(record) };
+        break;
+      case 'remove':
+        changes[i] = { op: 'remove', name: readText(record) };
+        break;
+      case 'clear':
+        changes[i] = { op: 'clear' };
+        break;
+      case 'send':
+        changes[i] = { op: 'send', values: readBlob(record) };
+        break;
+      default:
+        throw unknownKind('change', op);
+    }
+  }
+  return changes;
+}
+
+export function sharedSyncs(out: ByteWriter, list: readonly SharedSync[]): void {
+  out.u32(list.length);
+  for (let i = 0; i < list.length; i++) {
+    const { code, name, oldValue } = list[i]!;
+    out.u8(code === 'change' ? 0 : code === 'delete' ? 1 : 2);
+    text(out, name);
+    blob(out, oldValue);
+  }
+}
+
+export function readSharedSyncs(record: ByteReader): SharedSync[] {
+  const list: SharedSync[] = [];
+  const count = record.u32();
+  for (let i = 0; i < count; i++) {
+    const code = CODES[record.u8()] ?? 'change';
+    list[i] = { code, name: readText(record), oldValue: readBlob(record) };
+  }
+  return list;
+}

@@ -1,0 +1,213 @@
+import { expect, test } from 'vitest';
+import { eventually } from '../support/journal.ts';
+import { connect, type RtmpClient } from '../support/rtmp-client.ts';
+import { run, runsCode } from '../support/run.ts';
+import { useServer } from '../support/server.ts';
+import { RemoteSharedObject } from '../support/shared-object.ts';
+
+const server = useServer({
+  limits: { idleInstanceMs: 60_000 },
+  apps: {
+    board: {
+      'main.js': `${runsCode}
+        var so = SharedObject.get('board', false);
+        var heard = [];
+        so.onSync = function (list) {
+          heard.push(list.map((e) => [e.code, e.name, e.oldValue, e.client && e.client.id !== undefined]));
+        };
+        so.say = function (...args) { heard.push(['say', ...args]); };`,
+    },
+    small: {
+      'main.js': `${runsCode} var so = SharedObject.get('small');`,
+      'app.json': JSON.stringify({
+        limits: { slots: 3, slotBytes: 256, sharedObjectBytes: 65_536, handlerMs: 300 },
+      }),
+    },
+    module: {
+      'main.ts': `
+        const so = SharedObject.get('count');
+        application.expose({
+          add() { const n = (so.getProperty('n') ?? 0) as number; so.setProperty('n', n + 1); return n + 1; },
+          names: () => so.getPropertyNames(),
+        });`,
+    },
+  },
+});
+
+let room = 0;
+const newRoom = (app = 'board') => `${app}/so${room++}`;
+
+async function pair(at: string, name = 'board'): Promise<{ client: RtmpClient; so: RemoteSharedObject }> {
+  const client = await connect(`${server.rtmp}/${at}`);
+  return { client, so: await new RemoteSharedObject(client, name).connect() };
+}
+
+const heardBy = (client: RtmpClient) => run(client, 'return heard.splice(0)');
+
+test('V23: what a client changes reaches the script: its copy, and onSync with the value before', async () => {
+  const at = newRoom();
+  const [a, b] = [await pair(at), await pair(at)];
+  await a.so.setAndWait('k', 1);
+  await b.so.holds({ k: 1 });
+  expect(await run(a.client, 'return [so.getProperty("k"), so.version, so.size(), so.name]')).toEqual([
+    1,
+    2,
+    1,
+    'board',
+  ]);
+  expect(await heardBy(a.client)).toEqual([[['change', 'k', undefined, true]]]);
+  a.so.change({ set: { k: 2, l: { deep: [1] } } }, { remove: 'none' });
+  b.so.change({ remove: 'k' });
+  await a.so.holds({ l: { deep: [1] } });
+  await b.so.setAndWait('m', 1);
+  expect(await heardBy(a.client)).toEqual([
+    [
+      ['change', 'k', 1, true],
+      ['change', 'l', undefined, true],
+    ],
+    [['delete', 'k', 2, true]],
+    [['change', 'm', undefined, true]],
+  ]);
+});
+
+test('V24: what the script sets reaches clients as one version, and raises no onSync of its own', async () => {
+  const at = newRoom();
+  const { client, so } = await pair(at);
+  expect(
+    await run(client, 'so.setProperty("k", { a: [1, "ü"] }); return [so.getProperty("k"), so.version]'),
+  ).toEqual([{ a: [1, 'ü'] }, 2]);
+  await so.holds({ k: { a: [1, 'ü'] } });
+  expect(so.syncs.entries.at(-1)).toMatchObject({ version: 2, list: [{ code: 'change', name: 'k' }] });
+  await run(client, 'so.setProperty("k", { a: [1, "ü"] })'); // what is there already
+  await run(client, 'so.setProperty("k", null); so.setProperty("none", undefined)');
+  await so.holds({});
+  expect(so.syncs.entries.at(-1)).toMatchObject({ version: 3, list: [{ code: 'delete', name: 'k' }] });
+  await run(client, 'so.setProperty("a", 1); so.setProperty("b", 2); so.clear(); so.setProperty("c", 3)');
+  await so.holds({ c: 3 });
+  expect(so.version).toBe(7);
+  expect(await heardBy(client)).toEqual([]);
+  // A copy: changing it changes nothing.
+  await run(client, 'so.setProperty("o", { n: 1 }); so.getProperty("o").n = 2');
+  await so.holds({ c: 3, o: { n: 1 } });
+});
+
+test('V25: a lock makes the changes of the script one, and those of clients wait', async () => {
+  const at = newRoom();
+  const { client, so } = await pair(at);
+  expect(await run(client, 'return [so.lock(), so.lock(), so.unlock()]')).toEqual([1, 2, 1]);
+  await run(client, 'so.setProperty("a", 1)');
+  so.set('a', 'client'); // the lock goes on from handler to handler
+  so.change({ set: { mine: 1 } });
+  await run(client, 'so.setProperty("b", 2); so.mark("marked", so.size()); so.setProperty("c", 3)');
+  const before = so.syncs.mark;
+  await client.settled();
+  expect(so.syncs.mark).toBe(before);
+  expect(await run(client, 'return so.unlock()')).toBe(0);
+  await so.syncs.waitFor('the changes of the script', ({ list }) => list.length === 3, before);
+  expect(so.syncs.entries[before]).toMatchObject({
+    version: 2,
+    list: [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
+    sends: [['marked', 2]],
+  });
+  await so.holds({ a: 'client', b: 2, c: 3, mine: 1 });
+  expect(await run(client, 'return [so.getProperty("a"), so.unlock()]')).toEqual(['client', 0]);
+});
+
+test('send goes to every subscriber and not to the script; what clients send reaches its handler', async () => {
+  const at = newRoom();
+  const { client, so } = await pair(at);
+  const other = await pair(at);
+  expect(await run(client, 'return so.send("say", "hello", { to: "all" })')).toBe(true);
+  for (const each of [so, other.so]) {
+    const { sends } = await each.syncs.waitFor('the message', (sync) => sync.sends.length > 0);
+    expect(sends).toEqual([['say', 'hello', { to: 'all' }]]);
+  }
+  const shared = { x: 1 };
+  so.change({ send: ['say', shared, [shared]] }, { send: ['setProperty', 'k', 1] }, { send: ['toString'] });
+  so.change({ send: ['nobody'] }, { set: { last: 1 } });
+  await other.so.holds({ last: 1 });
+  expect(await heardBy(client)).toEqual([['say', shared, [shared]], [['change', 'last', undefined, true]]]);
+  expect(await run(client, 'return so.getProperty("k")')).toBeUndefined();
+});
+
+test('reading, computing and writing in a handler is atomic, with clients that write the same slots', async () => {
+  const at = newRoom('module');
+  const clients = await Promise.all(Array.from({ length: 6 }, () => pair(at, 'count')));
+  const calls = Array.from({ length: 300 }, (_, i) => {
+    clients[i % 6]!.so.set(`noise${i % 6}`, i);
+    return clients[i % 6]!.client.call('add');
+  });
+  expect(new Set(await Promise.all(calls)).size).toBe(300);
+  await eventually('300 for all', () => clients.every(({ so }) => so.data.get('n') === 300));
+  expect(clients.every(({ so }) => so.data.size === 7)).toBe(true);
+});
+
+test('an object that only the script has stays; it outlives the script that dies, and one that is replaced', async () => {
+  const at = newRoom();
+  const client = await connect(`${server.rtmp}/${at}`);
+  await run(client, 'so.setProperty("kept", 1); SharedObject.get("other").setProperty("x", 1); so.lock()');
+  await client.callFails('run', 'for (;;);');
+  await server.waitForLog((r) => r.instance === at && r.message.startsWith('started again'));
+  expect(await run(client, 'return [so.getProperty("kept"), so.version]')).toEqual([1, 2]);
+  // What the next script has not opened is gone, and the lock with its script.
+  expect(await run(client, 'return SharedObject.get("other").size()')).toBe(0);
+  const { so } = await pair(at);
+  expect(await so.setAndWait('mine', 2)).toMatchObject({ code: 'success' });
+  server.writeFile('board/main.js', `${server.readFile('board/main.js')}\n// newer`);
+  await server.waitForLog((r) => r.instance === at && r.message.startsWith('runs new code'));
+  expect(await run(client, 'return so.getPropertyNames().sort()')).toEqual(['kept', 'mine']);
+  await run(client, 'so.close()');
+  await so.setAndWait('late', 3);
+  expect(await heardBy(client)).toEqual([]);
+});
+
+test('getPropertyNames of an empty object is null for classic scripts, and an empty list for modules', async () => {
+  expect(await run((await pair(newRoom())).client, 'return so.getPropertyNames()')).toBeNull();
+  expect(await (await pair(newRoom('module'), 'count')).client.call('names')).toEqual([]);
+});
+
+test('limits hold for scripts; objects of many slots open whole', async () => {
+  const at = newRoom('small');
+  const { client, so } = await pair(at, 'small');
+  const thrown = (code: string) =>
+    run(client, `try { ${code} } catch (error) { return error.name + ': ' + error.message }`);
+  await run(client, 'for (const name of ["a", "b", "c"]) so.setProperty(name, 1)');
+  expect(await thrown('so.setProperty("d", 1)')).toBe(
+    'RangeError: so.setProperty: 3 slots are there, and that is the limit (limits.slots)',
+  );
+  expect(await thrown('so.setProperty("a", "x".repeat(300))')).toMatch(
+    /^RangeError: so\.setProperty: "a": .*limits\.slotBytes/,
+  );
+  await so.holds({ a: 1, b: 1, c: 1 });
+
+  const large = newRoom();
+  const writer = await pair(large, 'large');
+  const text = 'x'.repeat(10_000);
+  for (let i = 0; i < 300; i++) writer.so.set(`slot${i}`, `${i} ${text}`);
+  await writer.so.setAndWait('end', 1);
+  const sum =
+    'const large = SharedObject.get("large"); let n = 0; for (const name of large.getPropertyNames()) n += String(large.getProperty(name)).length; return [large.size(), n]';
+  const digits = Array.from({ length: 300 }, (_, i) => `${i} `.length).reduce((a, b) => a + b);
+  expect(await run(writer.client, sum)).toEqual([301, 300 * 10_000 + digits + 1]);
+});
+
+test.each([
+  ['new SharedObject()', 'SharedObject.get opens them'],
+  ['SharedObject.get()', 'SharedObject.get: expected a name, got undefined'],
+  ['SharedObject.get("a//b")', 'is no name of a shared object'],
+  ['SharedObject.get("x", true)', 'cannot be persistent'],
+  ['SharedObject.get("x", "path")', 'persistence: expected true or false, got "path"'],
+  ['so.setProperty()', 'so.setProperty: expected the name of a slot, got undefined'],
+  ['so.setProperty("a", 1n)', 'so.setProperty: '],
+  ['so.getProperty({})', 'so.getProperty: expected the name of a slot, got an object'],
+  ['so.send()', 'so.send: expected the name of a method, got undefined'],
+  ['so.send("clear")', 'so.send: expected the name of a method, got "clear"'],
+  ['so.purge("x")', 'so.purge: expected a version, got "x"'],
+  [
+    'const o = SharedObject.get("gone"); o.close(); o.setProperty("a", 1)',
+    'the shared object "gone" is closed',
+  ],
+])('%s says what is wrong', async (code, says) => {
+  const { client } = await pair(newRoom());
+  expect(await run(client, `try { ${code} } catch (error) { return error.message }`)).toContain(says);
+});
