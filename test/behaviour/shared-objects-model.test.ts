@@ -5,7 +5,27 @@ import { connect } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 import { type Change, RemoteSharedObject } from '../support/shared-object.ts';
 
-const server = useServer({ apps: { open: { 'README.md': 'No script here.' } } });
+const server = useServer({
+  apps: {
+    open: { 'README.md': 'No script here.' },
+    scripted: {
+      'main.js': `
+        var so = SharedObject.get('board');
+        Client.prototype.act = function (round, what, name, value) {
+          switch (what) {
+            case 0: so.lock(); so.setProperty(name, value); so.setProperty('both', [round, name]); so.unlock(); break;
+            case 1: so.setProperty(name, null); break;
+            case 2: so.send('say', round, 'the script'); break;
+            case 3: so.setProperty('count', (so.getProperty('count') || 0) + 1); break;
+            default: so.setProperty(name, value);
+          }
+        };
+        Client.prototype.slots = function () {
+          return (so.getPropertyNames() || []).map((name) => [name, so.getProperty(name)]).sort((a, b) => (a[0] < b[0] ? -1 : 1));
+        };`,
+    },
+  },
+});
 
 const PEOPLE = 8;
 const ROUNDS = 1500;
@@ -30,57 +50,63 @@ class Person {
     this.index = index;
   }
 
-  async come(room: string): Promise<void> {
+  async come(at: string): Promise<void> {
     const encoding = this.index % 2 === 0 ? 0 : 3;
-    const client = await connect(`${server.rtmp}/open/${room}`, { objectEncoding: encoding });
+    const client = await connect(`${server.rtmp}/${at}`, { objectEncoding: encoding });
     this.object = await new RemoteSharedObject(client, 'board', { encoding }).connect();
   }
 }
 
-test.each([1, 20_261_126, 4_000_000_007])(
-  'whatever %i makes eight people do, all see the same',
-  async (seed) => {
-    const pick = numbersFrom(seed);
-    const room = `model-${seed}`;
-    const people = Array.from({ length: PEOPLE }, (_, index) => new Person(index));
-    // The first stays: without anybody the object would be gone.
-    for (const person of people) await person.come(room);
+const cases = [1, 20_261_126, 4_000_000_007].flatMap((seed) => [
+  { app: 'open', seed },
+  { app: 'scripted', seed },
+]);
+test.each(cases)('whatever $seed makes eight people do in $app, all see the same', async ({ app, seed }) => {
+  const pick = numbersFrom(seed);
+  const room = `${app}/model-${seed}`;
+  const people = Array.from({ length: PEOPLE }, (_, index) => new Person(index));
+  // The first stays: without anybody the object would be gone.
+  for (const person of people) await person.come(room);
 
-    for (let round = 0; round < ROUNDS; round++) {
-      const person = people[pick(PEOPLE)]!;
-      if (person.index > 1 && pick(100) === 0) {
-        person.isFaithful = false;
-        await leaveAndReturn(person, room, pick);
-      } else if (pick(200) === 0) person.object.change('clear');
-      else person.object.change(...Array.from({ length: 1 + pick(3) }, () => someChange(pick, round)));
-      // Now and then the server has a moment for itself, so that rounds of its event loop fall anywhere.
-      if (pick(20) === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
+  for (let round = 0; round < ROUNDS; round++) {
+    const person = people[pick(PEOPLE)]!;
+    if (person.index > 1 && pick(100) === 0) {
+      person.isFaithful = false;
+      await leaveAndReturn(person, room, pick);
+    } else if (pick(200) === 0) person.object.change('clear');
+    else if (app === 'scripted' && pick(5) === 0)
+      person.object.client.send('act', round, pick(6), `s${pick(SLOTS)}`, someValue(pick, round));
+    else person.object.change(...Array.from({ length: 1 + pick(3) }, () => someChange(pick, round)));
+    // Now and then the server has a moment for itself, so that rounds of its event loop fall anywhere.
+    if (pick(20) === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
 
-    // Whoever has an answer to this has been heard. Before that a clear of one could come after the end of another.
-    await Promise.all(people.map(({ index, object }) => object.setAndWait(`fence${index}`, ROUNDS)));
-    for (const { index, object } of people) object.set(`end${index}`, index);
-    for (const { object } of people)
-      await eventually('all ends', () =>
-        people.every(({ index }) => object.data.get(`end${index}`) === index),
-      );
+  // Whoever has an answer to this has been heard. Before that a clear of one could come after the end of another.
+  await Promise.all(people.map(({ index, object }) => object.setAndWait(`fence${index}`, ROUNDS)));
+  for (const { index, object } of people) object.set(`end${index}`, index);
+  for (const { object } of people)
+    await eventually('all ends', () => people.every(({ index }) => object.data.get(`end${index}`) === index));
 
-    const late = new Person(PEOPLE);
-    await late.come(room);
-    const expected = sorted(late.object);
-    for (const { object } of people) {
-      expect(sorted(object)).toEqual(expected);
-      expect(object.version).toBe(late.object.version);
-      const versions = object.syncs.entries.map(({ version }) => version);
-      expect(versions).toEqual([...versions].sort((a, b) => a - b));
-    }
-    // Whoever was there all the time has heard the same messages in the same order, its own among them.
-    const heard = people.filter(({ isFaithful }) => isFaithful).map(({ object }) => messagesOf(object));
-    expect(heard.length).toBeGreaterThanOrEqual(2);
-    expect(heard[0]!.length).toBeGreaterThan(100);
-    for (const each of heard) expect(each).toEqual(heard[0]);
-  },
-);
+  if (app === 'scripted') {
+    // The script's copy, and what onSync told it, are the same.
+    const slots = await people[0]!.object.client.call('slots');
+    expect(slots).toEqual(sorted(people[0]!.object));
+  }
+  const late = new Person(PEOPLE);
+  await late.come(room);
+  const expected = sorted(late.object);
+  for (const { object } of people) {
+    expect(sorted(object)).toEqual(expected);
+    expect(object.version).toBe(late.object.version);
+    const versions = object.syncs.entries.map(({ version }) => version);
+    expect(versions).toEqual([...versions].sort((a, b) => a - b));
+  }
+  // Whoever was there all the time has heard the same messages in the same order, its own among them.
+  const heard = people.filter(({ isFaithful }) => isFaithful).map(({ object }) => messagesOf(object));
+  expect(heard.length).toBeGreaterThanOrEqual(2);
+  expect(heard[0]!.length).toBeGreaterThan(100);
+  for (const each of heard) expect(each).toEqual(heard[0]);
+});
 
 async function leaveAndReturn(person: Person, room: string, pick: (below: number) => number): Promise<void> {
   if (pick(2) === 0) person.object.release();
