@@ -37,7 +37,7 @@ async function player(at: string, name = 'rows/a'): Promise<RemoteSharedObject> 
   return new RemoteSharedObject(await visitor(at), name).connect();
 }
 
-test('SO-01: SharedObject.get returns the object of that name, made if there is none, and the same one each time', async () => {
+test('SharedObject.get returns the object of that name, made if there is none, and the same one each time', async () => {
   const at = newRoom();
   const so = await player(at, 'other');
   await so.setAndWait('x', 1);
@@ -70,7 +70,7 @@ test('SO-07: version rises with every change, and not when somebody subscribes, 
   expect(so.version).toBe(first + 2);
 });
 
-test('SO-08: clear removes all slots, and tells subscribers', async () => {
+test('clear removes all slots, and tells subscribers', async () => {
   const so = await player(newRoom());
   so.change({ set: { a: 1, b: 2 } });
   await so.holds({ a: 1, b: 2 });
