@@ -6,10 +6,11 @@ import { callFailed, relayCall } from './invocations.ts';
 import type { Outbox } from './outbox.ts';
 import { append, apply, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
 import { proxyFor } from './proxies.ts';
+import { isReserved } from './reserved.ts';
 import { exposedMethod, infoOf, isRpcError } from './rpc.ts';
 import type { CommandBody } from './wall/fields.ts';
 
-/** Members of the API itself: they are on the client's prototype, but no client may call them from outside. */
+/** Methods of the client that are the server's, whatever a script has put in their place. */
 const API = new SafeSet([
   'call',
   'invoke',
@@ -18,6 +19,7 @@ const API = new SafeSet([
   'getStats',
   'getBandwidthLimit',
   'setBandwidthLimit',
+  'requestReconnect',
 ]);
 const MAX_PATH = 16;
 
@@ -117,12 +119,14 @@ function pathOf(name: string): string[] {
   return steps;
 }
 
-/** A member that the application made: on the object or its prototypes, but nothing that JavaScript put there. */
+/** A member that the application made: on the object or its prototypes, but nothing that JavaScript or the API put there. */
 function member(owner: object, name: string): unknown {
   if (name === '' || name === 'constructor' || name === '__proto__') return undefined;
   for (let at: object | null = owner; at !== null; at = getPrototypeOf(at)) {
     if (BUILT_IN.has(at)) return undefined;
-    if (hasOwn(at, name)) return (owner as Record<string, unknown>)[name];
+    if (!hasOwn(at, name)) continue;
+    const value = (owner as Record<string, unknown>)[name];
+    return isReserved(at, value) ? undefined : value;
   }
   return undefined;
 }
@@ -143,5 +147,10 @@ const BUILT_IN = new SafeSet<object>(
     Number,
     Boolean,
     Error,
+    Symbol,
+    BigInt,
+    ArrayBuffer,
+    DataView,
+    getPrototypeOf(Uint8Array) as Uint8ArrayConstructor,
   ].map((builtIn) => builtIn.prototype),
 );

@@ -47,6 +47,7 @@ import {
   typedArrayName,
 } from './primordials.ts';
 import { makePromise, touch } from './promise.ts';
+import { reserveMethods } from './reserved.ts';
 import { RpcError } from './rpc.ts';
 import type { Timers } from './timers.ts';
 import type { Command } from './wall/commands.ts';
@@ -113,6 +114,7 @@ function share() {
     part,
     reading,
     reportError,
+    reserveMethods,
     runHandler,
     send: (command: Command) => invocations().send(command),
     SafeMap,

@@ -54,6 +54,7 @@ export const {
   reportError,
   RpcError,
   request,
+  reserveMethods,
   runHandler,
   send,
   SafeMap,

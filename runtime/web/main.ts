@@ -1,4 +1,4 @@
-import { hide, keysOf } from '../shared.ts';
+import { hide, keysOf, reserveMethods } from '../shared.ts';
 import { AbortController, AbortSignal, isSignal, signalState, watchSignal } from './abort.ts';
 import { atob, btoa } from './base64.ts';
 import { structuredClone } from './clone.ts';
@@ -36,7 +36,11 @@ const web = {
 
 // The bundler gives a class another name when it refers to itself.
 const names = keysOf(web.globals) as (keyof typeof web.globals)[];
-for (let i = 0; i < names.length; i++) hide(web.globals[names[i]!], 'name', names[i]!);
+for (let i = 0; i < names.length; i++) {
+  const made = web.globals[names[i]!];
+  hide(made, 'name', names[i]!);
+  if ('prototype' in made) reserveMethods(made.prototype as object);
+}
 
 declare const give: (loaded: typeof web) => void;
 give(web);

@@ -35,7 +35,7 @@ const RULES = {
   ],
   'RPC-05': ['host/apps/open-calls.ts', 'Method not found (', 'Nothing ('],
   'RPC-06': ['runtime/rpc.ts', 'callFailed(describe(error).message)', "callFailed('x')"],
-  'RPC-08': [calls, 'if (last === 0 && API.has(name)) return undefined;', ''],
+  'RPC-08': [calls, 'isReserved(at, value) ? undefined : value', 'value'],
   'RPC-10': [
     application,
     'this.#byNumber.delete(number);\n    if (wasAccepted)',

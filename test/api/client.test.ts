@@ -260,9 +260,30 @@ test('RPC-07: a method that returns nothing answers undefined', async () => {
 test('RPC-08: built-ins and the API itself cannot be called from outside', async () => {
   const client = await room('deny');
   const names = ['constructor', '__proto__', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__'];
-  const api = ['call', 'invoke', 'ping', 'getStats', 'getBandwidthLimit', 'setBandwidthLimit'];
-  for (const name of [...names, ...api, 'run.call', 'run/constructor'])
-    expect((await client.callFails(name)).code, name).toBe('NetConnection.Call.Failed');
+  const api = ['call', 'invoke', 'on', 'ping', 'getStats', 'getBandwidthLimit', 'setBandwidthLimit'];
+  api.push('requestReconnect');
+  await run(
+    client,
+    `client.pal = application.clients[0]; client.app = application; client.file = new File('/data');
+     client.form = new LoadVars(); client.doc = new XML('<a/>'); client.bytes = new Uint8Array(2);
+     client.leaving = new AbortController();`,
+  );
+  const paths = [
+    'run.call',
+    'run/constructor',
+    'app.broadcastMsg',
+    'app/shutdown',
+    'file.remove',
+    'form.load',
+  ];
+  paths.push('doc.cloneNode', 'bytes.fill', 'leaving.abort');
+  for (const name of [...names, ...api, ...api.map((name) => `pal/${name}`), ...paths])
+    expect((await client.callFails(name)).description).toBe(`Method not found (${name}).`);
+  await run(client, 'client.ping = () => "reserved all the same"');
+  expect((await client.callFails('ping')).description).toBe('Method not found (ping).');
+  // What the script put there can be.
+  await run(client, 'File.prototype.hello = () => "file"; client.pal.hello = () => "pal";');
+  expect([await client.call('file.hello'), await client.call('pal.hello')]).toEqual(['file', 'pal']);
 });
 
 test('RPC-09: a promise that a method returns is the answer once it settles', async () => {
