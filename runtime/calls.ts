@@ -81,21 +81,28 @@ function findMethod(client: Client, name: string): { owner: object; method: AnyF
   if (last === 0 && API.has(name)) return undefined;
   let owner: object = client;
   for (let i = 0; i < last; i++) {
-    const next = member(owner, path[i]!);
+    const next = member(owner, path[i]!) ?? resolveMissing(owner, path[i]!);
     if (typeof next !== 'object' || next === null) return undefined;
     owner = next;
   }
-  const method = member(owner, path[last]!) ?? resolveMissing(owner, path[last]!);
+  const method = member(owner, path[last]!) ?? resolveMissing(owner, path[last]!, functionIn);
   return typeof method === 'function' ? { owner, method: method as AnyFunction } : undefined;
 }
 
-/** `__resolve` may stand in for a method that is not there (Server-Side ActionScript Language Reference, Client.__resolve). */
-function resolveMissing(owner: object, name: string): unknown {
+/**
+ * `__resolve` may stand in for a method that is not there, or for an object on the way to it (Server-Side ActionScript
+ * Language Reference, Client.__resolve).
+ */
+function resolveMissing(
+  owner: object,
+  name: string,
+  check: (where: string, value: unknown) => unknown = (_where, value) => value,
+): unknown {
   if (name === '__resolve') return undefined;
   const where = 'client.__resolve';
   try {
     const resolve = functionIn(where, member(owner, '__resolve'));
-    return resolve && functionIn(`${where}: what it returned`, apply(resolve, owner, [name]));
+    return resolve && check(`${where}: what it returned`, apply(resolve, owner, [name]));
   } catch (error) {
     reportError(error, where);
     return undefined;

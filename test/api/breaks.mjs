@@ -26,7 +26,7 @@ const RULES = {
   'CLI-24': ['host/apps/clients.ts', "if (seat?.standing === 'accepted') seat.end.checkBandwidth();", ''],
   'CLI-26': ['host/rtmp/bandwidth.ts', 'if (this.bytesPerSecond === 0) return 0;', 'return 0;'],
   'CLI-27': ['host/rtmp/connection.ts', 'this.traffic.bytesIn += bytes.length;', ''],
-  'CLI-31': [calls, '?? resolveMissing(owner, path[last]!)', ''],
+  'CLI-31': [calls, '?? resolveMissing(owner, path[last]!, functionIn)', ''],
   'RPC-01': [calls, 'unit !== DOT && unit !== SLASH', 'unit !== DOT'],
   'RPC-03': [
     calls,

@@ -184,6 +184,13 @@ test('CLI-31: __resolve stands in for a method that is missing', async () => {
   expect((await client.callFails('nothing')).description).toBe('Method not found (nothing).');
 });
 
+test('__resolve stands in for an object on the way to a method', async () => {
+  const client = await room('resolve-path');
+  await run(client, 'client.__resolve = (name) => ({ hello() { return name + (this !== client) } })');
+  expect(await client.call('rooms/hello')).toBe('roomstrue');
+  expect((await client.callFails('rooms.bye')).description).toBe('Method not found (rooms.bye).');
+});
+
 test('CLI-32: any function of a client is callable by its name, with the client as `this`', async () => {
   const client = await room('methods');
   await run(client, 'client.who = function (greeting) { return greeting + " " + (this === client) }');
