@@ -120,10 +120,34 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function plainKey(key: string): KeyObject {
   const text = key.trim();
-  if (!text.startsWith(PEM)) return secretOf(Buffer.from(key));
+  if (!text.includes(PEM)) {
+    // As a secret it would let whoever has read it sign.
+    if (isPublicKey(text))
+      throw new Refusal(
+        'key',
+        'this is a public key, and no secret: give it as PEM or as a JSON Web Key (JSON.parse)',
+      );
+    return secretOf(Buffer.from(key));
+  }
   if (!text.startsWith(PUBLIC_PEM) || text.length > MAX_PEM_CHARACTERS)
     throw new Refusal('key', `of keys in PEM public ones are taken ("${PUBLIC_PEM}")`);
   return checked(crypto().createPublicKey(text));
+}
+
+/** In other words than PEM: a JSON Web Key (or a set) as text, OpenSSH, or what PEM has between its lines. */
+function isPublicKey(text: string): boolean {
+  if (/^(ssh|ecdsa)-/.test(text)) return true;
+  if (text.startsWith('{')) {
+    const { kty, keys } = objectIn(text) ?? {};
+    return typeof kty === 'string' || Array.isArray(keys);
+  }
+  if (!text.startsWith('M')) return false; // base64 of a sequence (SubjectPublicKeyInfo)
+  try {
+    crypto().createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The key of a set that the token names, or the only one that may be meant. */
