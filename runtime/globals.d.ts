@@ -339,6 +339,18 @@ declare const application: Application;
  */
 declare function load(file: string): void;
 
+/**
+ * As Flash Media Server 2 had it: whether `for...in` shows a property of the object's own, whether it can be assigned to,
+ * and whether it is there to stay. What the object does not have is left alone.
+ */
+declare function setAttributes(
+  object: object,
+  name: string,
+  isEnumerable: boolean,
+  isReadonly: boolean,
+  isPermanent: boolean,
+): void;
+
 /** Prints one value, as `String` makes it, to the log of the server, with the names of application and instance. */
 declare function trace(value: unknown): void;
 

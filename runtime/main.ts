@@ -2,6 +2,7 @@ import { ByteReader } from '../wire/bytes.ts';
 import { decodeArgument, decodeArguments, encodeValues, setAmfLimits } from './amf.ts';
 import { ApplicationSide } from './application.ts';
 import { startAsking } from './ask.ts';
+import { installAttributes } from './attributes.ts';
 import { dispatchCall } from './calls.ts';
 import { installClient } from './client.ts';
 import { hide, installClock, setTime } from './clock.ts';
@@ -190,6 +191,7 @@ function installGlobals(
   installClient(global);
   installStream(global);
   installRpc(global);
+  installAttributes(global);
   timers.install(global);
   fetches.install(global);
   installTemporal(global);

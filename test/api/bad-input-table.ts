@@ -191,6 +191,11 @@ console.info values                        | console.info(X)                    
 console.debug values                       | console.debug(X)                                    | anything |
 console.warn values                        | console.warn(X)                                     | anything |
 console.error values                       | console.error(X)                                    | anything |
+setAttributes object                       | setAttributes(X, "m", true, true, true)             | object array function bare nested throwing shifty detached |
+setAttributes name                         | setAttributes({}, X, true, true, true)              | missing texty |
+setAttributes isEnumerable                 | setAttributes({ m: 1 }, "m", X, true, true)         | anything |
+setAttributes isReadonly                   | setAttributes({ m: 1 }, "m", true, X, true)         | anything |
+setAttributes isPermanent                  | setAttributes({ m: 1 }, "m", true, true, X)         | anything |
 setTimeout callback                        | setTimeout(X, 1e6)                                  | callable |
 setTimeout ms                              | setTimeout(() => {}, X)                             | missing numeric |
 setTimeout args                            | setTimeout(() => {}, 1e6, X)                        | anything |

@@ -118,7 +118,12 @@ export function breakOf({ id, type, member }, source) {
     ways.push([file, `    this.${member} = `, `    this.${member}_ = `]);
   }
   if (type === 'global') {
-    for (const file of ['runtime/console.ts', 'runtime/timers.ts', 'runtime/load.ts'])
+    for (const file of [
+      'runtime/console.ts',
+      'runtime/timers.ts',
+      'runtime/load.ts',
+      'runtime/attributes.ts',
+    ])
       ways.push([file, `hide(global, '${member}'`, `hide(global, '${member}_'`]);
   }
   return ways.find(([file, text]) => source(file).includes(text));

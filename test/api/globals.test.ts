@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { connect, connectRefused } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 
-/** Rows GLB-01 to GLB-04 of the API checklist: the functions that are just there. */
+/** Rows GLB-01 to GLB-04 and GLB-07 of the API checklist: the functions that are just there. */
 const echo = `
 application.onConnect = function (client) { return true; };
 Client.prototype.get = function (name) { return eval(name); };`;
@@ -47,6 +47,26 @@ const server = useServer({
         ${echo}
         Client.prototype.lateLoad = function () { return refusal("lib.asc"); };`,
       'lib.asc': '',
+    },
+    attributes: {
+      'main.asc': `
+        function Tools() {}
+        Tools.prototype.hidden = function () { return "hidden"; };
+        Tools.prototype.kept = function () { return "kept"; };
+        Tools.prototype.free = 1;
+        setAttributes(Tools.prototype, "hidden", false, true, true);
+        setAttributes(Tools.prototype, "kept", true, false, true);
+        setAttributes(Tools.prototype, "free", false, true, false);
+        setAttributes(Tools.prototype, "neverThere", true, true, true);
+        Client.prototype.shown = function () { var names = []; for (var name in new Tools) names.push(name); return names; };
+        Client.prototype.tryAll = function () {
+          var gone = delete Tools.prototype.free;
+          Tools.prototype.hidden = function () { return "another"; };
+          delete Tools.prototype.hidden; delete Tools.prototype.kept;
+          var own = new Tools; own.kept = function () { return "mine"; };
+          return [gone, new Tools().hidden(), own.kept(), new Tools().kept(), "free" in Tools.prototype ? "there" : "free"];
+        };
+        Client.prototype.again = function () { setAttributes(Tools.prototype, "hidden", true, false, false); };`,
     },
     missing: { 'main.asc': 'var a = 1;\n  load("lib/gone.asc");\nload("there.asc");', 'there.asc': '' },
     misspelled: { 'main.asc': 'load("lib/Utils.asc");', 'lib/utils.asc': '' },
@@ -180,4 +200,12 @@ test('GLB-04: clearInterval ends what setInterval gave a number for', async () =
   let seen: unknown[] = [];
   while (seen.length === 0) seen = (await client.call('get', 'seen')) as unknown[];
   expect(seen).toEqual(['later']);
+});
+
+test('GLB-07: setAttributes hides a property, keeps it from being assigned to, and keeps it there', async () => {
+  const client = await connect(`${server.rtmp}/attributes`);
+  expect(await client.call('shown')).toEqual(['kept']);
+  expect(await client.call('tryAll')).toEqual([true, 'hidden', 'mine', 'kept', 'free']);
+  const info = await client.callFails('again');
+  expect(info.description).toBe('TypeError: setAttributes: "hidden" is permanent already');
 });
