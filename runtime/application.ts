@@ -10,7 +10,6 @@ import { Listeners } from './listeners.ts';
 import type { Outbox } from './outbox.ts';
 import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, shown } from './primordials.ts';
 import { registerProxy } from './proxies.ts';
-import { reserveMethods } from './reserved.ts';
 import { expose, infoOf, isRpcError } from './rpc.ts';
 import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
 import type { BootOptions } from './wall/boot.ts';
@@ -77,7 +76,6 @@ export class ApplicationSide {
     hide(application, 'gc', () => undefined);
     hide(application, 'disconnect', (client: unknown) => this.#disconnect(client));
     hide(application, 'broadcastMsg', (method: unknown, ...args: unknown[]) => this.#broadcast(method, args));
-    reserveMethods(application);
   }
 
   client(number: number): Client | undefined {

@@ -6,7 +6,6 @@ import { expectClient, hostSide, hostSides } from './host-side.ts';
 import { type InvokeOptions, invocations, type ResultObject } from './invocations.ts';
 import { Listeners } from './listeners.ts';
 import { NativeRangeError, NativeTypeError, shown } from './primordials.ts';
-import { reserveMethods } from './reserved.ts';
 import { ACCESS_NAMES, type ClientInfo, LEAST_BANDWIDTH, MAX_ACCESS, MAX_TC_URL } from './wall/fields.ts';
 
 /** One object per connection, the same in every event. Scripts add properties and methods of their own. */
@@ -172,7 +171,6 @@ export function installClient(global: typeof globalThis): void {
   }
   Object.defineProperty(PublicClient, 'name', { value: 'Client' });
   Object.defineProperty(PublicClient, 'prototype', { value: Client.prototype, writable: false });
-  reserveMethods(Client.prototype);
   hide(Client.prototype, 'constructor', PublicClient);
   hide(global, 'Client', PublicClient);
 }

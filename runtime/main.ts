@@ -4,7 +4,7 @@ import { ApplicationSide } from './application.ts';
 import { startAsking } from './ask.ts';
 import { installAttributes } from './attributes.ts';
 import { dispatchCall } from './calls.ts';
-import { installClient } from './client.ts';
+import { Client, installClient } from './client.ts';
 import { hide, installClock, setTime } from './clock.ts';
 import { installConsole } from './console.ts';
 import { installData } from './data.ts';
@@ -28,9 +28,10 @@ import { Outbox } from './outbox.ts';
 import { startParts } from './parts.ts';
 import { apply, Bytes, hasOwn, lengthOf, NativeTypeError, setBytes, shown } from './primordials.ts';
 import { installPromise, runSoon, settleRejected, takeTouched } from './promise.ts';
+import { reserveMethods } from './reserved.ts';
 import { installRpc } from './rpc.ts';
 import { installShare, receiveShared } from './share.ts';
-import { installStream } from './stream.ts';
+import { installStream, Stream } from './stream.ts';
 import { installTemporal } from './temporal.ts';
 import { Timers } from './timers.ts';
 import { installToken } from './token.ts';
@@ -200,7 +201,8 @@ function installGlobals(
   installData(global);
   installToken(global);
   installShare(global);
-  installNotOffered(global);
+  installNotOffered(global, app.application);
+  for (const holder of [app.application, Client.prototype, Stream.prototype]) reserveMethods(holder);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')

@@ -1,5 +1,9 @@
+import { Client } from './client.ts';
 import { hide } from './clock.ts';
 import { NativeTypeError } from './primordials.ts';
+import { Stream } from './stream.ts';
+
+const NO_PEERS = 'peer-to-peer groups need RTMFP, which this server does not speak';
 
 /**
  * Classes of later servers that are not here, and what to use. Whoever makes one takes it from the list. As text: every
@@ -13,9 +17,24 @@ const NOT_OFFERED: readonly (readonly [names: string, instead: string])[] = [
   [
     'GroupSpecifier GroupControl NetGroup NetGroupInfo NetGroupReceiveMode NetGroupReplicationStrategy ' +
       'NetGroupSendMode NetGroupSendResult MulticastStreamInfo MulticastStreamIngest ProxyStream',
-    'peer-to-peer groups need RTMFP, which this server does not speak',
+    NO_PEERS,
   ],
 ];
+
+const NO_RECORDINGS = 'streams are not recorded';
+
+/** The same of methods, by the object that has them. */
+const METHODS_NOT_OFFERED: readonly (readonly [on: Holder, names: string, instead: string])[] = [
+  ['application', 'clearStreams', NO_RECORDINGS],
+  ['application', 'clearSharedObjects', 'shared objects are not stored'],
+  ['application', 'denyPeerLookup sendPeerRedirect', NO_PEERS],
+  ['client', 'introducePeer', NO_PEERS],
+  ['Stream', 'get', 'the streams that clients publish are in application.streams'],
+  ['Stream', 'length size getOnMetaData setVirtualPath destroy', NO_RECORDINGS],
+  ['stream', 'record clear flush', NO_RECORDINGS],
+  ['stream', 'play send setBufferTime', 'only clients publish'],
+];
+type Holder = 'application' | 'client' | 'Stream' | 'stream';
 
 /** The traps of one name. They are inherited, and find the name and the advice on the object itself. */
 interface Sign {
@@ -29,7 +48,13 @@ function refuse(this: Sign, _target: object, member: unknown): undefined {
 }
 
 /** Using one says what to use; asking for its type is harmless, and a script may have something of its own by that name. */
-export function installNotOffered(global: typeof globalThis): void {
+export function installNotOffered(global: typeof globalThis, application: object): void {
+  const holders = {
+    application,
+    client: Client.prototype,
+    Stream: (global as { Stream?: unknown }).Stream as object,
+    stream: Stream.prototype,
+  };
   // One for all: nothing of a script may stay on it.
   const target = Object.freeze(function NotOffered() {});
   const traps = { __proto__: null, apply: refuse, construct: refuse, get: refuse, set: refuse };
@@ -37,5 +62,12 @@ export function installNotOffered(global: typeof globalThis): void {
     const [names, instead] = NOT_OFFERED[i]!;
     for (const name of names.split(' '))
       hide(global, name, new Proxy(target, { __proto__: traps, name, instead } as ProxyHandler<object>));
+  }
+  for (let i = 0; i < METHODS_NOT_OFFERED.length; i++) {
+    const [on, names, instead] = METHODS_NOT_OFFERED[i]!;
+    for (const name of names.split(' '))
+      hide(holders[on], name, () => {
+        throw new NativeTypeError(`${on}.${name}: not offered; ${instead}`);
+      });
   }
 }

@@ -71,6 +71,38 @@ for (const [index, name] of groups.entries()) {
   test(`${id}: ${name} says that there is no peer-to-peer`, () => expectSign(name, PEERS));
 }
 
+test('methods that are not offered say so, and can be defined', async () => {
+  const client = await connect(`${server.rtmp}/rows/methods`);
+  const stream = await client.createStream();
+  await stream.publish('show');
+  const uses = [
+    ['application.clearStreams("/")', 'streams are not recorded'],
+    ['application.clearSharedObjects("/")', 'shared objects are not stored'],
+    ['application.denyPeerLookup()', PEERS],
+    ['application.sendPeerRedirect()', PEERS],
+    ['client.introducePeer()', PEERS],
+    ['Stream.get("show")', 'the streams that clients publish are in application.streams'],
+    ['Stream.length("show")', 'streams are not recorded'],
+    ['stream.record()', 'streams are not recorded'],
+    ['stream.send("onCue", 1)', 'only clients publish'],
+  ] as const;
+  for (const [use, advice] of uses) {
+    const [name] = use.split('(');
+    const info = await client.callFails('run', `const stream = application.streams.show; ${use}`);
+    expect(info.description).toBe(`TypeError: ${name}: not offered; ${advice}`);
+  }
+  expect((await client.callFails('introducePeer')).description).toBe('Method not found (introducePeer).');
+  expect(
+    await run(client, 'application.clearStreams = (path) => path; return application.clearStreams("/")'),
+  ).toBe('/');
+  expect(
+    await run(
+      client,
+      'Stream.prototype.send = function () { return this.name; }; return application.streams.show.send()',
+    ),
+  ).toBe('show');
+});
+
 test('what a script defines by such a name is its own', async () => {
   expect(await (await connect(`${server.rtmp}/own`)).call('seen')).toEqual([1, 3, 'u']);
   expect(await (await connect(`${server.rtmp}/module`)).call('seen')).toEqual(['mine', 3, 'own']);
