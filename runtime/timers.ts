@@ -7,11 +7,13 @@ import {
   append,
   apply,
   ceil,
+  isSame,
   NativeRangeError,
   NativeTypeError,
   SafeMap,
   shown,
   sortBy,
+  toNumber,
 } from './primordials.ts';
 
 interface Timer {
@@ -63,7 +65,7 @@ export class Timers {
     );
     hide(global, 'setInterval', (target: unknown, first?: unknown, ...rest: unknown[]) => {
       // FCS: setInterval(object, "method", ms, ...args) looks the method up at each tick.
-      if (typeof target === 'object' && target !== null && typeof first === 'string') {
+      if (isObjectForm(target, first)) {
         const args = after(rest, 1);
         const call = () => {
           const fn = (target as Record<string, unknown>)[first];
@@ -146,4 +148,10 @@ export class Timers {
     this.#alarmMs = atMs;
     this.#outbox.send({ kind: 'wake-at', atMs });
   }
+}
+
+/** A function may be the object, too: a constructor with methods of its own. Its milliseconds may be a text. */
+function isObjectForm(target: unknown, first: unknown): first is string {
+  if (typeof first !== 'string' || target === null) return false;
+  return typeof target === 'object' || (typeof target === 'function' && isSame(toNumber(first), NaN));
 }

@@ -92,11 +92,14 @@ const server = useServer({
         application.onAppStart = function () {
           plain = setInterval(function (x) { seen.push("plain " + x); }, 5, "x");
           object = setInterval(clock, "tick", 5, 1, "two");
+          function Ticker() { seen.push("made"); }
+          Ticker.tick = function (x) { seen.push("ticker " + x + (this === Ticker)); };
+          ticker = setInterval(Ticker, "tick", 5, "y");
           seen.push("set");
         };
         ${echo}
         Client.prototype.swap = function () { clock.tick = function () { seen.push("swapped"); }; };
-        Client.prototype.stop = function () { clearInterval(plain); clearInterval(object); seen.length = 0; return [typeof plain, typeof object]; };`,
+        Client.prototype.stop = function () { clearInterval(plain); clearInterval(object); clearInterval(ticker); seen.length = 0; return [typeof plain, typeof object]; };`,
     },
   },
 });
@@ -188,6 +191,8 @@ test('GLB-03: setInterval calls a function, or a method that it looks up at each
   while (!(await has('plain x')) || !(await has('clock'))) await client.settled();
   const seen = (await client.call('get', 'seen')) as string[];
   expect(seen[0]).toBe('set');
+  while (!(await has('ticker ytrue'))) await client.settled();
+  expect(await has('made')).toBe(false);
   expect((await client.call('get', 'args')) as unknown[]).toEqual(expect.arrayContaining([1, 'two']));
   await client.call('swap');
   while (!(await has('swapped'))) await client.settled();
