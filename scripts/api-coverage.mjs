@@ -21,7 +21,7 @@ const LATER = [
   ],
   [/^STR-|^CNS-|^DKF-|^APP-(07|14)$|^MOD-0[67]$|^CLI-28$|^ENC-08$/, 'streams'],
   [/^ST-(0[5-9]|1[01]|18|19|20|24|25|3[3-9]|4[0-9]|50|53|54|5[6-9]|6[0-4]|68)$/, 'streams'],
-  [/^CFG-(06|08|11|2[2-9]|3[01]|38|49|5[0-9])$/, 'streams'],
+  [/^CFG-(06|08|11|2[24-9]|3[01]|38|49|5[0-9])$/, 'streams'],
   [/^SNC-|^SNS-|^CFG-(40|41|59|60)$|^MOD-(16|18)$/, 'connected servers'],
   [/^CNC-|^RSP-|^ST-(03|23)$/, 'the browser client'],
   [/^MOD-17$|^LIFE-08$/, 'reload that keeps state'],
