@@ -28,6 +28,11 @@ const RULES = {
   'CLI-27': ['host/rtmp/connection.ts', 'this.traffic.bytesIn += bytes.length;', ''],
   'CLI-31': [calls, '?? resolveMissing(owner, path[last]!, functionIn)', ''],
   'RPC-01': [calls, 'unit !== DOT && unit !== SLASH', 'unit !== DOT'],
+  'RPC-02': [
+    'host/rtmp/session.ts',
+    'if (run) this.#streamCommand(run, head, message);',
+    'if (!name) return;',
+  ],
   'RPC-03': [
     calls,
     'const proxy = proxyFor(name);',

@@ -219,12 +219,27 @@ test('RPC-01: a/b/m and a.b.m call client.a.b.m with client.a.b as `this`', asyn
 
 test("RPC-02: the server's own commands never reach the script", async () => {
   const client = await room('reserved');
+  const names = [
+    'createStream',
+    'deleteStream',
+    'closeStream',
+    'publish',
+    'play',
+    'play2',
+    'pause',
+    'pauseRaw',
+  ];
+  names.push('seek', 'receiveAudio', 'receiveVideo', 'connect', 'onStatus', '_result', '_error');
   await run(
     client,
-    'for (const n of ["createStream", "publish", "play", "close", "_result"]) client[n] = () => { throw 1 }',
+    'for (const name of args[0]) Client.prototype[name] = function () { this.call("reached", null, name); }',
+    names,
   );
+  for (const name of names) client.send(name, 'feed');
   const stream = await client.createStream();
   expect(await stream.publish('feed')).toMatchObject({ code: 'NetStream.Publish.Start' });
+  expect(await run(client, 'return "fence"')).toBe('fence');
+  expect(client.callsOf('reached')).toEqual([]);
 });
 
 test('RPC-03: a proxy goes before a method of the same name', async () => {
