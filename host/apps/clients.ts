@@ -255,11 +255,27 @@ export class Clients implements SeatHost {
   /** The client's access strings come first, then the script (the reference's section 6.3). */
   async #authorize(seat: ClientSeat, action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict> {
     const isPlay = action === 'play';
-    const { readAccess, writeAccess } = seat.info.access;
-    if (!isCovered(isPlay ? readAccess : writeAccess, stream.name, this.#host.settings)) {
+    const hasAccess = () => {
+      const { readAccess, writeAccess } = seat.info.access;
+      return isCovered(isPlay ? readAccess : writeAccess, stream.name, this.#host.settings);
+    };
+    // What it called before may give it access (FCPublish, with the key), and the script may not have come to that yet.
+    if (!hasAccess()) await this.#answered(seat);
+    if (!this.#seats.has(seat.number) || !hasAccess())
       return { isAllowed: false, description: `No ${isPlay ? 'read' : 'write'} access to ${stream.name}.` };
-    }
     return this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat));
+  }
+
+  /** Resolves when the calls of that client have been answered, or have taken as long as a verdict may. */
+  #answered(seat: ClientSeat): Promise<void> {
+    const { clock, settings } = this.#host;
+    return new Promise((resolve) => {
+      const timer = clock.setTimer(resolve, settings.limits.authorizeMs);
+      void this.#calls.answered(seat).then(() => {
+        clock.clearTimer(timer);
+        resolve();
+      });
+    });
   }
 
   // From one script to the next.

@@ -8,6 +8,8 @@ interface OpenCall {
   transaction: number;
   /** Answers in the script's place when it has no such method. */
   onMissing: (() => void) | undefined;
+  /** Settled with the call, for those who wait for more than the answer. */
+  closed: PromiseWithResolvers<void> | undefined;
 }
 
 /** Calls by clients that the script has not answered: each is answered exactly once, whatever becomes of the script. */
@@ -19,7 +21,7 @@ export class OpenCalls {
   open(seat: ClientSeat, name: string, transaction: number, onMissing?: () => void): number {
     if (transaction === 0 && !onMissing) return 0;
     const call = this.#next++;
-    this.#calls.set(call, { seat, name, transaction, onMissing });
+    this.#calls.set(call, { seat, name, transaction, onMissing, closed: undefined });
     seat.calls.add(call);
     return call;
   }
@@ -51,8 +53,19 @@ export class OpenCalls {
 
   /** The client is gone: nobody waits any more. */
   forget(seat: ClientSeat): void {
-    for (const call of seat.calls) this.#calls.delete(call);
-    seat.calls.clear();
+    for (const call of [...seat.calls]) this.#close(call);
+  }
+
+  /** Resolves when all that the client waits for at present has been answered, or the client is gone. */
+  async answered(seat: ClientSeat): Promise<void> {
+    const all: Promise<void>[] = [];
+    for (const number of seat.calls) {
+      const call = this.#calls.get(number);
+      if (!call) continue;
+      call.closed ??= Promise.withResolvers<void>();
+      all.push(call.closed.promise);
+    }
+    await Promise.all(all);
   }
 
   /** The calls that wait, with their callers. */
@@ -64,6 +77,7 @@ export class OpenCalls {
     const open = this.#calls.get(call);
     this.#calls.delete(call);
     open?.seat.calls.delete(call);
+    open?.closed?.resolve();
     return open;
   }
 }

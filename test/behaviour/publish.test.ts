@@ -36,6 +36,17 @@ const server = useServer({
         Client.prototype.FCPublish = function (name) { return 'script ' + name; };
         Client.prototype.getStreamLength = (name) => name.length;`,
     },
+    keys: {
+      'main.asc': `
+        application.onConnect = function (client) { client.writeAccess = ""; return true; };
+        Client.prototype.FCPublish = function (name) {
+          var me = this;
+          return new Promise(function (resolve) {
+            setTimeout(function () { if (name == "camera?key=1") me.writeAccess = "/"; resolve(); }, 50);
+          });
+        };
+        Client.prototype.never = function () { return new Promise(function () {}); };`,
+    },
     plain: {
       'main.ts': `
         application.onConnect = () => true;
@@ -54,6 +65,22 @@ test('streams are numbered from 1, and a deleted number is used again', async ()
   expect(await client.callFails('createStream')).toMatchObject({ level: 'error' });
   client.send('deleteStream', 2);
   expect((await client.createStream()).id).toBe(2);
+});
+
+test('a publisher that FCPublish gives access has it, however soon it publishes', async () => {
+  const publish = async (key: string) => {
+    const client = await open('keys');
+    client.send('FCPublish', `camera?key=${key}`);
+    const stream = await client.createStream();
+    return (await stream.publish(`camera?key=${key}`)).code;
+  };
+  expect(await publish('1')).toBe('NetStream.Publish.Start');
+  expect(await publish('2')).toBe('NetStream.Publish.BadName');
+  // Nor does anybody wait for ever.
+  const client = await open('keys');
+  void client.startCall('never');
+  const stream = await client.createStream();
+  expect(await stream.publish('other')).toMatchObject({ description: 'No write access to other.' });
 });
 
 test('the answer to createStream is null and a number', async () => {
