@@ -1,6 +1,8 @@
+import { reserveMethods } from '../shared.ts';
 import { receive, SharedObject } from './shared-object.ts';
 
 const share = { SharedObject, receive };
+reserveMethods(SharedObject.prototype);
 
 /** The entry of the bundle that runtime/share.ts evaluates. */
 declare const give: (loaded: typeof share) => void;

@@ -288,7 +288,7 @@ test('RPC-08: built-ins and the API itself cannot be called from outside', async
     client,
     `client.pal = application.clients[0]; client.app = application; client.file = new File('/data');
      client.form = new LoadVars(); client.doc = new XML('<a/>'); client.bytes = new Uint8Array(2);
-     client.leaving = new AbortController();`,
+     client.leaving = new AbortController(); client.users = SharedObject.get('users');`,
   );
   const paths = [
     'run.call',
@@ -298,7 +298,7 @@ test('RPC-08: built-ins and the API itself cannot be called from outside', async
     'file.remove',
     'form.load',
   ];
-  paths.push('doc.cloneNode', 'bytes.fill', 'leaving.abort');
+  paths.push('doc.cloneNode', 'bytes.fill', 'leaving.abort', 'users.clear');
   for (const name of [...names, ...api, ...api.map((name) => `pal/${name}`), ...paths])
     expect((await client.callFails(name)).description).toBe(`Method not found (${name}).`);
   await run(client, 'client.ping = () => "reserved all the same"');
