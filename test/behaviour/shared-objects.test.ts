@@ -229,6 +229,7 @@ test('objects are of one instance, and gone with their last subscriber', async (
   expect(ann.data.get('b')).toBeUndefined();
   const last = await visitor(here);
   bob.release();
+  await bob.client.settled();
   const fresh = await new RemoteSharedObject(last, 'chat').connect();
   expect(fresh.data.size).toBe(0);
   expect(fresh.version).toBe(1);
