@@ -48,6 +48,7 @@ export const {
   NativeSet,
   NativeTypeError,
   objectPrototype,
+  ownKeys,
   numberOf,
   part,
   reading,

@@ -14,10 +14,12 @@ import {
   NativeRangeError,
   NativeTypeError,
   objectPrototype,
+  ownKeys,
   reading,
   reportError,
   runHandler,
   SafeMap,
+  SafeSet,
   send,
   setBytes,
   shown,
@@ -234,7 +236,7 @@ export class SharedObject {
   }
 
   #send(member: string, method: unknown, args: unknown[]): void {
-    if (typeof method !== 'string' || method === '' || hasOwn(SharedObject.prototype, method))
+    if (typeof method !== 'string' || method === '' || API.has(method))
       throw new NativeTypeError(`${member}: expected the name of a method, got ${shown(method)}`);
     const all: unknown[] = [method];
     for (let i = 0; i < args.length; i++) append(all, args[i]);
@@ -287,7 +289,7 @@ export class SharedObject {
       case 'shared-send': {
         const values = decodeValues(delivery.values);
         const method = values[0];
-        if (typeof method !== 'string' || hasOwn(SharedObject.prototype, method)) return;
+        if (typeof method !== 'string' || API.has(method)) return;
         const handler: unknown = (this as unknown as Record<string, unknown>)[method];
         if (typeof handler !== 'function' || isOfObjects(method)) return;
         const args: unknown[] = [];
@@ -310,6 +312,11 @@ export class SharedObject {
 }
 
 hide(SharedObject, 'name', 'SharedObject');
+
+/** Names that are no methods of a script's. What it puts on the prototype later on is. */
+const API = new SafeSet<unknown>();
+const apiNames = ownKeys(SharedObject.prototype);
+for (let i = 0; i < apiNames.length; i++) API.add(apiNames[i]);
 
 export function receive(delivery: SharedDelivery, client: unknown): void {
   const object = open.get(delivery.object);

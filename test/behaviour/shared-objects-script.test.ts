@@ -124,9 +124,18 @@ test('send goes to every subscriber and not to the script; what clients send rea
   }
   const shared = { x: 1 };
   so.change({ send: ['say', shared, [shared]] }, { send: ['setProperty', 'k', 1] }, { send: ['toString'] });
-  so.change({ send: ['nobody'] }, { set: { last: 1 } });
+  await run(
+    client,
+    'SharedObject.prototype.later = function (x) { heard.push(["later", x, this === so]); }; so.send("later", 0)',
+  );
+  so.change({ send: ['later', 5] }, { send: ['nobody'] });
+  so.set('last', 1);
   await other.so.holds({ last: 1 });
-  expect(await heardBy(client)).toEqual([['say', shared, [shared]], [['change', 'last', undefined, true]]]);
+  expect(await heardBy(client)).toEqual([
+    ['say', shared, [shared]],
+    ['later', 5, true],
+    [['change', 'last', undefined, true]],
+  ]);
   expect(await run(client, 'return so.getProperty("k")')).toBeUndefined();
 });
 
