@@ -30,6 +30,8 @@ const address = (fallback: Address) =>
     .default(fallback);
 
 const path = z.string({ error: 'a path' }).min(1, { error: 'a path' });
+/** As scripts write it: `/videos`. */
+const virtualPath = z.string().regex(/^(?:\/[^/.:\\][^/:\\]*)+$/, { error: 'a path such as "/videos"' });
 const oneOf = <const Names extends readonly string[]>(...names: Names) =>
   z.enum(names, { error: names.join(' or ') });
 
@@ -49,6 +51,15 @@ const options = z.strictObject({
   logLevel: oneOf('debug', 'info', 'warn', 'error').default('info'),
   /** Folders in which classic scripts find what they `load`, behind their own. Default: none. */
   scriptLibPath: z.array(path, { error: 'a list of paths' }).default([]),
+  /**
+   * Folders elsewhere that `File` shows the scripts of an application under a path (FMS: FileObject/VirtualDirectory):
+   * `{ "vod": { "/videos": "/srv/videos" } }`. Default: none.
+   */
+  fileDirectories: z
+    .record(z.string(), z.record(virtualPath, path), {
+      error: 'an object of applications, each with its paths and their folders',
+    })
+    .default({}),
   /** A file whose text is the token that the API's administration asks for. Default: none. */
   adminTokenFile: path.optional(),
   /** What is around the processes that run scripts; `bwrap` needs Bubblewrap. Default `permission`. */
@@ -68,7 +79,7 @@ interface Flag {
   readonly value: string;
   readonly about: string;
   /** The option that it sets. */
-  readonly option?: Exclude<keyof Config, 'limits' | 'lockedLimits' | 'scriptLibPath'>;
+  readonly option?: Exclude<keyof Config, 'limits' | 'lockedLimits' | 'scriptLibPath' | 'fileDirectories'>;
 }
 
 const flags: Readonly<Record<string, Flag>> = {
@@ -173,6 +184,9 @@ function readConfigFile(file: string): Record<string, unknown> {
   }
   const { scriptLibPath } = given as { scriptLibPath?: readonly string[] };
   if (scriptLibPath) given.scriptLibPath = scriptLibPath.map((folder) => resolve(dirname(file), folder));
+  const { fileDirectories = {} } = given as { fileDirectories?: Config['fileDirectories'] };
+  for (const folders of Object.values(fileDirectories))
+    for (const [name, folder] of Object.entries(folders)) folders[name] = resolve(dirname(file), folder);
   return given;
 }
 
@@ -189,9 +203,15 @@ function requireFolders(config: Config): void {
     const text = `the applications folder ${printable(config.apps)} ${problem}: create it or name another with --apps DIR`;
     throw new StagewireError('E_CONFIG', 'host', text);
   }
-  for (const folder of config.scriptLibPath) {
+  const listed = [
+    ...config.scriptLibPath.map((folder) => ({ option: 'scriptLibPath', folder })),
+    ...Object.values(config.fileDirectories)
+      .flatMap((folders) => Object.values(folders))
+      .map((folder) => ({ option: 'fileDirectories', folder })),
+  ];
+  for (const { option, folder } of listed) {
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) continue;
-    const text = `scriptLibPath: ${printable(folder)} is no folder: create it, or take it off the list`;
+    const text = `${option}: ${printable(folder)} is no folder: create it, or take it off the list`;
     throw new StagewireError('E_CONFIG', 'host', text);
   }
   try {

@@ -52,6 +52,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     pool,
     limits,
     lockedLimits: config.lockedLimits,
+    fileDirectories: config.fileDirectories,
     ledger: metrics,
     log,
     clock,

@@ -5,7 +5,7 @@ import type { Company } from '../scripts/core-pool.ts';
 import { Leash } from '../scripts/leash.ts';
 import type { AppSettings } from './app-file.ts';
 import type { AppBuilder, Build } from './builder.ts';
-import { AppFiles } from './files/app-files.ts';
+import type { AppFiles } from './files/app-files.ts';
 import type { Instance } from './instance.ts';
 import { LOUD_INSTANCES, LogBudget } from './log-budget.ts';
 
@@ -36,10 +36,18 @@ export class App {
   #kills: number[] = [];
 
   /** `all`: the applications beside which it lives. */
-  constructor(name: string, builder: AppBuilder, limits: Limits, log: Log, clock: Clock, all: () => App[]) {
+  constructor(
+    name: string,
+    builder: AppBuilder,
+    files: AppFiles,
+    limits: Limits,
+    log: Log,
+    clock: Clock,
+    all: () => App[],
+  ) {
     this.name = name;
     this.builder = builder;
-    this.files = new AppFiles(builder.folder);
+    this.files = files;
     this.#settings = { limits };
     this.#clock = clock;
     const ownLog = log.child({ instance: name });

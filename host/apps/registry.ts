@@ -6,6 +6,7 @@ import { App } from './app.ts';
 import { readAppSettings } from './app-file.ts';
 import { BuildError, formatMessage } from './build-error.ts';
 import { AppBuilder, type Build } from './builder.ts';
+import { AppFiles } from './files/app-files.ts';
 import type { InstanceHost } from './incarnation.ts';
 import { Instance } from './instance.ts';
 import { LogBudget } from './log-budget.ts';
@@ -15,6 +16,8 @@ import { AppWatcher } from './watcher.ts';
 export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget' | 'files'> & {
   readonly limits: Limits;
   readonly lockedLimits: readonly string[];
+  /** By application: folders elsewhere that its scripts may use, by the path they know them under. */
+  readonly fileDirectories: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
 /** One application that takes long to build does not keep the others from being served. */
@@ -197,7 +200,10 @@ export class Registry implements Lobby {
       buildMs,
       buildMb,
     });
-    const app = new App(name, builder, limits, log, clock, () => [...this.#apps.values()]);
+    const { fileDirectories } = this.#host;
+    const elsewhere = Object.hasOwn(fileDirectories, name) ? fileDirectories[name] : undefined;
+    const files = new AppFiles(builder.folder, elsewhere);
+    const app = new App(name, builder, files, limits, log, clock, () => [...this.#apps.values()]);
     this.#apps.set(name, app);
     app.building = this.#build(app, isNew);
     await this.#take(app);

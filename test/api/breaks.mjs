@@ -68,6 +68,7 @@ const RULES = {
   'CFG-12': ['host/rtmp/connection.ts', 'now - this.#activeAt > idleClientMs', 'false'],
   'CFG-15': ['host/apps/instance.ts', 'this.#unloadIn(gcIntervalMs)', 'this.#unloadIn(100)'],
   'CFG-16': [client, 'bandwidth.cap > 0 && asked > bandwidth.cap', 'false'],
+  'CFG-23': ['host/apps/files/sandbox.ts', 'shown?.folder ?? this.#folder', 'this.#folder'],
   'CFG-32': ['host/apps/access.ts', 'folderAccess ? folderOf(name) : name', 'name'],
   'CFG-34': ['host/apps/clients.ts', 'if (allowCalls && ', 'if (false && allowCalls && '],
   'CFG-36': ['host/apps/app-file.ts', 'if (forbidden !== undefined)', 'if (forbidden === "")'],

@@ -30,6 +30,12 @@ const server = useServer({
     },
     other: { 'main.asc': 'x = 1;', 'secret.txt': 'secret of another' },
   },
+  fileDirectories: {
+    files: {
+      '/videos': { 'a.txt': 'far', 'deep/b.txt': 'deep' },
+      '/videos/new': { 'c.txt': 'newer' },
+    },
+  },
 });
 
 const folder = () => join(server.appsFolder, 'files');
@@ -387,9 +393,7 @@ test('FIL-29: renameTo(path) moves a file or folder, never the root', async () =
     expect(await refusal(instance, '/', code)).toMatchObject({
       value: false,
       info: {
-        description: expect.stringContaining(
-          "/: the application's folder itself stays where it is",
-        ) as string,
+        description: expect.stringContaining('/: the folder itself stays where it is') as string,
       },
     });
 });
@@ -519,4 +523,31 @@ test('FIL-36: the sandbox refuses what is no path in the folder and links that l
       message.startsWith('outside: File.open: ../secret.txt:') &&
       message.includes('(main.asc:7:'),
   );
+});
+
+test('CFG-23: fileDirectories show folders that are elsewhere, the longest path first; what is outside stays out', async () => {
+  const elsewhere = (name: string) => join(server.appsFolder, '../elsewhere/files/videos', name);
+  const read = (name: string) =>
+    run(name, 'return f.open("text", "read") ? [f.readAll(), f.close()][0] : null');
+  expect(await read('/videos/a.txt')).toEqual(['far']);
+  expect(await read('videos/deep/b.txt')).toEqual(['deep']);
+  expect(await read('/videos/new/c.txt')).toEqual(['newer']);
+  expect(await read('/videos/c.txt')).toBeNull();
+  expect(await read('/videosa.txt')).toBeNull();
+  expect(await run('/videos', 'return f.list().map((each) => each.name).sort()')).toEqual([
+    '/videos/a.txt',
+    '/videos/deep',
+    '/videos/new',
+  ]);
+  expect(await run('/videos/made.txt', 'f.open("text", "create"); f.write("x"); return f.close()')).toBe(
+    true,
+  );
+  expect(readFileSync(elsewhere('made.txt'), 'latin1')).toBe('x');
+  expect(await run('/videos/made.txt', 'return f.copyTo("/copied.txt")')).toBe(true);
+  expect(onDisk('copied.txt')).toBe('x');
+  // Each is a root: it stays where it is, and links do not lead out of it.
+  expect(await run('/videos', 'return f.remove(true)')).toBe(false);
+  symlinkSync(join(server.appsFolder, 'other'), elsewhere('link'));
+  expect(await read('/videos/link/secret.txt')).toBeNull();
+  expect(await run('/videos/code.js', 'return f.open("text", "create")')).toBe(false);
 });

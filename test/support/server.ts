@@ -23,6 +23,8 @@ export interface ServerOptions {
   classics?: string[];
   /** A folder for `scriptLibPath`. */
   scriptLib?: AppFiles;
+  /** By application and path: folders beside the applications directory. */
+  fileDirectories?: Record<string, Record<string, AppFiles>>;
   limits?: Partial<Limits>;
   lockedLimits?: string[];
   sandbox?: 'permission' | 'bwrap';
@@ -84,6 +86,15 @@ export class TestServer {
     for (const [name, content] of Object.entries(options.scriptLib ?? {}))
       this.writeFile(`../scriptlib/${name}`, content);
     const scriptLibPath = options.scriptLib ? ['scriptlib'] : [];
+    const fileDirectories: Record<string, Record<string, string>> = {};
+    for (const [app, folders] of Object.entries(options.fileDirectories ?? {})) {
+      for (const [path, files] of Object.entries(folders)) {
+        const folder = `elsewhere/${app}${path}`;
+        fileDirectories[app] = { ...fileDirectories[app], [path]: folder };
+        mkdirSync(join(this.#folder, folder), { recursive: true });
+        for (const [name, content] of Object.entries(files)) this.writeFile(`../${folder}/${name}`, content);
+      }
+    }
     const config = join(this.#folder, 'config.json');
     const {
       limits = {},
@@ -100,6 +111,7 @@ export class TestServer {
         logLevel,
         sandbox,
         scriptLibPath,
+        fileDirectories,
         lockedLimits,
       }),
     );

@@ -12,8 +12,9 @@ export class AppFiles {
   #made = 0;
   #open = 0;
 
-  constructor(folder: string) {
-    this.sandbox = new Sandbox(folder);
+  /** `elsewhere`: further folders by the path under which scripts know them, such as `/videos`. */
+  constructor(folder: string, elsewhere: Readonly<Record<string, string>> = {}) {
+    this.sandbox = new Sandbox(folder, elsewhere);
   }
 
   /**

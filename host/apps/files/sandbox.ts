@@ -19,16 +19,28 @@ export interface Spot {
   readonly path: string;
 }
 
+/** A folder that is elsewhere on the disk than where scripts see it. */
+interface VirtualDirectory {
+  readonly components: readonly string[];
+  readonly folder: string;
+}
+
 /**
- * The folder of one application as its scripts may use it. Symbolic links are followed as long as they stay inside.
+ * The folder of one application as its scripts may use it, and others that the operator has put into it (FMS:
+ * FileObject/VirtualDirectory), each a root of its own: what was said of the folder is true of those. Symbolic links are followed as long as they stay inside.
  * What a path leads to is found out first; then its folder is opened, and what counts is where that really is. All
  * that is done after that goes through the open folder.
  */
 export class Sandbox {
   readonly #folder: string;
+  /** Longest first: `/videos/new` before `/videos`. */
+  readonly #elsewhere: readonly VirtualDirectory[];
 
-  constructor(folder: string) {
+  constructor(folder: string, elsewhere: Readonly<Record<string, string>> = {}) {
     this.#folder = folder;
+    this.#elsewhere = Object.entries(elsewhere)
+      .map(([path, target]) => ({ components: componentsOf(path), folder: target }))
+      .sort((a, b) => b.components.length - a.components.length);
   }
 
   /** Does something with what is, or will be, at that path. A link that is its last component is followed. */
@@ -39,8 +51,7 @@ export class Sandbox {
   /** The same with the entry of that name itself, and never with the application's folder: to remove or move it. */
   entry<T>(path: unknown, use: (spot: Spot) => Promise<T>): Promise<T> {
     return this.#with(path, false, async (spot) => {
-      if (spot.components.length === 0)
-        throw refused(path, "the application's folder itself stays where it is");
+      if (spot.components.length === 0) throw refused(path, 'the folder itself stays where it is');
       if ((await lstatIfAny(spot.at))?.isSymbolicLink()) throw refused(path, 'it is a symbolic link');
       return use(spot);
     });
@@ -48,8 +59,10 @@ export class Sandbox {
 
   async #with<T>(path: unknown, mayFollow: boolean, use: (spot: Spot) => Promise<T>): Promise<T> {
     try {
-      const components = componentsOf(path);
-      const root = await realpath(this.#folder);
+      const asked = componentsOf(path);
+      const shown = this.#elsewhere.find((each) => each.components.every((name, i) => name === asked[i]));
+      const root = await realpath(shown?.folder ?? this.#folder);
+      const components = asked.slice(shown?.components.length ?? 0);
       if (components.length === 0) return await this.#inFolder(root, root, '.', path, use);
       const full = join(root, ...components);
       const real = await (mayFollow ? realPathOf(full) : realParentOf(full));
