@@ -17,6 +17,8 @@ export interface SharedValue {
   readonly hasAmf3: boolean;
 }
 
+/** Each value was within the limits when it came, but those of one message need not be so together. */
+const NO_LIMITS: AmfLimits = { depth: Number.POSITIVE_INFINITY, values: Number.POSITIVE_INFINITY };
 /** Of values that had to be encoded anew, together: a few references can stand for any number of copies. */
 const MAX_ENCODED_BYTES = 1024 * 1024;
 
@@ -122,13 +124,12 @@ export function joinerOf(
   writer: ByteWriter,
   values: readonly SharedValue[],
   encoding: 0 | 3,
-  limits: AmfLimits = AMF_LIMITS,
 ): (value: SharedValue) => void {
   let refers = false;
   for (let i = 1; i < values.length; i++) if (values[i]!.hasReferences) refers = true;
   if (!refers) return ({ bytes }) => writer.bytes(bytes);
-  const write = encoderOf(writer, encoding, limits);
-  return (value) => write(readSharedValue(value, limits));
+  const write = encoderOf(writer, encoding, NO_LIMITS);
+  return (value) => write(readSharedValue(value));
 }
 
 /** Values as one message has them, such as the name and the arguments of a handler. */

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { expect, onTestFinished, test } from 'vitest';
-import { SharedObjectEventType as Event } from '../../wire/shared-object.ts';
+import { encodeSharedObject, SharedObjectEventType as Event } from '../../wire/shared-object.ts';
 import { eventually } from '../support/journal.ts';
 import {
   RtmpClient as Client,
@@ -361,6 +361,25 @@ test('one that does not read is told later, in one go, and holds up nobody', asy
   await eventually('the slow one to have all', () => slow.data.get('done') === true && slow.data.size === 20);
   expect([...slow.data].sort()).toEqual([...fast.data].sort());
   expect(slow.syncs.entries.length).toBeLessThan(1000);
+});
+
+test('slots whose values refer to parts of their own have no limit together', async () => {
+  const at = newRoom();
+  const ann = await subscriber(at);
+  const part = { n: 1 };
+  const values = [
+    [part, part, ...Array<null>(40_000).fill(null)],
+    [part, part, ...Array<null>(40_000).fill(null)],
+  ];
+  for (const [i, value] of values.entries()) ann.set(`s${i}`, value);
+  await ann.client.settled();
+  // More than our own decoder takes at once.
+  const bob = await visitor(at);
+  const type = Type.SharedObjectAmf0;
+  const events = [{ type: Event.Use }];
+  const payload = encodeSharedObject(type, { name: 'chat', version: 0, isPersistent: false, events });
+  bob.message({ type, streamId: 0, timestamp: 0, payload });
+  await eventually('both', () => bob.receivedBytes > 80_000);
 });
 
 test('what is sent before the client is accepted waits for that', async () => {
