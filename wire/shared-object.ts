@@ -52,6 +52,9 @@ export interface SharedObjectMessage {
 /** Of one message: each may have to be answered. */
 const MAX_EVENTS = 4096;
 
+/** Of the name of an object, a slot or a status. The longest that is in use is far shorter. */
+const MAX_TEXT_BYTES = 1024;
+
 /** In the first flag word. Newer servers set further bits of unknown meaning. */
 const persistentFlag = 2;
 /** Set by what shares an object of another server; never written. */
@@ -68,7 +71,7 @@ export function decodeSharedObject(
 ): SharedObjectMessage {
   const body = new ByteReader(payload);
   if (messageType === MessageType.SharedObjectAmf3) body.skip(1);
-  const name = body.utf8(body.u16());
+  const name = readText(body);
   const version = body.u32();
   const flags = body.u32();
   body.skip(4);
@@ -189,7 +192,14 @@ function encodeEvent(
 
 /** Names and keys carry no AMF marker. */
 function readText(data: ByteReader): string {
-  return data.utf8(data.u16());
+  const sizeBytes = data.u16();
+  if (sizeBytes > MAX_TEXT_BYTES)
+    throw new StagewireError(
+      'E_TOO_LONG',
+      'peer',
+      `a name of ${sizeBytes} bytes, ${MAX_TEXT_BYTES} are allowed`,
+    );
+  return data.utf8(sizeBytes);
 }
 
 function writeText(writer: ByteWriter, text: string): void {

@@ -243,6 +243,16 @@ describe('what is refused', () => {
     expect(() => read(1)).toThrow(expect.objectContaining({ code: 'E_AMF' }));
   });
 
+  test('names of more than 1024 bytes are, before they are read', () => {
+    const hex = `0a 00000403 0401 ${'61'.repeat(0x401)}`;
+    const long = expect.objectContaining({ code: 'E_TOO_LONG', blame: 'peer' });
+    expect(() => eventsOf(hex)).toThrow(long);
+    expect(eventsOf(hex.replace('0403 0401 61', '0402 0400'))).toHaveLength(1);
+    expect(() =>
+      decodeSharedObject(MessageType.SharedObjectAmf0, fromHex(`0401${'61'.repeat(0x401)}`)),
+    ).toThrow(long);
+  });
+
   test('a truncated head is blamed on the peer', () => {
     const bytes = fromHex(head);
     for (let length = 0; length < bytes.length; length++) {
