@@ -111,9 +111,9 @@ export function readSharedValue({ bytes }: SharedValue, limits: AmfLimits = AMF_
   return new Amf0Decoder(new ByteReader(bytes), limits).value();
 }
 
-/** The same in AMF0, as far as AMF0 can say it. Throws `E_TOO_LONG` when it would need more than 1 MiB. */
-export function inAmf0(value: SharedValue, limits: AmfLimits = AMF_LIMITS): SharedValue {
-  return value.hasAmf3 ? sharedValueOf(readSharedValue(value, limits), 0, limits) : value;
+/** The same in AMF0, as far as AMF0 can say it. Throws `E_TOO_LONG` when it would need more bytes. */
+export function inAmf0(value: SharedValue, maxBytes = MAX_ENCODED_BYTES): SharedValue {
+  return value.hasAmf3 ? sharedValueOf(readSharedValue(value), 0, AMF_LIMITS, maxBytes) : value;
 }
 
 /**

@@ -78,7 +78,7 @@ const instanceLimits = {
   slots: whole(1, 1_000_000, 10_000),
   /** Name and value of one slot. Default 64 KiB. */
   slotBytes: whole(256, MiB, 64 * KiB),
-  /** What all shared objects of one instance hold. Default 16 MiB. */
+  /** What all shared objects of one instance hold, and 256 bytes for each of their slots. Default 16 MiB. */
   sharedObjectBytes: whole(64 * KiB, 1024 * MiB, 16 * MiB),
   /** A client for which more waits is told of changes to shared objects later, in one go. Default 1 MiB. */
   sharedObjectQueueBytes: whole(16 * KiB, 256 * MiB, MiB),

@@ -16,8 +16,9 @@ export interface SharedObjectsLimits extends SharedObjectLimits {
   readonly sharedObjects: number;
 }
 
-/** How often those who read too slowly are looked after. */
-const CATCH_UP_MS = 100;
+/** How often those who are behind are looked after, and how much they are told then, all together. */
+const CATCH_UP_MS = 20;
+const CATCH_UP_BYTES = 2 * 1024 * 1024;
 /** Telling subscribers takes half of the host's time at the most: what comes meanwhile is told together. */
 const LONGEST_PAUSE_MS = 50;
 /** Of the values of one message. */
@@ -34,6 +35,8 @@ export class SharedObjects {
   /** Until the next script has started. */
   readonly #kept = new Set<SharedObject>();
   #scripts = 0;
+  /** Those with subscribers who are behind. */
+  readonly #behind = new Set<SharedObject>();
   #flushing: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #notBefore = 0;
   #catchingUp: NodeJS.Timeout | undefined;
@@ -130,6 +133,7 @@ export class SharedObjects {
     this.#isClosed = true;
     clearTimeout(this.#catchingUp);
     this.#changed.clear();
+    this.#behind.clear();
     this.#objects.clear();
     this.#bySubscriber.clear();
   }
@@ -187,6 +191,7 @@ export class SharedObjects {
   #dropUnused(object: SharedObject): void {
     if (!object.isUnused || this.#kept.has(object)) return;
     this.#changed.delete(object);
+    this.#behind.delete(object);
     this.usage.bytes -= object.slots.bytes;
     this.#objects.delete(keyOf(object.name, object.isPersistent));
   }
@@ -195,21 +200,26 @@ export class SharedObjects {
     this.#flushing = undefined;
     if (this.#isClosed) return;
     const startedAt = performance.now();
-    const objects = [...this.#changed];
-    this.#changed.clear();
-    let isBehind = false;
-    for (const object of objects) isBehind = object.flush().isBehind || isBehind;
+    for (const object of [...this.#changed]) {
+      this.#changed.delete(object);
+      if (object.flush().isBehind) this.#behind.add(object);
+    }
     const endedAt = performance.now();
     this.#notBefore = endedAt + Math.min(endedAt - startedAt, LONGEST_PAUSE_MS);
-    if (isBehind) this.#catchUpLater();
+    if (this.#behind.size > 0) this.#catchUpLater();
   }
 
   #catchUpLater(): void {
     this.#catchingUp ??= setTimeout(() => {
       this.#catchingUp = undefined;
-      let isBehind = false;
-      for (const object of this.#objects.values()) isBehind = object.catchUp() || isBehind;
-      if (isBehind) this.#catchUpLater();
+      const room = { bytes: CATCH_UP_BYTES };
+      for (const object of [...this.#behind]) {
+        if (room.bytes <= 0) break;
+        this.#behind.delete(object);
+        // At the end: the others come first next time.
+        if (object.catchUp(room)) this.#behind.add(object);
+      }
+      if (this.#behind.size > 0) this.#catchUpLater();
     }, CATCH_UP_MS);
   }
 }

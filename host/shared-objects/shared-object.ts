@@ -14,7 +14,7 @@ import {
 } from '../../wire/shared-values.ts';
 import { type StatusCode, status } from '../../wire/status.ts';
 import { StagewireError } from '../base/errors.ts';
-import { Slots, sizeOf, type Usage } from './slots.ts';
+import { costOf, Slots, sizeOf, type Usage } from './slots.ts';
 import type { News, Observer, Subscriber, Subscription } from './subscription.ts';
 
 export interface SharedObjectLimits {
@@ -51,12 +51,16 @@ interface Request {
   readonly events: readonly SharedObjectEvent[];
 }
 
-/** Messages of clients that wait for a script; further ones are refused. */
+/** Messages of clients that wait for a script, and what is in them; further ones are refused. */
 const MAX_WAITING = 4096;
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** How long one waits for a handler to end. For a lock it waits as long as that lasts. */
 const LONGEST_WAIT_MS = 50;
 /** A message holds 16 MiB, and is made in one piece: what is more is told in several. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** An object of more is not given at once to whoever asks for it: a few bytes would bring megabytes. */
+const SMALL_BYTES = 64 * 1024;
+const SMALL_SLOTS = 100;
 
 /**
  * The authority over one shared object: applies what subscribers ask for in the order in which it came, the last one
@@ -77,6 +81,7 @@ export class SharedObject {
   readonly #locks = new Set<Observer>();
   /** What clients have asked for meanwhile. */
   #waiting: Request[] = [];
+  #waitingBytes = 0;
   #patience: NodeJS.Timeout | undefined;
 
   constructor(name: string, isPersistent: boolean, host: SharedObjectHost) {
@@ -100,23 +105,28 @@ export class SharedObject {
     return this.#subscriptions.has(subscriber);
   }
 
-  /** `knownVersion`: what it has kept of a persistent object from earlier; 0 for nothing. Twice is answered twice. */
+  /** `knownVersion`: what it has kept of a persistent object from earlier; 0 for nothing. */
   subscribe(subscriber: Subscriber, knownVersion: number, isProxy = false): void {
-    let subscription = this.#subscriptions.get(subscriber);
-    if (!subscription) {
-      subscription = {
-        number: ++this.#lastNumber,
-        subscriber,
-        isProxy,
-        givenAt: 0,
-        joinedAt: this.#updates.length,
-        told: undefined,
-        isBehind: false,
-      };
-      this.#subscriptions.set(subscriber, subscription);
+    const since = this.isPersistent && knownVersion > 0 ? knownVersion : undefined;
+    const known = this.#subscriptions.get(subscriber);
+    const subscription: Subscription = known ?? {
+      number: ++this.#lastNumber,
+      subscriber,
+      isProxy,
+      givenAt: 0,
+      joinedAt: this.#updates.length,
+      told: undefined,
+      isBehind: false,
+      isUnanswered: false,
+      pieces: undefined,
+      refusedBytes: 0,
+    };
+    this.#subscriptions.set(subscriber, subscription);
+    if (known || this.slots.size > SMALL_SLOTS || this.slots.bytes > SMALL_BYTES) {
+      subscription.isUnanswered = true;
+      return this.#tellLater(subscription, since);
     }
     subscription.givenAt = this.#version;
-    const since = this.isPersistent && knownVersion > 0 ? knownVersion : undefined;
     this.#tell(subscription, [{ type: Type.UseSuccess }, ...this.#eventsSince(since)]);
   }
 
@@ -146,8 +156,13 @@ export class SharedObject {
     if (this.#waiting.length === 0 || this.#isHeld) return;
     clearTimeout(this.#patience);
     this.#patience = undefined;
+    this.#applyWaiting();
+  }
+
+  #applyWaiting(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#waitingBytes = 0;
     for (const request of waiting) this.#apply(request);
   }
 
@@ -157,13 +172,16 @@ export class SharedObject {
     if (!writer) return;
     const request: Request = { writer, knownVersion, events };
     if (this.#waiting.length === 0 && !this.#isHeld) return this.#apply(request);
-    if (this.#waiting.length >= MAX_WAITING) return this.#refuse(request);
+    const bytes = events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
+    const isTooMuch = this.#waiting.length >= MAX_WAITING || this.#waitingBytes + bytes > MAX_WAITING_BYTES;
+    if (isTooMuch) return this.#refuseAll(request);
     this.#waiting.push(request);
+    this.#waitingBytes += bytes;
     if (this.#locks.size > 0) return;
     this.#patience ??= setTimeout(() => {
       this.#patience = undefined;
       // A handler that takes so long finds out about it afterwards: its own changes come last.
-      if (this.#locks.size === 0) for (const each of this.#waiting.splice(0)) this.#apply(each);
+      if (this.#locks.size === 0) this.#applyWaiting();
     }, LONGEST_WAIT_MS);
   }
 
@@ -210,12 +228,10 @@ export class SharedObject {
   }
 
   /** There is no room for what waits: the writer is told what there is. */
-  #refuse({ writer, events }: Request): void {
-    const keys = events.flatMap((event) => (isSlotRequest(event) ? [event.key] : []));
-    this.#tell(
-      writer,
-      keys.map((key) => this.#slotEvent(key)),
-    );
+  #refuseAll({ writer, events }: Request): void {
+    const forWriter: SharedObjectEvent[] = [];
+    for (const event of events) if (isSlotRequest(event)) this.#refuse(writer, event.key, forWriter);
+    this.#tell(writer, forWriter);
   }
 
   /**
@@ -241,7 +257,7 @@ export class SharedObject {
             break;
           }
           if (!mayWrite || !this.#hasRoomFor(key, event.value)) {
-            forWriter.push(this.#slotEvent(key));
+            this.#refuse(writer, key, forWriter);
             break;
           }
           const told = Math.max(writer.givenAt, this.slots.toldTo(writer.number, key));
@@ -264,7 +280,7 @@ export class SharedObject {
         }
         case Type.RequestRemove:
           if (mayWrite) isChanged = this.#remove(event.key, next, forWriter, forOthers, news) || isChanged;
-          else forWriter.push(this.#slotEvent(event.key));
+          else this.#refuse(writer, event.key, forWriter);
           break;
         case Type.RequestClear:
           if (!mayWrite) break;
@@ -311,6 +327,7 @@ export class SharedObject {
     for (const subscription of this.#subscriptions.values()) {
       const { subscriber, joinedAt } = subscription;
       subscription.joinedAt = 0;
+      subscription.refusedBytes = 0;
       if (this.#isBehind(subscription)) {
         isBehind = true;
         continue;
@@ -337,22 +354,22 @@ export class SharedObject {
     return { told, isBehind };
   }
 
-  /** Whoever was too slow, and has read what was there, is told in one go. Returns whether somebody still is behind. */
-  catchUp(): boolean {
-    let isBehind = false;
-    for (const subscription of this.#subscriptions.values()) {
-      const { subscriber, told } = subscription;
-      if (!subscription.isBehind) continue;
-      if (subscriber.queuedBytes > this.#host.limits.sharedObjectQueueBytes / 4) {
-        isBehind = true;
-        continue;
-      }
-      subscription.isBehind = false;
-      subscription.joinedAt = this.#updates.length;
-      const answer: SharedObjectEvent[] = told === undefined ? [{ type: Type.UseSuccess }] : [];
-      this.#tell(subscription, [...answer, ...this.#eventsSince(told)]);
+  /**
+   * Goes on telling those who are behind, as far as they have read what was there, and `room` goes: all of them
+   * together could take long. Returns whether somebody still is behind.
+   */
+  catchUp(room: { bytes: number }): boolean {
+    const most = this.#host.limits.sharedObjectQueueBytes / 4;
+    const behind = [...this.#subscriptions.values()].filter(({ isBehind }) => isBehind);
+    for (const subscription of behind) {
+      const { subscriber } = subscription;
+      if (room.bytes <= 0 || subscriber.queuedBytes > most) continue;
+      room.bytes -= this.#tellPiece(subscription);
+      // The others come first next time.
+      this.#subscriptions.delete(subscriber);
+      this.#subscriptions.set(subscriber, subscription);
     }
-    return isBehind;
+    return behind.some(({ isBehind }) => isBehind);
   }
 
   #isBehind(subscription: Subscription): boolean {
@@ -360,15 +377,60 @@ export class SharedObject {
     return subscription.isBehind;
   }
 
-  /** From what a subscriber has to what is; everything for one that has nothing, or has been away for too long. */
-  #eventsSince(version: number | undefined): SharedObjectEvent[] {
-    const difference =
-      version === undefined || version > this.#version ? undefined : this.slots.since(version);
-    const events: SharedObjectEvent[] = difference ? [] : [{ type: Type.Clear }];
-    for (const [key, { value }] of difference?.changed ?? this.slots)
-      events.push({ type: Type.Change, key, value });
-    for (const key of difference?.removed ?? []) events.push({ type: Type.Remove, key });
-    return events;
+  /** From that version on, or all of it, in pieces, as fast as it reads. */
+  #tellLater(subscription: Subscription, since: number | undefined): void {
+    subscription.told = since;
+    subscription.pieces = undefined;
+    subscription.isBehind = true;
+    this.#host.changed(this);
+  }
+
+  /**
+   * The next piece for one that is behind, and, when that was the last, from now on what happens. Until it has the last
+   * its version is an old one, so that what it writes without knowing all does not count as written in knowledge of it.
+   */
+  #tellPiece(subscription: Subscription): number {
+    const { subscriber } = subscription;
+    const events: SharedObjectEvent[] = subscription.isUnanswered ? [{ type: Type.UseSuccess }] : [];
+    subscription.isUnanswered = false;
+    subscription.givenAt = this.#version;
+    let sizeBytes = 0;
+    while (sizeBytes < MAX_MESSAGE_BYTES) {
+      subscription.pieces ??= { upTo: this.#version, events: this.#eventsSince(subscription.told) };
+      const { upTo, events: more } = subscription.pieces;
+      const next = more.next();
+      if (!next.done) {
+        const event = fitFor(subscriber, next.value);
+        sizeBytes += sizeOfEvent(event);
+        events.push(event);
+        continue;
+      }
+      // What has changed meanwhile is yet to come.
+      subscription.told = upTo;
+      subscription.pieces = undefined;
+      if (upTo < this.#version) continue;
+      subscription.isBehind = false;
+      subscription.joinedAt = this.#updates.length;
+      break;
+    }
+    const version = subscription.isBehind ? (subscription.told ?? 0) : this.#version;
+    if (events.length > 0) subscriber.deliver(this.#serializePart(subscriber, version, events), 1);
+    return sizeBytes;
+  }
+
+  /**
+   * From what a subscriber has to what is; everything for one that has nothing, or has been away for too long. What
+   * changes while this goes on may be missing.
+   */
+  *#eventsSince(version: number | undefined): Generator<SharedObjectEvent, undefined> {
+    const since =
+      version === undefined || version > this.#version || !this.slots.knowsSince(version) ? -1 : version;
+    if (since < 0) yield { type: Type.Clear };
+    for (const [key, slot] of this.slots)
+      if (slot.version > since) yield { type: Type.Change, key, value: slot.value };
+    if (since < 0) return;
+    for (const [key, removedAt] of this.slots.removed)
+      if (removedAt > since) yield { type: Type.Remove, key };
   }
 
   #remove(
@@ -388,18 +450,20 @@ export class SharedObject {
     return true;
   }
 
-  /** What the writer of a change that is refused is told: what the slot holds. */
-  #slotEvent(key: string): SharedObjectEvent {
+  /** The writer of a change that is refused is told what the slot holds; of many, or when it is behind, all slots. */
+  #refuse(writer: Subscription, key: string, forWriter: SharedObjectEvent[]): void {
     const slot = this.slots.get(key);
-    return slot ? { type: Type.Change, key, value: slot.value } : { type: Type.Remove, key };
+    writer.refusedBytes += slot ? sizeOf(key, slot.value) : 0;
+    if (writer.isBehind || writer.refusedBytes > SMALL_BYTES) this.#tellLater(writer, undefined);
+    else forWriter.push(slot ? { type: Type.Change, key, value: slot.value } : { type: Type.Remove, key });
   }
 
   #hasRoomFor(key: string, value: SharedValue): boolean {
     const { limits, usage } = this.#host;
     const slot = this.slots.get(key);
-    const bytes = sizeOf(key, value);
-    if (bytes > limits.slotBytes || (!slot && this.slots.size >= limits.slots)) return false;
-    return usage.bytes + bytes - (slot ? sizeOf(key, slot.value) : 0) <= limits.sharedObjectBytes;
+    if (sizeOf(key, value) > limits.slotBytes || (!slot && this.slots.size >= limits.slots)) return false;
+    const more = costOf(key, value) - (slot ? costOf(key, slot.value) : 0);
+    return usage.bytes + more <= limits.sharedObjectBytes;
   }
 
   /** Tells one subscriber something, after what has happened before. */
@@ -431,15 +495,21 @@ export class SharedObject {
     return parts;
   }
 
+  /** Each of several messages but the last has an older version: that is known to whoever has all of it. */
   #serialize(subscriber: Subscriber, version: number, events: readonly SharedObjectEvent[]): Buffer[] {
+    const parts = inMessages(events.map((event) => fitFor(subscriber, event)));
+    return parts.map((part, index) =>
+      this.#serializePart(subscriber, index < parts.length - 1 ? version - 1 : version, part),
+    );
+  }
+
+  #serializePart(subscriber: Subscriber, version: number, events: readonly SharedObjectEvent[]): Buffer {
     const { name, isPersistent } = this;
     const isAmf3 = subscriber.objectEncoding === 3;
     const type = isAmf3 ? MessageType.SharedObjectAmf3 : MessageType.SharedObjectAmf0;
-    return inMessages(isAmf3 ? events : events.map(lowered)).map((part) => {
-      const payload = encodeSharedObject(type, { name, version, isPersistent, events: part });
-      const message: RtmpMessage = { type, streamId: 0, timestamp: 0, payload };
-      return subscriber.serialize(message);
-    });
+    const payload = encodeSharedObject(type, { name, version, isPersistent, events });
+    const message: RtmpMessage = { type, streamId: 0, timestamp: 0, payload };
+    return subscriber.serialize(message);
   }
 }
 
@@ -476,7 +546,7 @@ function inMessages(events: readonly SharedObjectEvent[]): (readonly SharedObjec
   let bytes = 0;
   const messages: SharedObjectEvent[][] = [[]];
   for (const event of events) {
-    const size = 'value' in event ? sizeOf(event.key, event.value) : 32;
+    const size = sizeOfEvent(event);
     bytes += size;
     if (bytes > MAX_MESSAGE_BYTES && messages.at(-1)!.length > 0) {
       messages.push([]);
@@ -487,30 +557,44 @@ function inMessages(events: readonly SharedObjectEvent[]): (readonly SharedObjec
   return messages;
 }
 
-const amf0 = new WeakMap<SharedValue, SharedValue>();
-
-/** An event for those who read AMF0 only. Each value is translated once. */
-function lowered(event: SharedObjectEvent): SharedObjectEvent {
-  if ('value' in event && event.value.hasAmf3) return { ...event, value: translated(event.value) };
-  if ('values' in event) return { ...event, values: event.values.map(translated) };
-  return event;
+function sizeOfEvent(event: SharedObjectEvent): number {
+  if ('value' in event) return sizeOf(event.key, event.value);
+  if ('values' in event) return event.values.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  return 32 + ('key' in event ? event.key.length : 0);
 }
 
-function translated(value: SharedValue): SharedValue {
-  if (!value.hasAmf3) return value;
-  let known = amf0.get(value);
-  if (!known) {
-    try {
-      known = inAmf0(value);
-    } catch (error) {
-      // AMF3 says in a few bytes what AMF0 needs megabytes for.
-      if (!(error instanceof StagewireError)) throw error;
-      known = sharedValueOf(undefined, 0);
-    }
-    amf0.set(value, known);
+/** How much longer a value may be in AMF0, which repeats what AMF3 refers to: a few bytes could stand for megabytes. */
+const AMF0_GROWTH = 16;
+const SHORT_BYTES = 1024;
+/** Of all values of one `send`, which stay in one message. */
+const MAX_SENT_BYTES = 4 * 1024 * 1024;
+
+/** An event as that subscriber can read it: AMF0 only, or AMF3 too. */
+function fitFor({ objectEncoding }: Subscriber, event: SharedObjectEvent): SharedObjectEvent {
+  if (objectEncoding === 3) return event;
+  if ('value' in event && event.value.hasAmf3) return { ...event, value: lowered(event.value, Infinity) };
+  if (!('values' in event)) return event;
+  let left = MAX_SENT_BYTES;
+  const values = event.values.map((value) => {
+    if (!value.hasAmf3) return value;
+    const low = lowered(value, left);
+    left -= low.bytes.length;
+    return low;
+  });
+  return { ...event, values };
+}
+
+/** In AMF0; undefined in place of what would be too long. */
+function lowered(value: SharedValue, mostBytes: number): SharedValue {
+  try {
+    return inAmf0(value, Math.min(mostBytes, SHORT_BYTES + value.bytes.length * AMF0_GROWTH));
+  } catch (error) {
+    if (!(error instanceof StagewireError)) throw error;
+    return UNDEFINED;
   }
-  return known;
 }
+
+const UNDEFINED = sharedValueOf(undefined, 0);
 
 /** Null and undefined in AMF0, and behind 0x11 in AMF3: to set a slot to that is to remove it. */
 function isNothing({ bytes }: SharedValue): boolean {

@@ -15,14 +15,12 @@ export interface Usage {
   bytes: number;
 }
 
-/** What changed since some version, in no particular order. */
-export interface Difference {
-  readonly changed: readonly (readonly [name: string, slot: Slot])[];
-  readonly removed: readonly string[];
-}
-
+/** What a slot takes besides its name and value, about. */
+const SLOT_BYTES = 256;
 /** Forgotten beyond this whatever `resyncDepth` says: names of slots are without end. */
 const MAX_TOMBSTONES = 10_000;
+/** Of their names. */
+const MAX_TOMBSTONE_BYTES = 64 * 1024;
 
 /**
  * The slots of a shared object with the versions of their last changes, and of those that were removed, so that a
@@ -32,6 +30,7 @@ export class Slots {
   readonly #slots = new Map<string, Slot>();
   /** Names of removed slots by the version that removed them, oldest first. */
   readonly #tombstones = new Map<string, number>();
+  #tombstoneBytes = 0;
   /** Whoever knows an older version may have missed that a slot was removed. */
   #knownSince = 0;
   #bytes = 0;
@@ -45,7 +44,7 @@ export class Slots {
     return this.#slots.size;
   }
 
-  /** Of names and values. */
+  /** What they take of the limit. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -66,17 +65,19 @@ export class Slots {
   }
 
   set(name: string, slot: Slot): void {
-    this.#use(sizeOf(name, slot.value) - this.#sizeOf(name));
+    this.#use(costOf(name, slot.value) - this.#costOf(name));
     this.#slots.set(name, slot);
-    this.#tombstones.delete(name);
+    this.#forget(name);
   }
 
   /** Whether there was one. */
   remove(name: string, version: number): boolean {
-    this.#use(-this.#sizeOf(name));
+    this.#use(-this.#costOf(name));
     if (!this.#slots.delete(name)) return false;
     this.#tombstones.set(name, version);
-    if (this.#tombstones.size > MAX_TOMBSTONES) this.#forgetOldest();
+    this.#tombstoneBytes += name.length;
+    while (this.#tombstones.size > MAX_TOMBSTONES || this.#tombstoneBytes > MAX_TOMBSTONE_BYTES)
+      this.#forgetOldest();
     return true;
   }
 
@@ -85,6 +86,7 @@ export class Slots {
     this.#use(-this.#bytes);
     this.#slots.clear();
     this.#tombstones.clear();
+    this.#tombstoneBytes = 0;
     this.#knownSince = version;
   }
 
@@ -92,26 +94,31 @@ export class Slots {
   purge(version: number): void {
     for (const [name, removedAt] of this.#tombstones) {
       if (removedAt >= version) break;
-      this.#tombstones.delete(name);
+      this.#forget(name);
       this.#knownSince = removedAt;
     }
   }
 
-  /** What a subscriber misses that has seen everything up to that version; undefined when that is not known any more. */
-  since(version: number): Difference | undefined {
-    if (version < this.#knownSince) return undefined;
-    return {
-      changed: [...this.#slots].filter(([, slot]) => slot.version > version),
-      removed: [...this.#tombstones].filter(([, removedAt]) => removedAt > version).map(([name]) => name),
-    };
+  /** Whether all that was removed since that version is known. */
+  knowsSince(version: number): boolean {
+    return version >= this.#knownSince;
+  }
+
+  /** Names of removed slots, as far as they are known, with the versions that removed them. */
+  get removed(): Iterable<readonly [name: string, version: number]> {
+    return this.#tombstones;
   }
 
   #forgetOldest(): void {
     for (const [name, removedAt] of this.#tombstones) {
-      this.#tombstones.delete(name);
+      this.#forget(name);
       this.#knownSince = removedAt;
       return;
     }
+  }
+
+  #forget(name: string): void {
+    if (this.#tombstones.delete(name)) this.#tombstoneBytes -= name.length;
   }
 
   #use(bytes: number): void {
@@ -119,12 +126,17 @@ export class Slots {
     this.#usage.bytes += bytes;
   }
 
-  #sizeOf(name: string): number {
+  #costOf(name: string): number {
     const slot = this.#slots.get(name);
-    return slot ? sizeOf(name, slot.value) : 0;
+    return slot ? costOf(name, slot.value) : 0;
   }
 }
 
 export function sizeOf(name: string, { bytes }: SharedValue): number {
   return name.length + bytes.length;
+}
+
+/** What a slot counts as in the limit of all. */
+export function costOf(name: string, value: SharedValue): number {
+  return SLOT_BYTES + sizeOf(name, value);
 }

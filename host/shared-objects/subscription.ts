@@ -1,5 +1,6 @@
 import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
+import type { SharedObjectEvent } from '../../wire/shared-object.ts';
 import type { SharedValue } from '../../wire/shared-values.ts';
 
 /** A client as shared objects see it. */
@@ -32,8 +33,14 @@ export interface Subscription {
   joinedAt: number;
   /** The version up to which it was told; undefined before the first time. */
   told: number | undefined;
-  /** It does not read fast enough: what comes now is made up for later. */
+  /** It does not read fast enough, or there is much to tell it: what comes now is made up for later. */
   isBehind: boolean;
+  /** It has asked for the object, and that is answered with the first that it is told later. */
+  isUnanswered: boolean;
+  /** What it is being told piece by piece while it is behind, and the version that this leads to. */
+  pieces: { readonly upTo: number; readonly events: Iterator<SharedObjectEvent> } | undefined;
+  /** Of slots that it may not change and was told again, in this round. */
+  refusedBytes: number;
 }
 
 /** A script that has opened an object. */

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { expect, onTestFinished, test } from 'vitest';
-import { encodeSharedObject, SharedObjectEventType as Event } from '../../wire/shared-object.ts';
+import { SharedObjectEventType as Event, encodeSharedObject } from '../../wire/shared-object.ts';
+import { sharedValueOf } from '../../wire/shared-values.ts';
 import { eventually } from '../support/journal.ts';
 import {
   RtmpClient as Client,
@@ -361,6 +362,82 @@ test('one that does not read is told later, in one go, and holds up nobody', asy
   await eventually('the slow one to have all', () => slow.data.get('done') === true && slow.data.size === 20);
   expect([...slow.data].sort()).toEqual([...fast.data].sort());
   expect(slow.syncs.entries.length).toBeLessThan(1000);
+});
+
+test('a large object comes in pieces, as fast as it is read, and what is written meanwhile holds', async () => {
+  const at = newRoom('rights');
+  const writer = await subscriber(at);
+  const text = 'x'.repeat(30_000);
+  for (let i = 0; i < 400; i++) writer.set(`s${i}`, text);
+  await writer.client.settled();
+  const joiners = await Promise.all(
+    Array.from({ length: 8 }, async () => new RemoteSharedObject(await visitor(at), 'chat')),
+  );
+  for (const joiner of joiners) {
+    joiner.client.pauseReading();
+    joiner.send([{ type: Event.Use }]);
+    joiner.set('s399', `of ${joiners.indexOf(joiner)}`);
+  }
+  const helper = await visitor(at);
+  const longest = 'return Math.max(...application.clients.map((c) => c.getStats().queue_bytes))';
+  for (let i = 0; i < 20; i++) expect(await run(helper, longest)).toBeLessThan(2_500_000);
+  for (const { client } of joiners) client.resumeReading();
+  const [first] = joiners;
+  await eventually('a piece', () => first!.data.size > 0);
+  first!.change({ set: { s1: 'mine' } }, { remove: 's0' });
+  writer.change({ remove: 's2' }, { set: { s3: 3 } });
+  for (const joiner of joiners) {
+    await eventually('all to see the same', () => joiner.data.size === 398 && joiner.data.get('s3') === 3);
+    expect([...joiner.data].sort()).toEqual([...writer.data].sort());
+    expect(joiner.syncs.entries.filter(({ list }) => list[0]?.code === 'clear')).toHaveLength(1);
+  }
+});
+
+test('whoever asks for a large object thousands of times is answered once', async () => {
+  const at = newRoom();
+  const ann = await subscriber(at);
+  for (let i = 0; i < 3; i++)
+    ann.change({ set: Object.fromEntries(Array.from({ length: 1000 }, (_, k) => [`s${i}.${k}`, k])) });
+  await ann.client.settled();
+  const client = await visitor(at);
+  const bob = new RemoteSharedObject(client, 'chat');
+  bob.send(Array.from({ length: 4000 }, () => ({ type: Event.Use })));
+  await eventually('the content', () => bob.data.size === 3000);
+  await client.settled();
+  expect(client.receivedBytes).toBeLessThan(200_000);
+});
+
+test('changes that are refused bring back no more than there is', async () => {
+  const at = newRoom('rights');
+  const owner = await subscriber(at);
+  owner.set('long', 'x'.repeat(50_000));
+  owner.set('short', 1);
+  const client = await visitor(at, { args: [{ writeAccess: 'nowhere' }] });
+  const guest = await new RemoteSharedObject(client, 'chat').connect();
+  guest.send(Array.from({ length: 4000 }, () => ({ type: Event.RequestRemove, key: 'long' })));
+  guest.change({ set: { short: 2, own: 3 } });
+  await guest.holds({ long: 'x'.repeat(50_000), short: 1 });
+  await client.settled();
+  expect(client.receivedBytes).toBeLessThan(300_000);
+});
+
+test('few bytes of AMF3 do not become megabytes of AMF0, and end nobody', async () => {
+  const at = newRoom();
+  const [ann, bob] = [await subscriber(at, 'chat', 3), await subscriber(at)];
+  const text = 'x'.repeat(1000);
+  const long = sharedValueOf(
+    Array.from({ length: 1000 }, () => text),
+    3,
+  );
+  const handler = sharedValueOf('say', 3);
+  ann.send(Array.from({ length: 30 }, () => ({ type: Event.Send, values: [handler, long] })));
+  ann.send([{ type: Event.RequestChange, key: 'long', value: long }]);
+  ann.set('done', true);
+  await eventually('the end', () => bob.data.get('done') === true);
+  expect(bob.data.get('long')).toBeUndefined();
+  const sends = bob.syncs.entries.flatMap((sync) => sync.sends);
+  expect(sends).toEqual(Array.from({ length: 30 }, () => ['say', undefined]));
+  expect(bob.client.receivedBytes).toBeLessThan(10_000);
 });
 
 test('slots whose values refer to parts of their own have no limit together', async () => {
