@@ -278,6 +278,8 @@ test('scripts make so many files and folders, and more when they have removed so
         [0, 1, 2, 3].map((i) => new File('again' + i).open('text', 'create'))];`,
     ),
   ).toEqual([true, true, true, [true, true, true, false]]);
+  const toItself = `return [new File('again0').renameTo('/again0'), new File('again3').open('text', 'create')];`;
+  expect(await client.call('run', toItself)).toEqual([true, false]);
 });
 
 test('folders with very many entries are refused, not read', async () => {

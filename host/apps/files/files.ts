@@ -257,7 +257,8 @@ export class Files {
             throw refused(to, `what is moved would lie more than ${MAX_DEPTH} folders deep`);
         }
         await rename(source.at, target.at);
-        if (there) this.#app.removed(1);
+        // To itself nothing is moved, and nothing is gone.
+        if (there && !(there.dev === stats.dev && there.ino === stats.ino)) this.#app.removed(1);
         return true;
       }),
     );
