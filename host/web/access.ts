@@ -7,7 +7,7 @@ export interface AccessRequest {
   readonly host: string | undefined;
   readonly origin: string | undefined;
   readonly authorization: string | undefined;
-  /** Somebody passed it on: it has `Via`, `Forwarded` or `X-Forwarded-For`. */
+  /** Somebody passed it on: it has `Via`, `Forwarded`, `X-Forwarded-For` or the like. */
   readonly isForwarded: boolean;
 }
 

@@ -114,10 +114,13 @@ export function createApi(
   return api;
 }
 
+/** What proxies add; not all of them all of it. */
+const OF_PROXIES = /^(?:via|forwarded|x-forwarded-.+|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip)$/;
+
 function refusal(request: IncomingMessage, token: string | undefined): string | undefined {
-  const { host, origin, authorization, via, forwarded } = request.headers;
+  const { host, origin, authorization } = request.headers;
   const address = request.socket.remoteAddress ?? '';
-  const isForwarded = (via ?? forwarded ?? request.headers['x-forwarded-for']) !== undefined;
+  const isForwarded = Object.keys(request.headers).some((name) => OF_PROXIES.test(name));
   return whyRefused({ address, host, origin, authorization, isForwarded }, token);
 }
 

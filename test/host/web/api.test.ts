@@ -92,7 +92,18 @@ const access: { name: string; headers: () => Record<string, string>; status: num
     headers: () => ({ origin: 'https://evil.example', authorization: `Bearer ${token}` }),
     status: 403,
   },
-  { name: 'a proxy on this machine', headers: () => ({ 'x-forwarded-for': '192.0.2.1' }), status: 403 },
+  ...[
+    'x-forwarded-for',
+    'X-Forwarded-Proto',
+    'X-Forwarded-Host',
+    'X-Real-IP',
+    'CF-Connecting-IP',
+    'Forwarded',
+  ].map((name) => ({
+    name: `a proxy on this machine (${name})`,
+    headers: () => ({ [name]: '192.0.2.1' }),
+    status: 403,
+  })),
   { name: 'the fetch of a script', headers: () => ({ via: '1.1 stagewire' }), status: 403 },
   {
     name: 'a proxy with the token',
