@@ -1,13 +1,13 @@
 import type { Clock } from '../base/clock.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { LOUD_INSTANCES, LogBudget } from '../base/log-budget.ts';
 import type { Company } from '../scripts/core-pool.ts';
 import { Leash } from '../scripts/leash.ts';
 import type { AppSettings } from './app-file.ts';
 import type { AppBuilder, Build } from './builder.ts';
 import type { AppFiles } from './files/app-files.ts';
 import type { Instance } from './instance.ts';
-import { LOUD_INSTANCES, LogBudget } from './log-budget.ts';
 
 /** So many cores may an application's scripts take with them within `quarantineMs` before others are kept away from it. */
 const TRUSTED_KILLS = 2;

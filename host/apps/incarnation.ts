@@ -4,6 +4,7 @@ import { readCommandHead } from '../../wire/commands.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { LogBudget } from '../base/log-budget.ts';
 import type { BootFile } from '../core/frames.ts';
 import type { Company, CorePool } from '../scripts/core-pool.ts';
 import { CoreDeathError } from '../scripts/core-process.ts';
@@ -20,7 +21,6 @@ import type { AppSettings } from './app-file.ts';
 import type { Build, BuiltFile } from './builder.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
-import { LogBudget } from './log-budget.ts';
 import { ScriptShares } from './script-shares.ts';
 
 /** What every instance of an application shares. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
+import { LogBudget } from '../base/log-budget.ts';
 import type { ClientEnd, ConnectRequest, Lobby, Refusal, Seat } from '../rtmp/ports.ts';
 import { App } from './app.ts';
 import { readAppSettings } from './app-file.ts';
@@ -9,7 +10,6 @@ import { AppBuilder, type Build } from './builder.ts';
 import { AppFiles } from './files/app-files.ts';
 import type { InstanceHost } from './incarnation.ts';
 import { Instance } from './instance.ts';
-import { LogBudget } from './log-budget.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */

@@ -1,12 +1,16 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { systemClock } from '../base/clock.ts';
 import type { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { LogBudget } from '../base/log-budget.ts';
 import { RtmpConnection } from './connection.ts';
 import type { Lobby } from './ports.ts';
 import { Session } from './session.ts';
 
 const TICK_MS = 1000;
+/** What is printed in a second about peers that are refused or dropped: they come back as often as they like. */
+const MAX_NEWS_BYTES = 16 * 1024;
 
 /** Accepts RTMP connections and gives each a session. */
 export class RtmpListener {
@@ -14,6 +18,7 @@ export class RtmpListener {
   readonly #lobby: Lobby;
   readonly #limits: Limits;
   readonly #log: Log;
+  readonly #budget: LogBudget;
   readonly #connections = new Set<RtmpConnection>();
   readonly #perAddress = new Map<string, number>();
   #ticker: NodeJS.Timeout | undefined;
@@ -22,6 +27,7 @@ export class RtmpListener {
     this.#lobby = lobby;
     this.#limits = limits;
     this.#log = log;
+    this.#budget = new LogBudget({ bytesPerSecond: () => MAX_NEWS_BYTES, log, clock: systemClock });
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
@@ -59,12 +65,8 @@ export class RtmpListener {
       this.#connections.size >= connections ||
       (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress)
     ) {
-      this.#log.warn(
-        `${address} is refused: ${this.#connections.size} connections, ${fromThere} from there`,
-        {
-          code: 'E_TOO_MANY_CONNECTIONS',
-        },
-      );
+      const news = `${address} is refused: ${this.#connections.size} connections, ${fromThere} from there`;
+      if (this.#budget.takes(news.length)) this.#log.warn(news, { code: 'E_TOO_MANY_CONNECTIONS' });
       socket.destroy();
       return;
     }
@@ -72,6 +74,7 @@ export class RtmpListener {
 
     const peer = `${address}:${socket.remotePort ?? 0}`;
     const onDrop = ({ blame, code, message }: StagewireError) => {
+      if (!this.#budget.takes(message.length)) return;
       if (blame === 'peer') this.#log.warn(`${peer} is dropped, its own fault: ${message}`, { code });
       else this.#log.error(`${peer} is dropped by a bug of the server`, { code, detail: message });
     };

@@ -1,3 +1,4 @@
+import { createConnection } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
@@ -32,6 +33,21 @@ test('a handler that prints without end is answered, and the log says what was l
   expect(await client.call('printFlood')).toBe('printed');
   expect(await client.call('alive')).toBe('alive');
   await server.waitForLog((r) => r.instance === 'app/print' && r.code === 'E_LOG_FLOOD', from);
+});
+
+test('peers that are dropped again and again do not fill the log', async () => {
+  const from = server.log.mark;
+  const port = Number(new URL(server.rtmp).port);
+  const drop = () =>
+    new Promise<void>((resolve) => {
+      const socket = createConnection(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\n\r\n'));
+      socket.on('error', () => {}).once('close', () => resolve());
+    });
+  for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 100 }, drop));
+  await server.waitForLog(({ code, instance }) => code === 'E_LOG_FLOOD' && instance === undefined, from);
+  const drops = server.log.entries.slice(from).filter(({ code }) => code === 'E_HANDSHAKE_VERSION');
+  expect(drops.length).toBeGreaterThan(100);
+  expect(drops.length).toBeLessThan(1500);
 });
 
 test('a handler that calls clients without end hears a RangeError, and its caller that it failed', async () => {

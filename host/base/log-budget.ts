@@ -1,5 +1,5 @@
-import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
 
 /** All instances of an application together may print so many times as much as one: names of rooms are without end. */
 export const LOUD_INSTANCES = 16;
