@@ -17,6 +17,8 @@ import { Metrics } from './web/metrics.ts';
 
 /** How long scripts may take in `onAppStop` when the server stops. */
 const STOP_PATIENCE_MS = 2000;
+/** How long a request to the HTTP API may take to arrive. */
+const REQUEST_MS = 10_000;
 /** How long clients have to read why they are disconnected. */
 const LINGER_MS = 500;
 
@@ -94,7 +96,11 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     },
     adminToken,
   );
-  const web = createServer(getRequestListener(api.fetch, { overrideGlobalObjects: false }));
+  const web = createServer(
+    { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
+    getRequestListener(api.fetch, { overrideGlobalObjects: false }),
+  );
+  web.maxConnections = limits.httpConnections;
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);

@@ -200,3 +200,23 @@ test('bytes that are no HTTP disturb nobody', async () => {
 function reportOf(app: string, json: unknown): InstanceReport | undefined {
   return (json as { instances: InstanceReport[] }).instances.find((each) => each.app === app);
 }
+
+test('connections to the API have a limit, and leave RTMP alone', async () => {
+  const small = await startServer({ apps: { bare: { 'README.md': '' } }, limits: { httpConnections: 20 } });
+  const { hostname, port } = new URL(small.http);
+  let open = 0;
+  const sockets = Array.from({ length: 100 }, () => {
+    const socket = createConnection(Number(port), hostname, () => {
+      open++;
+      socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+    });
+    return socket.on('error', () => {}).on('close', () => open--);
+  });
+  await eventually('most of them to be closed', () => open === 20);
+  await connect(`${small.rtmp}/bare`);
+  for (const socket of sockets) socket.destroy();
+  await eventually('room again', async () => {
+    const answer = await get(`${small.http}/healthz`).catch(() => undefined);
+    return answer?.status === 200;
+  });
+});
