@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { LogBudget } from '../base/log-budget.ts';
+import { isResourceName } from '../rtmp/names.ts';
 import type { ClientEnd, ConnectRequest, Lobby, Refusal, Seat } from '../rtmp/ports.ts';
 import { App } from './app.ts';
 import { readAppSettings } from './app-file.ts';
@@ -98,6 +99,7 @@ export class Registry implements Lobby {
     const app = this.#apps.get(appName);
     if (!app || this.#isClosing) return notDefined(appName);
     if (app.instances.has(name)) return false;
+    if (!isResourceName(name)) return refusal(`"${name.slice(0, 80)}" is no name of an instance.`);
     const full = this.#whyFull(app);
     if (full) return full;
     this.#open(app, name);

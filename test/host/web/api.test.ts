@@ -190,6 +190,14 @@ test('what is not there is 404, also for others than GET', async () => {
   expect((await get(`${server.http}/api/instances`, {}, 'DELETE')).status).toBe(404);
 });
 
+test('an instance is not started under a name that no client can use', async () => {
+  for (const name of ['..%2fx', '%1b%5b31m', 'a%5cb', 'x'.repeat(300)]) {
+    const { status, json } = await get(`${server.http}/api/instances/bare/${name}/start`, {}, 'POST');
+    expect(status, name).toBe(409);
+    expect(json).toMatchObject({ message: expect.stringContaining('is no name of an instance') });
+  }
+});
+
 test('bytes that are no HTTP disturb nobody', async () => {
   const socket = createConnection({ host: '127.0.0.1', port: Number(port()) });
   socket.write(Buffer.alloc(1000, 3));
