@@ -17,10 +17,10 @@ export function describeError(error: unknown, maxLength = 1000): string {
   }
 }
 
-// C0 and C1 controls move cursors and colour text; the others reorder or hide what a terminal shows.
+// C0 and C1 controls move cursors and colour text; the others reorder or hide what a terminal shows, or are not seen.
 const unprintable =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is its purpose.
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|\p{Cs}/gu;
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]|\p{Cs}/gu;
 const shortEscapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /**
@@ -35,7 +35,7 @@ export function printable(text: string, maxLength = 8192): string {
 }
 
 function escapeCharacter(character: string): string {
-  const code = character.charCodeAt(0);
+  const code = character.codePointAt(0)!;
   return (
     shortEscapes[character] ??
     (code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`)

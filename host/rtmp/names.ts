@@ -43,9 +43,11 @@ function cut(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: names with control characters are refused.
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\\]/;
+
 function isBad(segment: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: names with control characters are refused.
-  return segment === '' || segment.startsWith('.') || /[\u0000-\u001f\u007f\\]/.test(segment);
+  return segment === '' || segment.startsWith('.') || CONTROLS.test(segment);
 }
 
 function checkSegment(segment: string, whole: string): void {

@@ -48,10 +48,11 @@ test('a record for machines is one JSON object a line', () => {
 for (const format of ['pretty', 'json'] as const) {
   test(`text from peers cannot steer a terminal or forge a record (${format})`, () => {
     const { log, lines, text } = capture({ format });
-    const evil = 'x\u001b[2J\n21:04:07 info  all is well\u009b1m\u202e\r\ud800';
+    const evil = 'x\u001b[2J\n21:04:07 info  all is well\u009b1m\u202e\r\ud800\u{e0041}\u00ad';
     log.info(evil, { instance: evil, client: evil, name: evil, [evil]: evil, detail: evil, deep: { evil } });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters.
-    expect(text().replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]|\p{Cs}/u);
+    const unfit = /[\u0000-\u001f\u007f-\u009f\u00ad\u202e\u{e0041}]|\p{Cs}/u;
+    expect(text().replaceAll('\n', '')).not.toMatch(unfit);
     expect(lines().filter((line) => line.startsWith('21:04:07 info  all'))).toEqual([]);
     expect(lines().length).toBe(format === 'json' ? 1 : 3);
   });

@@ -31,6 +31,8 @@ describe('the app of a connect command', () => {
     'a\\b',
     'a\u0000',
     'live/a\nb',
+    'live/\u009b31m',
+    'live/a\u2028b',
     'x'.repeat(300),
   ]) {
     test(`${JSON.stringify(app.slice(0, 20))} is refused`, () => {
