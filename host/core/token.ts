@@ -119,34 +119,32 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function plainKey(key: string): KeyObject {
-  const text = key.trim();
-  if (!text.includes(PEM)) {
-    // As a secret it would let whoever has read it sign.
-    if (isPublicKey(text))
-      throw new Refusal(
-        'key',
-        'this is a public key, and no secret: give it as PEM or as a JSON Web Key (JSON.parse)',
-      );
+  const begin = key.indexOf(PEM);
+  if (begin < 0) {
+    // Everybody has it, and could sign with it.
+    const what = publicKeyIn(key.trim());
+    if (what !== undefined)
+      throw new Refusal('key', `a secret is expected, or a public key in PEM; this is ${what}`);
     return secretOf(Buffer.from(key));
   }
+  // OpenSSL writes what it knows of a key in front of it.
+  const text = key.slice(begin).trim();
   if (!text.startsWith(PUBLIC_PEM) || text.length > MAX_PEM_CHARACTERS)
     throw new Refusal('key', `of keys in PEM public ones are taken ("${PUBLIC_PEM}")`);
   return checked(crypto().createPublicKey(text));
 }
 
-/** In other words than PEM: a JSON Web Key (or a set) as text, OpenSSH, or what PEM has between its lines. */
-function isPublicKey(text: string): boolean {
-  if (/^(ssh|ecdsa)-/.test(text)) return true;
-  if (text.startsWith('{')) {
-    const { kty, keys } = objectIn(text) ?? {};
-    return typeof kty === 'string' || Array.isArray(keys);
-  }
-  if (!text.startsWith('M')) return false; // base64 of a sequence (SubjectPublicKeyInfo)
+/** What text is that is no secret, though it looks like one. */
+function publicKeyIn(text: string): string | undefined {
+  const { kty, keys } = (text.startsWith('{') ? objectIn(text) : undefined) ?? {};
+  if (kty !== undefined || keys !== undefined) return 'the text of a JSON Web Key: JSON.parse it';
+  if (/^(?:ssh-|ecdsa-sha2-|---- BEGIN )/.test(text)) return 'a public key of SSH';
+  if (!/^M[\w+/\s]+=*$/.test(text) || text.length > MAX_PEM_CHARACTERS) return undefined;
   try {
     crypto().createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' });
-    return true;
+    return `a public key in Base64: put "${PUBLIC_PEM}" before it, and its end behind`;
   } catch {
-    return false;
+    return undefined; // it only begins like one
   }
 }
 

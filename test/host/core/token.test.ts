@@ -167,7 +167,6 @@ test.each([
   ['is empty', '', false],
   ['is a private key', rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), false],
   ['is a PEM of nothing', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----', false],
-  ['is public, with words before it', `of the site:\n${pemOf(rsa.publicKey)}`, false],
   ['is public, and bare', pemOf(p256.publicKey).split('\n').slice(1, -2).join('\n'), false],
   ['is public, and of OpenSSH', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ1dA== site', false],
   ['is a JSON Web Key as text', JSON.stringify(jwkOf(rsa.publicKey)), false],
@@ -191,4 +190,36 @@ test('whatever a token or a key holds, there is a verdict', () => {
     const [verdict] = checkToken([pick(), pick(), pick()].join('.'), key, i % 2 === 1, []);
     expect(['token', 'key']).toContain(verdict);
   }
+});
+
+describe('a public key is no secret, however it is written', () => {
+  const pem = pemOf(rsa.publicKey);
+  const isRefused = ['key', expect.stringMatching(/^a secret is expected, or a public key in PEM; this is /)];
+  const body = pem.split('\n').slice(1, -2);
+  for (const [name, key] of [
+    ['as the text of a JSON Web Key', JSON.stringify(jwkOf(rsa.publicKey))],
+    ['as the text of a set of them', ` ${JSON.stringify({ keys: [jwkOf(rsa.publicKey)] })}`],
+    ['in Base64 without its frame', body.join('')],
+    ['in lines of Base64', body.join('\n')],
+    ['an elliptic one in Base64', p256.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')],
+    ['as SSH has it', 'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ ann@example.org'],
+  ] as const) {
+    test(name, () => {
+      expect(checkToken(tokenBy(withSecret(key), 'HS256'), key, false, [])).toEqual(isRefused);
+    });
+  }
+
+  test('in PEM behind what OpenSSL says of it, which is a key', () => {
+    const key = `Bag Attributes\n    friendlyName: ours\n${pem}`;
+    expect(checkToken(tokenBy(withSecret(key), 'HS256'), key, false, [])).toEqual(
+      refused('not for this kind of key'),
+    );
+    expect(checkToken(tokenBy(signerOf(rsa.privateKey), 'RS256'), key, false, [])).toEqual(accepted);
+  });
+
+  test('and secrets may look nearly like one', () => {
+    for (const key of ['MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A', '{"a":1}', '{kty}', 'M', 'ssh', '-----']) {
+      expect(checkToken(tokenBy(withSecret(key), 'HS256'), key, false, [])).toEqual(accepted);
+    }
+  });
 });
