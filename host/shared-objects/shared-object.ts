@@ -61,6 +61,8 @@ const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** An object of more is not given at once to whoever asks for it: a few bytes would bring megabytes. */
 const SMALL_BYTES = 64 * 1024;
 const SMALL_SLOTS = 100;
+/** So often in one round: who asks and releases again and again begins anew each time. */
+const MAX_GIVEN = 16;
 
 /**
  * The authority over one shared object: applies what subscribers ask for in the order in which it came, the last one
@@ -83,6 +85,8 @@ export class SharedObject {
   #waiting: Request[] = [];
   #waitingBytes = 0;
   #patience: NodeJS.Timeout | undefined;
+  /** How often it was given at once in this round. */
+  #given = 0;
 
   constructor(name: string, isPersistent: boolean, host: SharedObjectHost) {
     this.name = name;
@@ -122,10 +126,12 @@ export class SharedObject {
       refusedBytes: 0,
     };
     this.#subscriptions.set(subscriber, subscription);
-    if (known || this.slots.size > SMALL_SLOTS || this.slots.bytes > SMALL_BYTES) {
+    const isSmall = this.slots.size <= SMALL_SLOTS && this.slots.bytes <= SMALL_BYTES;
+    if (known || !isSmall || this.#given >= MAX_GIVEN) {
       subscription.isUnanswered = true;
       return this.#tellLater(subscription, since);
     }
+    this.#given++;
     subscription.givenAt = this.#version;
     this.#tell(subscription, [{ type: Type.UseSuccess }, ...this.#eventsSince(since)]);
   }
@@ -319,6 +325,7 @@ export class SharedObject {
   flush(): { told: number; isBehind: boolean } {
     const updates = this.#updates;
     this.#updates = [];
+    this.#given = 0;
     const writers = new Set(updates.map(({ writer }) => writer));
     const parts = new Map<string, Buffer[]>();
     const whole = new Map<string, Buffer>();
