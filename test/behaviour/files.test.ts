@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -255,6 +256,21 @@ test('a script has few files open at once, and none after its end', async () => 
   server.writeApp('open', { 'main.ts': `${main}\nglobalThis.isNew = true;` });
   await eventually('the files of the old script to be closed', () => openBelow('open') === 0);
   expect(await room.call('run', openAll)).toEqual([5, true, true]);
+});
+
+test('a file that has a second name is read, and not written', async () => {
+  const client = await connect(`${server.rtmp}/open/hard`);
+  linkSync(join(folder('open'), 'app.json'), join(folder('open'), 'settings.txt'));
+  linkSync(join(folder('victim'), 'sub/target.txt'), join(folder('open'), 'theirs.txt'));
+  const write = `return ['settings.txt', 'theirs.txt'].flatMap((name) => { const f = new File(name);
+    return [f.open('text', 'append'), f.open('text', 'create'), f.open('text', 'write'), new File('theirs.txt').copyTo(name)]; });`;
+  expect(await client.call('run', write)).toEqual(Array(8).fill(false));
+  expect((await refusals(client, 8))[0]).toMatch(
+    /settings\.txt: the file has another name, .*\(a hard link\)$/,
+  );
+  expect(readFileSync(join(folder('victim'), 'sub/target.txt'), 'utf8')).toBe('of the victim');
+  const read = `const f = new File('settings.txt'); f.open('text', 'read'); return [f.read(3), f.close(), f.remove()];`;
+  expect(await client.call('run', read)).toEqual(['{"l', true, true]);
 });
 
 test('scripts make so many files and folders, and more when they have removed some', async () => {

@@ -138,7 +138,14 @@ export class Files {
         if (isMade) this.#app.removed(1);
         throw error;
       }
-      if (!(await file.stat()).isFile()) throw refused(path, NO_FILE);
+      const opened = await file.stat();
+      if (!opened.isFile()) throw refused(path, NO_FILE);
+      // That may be app.json, or lie in another application.
+      if (isWritten && opened.nlink > 1)
+        throw refused(
+          path,
+          'the file has another name, somewhere, under which it would change too (a hard link)',
+        );
       if ((flags & OpenFlag.create) !== 0) await file.truncate(0);
       return file;
     } catch (error) {
