@@ -56,6 +56,8 @@ const MAX_WAITING = 4096;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** How long one waits for a handler to end. For a lock it waits as long as that lasts. */
 const LONGEST_WAIT_MS = 50;
+/** Of one subscriber. */
+const MAX_CORRECTED = 1000;
 /** A message holds 16 MiB, and is made in one piece: what is more is told in several. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** An object of more is not given at once to whoever asks for it: a few bytes would bring megabytes. */
@@ -123,6 +125,7 @@ export class SharedObject {
       isBehind: false,
       isUnanswered: false,
       pieces: undefined,
+      corrected: new Map(),
       refusedBytes: 0,
     };
     this.#subscriptions.set(subscriber, subscription);
@@ -259,7 +262,7 @@ export class SharedObject {
         case Type.RequestChange: {
           const { key } = event;
           if (mayWrite && isNothing(event.value)) {
-            isChanged = this.#remove(key, next, forWriter, forOthers, news) || isChanged;
+            isChanged = this.#remove(writer, key, next, forWriter, forOthers, news) || isChanged;
             break;
           }
           if (!mayWrite || !this.#hasRoomFor(key, event.value)) {
@@ -267,7 +270,9 @@ export class SharedObject {
             break;
           }
           const told = Math.max(writer.givenAt, this.slots.toldTo(writer.number, key));
-          const isOverrun = told > knownVersion;
+          const correctedAt = writer.corrected.get(key) ?? -1;
+          writer.corrected.delete(key);
+          const isOverrun = told > knownVersion || correctedAt >= knownVersion;
           const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
           if (isSame(this.slots.get(key)?.value, event.value)) {
             forWriter.push({ type: Type.Success, key });
@@ -285,7 +290,8 @@ export class SharedObject {
           break;
         }
         case Type.RequestRemove:
-          if (mayWrite) isChanged = this.#remove(event.key, next, forWriter, forOthers, news) || isChanged;
+          if (mayWrite)
+            isChanged = this.#remove(writer, event.key, next, forWriter, forOthers, news) || isChanged;
           else this.#refuse(writer, event.key, forWriter);
           break;
         case Type.RequestClear:
@@ -441,6 +447,7 @@ export class SharedObject {
   }
 
   #remove(
+    writer: Subscription,
     key: string,
     version: number,
     forWriter: SharedObjectEvent[],
@@ -450,7 +457,10 @@ export class SharedObject {
     const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
     const wasThere = this.slots.remove(key, version);
     forWriter.push({ type: Type.Remove, key });
-    if (!wasThere) return false;
+    if (!wasThere) {
+      this.#correct(writer, key);
+      return false;
+    }
     forOthers.push({ type: Type.Remove, key });
     news.changes.push({ op: 'remove', name: key });
     news.list.push({ code: 'delete', name: key, oldValue });
@@ -460,9 +470,18 @@ export class SharedObject {
   /** The writer of a change that is refused is told what the slot holds; of many, or when it is behind, all slots. */
   #refuse(writer: Subscription, key: string, forWriter: SharedObjectEvent[]): void {
     const slot = this.slots.get(key);
+    this.#correct(writer, key);
     writer.refusedBytes += slot ? sizeOf(key, slot.value) : 0;
     if (writer.isBehind || writer.refusedBytes > SMALL_BYTES) this.#tellLater(writer, undefined);
     else forWriter.push(slot ? { type: Type.Change, key, value: slot.value } : { type: Type.Remove, key });
+  }
+
+  #correct(writer: Subscription, key: string): void {
+    writer.corrected.set(key, this.#version);
+    if (writer.corrected.size <= MAX_CORRECTED) return;
+    // As if it had been given all of it: until it has seen a newer version.
+    writer.corrected.clear();
+    writer.givenAt = this.#version + 1;
   }
 
   #hasRoomFor(key: string, value: SharedValue): boolean {

@@ -39,6 +39,11 @@ export interface Subscription {
   isUnanswered: boolean;
   /** What it is being told piece by piece while it is behind, and the version that this leads to. */
   pieces: { readonly upTo: number; readonly events: Iterator<SharedObjectEvent> } | undefined;
+  /**
+   * Slots that it was told of without a new version, what they hold when it wanted otherwise, and the version then. What
+   * it has written to them by the time that it hears of it, it has no more.
+   */
+  readonly corrected: Map<string, number>;
   /** Of slots that it may not change and was told again, in this round. */
   refusedBytes: number;
 }

@@ -166,6 +166,24 @@ test('a value that is there already is confirmed, and told to nobody', async () 
   expect(bob.syncs.entries).toHaveLength(3);
 });
 
+test('who writes before it hears that there was nothing to delete, or that it may not write, keeps what it wrote', async () => {
+  const at = newRoom();
+  const ann = await subscriber(at);
+  ann.change({ remove: 'a' });
+  ann.set('a', 1);
+  ann.set('b', null);
+  ann.set('b', 2);
+  const isLast = (code: string) => code !== 'delete';
+  await ann.syncs.waitFor('the last answer', ({ list }) => list[0]?.name === 'b' && isLast(list[0].code));
+  expect(Object.fromEntries(ann.data)).toEqual({ a: 1, b: 2 });
+  const cyd = await new RemoteSharedObject(await visitor(newRoom('small')), 'chat').connect();
+  cyd.set('a', 'x'.repeat(300));
+  cyd.set('a', 'short');
+  cyd.set('end', 1);
+  await cyd.syncs.waitFor('the last answer', ({ list }) => list[0]?.name === 'end');
+  expect(Object.fromEntries(cyd.data)).toEqual({ a: 'short', end: 1 });
+});
+
 test('clear empties it for all, and what follows in the message stays', async () => {
   const at = newRoom();
   const [ann, bob] = [await subscriber(at), await subscriber(at)];
@@ -268,7 +286,8 @@ test('access strings decide who reads and who writes', async () => {
   await (await new RemoteSharedObject(guest, 'mine').connect()).setAndWait('ok', 1);
   // Rights that are given later count from then on.
   await run(writer, 'for (const each of application.clients) each.writeAccess = "/"');
-  expect(await reads.setAndWait('x', 2)).toMatchObject({ code: 'success' });
+  reads.set('x', 2);
+  await all.holds({ x: 2, z: 1 });
 });
 
 test('who has not asked for an object cannot change it', async () => {
@@ -294,7 +313,8 @@ test('limits: slots, their size, all together, and how many objects', async () =
   expect(ann.syncs.entries[1]!.list.at(-1)).toMatchObject({ code: 'delete', name: 'd' });
   expect(await ann.setAndWait('a', 'x'.repeat(300))).toMatchObject({ code: 'reject', name: 'a' });
   expect(ann.data.get('a')).toBe(1);
-  expect(await ann.setAndWait('a', 'x'.repeat(200))).toMatchObject({ code: 'success' });
+  await ann.setAndWait('a', 'x'.repeat(200));
+  await bob.holds({ a: 'x'.repeat(200), b: 2, c: 3 });
   ann.set('a', null);
   await bob.holds({ b: 2, c: 3 });
   expect(await ann.setAndWait('d', 4)).toMatchObject({ code: 'success' });

@@ -5,6 +5,7 @@ import type { Subscriber } from '../../../host/shared-objects/subscription.ts';
 function subscriber(): Subscriber & { messages: number } {
   return {
     messages: 0,
+    client: 1,
     objectEncoding: 0,
     format: 'rtmp 0',
     queuedBytes: 0,
