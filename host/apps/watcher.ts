@@ -209,9 +209,10 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     if (name === '' || name === '..') return false;
     if (isIgnoredIn(name, rest) || rest.length > MAX_DEPTH) return true;
     const app = this.#apps.get(name);
-    if (!app || rest.length === 0 || app.entries.has(path) || couldBeMain(name, rest.join('/'))) return false;
+    if (!app || rest.length === 0) return false;
     // A link to a folder may lead to all there is on the machine. What a build reads there is watched by itself.
     if (stats?.isSymbolicLink() && isFolder(path)) return true;
+    if (app.entries.has(path) || couldBeMain(name, rest.join('/'))) return false;
     if (app.entries.size >= this.#maxEntries) {
       this.#fill(name, app, path);
       return true;
@@ -235,9 +236,9 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
 
 /** What an application begins with, wherever it may lie (main-file.ts), and what is run before it. */
 function couldBeMain(app: string, name: string): boolean {
-  if (/^app\.json$|^(?:scripts\/)?(?:main\.\w+|secure\.asc)$/.test(name)) return true;
+  if (/^app\.json$|^(?:scripts\/)?(?:main\.ts|secure\.asc)$/.test(name)) return true;
   const own = /^(?:scripts\/)?(.+)\.(?:asc|js|far|ase)$/.exec(name)?.[1];
-  return own === app;
+  return own === 'main' || own === app;
 }
 
 const packages = `${sep}node_modules${sep}`;

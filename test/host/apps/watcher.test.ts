@@ -263,6 +263,7 @@ describe('watching real folders', () => {
   test('a link to a folder is not followed: it may lead to all there is on the machine', async () => {
     await mkdir(join(root, 'elsewhere/deep'), { recursive: true });
     await symlink(join(root, 'elsewhere'), join(apps, 'chat/before'));
+    await symlink(join(root, 'elsewhere'), join(apps, 'chat/main.js'));
     await start();
     watcher.setInputs('chat', [], { failed: true });
     await symlink(join(root, 'elsewhere'), join(apps, 'chat/after'));
@@ -270,14 +271,13 @@ describe('watching real folders', () => {
     await writeFile(join(root, 'elsewhere/deep/a.ts'), '');
     expect(await settled()).toEqual([]);
     await writeFile(join(root, 'elsewhere/main.ts'), '');
-    await symlink(join(root, 'elsewhere/main.ts'), join(apps, 'chat/main.js'));
+    await symlink(join(root, 'elsewhere/main.ts'), join(apps, 'chat/main.asc'));
     await until('changed chat');
   });
 
   test('of an application with very many files some are watched, and always what it begins with', async () => {
     await start(20);
-    await mkdir(join(apps, 'chat/media'));
-    for (let n = 0; n < 40; n++) await writeFile(join(apps, `chat/media/${n}.png`), 'x');
+    for (let n = 0; n < 40; n++) await writeFile(join(apps, `chat/main.${n}`), 'x');
     await vi.waitFor(() => expect(events.join()).toContain('chat has more than 20 files and folders'), {
       timeout: 20_000,
     });
@@ -285,7 +285,7 @@ describe('watching real folders', () => {
     await writeFile(join(apps, 'chat/app.json'), '{}');
     await until('changed chat');
     events.length = 0;
-    await rm(join(apps, 'chat/media'), { recursive: true });
+    for (let n = 0; n < 40; n++) await rm(join(apps, `chat/main.${n}`));
     await settled();
     watcher.setInputs('chat', [], { failed: true });
     await vi.waitFor(
