@@ -48,6 +48,8 @@ interface Invocation {
 }
 
 const MAX_HELD = 256;
+/** Of requests to publish or play that wait until what a client called before is answered, each for all of that. */
+const MAX_WAITS = 16;
 /** Of a method that was called, for the error that it does not exist. */
 const MAX_NAME = 200;
 
@@ -260,7 +262,11 @@ export class Clients implements SeatHost {
       return isCovered(isPlay ? readAccess : writeAccess, stream.name, this.#host.settings);
     };
     // What it called before may give it access (FCPublish, with the key), and the script may not have come to that yet.
-    if (!hasAccess()) await this.#answered(seat);
+    if (!hasAccess() && seat.waits < MAX_WAITS) {
+      seat.waits++;
+      await this.#answered(seat);
+      seat.waits--;
+    }
     if (!this.#seats.has(seat.number) || !hasAccess())
       return { isAllowed: false, description: `No ${isPlay ? 'read' : 'write'} access to ${stream.name}.` };
     return this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat));

@@ -65,6 +65,8 @@ export class ClientSeat implements Seat {
   /** Scripts that died while they may have been asked about this client. */
   losses = 0;
   readonly calls = new Set<number>();
+  /** Requests to publish or play that wait for those. */
+  waits = 0;
   readonly #host: SeatHost;
   #queued: QueuedInvoke[] = [];
   #queuedBytes = 0;

@@ -83,6 +83,20 @@ test('a publisher that FCPublish gives access has it, however soon it publishes'
   expect(await stream.publish('other')).toMatchObject({ description: 'No write access to other.' });
 });
 
+test('so many requests of a client wait for its calls, and others are refused at once', async () => {
+  const client = await open('keys');
+  void client.startCall('never');
+  const [early, late] = [await client.createStream(), await client.createStream()];
+  const refused: string[] = [];
+  const first = early.publish('first').then(() => refused.push('first'));
+  for (let i = 0; i < 15; i++) {
+    late.command('publish', `other${i}`);
+    late.command('closeStream');
+  }
+  await Promise.all([first, late.publish('last').then(() => refused.push('last'))]);
+  expect(refused).toEqual(['last', 'first']);
+});
+
 test('the answer to createStream is null and a number', async () => {
   const client = await open();
   expect(await client.startCall('createStream')).toMatchObject({ name: '_result', object: null, args: [1] });
