@@ -239,7 +239,10 @@ export class SharedObject {
   /** There is no room for what waits: the writer is told what there is. */
   #refuseAll({ writer, events }: Request): void {
     const forWriter: SharedObjectEvent[] = [];
-    for (const event of events) if (isSlotRequest(event)) this.#refuse(writer, event.key, forWriter);
+    for (const event of events) {
+      if (isSlotRequest(event)) this.#refuse(writer, event.key, forWriter);
+      else if (event.type === Type.RequestClear) this.#refuseClear(writer, forWriter);
+    }
     this.#tell(writer, forWriter);
   }
 
@@ -295,7 +298,10 @@ export class SharedObject {
           else this.#refuse(writer, event.key, forWriter);
           break;
         case Type.RequestClear:
-          if (!mayWrite) break;
+          if (!mayWrite) {
+            this.#refuseClear(writer, forWriter);
+            break;
+          }
           this.slots.clear(next);
           forWriter.push({ type: Type.Clear });
           forOthers.push({ type: Type.Clear });
@@ -474,6 +480,15 @@ export class SharedObject {
     writer.refusedBytes += slot ? sizeOf(key, slot.value) : 0;
     if (writer.isBehind || writer.refusedBytes > SMALL_BYTES) this.#tellLater(writer, undefined);
     else forWriter.push(slot ? { type: Type.Change, key, value: slot.value } : { type: Type.Remove, key });
+  }
+
+  /** The writer has cleared what it has, and is told what there is. */
+  #refuseClear(writer: Subscription, forWriter: SharedObjectEvent[]): void {
+    // What it writes before it has heard of this was written without knowing it.
+    writer.givenAt = this.#version + 1;
+    writer.refusedBytes += this.slots.bytes;
+    if (writer.isBehind || writer.refusedBytes > SMALL_BYTES) this.#tellLater(writer, undefined);
+    else forWriter.push(...this.#eventsSince(undefined));
   }
 
   #correct(writer: Subscription, key: string): void {

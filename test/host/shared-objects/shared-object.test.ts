@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import { SharedObject } from '../../../host/shared-objects/shared-object.ts';
 import type { Subscriber } from '../../../host/shared-objects/subscription.ts';
+import {
+  decodeSharedObject,
+  type SharedObjectEvent,
+  SharedObjectEventType as Type,
+} from '../../../wire/shared-object.ts';
+import { sharedValueOf } from '../../../wire/shared-values.ts';
 
 function subscriber(): Subscriber & { messages: number } {
   return {
@@ -37,4 +43,39 @@ test('of many that ask in one round some are told at once, and the others a mome
   expect(object.flush()).toEqual({ told: 40, isBehind: true });
   object.catchUp({ bytes: 100_000 });
   expect(restless.messages).toBe(1);
+});
+
+test('who clears without being allowed to, or when too much waits, is told what there is', () => {
+  const limits = { slots: 10, slotBytes: 1000, sharedObjectBytes: 100_000, sharedObjectQueueBytes: 16_384 };
+  const object = new SharedObject('chat', false, { limits, usage: { bytes: 0 }, changed() {} });
+  const heard: SharedObjectEvent[][] = [];
+  const writer = subscriber();
+  const reader: Subscriber = {
+    ...subscriber(),
+    format: 'rtmp 0, of its own',
+    serialize({ payload }) {
+      heard.push([...decodeSharedObject(19, payload).events]);
+      return Buffer.from(payload);
+    },
+    deliver() {},
+    mayWrite: () => false,
+  };
+  for (const each of [writer, reader]) object.subscribe(each, 0);
+  const set = { type: Type.RequestChange, key: 'topic', value: sharedValueOf('x', 0) } as const;
+  object.request(writer, 1, [set]);
+  object.flush();
+  object.request(reader, 2, [{ type: Type.RequestClear }]);
+  object.flush();
+  const whole = [{ type: Type.Clear }, { ...set, type: Type.Change }];
+  expect(heard.at(-1)).toEqual([expect.objectContaining({ type: Type.Status }), ...whole]);
+
+  const observer = { isBusy: true, changed() {} };
+  object.observe(observer);
+  const send = { type: Type.Send, values: [sharedValueOf('x', 0)] } as const;
+  for (let i = 0; i < 4096; i++) object.request(writer, 2, [send]);
+  object.request(reader, 2, [{ type: Type.RequestClear }]);
+  object.flush();
+  expect(heard.at(-1)).toEqual(whole);
+  observer.isBusy = false;
+  object.settle();
 });
