@@ -4,7 +4,17 @@ import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, functionIn, runHandler } from './handlers.ts';
 import { callFailed, relayCall } from './invocations.ts';
 import type { Outbox } from './outbox.ts';
-import { append, apply, charCodeAt, getPrototypeOf, hasOwn, SafeSet, sliceOf } from './primordials.ts';
+import {
+  append,
+  apply,
+  charCodeAt,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  hasOwn,
+  ownKeys,
+  SafeSet,
+  sliceOf,
+} from './primordials.ts';
 import { proxyFor } from './proxies.ts';
 import { isReserved } from './reserved.ts';
 import { exposedMethod, infoOf, isRpcError } from './rpc.ts';
@@ -138,26 +148,28 @@ function member(owner: object, name: string): unknown {
   return undefined;
 }
 
-const BUILT_IN = new SafeSet<object>(
-  [
-    Object,
-    Function,
-    Array,
-    Map,
-    Set,
-    WeakMap,
-    WeakSet,
-    Date,
-    RegExp,
-    Promise,
-    String,
-    Number,
-    Boolean,
-    Error,
-    Symbol,
-    BigInt,
-    ArrayBuffer,
-    DataView,
-    getPrototypeOf(Uint8Array) as Uint8ArrayConstructor,
-  ].map((builtIn) => builtIn.prototype),
-);
+/** What JavaScript has methods on: the prototypes of its classes, of iterators and generators, and its namespaces. */
+const BUILT_IN = new SafeSet<object>([Math, JSON, Reflect, Intl]);
+const globals = ownKeys(globalThis);
+for (let i = 0; i < globals.length; i++) {
+  const name = globals[i]!;
+  if (name === 'Temporal' || name === 'WebAssembly') continue; // V8 makes them when they are first looked at
+  const value: unknown = getOwnPropertyDescriptor(globalThis, name)?.value;
+  if (typeof value === 'function' && isObject(value.prototype)) BUILT_IN.add(value.prototype);
+}
+const iterators: object[] = [
+  [].values(),
+  new Map().values(),
+  new Set().values(),
+  ''[Symbol.iterator](),
+  ''.matchAll(/x/g),
+  (function* () {})(),
+];
+for (let i = 0; i < iterators.length; i++) {
+  for (let at = getPrototypeOf(iterators[i]!); at !== null; at = getPrototypeOf(at)) BUILT_IN.add(at);
+}
+BUILT_IN.add(getPrototypeOf(Uint8Array.prototype)!);
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

@@ -15,6 +15,7 @@ import {
   toText as text,
 } from './primordials.ts';
 import { makePromise, touch } from './promise.ts';
+import { reserveMethods } from './reserved.ts';
 import { REDIRECT_MODES, type RedirectMode } from './wall/commands.ts';
 import type { Delivery } from './wall/deliveries.ts';
 import type { HttpHeader } from './wall/fields.ts';
@@ -285,6 +286,8 @@ class Response {
     });
   }
 }
+
+for (const { prototype } of [Headers, Response]) reserveMethods(prototype);
 
 /** UTF-8 as the standard decodes bodies: without the byte order mark. */
 function decode(body: Uint8Array): string {

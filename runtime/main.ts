@@ -202,7 +202,6 @@ function installGlobals(
   installToken(global);
   installShare(global);
   installNotOffered(global, app.application);
-  for (const holder of [app.application, Client.prototype, Stream.prototype]) reserveMethods(holder);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {
     if (typeof fn !== 'function')
@@ -213,4 +212,9 @@ function installGlobals(
   for (const name of ['WeakRef', 'FinalizationRegistry', 'Atomics', 'SharedArrayBuffer', 'WebAssembly']) {
     Reflect.deleteProperty(global, name);
   }
+  const { console, crypto, performance } = global as unknown as Record<string, object>;
+  const prototypes = [Client.prototype, Stream.prototype, global.Promise.prototype];
+  // The global object is `this` at the top of a classic script, and has `eval`.
+  for (const holder of [...prototypes, app.application, console!, crypto!, performance!, global])
+    reserveMethods(holder);
 }

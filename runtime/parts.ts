@@ -48,7 +48,7 @@ import {
   typedArrayName,
 } from './primordials.ts';
 import { makePromise, touch } from './promise.ts';
-import { reserveMethods } from './reserved.ts';
+import { reserveMethod, reserveMethods } from './reserved.ts';
 import { RpcError } from './rpc.ts';
 import type { Timers } from './timers.ts';
 import type { Command } from './wall/commands.ts';
@@ -159,6 +159,7 @@ export function defineLazily(global: typeof globalThis, name: string, load: () =
   const set = (value: unknown) => hide(global, name, value);
   const get = () => {
     const value = load();
+    reserveMethod(global, value);
     set(value);
     return value;
   };

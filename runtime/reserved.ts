@@ -17,6 +17,11 @@ export function reserveMethods(holder: object): void {
   reserved.set(holder, methods);
 }
 
+/** One that has come to be there since. */
+export function reserveMethod(holder: object, method: unknown): void {
+  reserved.get(holder)?.add(method);
+}
+
 /** Whether the value that was found on this object is a method that clients must not call. */
 export function isReserved(holder: object, value: unknown): boolean {
   return reserved.get(holder)?.has(value) === true;

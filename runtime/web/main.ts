@@ -1,4 +1,4 @@
-import { hide, keysOf, reserveMethods } from '../shared.ts';
+import { getPrototypeOf, hide, keysOf, reserveMethods } from '../shared.ts';
 import { AbortController, AbortSignal, isSignal, signalState, watchSignal } from './abort.ts';
 import { atob, btoa } from './base64.ts';
 import { structuredClone } from './clone.ts';
@@ -41,6 +41,7 @@ for (let i = 0; i < names.length; i++) {
   hide(made, 'name', names[i]!);
   if ('prototype' in made) reserveMethods(made.prototype as object);
 }
+reserveMethods(getPrototypeOf(subtle)!);
 
 declare const give: (loaded: typeof web) => void;
 give(web);

@@ -288,7 +288,9 @@ test('RPC-08: built-ins and the API itself cannot be called from outside', async
     client,
     `client.pal = application.clients[0]; client.app = application; client.file = new File('/data');
      client.form = new LoadVars(); client.doc = new XML('<a/>'); client.bytes = new Uint8Array(2);
-     client.leaving = new AbortController(); client.users = SharedObject.get('users');`,
+     client.leaving = new AbortController(); client.users = SharedObject.get('users'); client.console = console;
+     client.global = globalThis; client.ids = (function* () { yield 1; })(); client.items = [1].values();
+     client.crypto = crypto; client.ready = Promise.resolve('secret'); client.math = Math; atob;`,
   );
   const paths = [
     'run.call',
@@ -298,14 +300,27 @@ test('RPC-08: built-ins and the API itself cannot be called from outside', async
     'file.remove',
     'form.load',
   ];
-  paths.push('doc.cloneNode', 'bytes.fill', 'leaving.abort', 'users.clear');
+  paths.push('doc.cloneNode', 'bytes.fill', 'leaving.abort', 'users.clear', 'bytes.setFromHex', 'ids.next');
+  paths.push(
+    'global.eval',
+    'global.fetch',
+    'global.atob',
+    'global.trace',
+    'console.error',
+    'crypto.randomUUID',
+  );
+  paths.push('crypto.subtle.digest', 'ready.then', 'math.random', 'items.next');
   for (const name of [...names, ...api, ...api.map((name) => `pal/${name}`), ...paths])
     expect((await client.callFails(name)).description).toBe(`Method not found (${name}).`);
   await run(client, 'client.ping = () => "reserved all the same"');
   expect((await client.callFails('ping')).description).toBe('Method not found (ping).');
   // What the script put there can be.
-  await run(client, 'File.prototype.hello = () => "file"; client.pal.hello = () => "pal";');
-  expect([await client.call('file.hello'), await client.call('pal.hello')]).toEqual(['file', 'pal']);
+  await run(
+    client,
+    `File.prototype.hello = () => "file"; client.pal.hello = () => "pal"; globalThis.hello = () => "global";`,
+  );
+  const hellos = ['file', 'pal', 'global'];
+  expect(await Promise.all(hellos.map((name) => client.call(`${name}.hello`)))).toEqual(hellos);
 });
 
 test('RPC-09: a promise that a method returns is the answer once it settles', async () => {
