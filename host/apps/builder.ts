@@ -216,6 +216,14 @@ export class AppBuilder {
 
   async #bundle(folder: string, main: MainFile): Promise<BuiltParts> {
     const loader = new InputLoader(new OwnFiles(this.folder, this.#maxCodeBytes));
+    try {
+      return await this.#bundleWith(loader, folder, main);
+    } finally {
+      loader.forget();
+    }
+  }
+
+  async #bundleWith(loader: InputLoader, folder: string, main: MainFile): Promise<BuiltParts> {
     const result = await this.#rebuild(folder, main, loader);
     const { code, map, warnings } = outputsOf(result, main.name);
     const files = Object.entries(result.metafile.inputs);
@@ -238,7 +246,7 @@ export class AppBuilder {
   ): Promise<BundleResult> {
     try {
       return await withBundler(this.#limits, async (bundler) => {
-        loader.begin(); // again, when the bundler was lost
+        loader.forget(); // of a bundler that was lost
         const optionsWith = (current: () => InputLoader) => ({
           ...bundleFlags,
           ...bundlePaths(folder, entry),

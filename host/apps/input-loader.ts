@@ -28,8 +28,8 @@ export class InputLoader {
     this.#own = own;
   }
 
-  /** Forgets what was read for a build that came to nothing. */
-  begin(): void {
+  /** Forgets what was read. A build that is over has no use for it, and esbuild keeps hold of the first loader. */
+  forget(): void {
     this.read.clear();
     this.tried = [];
     this.#bytes = 0;
