@@ -7,7 +7,8 @@ import {
 } from '../../wire/shared-object.ts';
 import type { AmfLimits } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
-import { SharedObject, type SharedObjectLimits, statusMessage } from './shared-object.ts';
+import { statusMessage } from './messages.ts';
+import { SharedObject, type SharedObjectLimits } from './shared-object.ts';
 import type { Usage } from './slots.ts';
 import type { Subscriber } from './subscription.ts';
 

@@ -1,21 +1,10 @@
 import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
-import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import {
-  encodeSharedObject,
-  type SharedObjectEvent,
-  SharedObjectEventType as Type,
-} from '../../wire/shared-object.ts';
-import {
-  inAmf0,
-  type SharedValue,
-  sharedValueFrom,
-  sharedValueOf,
-  sharedValuesFrom,
-} from '../../wire/shared-values.ts';
-import { type StatusCode, status } from '../../wire/status.ts';
-import { StagewireError } from '../base/errors.ts';
+import { type SharedObjectEvent, SharedObjectEventType as Type } from '../../wire/shared-object.ts';
+import { type SharedValue, sharedValueFrom, sharedValuesFrom } from '../../wire/shared-values.ts';
+import { fitFor, MAX_MESSAGE_BYTES, messageFor, messagesFor, sizeOfEvent, statusEvent } from './messages.ts';
 import { costOf, Slots, sizeOf, type Usage } from './slots.ts';
 import type { News, Observer, Subscriber, Subscription } from './subscription.ts';
+import { copyOf, isHandlerName, isNothing, isSame } from './values.ts';
 
 export interface SharedObjectLimits {
   readonly slots: number;
@@ -58,8 +47,6 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const LONGEST_WAIT_MS = 50;
 /** Of one subscriber. */
 const MAX_CORRECTED = 1000;
-/** A message holds 16 MiB, and is made in one piece: what is more is told in several. */
-const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** An object of more is not given at once to whoever asks for it: a few bytes would bring megabytes. */
 const SMALL_BYTES = 64 * 1024;
 const SMALL_SLOTS = 100;
@@ -362,7 +349,7 @@ export class SharedObject {
         const own = updates.flatMap((update, index) => {
           if (index < joinedAt) return [];
           if (update.writer !== subscription) return [shared[index]!];
-          return this.#serialize(subscriber, update.version, update.forWriter);
+          return messagesFor(subscriber, this, update.version, update.forWriter);
         });
         bytes = Buffer.concat(own);
       }
@@ -433,7 +420,7 @@ export class SharedObject {
       break;
     }
     const version = subscription.isBehind ? (subscription.told ?? 0) : this.#version;
-    if (events.length > 0) subscriber.deliver(this.#serializePart(subscriber, version, events), 1);
+    if (events.length > 0) subscriber.deliver(messageFor(subscriber, this, version, events), 1);
     return sizeBytes;
   }
 
@@ -529,28 +516,11 @@ export class SharedObject {
     let parts = known.get(format);
     if (!parts) {
       parts = updates.map(({ version, forOthers }) =>
-        forOthers ? Buffer.concat(this.#serialize(subscriber, version, forOthers)) : NOTHING,
+        forOthers ? Buffer.concat(messagesFor(subscriber, this, version, forOthers)) : NOTHING,
       );
       known.set(format, parts);
     }
     return parts;
-  }
-
-  /** Each of several messages but the last has an older version: that is known to whoever has all of it. */
-  #serialize(subscriber: Subscriber, version: number, events: readonly SharedObjectEvent[]): Buffer[] {
-    const parts = inMessages(events.map((event) => fitFor(subscriber, event)));
-    return parts.map((part, index) =>
-      this.#serializePart(subscriber, index < parts.length - 1 ? version - 1 : version, part),
-    );
-  }
-
-  #serializePart(subscriber: Subscriber, version: number, events: readonly SharedObjectEvent[]): Buffer {
-    const { name, isPersistent } = this;
-    const isAmf3 = subscriber.objectEncoding === 3;
-    const type = isAmf3 ? MessageType.SharedObjectAmf3 : MessageType.SharedObjectAmf0;
-    const payload = encodeSharedObject(type, { name, version, isPersistent, events });
-    const message: RtmpMessage = { type, streamId: 0, timestamp: 0, payload };
-    return subscriber.serialize(message);
   }
 }
 
@@ -562,103 +532,6 @@ const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.Send,
 ]);
 
-/** To a client that is no subscriber, or is none of an object that there is. */
-export function statusMessage(
-  subscriber: Subscriber,
-  name: string,
-  isPersistent: boolean,
-  code: StatusCode,
-): void {
-  const type = subscriber.objectEncoding === 3 ? MessageType.SharedObjectAmf3 : MessageType.SharedObjectAmf0;
-  const events = [statusEvent(code)];
-  const payload = encodeSharedObject(type, { name, version: 0, isPersistent, events });
-  subscriber.deliver(subscriber.serialize({ type, streamId: 0, timestamp: 0, payload }), 1);
-}
-
-function statusEvent(code: StatusCode): SharedObjectEvent {
-  return { type: Type.Status, code, level: status(code).level };
-}
-
 function isSlotRequest(event: SharedObjectEvent): event is SharedObjectEvent & { key: string } {
   return event.type === Type.RequestChange || event.type === Type.RequestRemove;
-}
-
-function inMessages(events: readonly SharedObjectEvent[]): (readonly SharedObjectEvent[])[] {
-  let bytes = 0;
-  const messages: SharedObjectEvent[][] = [[]];
-  for (const event of events) {
-    const size = sizeOfEvent(event);
-    bytes += size;
-    if (bytes > MAX_MESSAGE_BYTES && messages.at(-1)!.length > 0) {
-      messages.push([]);
-      bytes = size;
-    }
-    messages.at(-1)!.push(event);
-  }
-  return messages;
-}
-
-function sizeOfEvent(event: SharedObjectEvent): number {
-  if ('value' in event) return sizeOf(event.key, event.value);
-  if ('values' in event) return event.values.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  return 32 + ('key' in event ? event.key.length : 0);
-}
-
-/** How much longer a value may be in AMF0, which repeats what AMF3 refers to: a few bytes could stand for megabytes. */
-const AMF0_GROWTH = 16;
-const SHORT_BYTES = 1024;
-/** Of all values of one `send`, which stay in one message. */
-const MAX_SENT_BYTES = 4 * 1024 * 1024;
-
-/** An event as that subscriber can read it: AMF0 only, or AMF3 too. */
-function fitFor({ objectEncoding }: Subscriber, event: SharedObjectEvent): SharedObjectEvent {
-  if (objectEncoding === 3) return event;
-  if ('value' in event && event.value.hasAmf3) return { ...event, value: lowered(event.value, Infinity) };
-  if (!('values' in event)) return event;
-  let left = MAX_SENT_BYTES;
-  const values = event.values.map((value) => {
-    if (!value.hasAmf3) return value;
-    const low = lowered(value, left);
-    left -= low.bytes.length;
-    return low;
-  });
-  return { ...event, values };
-}
-
-/** In AMF0; undefined in place of what would be too long. */
-function lowered(value: SharedValue, mostBytes: number): SharedValue {
-  try {
-    return inAmf0(value, Math.min(mostBytes, SHORT_BYTES + value.bytes.length * AMF0_GROWTH));
-  } catch (error) {
-    if (!(error instanceof StagewireError)) throw error;
-    return UNDEFINED;
-  }
-}
-
-const UNDEFINED = sharedValueOf(undefined, 0);
-
-/** Null and undefined in AMF0, and behind 0x11 in AMF3: to set a slot to that is to remove it. */
-function isNothing({ bytes }: SharedValue): boolean {
-  const [first, second] = bytes;
-  if (first === 0x11) return bytes.length === 2 && (second === 0 || second === 1);
-  return bytes.length === 1 && (first === 0x05 || first === 0x06);
-}
-
-function isSame(known: SharedValue | undefined, { bytes }: SharedValue): boolean {
-  return known !== undefined && Buffer.compare(known.bytes, bytes) === 0;
-}
-
-/** Of its own: a slot must not keep the message that it came in. */
-function copyOf(value: SharedValue): SharedValue {
-  return { ...value, bytes: value.bytes.slice() };
-}
-
-const MAX_HANDLER_BYTES = 255;
-
-/** A text of AMF0, or of AMF3 (0x11 0x06), that is not empty. */
-function isHandlerName(value: SharedValue | undefined): boolean {
-  if (!value || value.bytes.length > MAX_HANDLER_BYTES) return false;
-  const { bytes } = value;
-  if (bytes[0] === 0x02) return bytes.length > 3;
-  return bytes[0] === 0x11 && bytes[1] === 0x06 && bytes.length > 3;
 }
