@@ -1,4 +1,4 @@
-import { constants, symlinkSync } from 'node:fs';
+import { renameSync, symlinkSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -24,21 +24,14 @@ async function whenRead(server: TestServer, path: string): Promise<FileHandle> {
   return writer;
 }
 
-/** The next bundler may be reading from it already. */
-async function endOf(writer: FileHandle): Promise<void> {
-  await writer.write('{}').catch(() => {}); // nobody is
-  await writer.close();
+/** Whoever looks from now on finds a whole file: of a pipe the next bundler could read `{}` twice. */
+function replacePipe(server: TestServer, path: string): void {
+  server.writeFile('../whole.json', '{}');
+  renameSync(join(server.appsFolder, '../whole.json'), join(server.appsFolder, path));
 }
 
-/** Whoever reads the pipe from now on gets an object and its end, until that code answers. */
-async function feedUntilRead(server: TestServer, path: string, client: RtmpClient): Promise<void> {
-  const file = join(server.appsFolder, path);
-  await eventually('the code that was read', async () => {
-    const writer = await open(file, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
-    await writer?.write('{}');
-    await writer?.close();
-    return (await client.call('version')) === 'read';
-  });
+async function answersRead(client: RtmpClient): Promise<void> {
+  await eventually('the code that was read', async () => (await client.call('version')) === 'read');
 }
 
 function failureOf(server: TestServer, app: string, from = 0): Promise<LogRecord> {
@@ -93,9 +86,10 @@ test('code that kills the bundler fails alone: a build under way beside it is tr
   server.writeFile('calm/main.ts', importing);
   const first = await whenRead(server, `calm/${inItsWay}`);
   server.writeFile('app/main.ts', deep);
+  replacePipe(server, `calm/${inItsWay}`);
   await eventually('the bundler to be gone', () => !bundlers(server).includes(bundler));
-  await endOf(first);
-  await feedUntilRead(server, `calm/${inItsWay}`, neighbour);
+  await first.close();
+  await answersRead(neighbour);
 
   const { message, detail } = await failureOf(server, 'app');
   expect(message).toContain('goes on with build');
@@ -142,9 +136,10 @@ test('a bundler that is killed from outside costs nobody a build', async () => {
   const first = await whenRead(server, `app/${inItsWay}`);
   const atWork = await bundlerOf(server);
   process.kill(atWork, 'SIGKILL');
+  replacePipe(server, `app/${inItsWay}`);
   await eventually('it to be gone', () => !bundlers(server).includes(atWork));
-  await endOf(first);
-  await feedUntilRead(server, `app/${inItsWay}`, client);
+  await first.close();
+  await answersRead(client);
   expect(server.log.entries.filter((r) => r.code === 'E_BUILD')).toEqual([]);
   await server.stop();
 });
