@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { getRequestListener } from '@hono/node-server';
 import { Registry } from './apps/registry.ts';
 import { detailsOf, figuresOf, reportOf } from './apps/reports.ts';
+import { StoredObjects } from './apps/stored-objects.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
@@ -12,6 +13,7 @@ import { RtmpListener } from './rtmp/listener.ts';
 import { bundleCore, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
+import { Store } from './shared-objects/store/store.ts';
 import { createApi } from './web/api.ts';
 import { Metrics } from './web/metrics.ts';
 
@@ -42,6 +44,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const [coreCode, runtime] = await Promise.all([bundleCore(), bundleRuntime()]);
   const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;
+  const store = await Store.open(config.data, log);
   const pool = new CorePool({ runtime, sandbox, limits, log });
   const metrics = new Metrics({
     connections: () => rtmp.connections,
@@ -55,6 +58,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     limits,
     lockedLimits: config.lockedLimits,
     fileDirectories: config.fileDirectories,
+    store,
     ledger: metrics,
     log,
     clock,
@@ -93,6 +97,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         return instance !== undefined;
       },
       metrics,
+      storedObjects: new StoredObjects(store, registry, config.data),
     },
     adminToken,
   );
@@ -126,6 +131,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
           web.closeAllConnections();
           await waitUntil(() => rtmp.connections === 0, LINGER_MS);
           pool.close();
+          await store.close();
         })();
         return closing;
       },
@@ -134,6 +140,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     pool.close();
     rtmp.close();
     await registry.close(0);
+    await store.close();
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import type { Outbox } from './outbox.ts';
 import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, shown } from './primordials.ts';
 import { registerProxy } from './proxies.ts';
 import { expose, infoOf, isRpcError } from './rpc.ts';
+import { clearSharedObjects } from './share.ts';
 import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
 import type { BootOptions } from './wall/boot.ts';
 import type { ScriptProblem } from './wall/deliveries.ts';
@@ -68,6 +69,7 @@ export class ApplicationSide {
     );
     hide(application, 'expose', expose);
     hide(application, 'on', (event: unknown, listener: unknown) => this.#listeners.add(event, listener));
+    hide(application, 'clearSharedObjects', clearSharedObjects);
     hide(application, 'getStats', () => ask('application.stats'));
     hide(application, 'registerClass', registerClass);
     hide(application, 'registerProxy', registerProxy);

@@ -26,6 +26,11 @@ export function ask(name: string, ...args: unknown[]): unknown {
   return decodeAnswer(exchange(AskTo.host, encodeValues([name, args])));
 }
 
+/** The same, once the host has done what this turn has sent so far. */
+export function askAfterAll(name: string, ...args: unknown[]): unknown {
+  return decodeAnswer(exchange(AskTo.hostAfterAll, encodeValues([name, args])));
+}
+
 /** The same for what the core itself answers (host/core/answers.ts). */
 export function askCore(name: string, args: readonly unknown[]): unknown {
   return decodeAnswer(exchange(AskTo.core, encodeValues([name, args])));

@@ -113,6 +113,12 @@ interface Application {
   disconnect(client: Client): boolean;
   /** Calls a method of every accepted client. Nobody hears the results. */
   broadcastMsg<M extends ClientMethod>(method: M, ...args: ClientArguments<M>): void;
+  /**
+   * Deletes all slots of the shared objects that the path stands for, temporary and persistent ones, in memory and on
+   * disk: `/` for all, `/rooms/lobby` for one, `/rooms/*` for all below `rooms`; `?` and `*` may be in the last element.
+   * Whether it could delete them, and there was one for a path without `?` and `*`.
+   */
+  clearSharedObjects(path: string): boolean;
   /** Traffic and connections since the instance began. Numbers by name: see `Statistics`. */
   getStats(): ApplicationStatistics;
   /**
@@ -498,10 +504,18 @@ interface SharedObject {
   readonly name: string;
   /** Rises by one with each change, however many slots it changed. */
   readonly version: number;
-  /** Of objects on disk: whether some of it is not there yet. There are none so far. */
+  /** Of persistent objects: whether some of it is not on disk yet. */
   readonly isDirty: boolean;
+  /**
+   * Whether a persistent object is written whenever it has changed; default true (`sharedObjects.autoCommit` in
+   * `app.json`). Otherwise `flush` and `SharedObject.commit` write it, and what they have not written is lost when the
+   * last one who has it leaves.
+   */
   autoCommit: boolean;
-  /** -1: for ever. */
+  /**
+   * For how many versions deleted slots are remembered, so that a client that was away is told of them; -1 for as many
+   * as there is room for. Who was away longer gets everything. Default -1 (`sharedObjects.resyncDepth`).
+   */
   resyncDepth: number;
   /** A copy of what the slot holds, undefined when there is none: to change it, set the slot. */
   getProperty(name: string): any;
@@ -521,12 +535,22 @@ interface SharedObject {
   unlock(): number;
   /** Slots deleted before that version are forgotten: who was away longer gets the whole. */
   purge(version: number): void;
-  /** Writes to disk what is to be there; whether there was something. */
+  /**
+   * Writes a persistent object to disk and waits for that; whether all that the script has done to it is there. A
+   * temporary one cannot be: false.
+   */
   flush(): boolean;
+  /**
+   * Resolves when all that the script has done to it is on disk, while the script goes on; at once for a temporary one.
+   * Rejects with RpcError `SharedObject.Flush.Failed` when it could not be written, and was taken back.
+   */
+  saved(): Promise<void>;
   /** The script hears of it no more. Clients keep it. */
   close(): void;
   /** What a client has changed in one step. It must be on the object itself. */
   onSync?(list: readonly SharedObjectChange[]): void;
+  /** `SharedObject.Flush.Failed`: what has changed could not be written to disk, and was taken back. */
+  onStatus?(info: Info): void;
   /** Methods of your own: clients call them by `send`, with the same name and arguments for all subscribers. */
   [handler: string]: any;
 }
@@ -542,10 +566,13 @@ interface SharedObjectChange {
 /** Opened by `SharedObject.get`. */
 declare const SharedObject: {
   readonly prototype: SharedObject;
-  /** The object of that name, made when there is none. Persistent ones are not there yet: `true` throws. */
+  /**
+   * The object of that name, made when there is none. With `true` one that is kept on disk, and outlives instance and
+   * server; a temporary one of the same name is another. Throws when there are too many.
+   */
   get(name: string, persistence?: boolean): SharedObject;
-  /** Writes all that is to be on disk. */
-  commit(): boolean;
+  /** Writes the persistent object of that name, or all of the instance, and waits for that; whether all is on disk. */
+  commit(name?: string): boolean;
 };
 
 /** Milliseconds since the host started, at the start of this handler. */

@@ -26,7 +26,6 @@ const NO_RECORDINGS = 'streams are not recorded';
 /** The same of methods, by the object that has them. */
 const METHODS_NOT_OFFERED: readonly (readonly [on: Holder, names: string, instead: string])[] = [
   ['application', 'clearStreams', NO_RECORDINGS],
-  ['application', 'clearSharedObjects', 'shared objects are not stored'],
   ['application', 'denyPeerLookup sendPeerRedirect', NO_PEERS],
   ['client', 'introducePeer', NO_PEERS],
   ['Stream', 'get', 'the streams that clients publish are in application.streams'],

@@ -1,7 +1,7 @@
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
 import { argumentsOf, decodeValues, isOpaque, makeOpaque } from './amf.ts';
 import { bytesIn, isBuffer, numberOf, reading, textOf, wordOf } from './arguments.ts';
-import { ask, askCore, askForCode } from './ask.ts';
+import { ask, askAfterAll, askCore, askForCode } from './ask.ts';
 import { hide, turnMonotonic, turnTime } from './clock.ts';
 import { describe, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
@@ -76,6 +76,7 @@ function share() {
     apply,
     argumentsOf,
     ask,
+    askAfterAll,
     askCore,
     Bytes,
     bytesIn,

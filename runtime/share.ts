@@ -1,5 +1,9 @@
+import { AskError } from './amf.ts';
+import { askAfterAll } from './ask.ts';
 import type { Client } from './client.ts';
+import { describe } from './events.ts';
 import { defineLazily, loadPart } from './parts.ts';
+import { findIn, NativeTypeError, shown } from './primordials.ts';
 import type { Share } from './share/main.ts';
 import type { Delivery } from './wall/deliveries.ts';
 
@@ -13,6 +17,22 @@ export function installShare(global: typeof globalThis): void {
     share ??= loadPart<Share>('share');
     return share.SharedObject;
   });
+}
+
+/** `application.clearSharedObjects`: true when everything that the path stands for is gone. */
+export function clearSharedObjects(path: unknown): boolean {
+  const member = 'application.clearSharedObjects';
+  if (typeof path !== 'string' || path === '')
+    throw new NativeTypeError(`${member}: expected a path such as "/" or "/rooms/*", got ${shown(path)}`);
+  let answer: [number, number[]];
+  try {
+    answer = askAfterAll('share.clear', path) as [number, number[]];
+  } catch (error) {
+    if (error instanceof AskError && error.code === 'E_SHARED_OBJECT') return false;
+    throw new NativeTypeError(`${member}: ${describe(error).message}`);
+  }
+  share?.cleared(answer[1]);
+  return answer[0] > 0 || path === '/' || findIn(path, '*', 0) >= 0 || findIn(path, '?', 0) >= 0;
 }
 
 /** News of an object that the script has opened. */

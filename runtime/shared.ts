@@ -13,6 +13,7 @@ export const {
   apply,
   argumentsOf,
   ask,
+  askAfterAll,
   askCore,
   Bytes,
   bytesIn,

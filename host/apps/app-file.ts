@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
+import type { Defaults } from '../shared-objects/directory.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
 import { isGone } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';
@@ -11,6 +12,7 @@ import { readPlainFile } from './plain-file.ts';
 
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
+const DEPTH_EXPECTED = 'a whole number of versions up to 1000000000, or -1';
 const MAX_FETCH_HOSTS = 1000;
 /** The welcome message has it in commands, which somebody may copy into a shell. */
 const harmless = /^[^\p{C}\p{Zl}\p{Zp}"`$!\\]+$/u;
@@ -55,6 +57,19 @@ export const appFile = z.strictObject({
   /** What its scripts read as `application.config`. */
   // Whatever JSON can say it may hold: looking at each value would hold up the host for a second and more.
   config: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
+  /** What persistent shared objects begin with, until a script says otherwise (FMS: SharedObjManager). */
+  sharedObjects: z
+    .strictObject({
+      /** Whether they are written whenever they have changed. Default true. */
+      autoCommit: z.boolean({ error: 'true or false' }).optional(),
+      /** How many versions of removed slots are remembered; -1 for as many as there is room for. Default -1. */
+      resyncDepth: z
+        .int({ error: DEPTH_EXPECTED })
+        .min(-1, { error: DEPTH_EXPECTED })
+        .max(1_000_000_000, { error: DEPTH_EXPECTED })
+        .optional(),
+    })
+    .optional(),
   /** Where its scripts may fetch from. */
   fetch: z
     .strictObject({
@@ -79,6 +94,7 @@ export interface AppSettings {
   readonly strict?: readonly StrictSwitch[];
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
+  readonly sharedObjects?: Defaults | undefined;
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Leash } from '../scripts/leash.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
+import type { Store } from '../shared-objects/store/store.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import { type Answerer, answer } from './answers.ts';
@@ -21,7 +22,7 @@ import type { AppSettings } from './app-file.ts';
 import type { Build, BuiltFile } from './builder.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
-import { ScriptShares } from './script-shares.ts';
+import { ScriptShares, type ShareCommand } from './script-shares.ts';
 
 /** What every instance of an application shares. */
 export interface InstanceHost {
@@ -33,6 +34,8 @@ export interface InstanceHost {
   readonly ledger: Ledger;
   /** Those of the application, for its scripts. */
   readonly files: AppFiles;
+  /** For persistent shared objects. */
+  readonly store: Store;
   /** Of all instances together. */
   readonly logBudget: LogBudget;
   /** For a script that starts now. */
@@ -61,10 +64,7 @@ export type ClientCommand = Exclude<
       | 'charge'
       | 'fetch'
       | 'unfetch'
-      | 'share'
-      | 'share-lock'
-      | 'share-close'
-      | 'share-purge'
+      | ShareCommand['kind']
       | 'shutdown';
   }
 >;
@@ -291,6 +291,9 @@ export class Incarnation {
         case 'share-lock':
         case 'share-close':
         case 'share-purge':
+        case 'share-auto-commit':
+        case 'share-resync-depth':
+        case 'share-save':
           return this.#shares.obey(command);
         case 'shutdown':
           return this.#listener.onShutdown(this);
@@ -457,6 +460,8 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   'shared-state': 'a shared object',
   'shared-sync': 'onSync of a shared object',
   'shared-send': 'a handler of a shared object',
+  'shared-status': 'onStatus of a shared object',
+  'shared-saved': 'what follows saving a shared object',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',
   fetched: 'what follows a fetch',

@@ -110,7 +110,14 @@ export class Instance {
     this.#deaths = new Deaths(host);
     this.#throttle = new CpuThrottle(() => host.settings.limits.cpuPercent);
     this.streams = new StreamDirectory(host.settings.limits);
-    this.sharedObjects = new SharedObjects(() => host.settings.limits, isResourceName);
+    this.sharedObjects = new SharedObjects({
+      get settings() {
+        return host.settings;
+      },
+      store: host.store.of(app, instance),
+      log: host.log.child({ instance: this.name }),
+      isName: isResourceName,
+    });
     this.#clients = new Clients(host, this.streams, new Sharing(host, this.sharedObjects), {
       onEmpty: () => this.#scheduleUnload(),
       log: () => this.#log,

@@ -78,6 +78,11 @@ export class Registry implements Lobby {
     return this.apps.flatMap((app) => [...app.instances.values()]);
   }
 
+  /** Those of the server for an application that is not there. */
+  limitsOf(app: string): Limits {
+    return this.#apps.get(app)?.settings.limits ?? this.#host.limits;
+  }
+
   find(app: string, instance: string): Instance | undefined {
     return this.#apps.get(app)?.instances.get(instance);
   }

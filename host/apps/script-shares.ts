@@ -1,6 +1,8 @@
 import type { Command } from '../../runtime/wall/commands.ts';
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
+import type { SharedObjectOpened } from '../../runtime/wall/sharing.ts';
 import { joined } from '../../wire/shared-values.ts';
+import { status } from '../../wire/status.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
 import type { SharedObject } from '../shared-objects/shared-object.ts';
@@ -31,11 +33,16 @@ export class ScriptShares {
   readonly #script: () => SharingScript;
   readonly #shares = new Map<number, Share>();
   #nextNumber = 1;
+  #isClosed = false;
 
   /** Blocking requests of `SharedObject` (runtime/share/). */
   readonly answerers: Readonly<Record<string, Answerer>> = {
     'share.open': (name, isPersistent) => this.#open(String(name), isPersistent === true),
     'share.slots': (number, from) => this.#slots(Number(number), Number(from)),
+    'share.dirty': (number) => this.#find(number).durability?.isDirty ?? false,
+    'share.flush': (number) => this.#find(number).durability?.flush() ?? false,
+    'share.commit': (name) => this.#objects.commit(typeof name === 'string' ? name : undefined),
+    'share.clear': (path) => this.#clear(String(path)),
   };
 
   constructor(objects: SharedObjects, script: () => SharingScript) {
@@ -60,6 +67,13 @@ export class ScriptShares {
         return object.lock(observer, command.isLocked);
       case 'share-purge':
         return object.slots.purge(command.version);
+      case 'share-auto-commit':
+        return object.setAutomatic(command.isAutomatic);
+      case 'share-resync-depth':
+        object.slots.resyncDepth = command.depth;
+        return;
+      case 'share-save':
+        return this.#save(object, command.request);
       case 'share-close':
         this.#shares.delete(command.object);
         object.ignore(observer);
@@ -70,15 +84,36 @@ export class ScriptShares {
 
   /** The script is over. Called once. */
   close(): void {
+    this.#isClosed = true;
     const shares = [...this.#shares.values()];
     this.#shares.clear();
     for (const { object, observer } of shares) object.ignore(observer);
     this.#objects.scriptLeft(shares.map(({ object }) => object));
   }
 
-  /** The number under which the script has it, its version, and how many slots of what size it may have. */
-  #open(name: string, isPersistent: boolean): [number, number, number, number] {
-    const object = this.#objects.open(name, isPersistent);
+  #save({ durability }: SharedObject, request: number): void {
+    const done = (isOk: boolean) => this.#script().post({ kind: 'shared-saved', request, isOk });
+    if (durability) void durability.flush().then(done);
+    else done(true);
+  }
+
+  /** How many objects it cleared, and which of the script's. */
+  async #clear(path: string): Promise<[number, number[]]> {
+    const cleared = await this.#objects.clear(path);
+    const own = [...this.#shares].filter(([, { object }]) => cleared.has(object.name));
+    return [cleared.size, own.map(([number]) => number)];
+  }
+
+  #find(number: unknown): SharedObject {
+    const share = this.#shares.get(Number(number));
+    if (!share) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the shared object is closed');
+    return share.object;
+  }
+
+  /** The number under which the script has it, what it is like, and how many slots of what size it may have. */
+  async #open(name: string, isPersistent: boolean): Promise<SharedObjectOpened> {
+    const object = await this.#objects.open(name, isPersistent);
+    if (this.#isClosed) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the script is over');
     const number = this.#nextNumber++;
     const script = this.#script;
     const observer: Observer = {
@@ -90,18 +125,18 @@ export class ScriptShares {
     this.#shares.set(number, { object, observer });
     object.observe(observer);
     const { slots, slotBytes } = this.#objects.limits;
-    return [number, object.version, slots, slotBytes];
+    const isAutomatic = object.durability?.isAutomatic ?? true;
+    return [number, object.version, slots, slotBytes, isAutomatic, object.slots.resyncDepth];
   }
 
   /** Names and values of slots, from one on; and where the rest begins, or 0. */
   #slots(number: number, from: number): [string[], Uint8Array[], number] {
-    const share = this.#shares.get(number);
-    if (!share) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the shared object is closed');
+    const { slots } = this.#find(number);
     const names: string[] = [];
     const values: Uint8Array[] = [];
     let at = 0;
     let bytes = 0;
-    for (const [name, { value }] of share.object.slots) {
+    for (const [name, { value }] of slots) {
       if (at++ < from) continue;
       if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at - 1];
       names.push(name);
@@ -111,9 +146,8 @@ export class ScriptShares {
     return [names, values, 0];
   }
 
-  #tell(object: number, { subscriber, version, changes, list, sends }: News): void {
+  #tell(object: number, { client, version, changes, list, sends, status: code }: News): void {
     const script = this.#script();
-    const { client } = subscriber;
     if (changes.length > 0) {
       script.postFirst({ kind: 'shared-state', object, version, changes: [...changes] });
       script.post({ kind: 'shared-sync', object, client, list: [...list] });
@@ -121,6 +155,9 @@ export class ScriptShares {
     for (const values of sends) {
       script.post({ kind: 'shared-send', object, client, values: joined(values, 0) });
     }
+    if (!code) return;
+    const description = 'What has changed is not on disk, and was taken back.';
+    script.post({ kind: 'shared-status', object, level: status(code).level, code, description });
   }
 }
 

@@ -80,6 +80,10 @@ const instanceLimits = {
   slotBytes: whole(256, MiB, 64 * KiB),
   /** What all shared objects of one instance hold, and 256 bytes for each of their slots. Default 16 MiB. */
   sharedObjectBytes: whole(64 * KiB, 1024 * MiB, 16 * MiB),
+  /** Persistent shared objects of all instances of an application; more are not created. Default 10000. */
+  persistentObjects: whole(0, 10_000_000, 10_000),
+  /** What they hold on disk, and 256 bytes for each of their slots. Default 256 MiB. */
+  persistentBytes: whole(64 * KiB, 1024 * 1024 * MiB, 256 * MiB),
   /** A client for which more waits is told of changes to shared objects later, in one go. Default 1 MiB. */
   sharedObjectQueueBytes: whole(16 * KiB, 256 * MiB, MiB),
   /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */

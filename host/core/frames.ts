@@ -20,7 +20,10 @@ export const FrameKind = {
   probe: 8,
   /** Answered by itself: the core is alive. */
   ping: 9,
-  /** A script waits for the answer: `u32 number`, then the question. Answered with the same number. */
+  /**
+   * A script waits for the answer: `u32 number`, `u32` and so many bytes of commands that come first, then the question.
+   * Answered with the same number.
+   */
   ask: 10,
 } as const;
 

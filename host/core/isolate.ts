@@ -226,6 +226,13 @@ export class CoreIsolate {
     return { end: TurnEnd.ok, ...this.#position(), message: '', stack: '', cpuUs: 0, entryMs, commands };
   }
 
+  /** All that the turn under way has sent and nobody has taken. For a script that waits: it must not write meanwhile. */
+  takeAllOutput(): Buffer {
+    const all = join([...this.#outputs, this.takeOutput()]);
+    this.#outputs = [];
+    return all;
+  }
+
   /** The commands written since the last call, as memory of their own. */
   takeOutput(): Buffer {
     const written = this.#written();

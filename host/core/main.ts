@@ -167,10 +167,14 @@ async function boot(id: number, request: BootFrame): Promise<void> {
 
 function ask(id: number, isolate: CoreIsolate, { number, to, bytes }: Question): void {
   if (to === AskTo.core) return isolate.answer(number, answerHere(bytes));
-  const head = Buffer.allocUnsafe(4);
+  const commands = to === AskTo.hostAfterAll ? isolate.takeAllOutput() : NOTHING;
+  const head = Buffer.allocUnsafe(8);
   head.writeInt32BE(number);
-  host.write(frame(FrameKind.ask, id, head, bytes));
+  head.writeUInt32BE(commands.length, 4);
+  host.write(frame(FrameKind.ask, id, head, commands, bytes));
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** So many isolates boot at one time: when many have lost their core, the first are ready while the last still wait. */
 const BERTHS = availableParallelism() + 1;

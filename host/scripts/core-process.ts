@@ -49,7 +49,7 @@ export interface Resident {
   onDeath(death: CoreDeath): void;
   onStats(stats: IsolateStats): void;
   /** It waits for the answer to a question. Must not throw or reject. */
-  onAsk(question: Buffer): Promise<Uint8Array>;
+  onAsk(question: Buffer, commands: Buffer): Promise<Uint8Array>;
 }
 
 /** Where a booted isolate lives. */
@@ -406,7 +406,9 @@ export class CoreProcess {
 
   async #asked(isolate: number, body: Buffer): Promise<void> {
     const number = Buffer.from(body.subarray(0, 4));
-    const bytes = await this.#askers.get(isolate)?.(Buffer.from(body.subarray(4)));
+    const end = 8 + body.readUInt32BE(4);
+    const question = Buffer.from(body.subarray(end));
+    const bytes = await this.#askers.get(isolate)?.(question, body.subarray(8, end));
     if (bytes && !this.isGone) this.#socket.write(frame(FrameKind.ask, isolate, number, bytes));
   }
 

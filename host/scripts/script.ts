@@ -183,7 +183,10 @@ export class Script {
         this.#heapBytes = heapBytes;
         this.#warnOfMemory(heapBytes);
       },
-      onAsk: (question) => this.#listener.onAsk(question),
+      onAsk: (question, commands) => {
+        if (commands.length > 0) this.#deliverEarly(commands);
+        return this.#listener.onAsk(question);
+      },
     });
     this.#account = home.account;
     this.#charge(booted.cpuUs);
@@ -410,6 +413,16 @@ export class Script {
       lost: [],
       ...end,
     });
+  }
+
+  /** What a turn has sent before it asked. */
+  #deliverEarly(commands: Buffer): void {
+    if (this.#isEnded) return;
+    try {
+      this.#deliver(commands);
+    } catch (error) {
+      this.end('crash', `it sent what is no command: ${describeError(error)}`, true);
+    }
   }
 
   #deliver(bytes: Buffer): void {

@@ -6,15 +6,44 @@ import {
   SharedObjectEventType as Type,
 } from '../../wire/shared-object.ts';
 import type { AmfLimits } from '../../wire/values.ts';
-import { StagewireError } from '../base/errors.ts';
+import { describeError, StagewireError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import { statusMessage } from './messages.ts';
+import { matches } from './object-path.ts';
 import { SharedObject, type SharedObjectLimits } from './shared-object.ts';
 import type { Usage } from './slots.ts';
+import type { StoredObject } from './store/database.ts';
+import type { InstanceStore } from './store/store.ts';
 import type { Subscriber } from './subscription.ts';
 
 export interface SharedObjectsLimits extends SharedObjectLimits {
   /** How many there may be in the instance. */
   readonly sharedObjects: number;
+  /** How many persistent ones the application may have on disk. */
+  readonly persistentObjects: number;
+}
+
+/** What objects begin with, until a script says otherwise. */
+export interface Defaults {
+  readonly autoCommit?: boolean | undefined;
+  readonly resyncDepth?: number | undefined;
+}
+
+/** What the objects of an instance need of it. */
+export interface SharedObjectsHost {
+  /** Asked for at each step, as they may change. */
+  readonly settings: { readonly limits: SharedObjectsLimits; readonly sharedObjects?: Defaults | undefined };
+  readonly store: InstanceStore;
+  readonly log: Log;
+  isName(name: string): boolean;
+}
+
+/** An object that is being read from disk. */
+interface Loading {
+  /** Or why there is none. */
+  readonly promise: Promise<SharedObject | string>;
+  /** What clients have asked for meanwhile. */
+  held: { readonly subscriber: Subscriber; readonly message: SharedObjectMessage }[];
 }
 
 /** How often those who are behind are looked after, and how much they are told then, all together. */
@@ -22,15 +51,17 @@ const CATCH_UP_MS = 20;
 const CATCH_UP_BYTES = 2 * 1024 * 1024;
 /** Telling subscribers takes half of the host's time at the most: what comes meanwhile is told together. */
 const LONGEST_PAUSE_MS = 50;
+/** Messages of clients for one object that is being read: what is more is refused. */
+const MAX_HELD = 4096;
 /** Of the values of one message. */
 const AMF_LIMITS: AmfLimits = { depth: 64, values: 65_536 };
 
 /** The shared objects of one instance. A temporary and a persistent one of the same name are two. */
 export class SharedObjects {
   readonly usage: Usage = { bytes: 0 };
-  readonly #limits: () => SharedObjectsLimits;
-  readonly #isName: (name: string) => boolean;
+  readonly #host: SharedObjectsHost;
   readonly #objects = new Map<string, SharedObject>();
+  readonly #loading = new Map<string, Loading>();
   readonly #bySubscriber = new Map<Subscriber, Set<SharedObject>>();
   readonly #changed = new Set<SharedObject>();
   /** Until the next script has started. */
@@ -43,14 +74,12 @@ export class SharedObjects {
   #catchingUp: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  /** `limits` are asked for at each step, as they may change. */
-  constructor(limits: () => SharedObjectsLimits, isName: (name: string) => boolean) {
-    this.#limits = limits;
-    this.#isName = isName;
+  constructor(host: SharedObjectsHost) {
+    this.#host = host;
   }
 
   get limits(): SharedObjectsLimits {
-    return this.#limits();
+    return this.#host.settings.limits;
   }
 
   [Symbol.iterator](): Iterator<SharedObject> {
@@ -63,21 +92,27 @@ export class SharedObjects {
    */
   receive(subscriber: Subscriber, { type, payload }: RtmpMessage): void {
     if (this.#isClosed) return;
-    const message = decodeSharedObject(type, payload.slice(), AMF_LIMITS);
+    this.#act(subscriber, decodeSharedObject(type, payload.slice(), AMF_LIMITS));
+  }
+
+  #act(subscriber: Subscriber, message: SharedObjectMessage): void {
     const { name, isPersistent, events } = message;
+    const loading = this.#loading.get(keyOf(name, isPersistent));
+    if (loading) return this.#hold(loading, subscriber, message);
     let requests: SharedObjectEvent[] = [];
     const request = () => {
       if (requests.length > 0) this.#request(subscriber, message, requests);
       requests = [];
     };
-    for (const event of events) {
+    for (const [index, event] of events.entries()) {
       if (event.type !== Type.Use && event.type !== Type.Release) {
         requests.push(event);
         continue;
       }
       request();
-      if (event.type === Type.Use) this.#use(subscriber, message);
-      else this.#release(subscriber, name, isPersistent);
+      if (event.type === Type.Release) this.#release(subscriber, name, isPersistent);
+      else if (this.#use(subscriber, message) === 'later')
+        return this.#act(subscriber, { ...message, events: events.slice(index) });
     }
     request();
   }
@@ -90,17 +125,71 @@ export class SharedObjects {
       object.unsubscribe(subscriber);
       this.#dropUnused(object);
     }
+    for (const loading of this.#loading.values())
+      loading.held = loading.held.filter((held) => held.subscriber !== subscriber);
   }
 
-  /** For a script, which may do with it as it likes; `release` or `keep` must follow. Throws `E_SHARED_OBJECT`. */
-  open(name: string, isPersistent: boolean): SharedObject {
-    if (isPersistent)
-      throw problem(`"${name}" cannot be persistent: shared objects are not written to disk yet`);
-    if (!this.#isName(name)) throw problem(`"${name.slice(0, 80)}" is no name of a shared object`);
-    const object = this.#find(name, isPersistent);
-    if (!object) throw problem(`${this.limits.sharedObjects} of them are there (limits.sharedObjects)`);
+  /**
+   * For a script, which may do with it as it likes; `release` or `keep` must follow. The promise is one only while the
+   * object is being read from disk. Throws or rejects with `E_SHARED_OBJECT`.
+   */
+  open(name: string, isPersistent: boolean): SharedObject | Promise<SharedObject> {
+    if (!this.#host.isName(name)) throw problem(`"${name.slice(0, 80)}" is no name of a shared object`);
+    const key = keyOf(name, isPersistent);
+    const object = this.#objects.get(key);
+    if (object) return this.#keep(object);
+    if (!this.#hasRoom)
+      throw problem(`${this.limits.sharedObjects} of them are there (limits.sharedObjects)`);
+    if (!isPersistent) return this.#make(name);
+    return this.#loaded(name).then((loaded) => this.#keep(loaded));
+  }
+
+  #keep(object: SharedObject): SharedObject {
     this.#kept.delete(object);
     return object;
+  }
+
+  /**
+   * Removes all slots of those whose name the path stands for (`application.clearSharedObjects`), in memory and on disk.
+   * Returns their names once that is on disk; rejects when it is not.
+   */
+  async clear(path: string): Promise<ReadonlySet<string>> {
+    const inMemory = [...this.#objects.values()].filter(({ name }) => matches(path, name));
+    const cleared = new Set(inMemory.map(({ name }) => name));
+    for (const object of inMemory) object.change([{ op: 'clear' }]);
+    const written = inMemory.map((object) => object.durability?.flush() ?? true);
+    const stored = (await this.#host.store.names()).filter((name) => matches(path, name));
+    for (const name of stored) {
+      cleared.add(name);
+      if (this.#objects.has(keyOf(name, true))) continue;
+      // One after the other: there may be many.
+      const object = await this.#loaded(name);
+      object.change([{ op: 'clear' }]);
+      written.push(object.durability?.flush() ?? true);
+    }
+    if ((await Promise.all(written)).includes(false)) throw problem('not all of them are cleared on disk');
+    return cleared;
+  }
+
+  /** The persistent one of that name holds these values, and nothing else, once that is on disk. Rejects when it does not. */
+  async replace(name: string, values: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    const object = this.#objects.get(keyOf(name, true)) ?? (await this.#loaded(name));
+    const sets = [...values].map(([slot, value]) => ({ op: 'set' as const, name: slot, value }));
+    object.change([{ op: 'clear' }, ...sets]);
+    const { size } = object.slots;
+    const isWritten = await object.durability?.flush();
+    if (!isWritten) throw problem('it could not be written');
+    if (size < values.size) throw problem(`${size} of its ${values.size} slots have room (see limits)`);
+  }
+
+  /** Writes what has changed of the persistent one of that name, or of all. Whether it is on disk. */
+  async commit(name?: string): Promise<boolean> {
+    const objects = [...this.#objects.values()].filter(
+      (object) => name === undefined || object.name === name,
+    );
+    const written = objects.flatMap(({ durability }) => (durability ? [durability.flush()] : []));
+    if (name !== undefined && written.length === 0) return false;
+    return !(await Promise.all(written)).includes(false);
   }
 
   /** Nobody may have it any more. */
@@ -133,6 +222,8 @@ export class SharedObjects {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#catchingUp);
+    for (const object of this.#objects.values()) this.#forget(object);
+    this.#loading.clear();
     this.#changed.clear();
     this.#behind.clear();
     this.#objects.clear();
@@ -148,27 +239,97 @@ export class SharedObjects {
     this.#flushing = waitMs > 0 ? setTimeout(flush, waitMs) : setImmediate(flush);
   }
 
-  #use(subscriber: Subscriber, { name, isPersistent, version, isProxy }: SharedObjectMessage): void {
+  /** `later`: it is being read from disk. */
+  #use(
+    subscriber: Subscriber,
+    { name, isPersistent, version, isProxy }: SharedObjectMessage,
+  ): 'later' | undefined {
     const refuse = (code: Parameters<typeof statusMessage>[3]) =>
-      statusMessage(subscriber, name, isPersistent, code);
-    // Nothing is written to disk yet, and an object that says it is persistent and is not would lose what it holds.
-    if (isPersistent || !this.#isName(name)) return refuse('SharedObject.ObjectCreationFailed');
+      void statusMessage(subscriber, name, isPersistent, code);
+    if (!this.#host.isName(name)) return refuse('SharedObject.ObjectCreationFailed');
     if (!subscriber.mayRead(name)) return refuse('SharedObject.NoReadAccess');
-    const object = this.#find(name, isPersistent);
-    if (!object) return refuse('SharedObject.ObjectCreationFailed');
+    let object = this.#objects.get(keyOf(name, isPersistent));
+    if (!object && !this.#hasRoom) return refuse('SharedObject.ObjectCreationFailed');
+    if (!object && isPersistent) {
+      this.#load(name);
+      return 'later';
+    }
+    object ??= this.#make(name);
     const own = this.#bySubscriber.get(subscriber) ?? new Set();
     this.#bySubscriber.set(subscriber, own.add(object));
     object.subscribe(subscriber, version, isProxy);
+    return undefined;
   }
 
-  /** It is made when there is none, unless there are too many. */
-  #find(name: string, isPersistent: boolean): SharedObject | undefined {
-    const key = keyOf(name, isPersistent);
-    const known = this.#objects.get(key);
-    if (known || this.#objects.size >= this.limits.sharedObjects) return known;
-    const object = new SharedObject(name, isPersistent, this);
-    this.#objects.set(key, object);
+  get #hasRoom(): boolean {
+    return this.#objects.size + this.#loading.size < this.limits.sharedObjects;
+  }
+
+  #make(name: string): SharedObject {
+    const object = new SharedObject(name, this);
+    this.#objects.set(keyOf(name, false), object);
     return object;
+  }
+
+  #load(name: string): Loading {
+    const key = keyOf(name, true);
+    const known = this.#loading.get(key);
+    if (known) return known;
+    const loading: Loading = { promise: this.#read(name, key), held: [] };
+    this.#loading.set(key, loading);
+    return loading;
+  }
+
+  /** Rejects with `E_SHARED_OBJECT`. */
+  async #loaded(name: string): Promise<SharedObject> {
+    const loaded = await this.#load(name).promise;
+    if (typeof loaded === 'string') throw problem(loaded);
+    return loaded;
+  }
+
+  async #read(name: string, key: string): Promise<SharedObject | string> {
+    const { store, log } = this.#host;
+    let object: SharedObject | string;
+    try {
+      object = this.#restore(name, await store.load(name));
+    } catch (error) {
+      object = `"${name.slice(0, 80)}" cannot be read from disk`;
+      log.error(`the shared object ${object}: ${describeError(error, 300)}`, { code: 'E_DATA' });
+    }
+    const { held = [] } = this.#loading.get(key) ?? {};
+    this.#loading.delete(key);
+    if (typeof object !== 'string') this.#objects.set(key, object);
+    for (const { subscriber, message } of held) {
+      if (typeof object !== 'string') this.#act(subscriber, message);
+      else statusMessage(subscriber, name, true, 'SharedObject.ObjectCreationFailed');
+    }
+    // Whoever asked for it may have left meanwhile. Scripts take it within this round.
+    setImmediate(() => typeof object !== 'string' && this.#dropUnused(object));
+    return object;
+  }
+
+  #restore(name: string, stored: StoredObject): SharedObject | string {
+    const { store, settings } = this.#host;
+    const { persistentObjects } = this.limits;
+    if (this.#isClosed) return 'the instance is over';
+    if (!stored.isStored && store.usage.objects >= persistentObjects)
+      return `the application has ${persistentObjects} persistent ones (limits.persistentObjects)`;
+    const { sharedObjectBytes } = this.limits;
+    if (this.usage.bytes + stored.bytes > sharedObjectBytes)
+      return `all of them would take more than ${sharedObjectBytes} bytes of memory (limits.sharedObjectBytes)`;
+    const object = new SharedObject(name, this, { stored, store });
+    // What it has on disk counts already, and counts in memory from now on.
+    if (stored.isStored) store.usage.bytes -= stored.bytes;
+    else store.usage.objects++;
+    const { autoCommit, resyncDepth } = settings.sharedObjects ?? {};
+    if (object.durability) object.durability.isAutomatic = autoCommit ?? true;
+    object.slots.resyncDepth = resyncDepth ?? -1;
+    return object;
+  }
+
+  #hold(loading: Loading, subscriber: Subscriber, message: SharedObjectMessage): void {
+    if (loading.held.length < MAX_HELD) loading.held.push({ subscriber, message });
+    else statusMessage(subscriber, message.name, message.isPersistent, 'SharedObject.NoWriteAccess');
   }
 
   #release(subscriber: Subscriber, name: string, isPersistent: boolean): void {
@@ -189,12 +350,48 @@ export class SharedObjects {
     else statusMessage(subscriber, name, isPersistent, 'SharedObject.NoWriteAccess');
   }
 
+  /** Called by objects that have been written as far as they can be. */
+  settled(object: SharedObject): void {
+    this.#dropUnused(object);
+  }
+
+  /** Called by objects that could not be written. */
+  failed(object: SharedObject, error: unknown): void {
+    if (this.#isClosed) this.#host.store.losesVersions();
+    const text = `what changed in the shared object "${object.name}" is not on disk and taken back: ${describeError(error, 300)}`;
+    this.#host.log.error(text, { code: 'E_DATA' });
+  }
+
   #dropUnused(object: SharedObject): void {
-    if (!object.isUnused || this.#kept.has(object)) return;
+    if (this.#isClosed || !object.isUnused || this.#kept.has(object)) return;
+    const { durability } = object;
+    if (durability && !durability.isSettled) return durability.save();
+    const key = keyOf(object.name, object.isPersistent);
+    if (this.#objects.get(key) !== object) return;
+    this.#forget(object);
     this.#changed.delete(object);
     this.#behind.delete(object);
-    this.usage.bytes -= object.slots.bytes;
-    this.#objects.delete(keyOf(object.name, object.isPersistent));
+    this.#objects.delete(key);
+  }
+
+  /** It is no longer in memory: what is not on disk is lost, and what is left of an empty one is removed. */
+  #forget(object: SharedObject): void {
+    const { slots, durability, version, name } = object;
+    this.usage.bytes -= slots.bytes;
+    if (!durability) return;
+    durability.close();
+    const { store } = this.#host;
+    const isLost = slots.hasUnsaved;
+    const isGone = slots.size === 0 && !isLost;
+    store.usage.bytes -= slots.bytes;
+    if (isGone || !durability.isStored) store.usage.objects--;
+    else store.usage.bytes += durability.storedBytes;
+    if (!durability.isStored || !(isGone || isLost)) return;
+    // Clients have been told of versions that are not on disk: what they know is none that there was.
+    const next = version + 1;
+    const bytes = durability.storedBytes;
+    const state = { version: next, knownSince: next, bytes, slots: [], forgotten: [], isGone };
+    store.save(name, state).catch(() => store.losesVersions());
   }
 
   #flush(): void {

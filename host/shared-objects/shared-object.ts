@@ -1,8 +1,11 @@
 import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
 import { type SharedObjectEvent, SharedObjectEventType as Type } from '../../wire/shared-object.ts';
 import { type SharedValue, sharedValueFrom, sharedValuesFrom } from '../../wire/shared-values.ts';
+import { Durability, type Owed, type Saver } from './durability.ts';
 import { fitFor, MAX_MESSAGE_BYTES, messageFor, messagesFor, sizeOfEvent, statusEvent } from './messages.ts';
-import { costOf, Slots, sizeOf, type Usage } from './slots.ts';
+import { costOf, type Slot, Slots, sizeOf, type Usage } from './slots.ts';
+import type { StoredObject } from './store/database.ts';
+import type { InstanceStore } from './store/store.ts';
 import type { News, Observer, Subscriber, Subscription } from './subscription.ts';
 import { copyOf, isHandlerName, isNothing, isSame } from './values.ts';
 
@@ -13,6 +16,8 @@ export interface SharedObjectLimits {
   readonly sharedObjectBytes: number;
   /** What may wait for a subscriber before it is told of changes in one go, later. */
   readonly sharedObjectQueueBytes: number;
+  /** Of all persistent objects of the application together. */
+  readonly persistentBytes: number;
 }
 
 /** What an object needs of those beside it. */
@@ -22,6 +27,16 @@ export interface SharedObjectHost {
   readonly usage: Usage;
   /** There is something to flush. */
   changed(object: SharedObject): void;
+  /** Everything is on disk that can be. */
+  settled(object: SharedObject): void;
+  /** Something could not be written. */
+  failed(object: SharedObject, error: unknown): void;
+}
+
+/** What a persistent object is made from, and where it is kept. */
+export interface Kept {
+  readonly stored: StoredObject;
+  readonly store: InstanceStore;
 }
 
 /** What subscribers are told of one message, or one step of the server, in one message with the version it led to. */
@@ -47,6 +62,8 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const LONGEST_WAIT_MS = 50;
 /** Of one subscriber. */
 const MAX_CORRECTED = 1000;
+/** Names that a subscriber who does not read is owed a `success` for; it misses further ones. */
+const MAX_OWED_NAMES = 10_000;
 /** An object of more is not given at once to whoever asks for it: a few bytes would bring megabytes. */
 const SMALL_BYTES = 64 * 1024;
 const SMALL_SLOTS = 100;
@@ -62,6 +79,8 @@ export class SharedObject {
   readonly name: string;
   readonly isPersistent: boolean;
   readonly slots: Slots;
+  /** Of a persistent one. */
+  readonly durability: Durability | undefined;
   readonly #host: SharedObjectHost;
   readonly #subscriptions = new Map<Subscriber, Subscription>();
   #version = 1;
@@ -77,11 +96,46 @@ export class SharedObject {
   /** How often it was given at once in this round. */
   #given = 0;
 
-  constructor(name: string, isPersistent: boolean, host: SharedObjectHost) {
+  readonly #quota: Usage | undefined;
+
+  /** A persistent one with `kept`. Throws `E_AMF` when what was stored is damaged. */
+  constructor(name: string, host: SharedObjectHost, kept?: Kept) {
     this.name = name;
-    this.isPersistent = isPersistent;
+    this.isPersistent = kept !== undefined;
     this.#host = host;
-    this.slots = new Slots(host.usage);
+    if (!kept) {
+      this.slots = new Slots([host.usage]);
+      return;
+    }
+    const { stored, store } = kept;
+    this.#quota = store.usage;
+    this.slots = new Slots([host.usage, store.usage]);
+    this.slots.restore(stored);
+    this.#version = stored.version;
+    this.durability = new Durability(this.slots, stored, this.#saverTo(store));
+  }
+
+  #saverTo(store: InstanceStore): Saver {
+    const version = () => this.#version;
+    return {
+      get version() {
+        return version();
+      },
+      save: (state) => store.save(this.name, state),
+      saved: (owed) => this.#acknowledge(owed),
+      failed: (before, owed, error) => {
+        this.#host.failed(this, error);
+        this.#restore(before, owed);
+      },
+      settled: () => {
+        this.settle();
+        this.#host.settled(this);
+      },
+      lost: (error) => {
+        store.losesVersions();
+        this.#host.failed(this, error);
+      },
+    };
   }
 
   /** 1 at first, so that 0 is what one says who has seen nothing. Rises by one with each message, or step of the server, that changes something. */
@@ -114,6 +168,7 @@ export class SharedObject {
       pieces: undefined,
       corrected: new Map(),
       refusedBytes: 0,
+      owed: [],
     };
     this.#subscriptions.set(subscriber, subscription);
     const isSmall = this.slots.size <= SMALL_SLOTS && this.slots.bytes <= SMALL_BYTES;
@@ -177,7 +232,7 @@ export class SharedObject {
     this.#patience ??= setTimeout(() => {
       this.#patience = undefined;
       // A handler that takes so long finds out about it afterwards: its own changes come last.
-      if (this.#locks.size === 0) this.#applyWaiting();
+      if (this.#locks.size === 0 && !this.durability?.isFull) this.#applyWaiting();
     }, LONGEST_WAIT_MS);
   }
 
@@ -217,8 +272,15 @@ export class SharedObject {
       this.#push({ version: this.#version, writer: undefined, forWriter: [], forOthers: told });
   }
 
+  /** Whether it is written whenever it has changed. */
+  setAutomatic(isAutomatic: boolean): void {
+    if (!this.durability) return;
+    this.durability.isAutomatic = isAutomatic;
+    this.#host.changed(this);
+  }
+
   get #isHeld(): boolean {
-    if (this.#locks.size > 0) return true;
+    if (this.#locks.size > 0 || this.durability?.isFull) return true;
     for (const observer of this.#observers) if (observer.isBusy) return true;
     return false;
   }
@@ -265,14 +327,17 @@ export class SharedObject {
           const isOverrun = told > knownVersion || correctedAt >= knownVersion;
           const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
           if (isSame(this.slots.get(key)?.value, event.value)) {
-            forWriter.push({ type: Type.Success, key });
+            this.#succeed(writer, key, forWriter);
             break;
           }
           const value = copyOf(event.value);
           const toldWriter = isOverrun || writer.isProxy ? next : told;
           this.slots.set(key, { value, version: next, writer: writer.number, toldWriter });
           if (writer.isProxy) forWriter.push({ type: Type.AcceptedChange, key, value });
-          else forWriter.push(isOverrun ? { type: Type.Change, key, value } : { type: Type.Success, key });
+          else {
+            if (isOverrun) forWriter.push({ type: Type.Change, key, value });
+            if (!isOverrun || this.durability) this.#succeed(writer, key, forWriter);
+          }
           forOthers.push({ type: Type.Change, key, value });
           news.changes.push({ op: 'set', name: key, value: value.bytes });
           news.list.push({ code: 'change', name: key, oldValue });
@@ -313,15 +378,68 @@ export class SharedObject {
       forWriter,
       forOthers: forOthers.length > 0 ? forOthers : undefined,
     });
-    if (isChanged || news.sends.length > 0) this.#report({ subscriber, version: this.#version, ...news });
+    if (isChanged || news.sends.length > 0)
+      this.#report({ client: subscriber.client, version: this.#version, ...news });
+  }
+
+  /** Its change of that slot was accepted. `success` of a persistent object means that it is on disk. */
+  #succeed(writer: Subscription, key: string, forWriter: SharedObjectEvent[]): void {
+    if (!this.durability?.isAutomatic) return void forWriter.push({ type: Type.Success, key });
+    this.durability.owe(writer, key);
+    this.#host.changed(this);
+  }
+
+  /** What writers were owed a `success` for is on disk. */
+  #acknowledge(owed: readonly Owed[]): void {
+    for (const [writer, events] of byWriter(owed)) if (this.#isCurrent(writer)) this.#tell(writer, events);
+  }
+
+  /** What these slots held is on disk; what came later could not be written, and is taken back. */
+  #restore(before: ReadonlyMap<string, Slot | undefined>, owed: readonly Owed[]): void {
+    const next = this.#version + 1;
+    const told: SharedObjectEvent[] = [];
+    const changes: SharedChange[] = [];
+    const list: SharedSync[] = [];
+    for (const [key, slot] of before) {
+      const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
+      if (slot) {
+        const { value } = slot;
+        this.slots.set(key, { value, version: next, writer: 0, toldWriter: next });
+        told.push({ type: Type.Change, key, value });
+        changes.push({ op: 'set', name: key, value: value.bytes });
+        list.push({ code: 'change', name: key, oldValue });
+      } else if (this.slots.remove(key, next)) {
+        told.push({ type: Type.Remove, key });
+        changes.push({ op: 'remove', name: key });
+        list.push({ code: 'delete', name: key, oldValue });
+      }
+    }
+    this.#version = next;
+    this.#push({ version: next, writer: undefined, forWriter: [], forOthers: told });
+    for (const writer of byWriter(owed).keys())
+      if (this.#isCurrent(writer)) this.#tell(writer, [statusEvent('SharedObject.Flush.Failed')]);
+    this.#report({ client: 0, version: next, changes, list, sends: [], status: 'SharedObject.Flush.Failed' });
+  }
+
+  #isCurrent(subscription: Subscription): boolean {
+    return this.#subscriptions.get(subscription.subscriber) === subscription;
   }
 
   #report(news: News): void {
     for (const observer of this.#observers) observer.changed(news);
   }
 
-  /** Tells everybody what has happened since the last time. Returns how many were told, and whether some are behind. */
+  /**
+   * Tells everybody what has happened since the last time, and has it written. Returns how many were told, and whether
+   * some are behind.
+   */
   flush(): { told: number; isBehind: boolean } {
+    const flushed = this.#flush();
+    this.durability?.save();
+    return flushed;
+  }
+
+  #flush(): { told: number; isBehind: boolean } {
     const updates = this.#updates;
     this.#updates = [];
     this.#given = 0;
@@ -336,6 +454,7 @@ export class SharedObject {
       subscription.refusedBytes = 0;
       if (this.#isBehind(subscription)) {
         isBehind = true;
+        if (this.durability && writers.has(subscription)) owe(subscription, updates);
         continue;
       }
       let bytes: Buffer;
@@ -417,6 +536,7 @@ export class SharedObject {
       if (upTo < this.#version) continue;
       subscription.isBehind = false;
       subscription.joinedAt = this.#updates.length;
+      for (const key of subscription.owed.splice(0)) events.push({ type: Type.Success, key });
       break;
     }
     const version = subscription.isBehind ? (subscription.told ?? 0) : this.#version;
@@ -430,7 +550,9 @@ export class SharedObject {
    */
   *#eventsSince(version: number | undefined): Generator<SharedObjectEvent, undefined> {
     const since =
-      version === undefined || version > this.#version || !this.slots.knowsSince(version) ? -1 : version;
+      version === undefined || version > this.#version || !this.slots.knowsSince(version, this.#version)
+        ? -1
+        : version;
     if (since < 0) yield { type: Type.Clear };
     for (const [key, slot] of this.slots)
       if (slot.version > since) yield { type: Type.Change, key, value: slot.value };
@@ -450,6 +572,7 @@ export class SharedObject {
     const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
     const wasThere = this.slots.remove(key, version);
     forWriter.push({ type: Type.Remove, key });
+    if (this.durability) this.#succeed(writer, key, forWriter);
     if (!wasThere) {
       this.#correct(writer, key);
       return false;
@@ -491,6 +614,7 @@ export class SharedObject {
     const slot = this.slots.get(key);
     if (sizeOf(key, value) > limits.slotBytes || (!slot && this.slots.size >= limits.slots)) return false;
     const more = costOf(key, value) - (slot ? costOf(key, slot.value) : 0);
+    if (this.#quota && more > 0 && this.#quota.bytes + more > limits.persistentBytes) return false;
     return usage.bytes + more <= limits.sharedObjectBytes;
   }
 
@@ -531,6 +655,27 @@ const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.RequestClear,
   Type.Send,
 ]);
+
+function byWriter(owed: readonly Owed[]): Map<Subscription, SharedObjectEvent[]> {
+  const byWriter = new Map<Subscription, SharedObjectEvent[]>();
+  for (const { writer, key } of owed) {
+    const events = byWriter.get(writer) ?? [];
+    events.push({ type: Type.Success, key });
+    byWriter.set(writer, events);
+  }
+  return byWriter;
+}
+
+/** One that is behind is told of its successes with the last piece of what it has missed. */
+function owe(subscription: Subscription, updates: readonly Update[]): void {
+  for (const { writer, forWriter } of updates) {
+    if (writer !== subscription) continue;
+    for (const event of forWriter) {
+      const isOwed = event.type === Type.Success && subscription.owed.length < MAX_OWED_NAMES;
+      if (isOwed) subscription.owed.push(event.key);
+    }
+  }
+}
 
 function isSlotRequest(event: SharedObjectEvent): event is SharedObjectEvent & { key: string } {
   return event.type === Type.RequestChange || event.type === Type.RequestRemove;

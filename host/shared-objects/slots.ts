@@ -1,4 +1,5 @@
-import type { SharedValue } from '../../wire/shared-values.ts';
+import { type SharedValue, sharedValueFrom } from '../../wire/shared-values.ts';
+import type { StoredObject, StoredSlot } from './store/database.ts';
 
 export interface Slot {
   readonly value: SharedValue;
@@ -27,6 +28,8 @@ const MAX_TOMBSTONE_BYTES = 64 * 1024;
  * subscriber who was away can be told what it missed (Server-Side ActionScript Language Reference, SharedObject.resyncDepth).
  */
 export class Slots {
+  /** How many versions of removed slots are remembered; -1 for as many as there is room for. */
+  resyncDepth = -1;
   readonly #slots = new Map<string, Slot>();
   /** Names of removed slots by the version that removed them, oldest first. */
   readonly #tombstones = new Map<string, number>();
@@ -34,10 +37,67 @@ export class Slots {
   /** Whoever knows an older version may have missed that a slot was removed. */
   #knownSince = 0;
   #bytes = 0;
-  readonly #usage: Usage;
+  readonly #usages: readonly Usage[];
+  /** What slots held, undefined for nothing, that have changed since they were saved. Only of those on disk. */
+  #unsaved: Map<string, Slot | undefined> | undefined;
+  #changes = 0;
 
-  constructor(usage: Usage = { bytes: 0 }) {
-    this.#usage = usage;
+  /** `usages` are kept current. */
+  constructor(usages: readonly Usage[] = []) {
+    this.#usages = usages;
+  }
+
+  /** As they are on disk, and from now on remembers what has changed since it was last asked. */
+  restore({ knownSince, slots }: StoredObject): void {
+    const live = slots.flatMap(({ name, version, value: bytes }): [string, Slot][] => {
+      const value = bytes && sharedValueFrom(bytes);
+      return value ? [[name, { value, version, writer: 0, toldWriter: version }]] : [];
+    });
+    const removed = slots.filter(({ value }) => value === null).sort((a, b) => a.version - b.version);
+    for (const { name, version } of removed) this.#bury(name, version);
+    this.#knownSince = Math.max(this.#knownSince, knownSince);
+    for (const [name, slot] of live) this.set(name, slot);
+    this.#unsaved = new Map();
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#unsaved !== undefined && this.#unsaved.size > 0;
+  }
+
+  /** Rises with everything that is to be saved. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** What each slot held that has changed since the last call. */
+  takeUnsaved(): Map<string, Slot | undefined> {
+    const unsaved = this.#unsaved ?? new Map();
+    this.#unsaved = new Map();
+    return unsaved;
+  }
+
+  /** What is on disk, of slots that were set back to it: it is to be written again, as their versions are new. */
+  setUnsaved(onDisk: ReadonlyMap<string, Slot | undefined>): void {
+    this.#unsaved = new Map(onDisk);
+  }
+
+  /** What to write of the slots of those names. */
+  stateOf(names: Iterable<string>): { slots: StoredSlot[]; forgotten: string[] } {
+    const slots: StoredSlot[] = [];
+    const forgotten: string[] = [];
+    for (const name of names) {
+      const slot = this.#slots.get(name);
+      const removedAt = this.#tombstones.get(name);
+      if (slot) slots.push({ name, version: slot.version, value: slot.value.bytes });
+      else if (removedAt !== undefined) slots.push({ name, version: removedAt, value: null });
+      else forgotten.push(name);
+    }
+    return { slots, forgotten };
+  }
+
+  /** Whoever knows an older version has to be told everything. */
+  get knownSince(): number {
+    return this.#knownSince;
   }
 
   get size(): number {
@@ -65,6 +125,7 @@ export class Slots {
   }
 
   set(name: string, slot: Slot): void {
+    this.#note(name);
     this.#use(costOf(name, slot.value) - this.#costOf(name));
     this.#slots.set(name, slot);
     this.#forget(name);
@@ -72,17 +133,17 @@ export class Slots {
 
   /** Whether there was one. */
   remove(name: string, version: number): boolean {
+    if (!this.#slots.has(name)) return false;
+    this.#note(name);
     this.#use(-this.#costOf(name));
-    if (!this.#slots.delete(name)) return false;
-    this.#tombstones.set(name, version);
-    this.#tombstoneBytes += name.length;
-    while (this.#tombstones.size > MAX_TOMBSTONES || this.#tombstoneBytes > MAX_TOMBSTONE_BYTES)
-      this.#forgetOldest();
+    this.#slots.delete(name);
+    this.#bury(name, version);
     return true;
   }
 
   /** All of them, without a trace: whoever was away then gets the whole. */
   clear(version: number): void {
+    for (const name of this.#slots.keys()) this.#note(name);
     this.#use(-this.#bytes);
     this.#slots.clear();
     this.#tombstones.clear();
@@ -99,14 +160,28 @@ export class Slots {
     }
   }
 
-  /** Whether all that was removed since that version is known. */
-  knowsSince(version: number): boolean {
+  /** Whether whoever has seen the one version can be told what was removed up to the other, which is now. */
+  knowsSince(version: number, now: number): boolean {
+    if (this.resyncDepth >= 0 && version + this.resyncDepth < now) return false;
     return version >= this.#knownSince;
   }
 
   /** Names of removed slots, as far as they are known, with the versions that removed them. */
   get removed(): Iterable<readonly [name: string, version: number]> {
     return this.#tombstones;
+  }
+
+  #bury(name: string, version: number): void {
+    this.#tombstones.set(name, version);
+    this.#tombstoneBytes += name.length;
+    if (this.resyncDepth >= 0) this.purge(version - this.resyncDepth);
+    while (this.#tombstones.size > MAX_TOMBSTONES || this.#tombstoneBytes > MAX_TOMBSTONE_BYTES)
+      this.#forgetOldest();
+  }
+
+  #note(name: string): void {
+    this.#changes++;
+    if (this.#unsaved && !this.#unsaved.has(name)) this.#unsaved.set(name, this.#slots.get(name));
   }
 
   #forgetOldest(): void {
@@ -123,7 +198,7 @@ export class Slots {
 
   #use(bytes: number): void {
     this.#bytes += bytes;
-    this.#usage.bytes += bytes;
+    for (const usage of this.#usages) usage.bytes += bytes;
   }
 
   #costOf(name: string): number {
@@ -138,5 +213,9 @@ export function sizeOf(name: string, { bytes }: SharedValue): number {
 
 /** What a slot counts as in the limit of all. */
 export function costOf(name: string, value: SharedValue): number {
-  return SLOT_BYTES + sizeOf(name, value);
+  return costOfBytes(name, value.bytes);
+}
+
+export function costOfBytes(name: string, bytes: Uint8Array): number {
+  return SLOT_BYTES + name.length + bytes.length;
 }

@@ -2,6 +2,7 @@ import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { SharedObjectEvent } from '../../wire/shared-object.ts';
 import type { SharedValue } from '../../wire/shared-values.ts';
+import type { StatusCode } from '../../wire/status.ts';
 
 /** A client as shared objects see it. */
 export interface Subscriber {
@@ -46,20 +47,26 @@ export interface Subscription {
   readonly corrected: Map<string, number>;
   /** Of slots that it may not change and was told again, in this round. */
   refusedBytes: number;
+  /** Names of slots whose change is on disk, while it is behind. */
+  readonly owed: string[];
 }
 
 /** A script that has opened an object. */
 export interface Observer {
   /** Whether one of its handlers runs: it must not find the object changed under its hands. */
   readonly isBusy: boolean;
-  /** What a client has done in one message. `sends` are those of its messages that have a handler's name. */
+  /** What a client has done in one message, or the server. */
   changed(news: News): void;
 }
 
 export interface News {
-  readonly subscriber: Subscriber;
+  /** Its number; 0 for the server. */
+  readonly client: number;
   readonly version: number;
   readonly changes: readonly SharedChange[];
   readonly list: readonly SharedSync[];
+  /** Messages that have a handler's name. */
   readonly sends: readonly (readonly SharedValue[])[];
+  /** For `onStatus` of the script. */
+  readonly status?: StatusCode;
 }

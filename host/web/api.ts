@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
+import { StagewireError } from '../base/errors.ts';
 import { whyRefused } from './access.ts';
 
 /** One instance as the API shows it. */
@@ -57,6 +59,14 @@ export interface ApiSource {
   start(app: string, instance: string): boolean | string;
   /** Ends it and disconnects its clients, without asking its script. False when there is none. */
   unload(app: string, instance: string): boolean;
+  storedObjects: {
+    /** Throws `E_BACKUP` while another is being made. */
+    backup(): Promise<{ file: string; bytes: number }>;
+    /** Of one application, or all. */
+    lines(app?: string): AsyncIterable<string>;
+    /** How many objects there were. Throws `E_IMPORT` for what is wrong. */
+    import(source: Readable): Promise<number>;
+  };
   metrics: { readonly contentType: string; text(): Promise<string> };
 }
 
@@ -104,6 +114,25 @@ export function createApi(
     if (!source.unload(app, instance)) return context.json(noInstance(app, instance), 404);
     return context.json({ unloaded: `${app}/${instance}` });
   });
+  api.post('/api/backup', async (context) => {
+    try {
+      return context.json(await source.storedObjects.backup(), 201);
+    } catch (error) {
+      return context.json(problemOf(error), 409);
+    }
+  });
+  api.get('/api/shared-objects', (context) => {
+    const lines = source.storedObjects.lines(context.req.query('app'));
+    const body = Readable.toWeb(Readable.from(lines)) as ReadableStream;
+    return context.body(body, 200, { 'Content-Type': 'application/jsonl' });
+  });
+  api.post('/api/shared-objects', async (context) => {
+    try {
+      return context.json({ imported: await source.storedObjects.import(context.env.incoming) });
+    } catch (error) {
+      return context.json(problemOf(error), 400);
+    }
+  });
   api.get('/metrics', async (context) =>
     context.body(await source.metrics.text(), 200, { 'Content-Type': source.metrics.contentType }),
   );
@@ -122,6 +151,11 @@ function refusal(request: IncomingMessage, token: string | undefined): string | 
   const address = request.socket.remoteAddress ?? '';
   const isForwarded = Object.keys(request.headers).some((name) => OF_PROXIES.test(name));
   return whyRefused({ address, host, origin, authorization, isForwarded }, token);
+}
+
+function problemOf(error: unknown): { error: string; message: string } {
+  if (!(error instanceof StagewireError)) throw error;
+  return { error: error.code, message: error.message.slice(0, 500) };
 }
 
 function noInstance(app: string, instance: string): { error: string; message: string } {

@@ -1,7 +1,7 @@
 import { reserveMethods } from '../shared.ts';
-import { receive, SharedObject } from './shared-object.ts';
+import { cleared, receive, SharedObject } from './shared-object.ts';
 
-const share = { SharedObject, receive };
+const share = { SharedObject, receive, cleared };
 reserveMethods(SharedObject.prototype);
 
 /** The entry of the bundle that runtime/share.ts evaluates. */

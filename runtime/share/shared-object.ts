@@ -3,6 +3,7 @@ import {
   append,
   argumentsOf,
   ask,
+  askAfterAll,
   Bytes,
   decodeValues,
   functionIn,
@@ -11,10 +12,12 @@ import {
   isClassic,
   lengthOf,
   makeOpaque,
+  makePromise,
   NativeRangeError,
   NativeTypeError,
   objectPrototype,
   ownKeys,
+  RpcError,
   reading,
   reportError,
   runHandler,
@@ -24,15 +27,23 @@ import {
   setBytes,
   shown,
 } from '../shared.ts';
-import type { SharedChange } from '../wall/sharing.ts';
+import type { SharedChange, SharedObjectOpened } from '../wall/sharing.ts';
 
-/** By number, as the host knows them, and by name. */
+/** By number, as the host knows them, and by name: temporary and persistent ones of one name are two. */
 const open = new SafeMap<number, SharedObject>();
 const byName = new SafeMap<string, SharedObject>();
+const persistentByName = new SafeMap<string, SharedObject>();
+/** Whoever waits for `saved`. */
+const saving = new SafeMap<number, { resolve: () => void; reject: (error: unknown) => void }>();
+const MAX_SAVING = 10_000;
+let lastSave = 0;
 /** Only this file makes them. */
 const MAKING = {};
 
-let dispatch: (object: SharedObject, delivery: SharedDelivery, client: unknown) => void;
+type ObjectDelivery = Exclude<SharedDelivery, { kind: 'shared-saved' }>;
+
+let dispatch: (object: SharedObject, delivery: ObjectDelivery, client: unknown) => void;
+let empty: (object: SharedObject) => void;
 
 /**
  * A shared object of the instance (Server-Side ActionScript Language Reference, class SharedObject). The script has a
@@ -42,6 +53,7 @@ let dispatch: (object: SharedObject, delivery: SharedDelivery, client: unknown) 
 export class SharedObject {
   readonly #number: number;
   readonly #name: string;
+  readonly #isPersistent: boolean;
   readonly #slots = new SafeMap<string, Uint8Array>();
   readonly #limits: { slots: number; slotBytes: number };
   #version: number;
@@ -50,24 +62,21 @@ export class SharedObject {
   #changes: SharedChange[] = [];
   #isChanged = false;
   #isClosed = false;
-  #autoCommit = true;
-  #resyncDepth = -1;
+  #autoCommit: boolean;
+  #resyncDepth: number;
 
-  constructor(
-    making: unknown,
-    number: number,
-    name: string,
-    version: number,
-    slots: number,
-    slotBytes: number,
-  ) {
+  constructor(making: unknown, name: string, isPersistent: boolean, opened: SharedObjectOpened) {
     if (making !== MAKING)
       throw new NativeTypeError('SharedObject: SharedObject.get opens them, and makes what is not there');
     makeOpaque(this);
+    const number = opened[0];
     this.#number = number;
     this.#name = name;
-    this.#version = version;
-    this.#limits = { slots, slotBytes };
+    this.#isPersistent = isPersistent;
+    this.#version = opened[1];
+    this.#limits = { slots: opened[2], slotBytes: opened[3] };
+    this.#autoCommit = opened[4];
+    this.#resyncDepth = opened[5];
     let from = 0;
     do {
       const page = ask('share.slots', number, from) as [string[], Uint8Array[], number];
@@ -78,6 +87,10 @@ export class SharedObject {
 
   static {
     dispatch = (object, delivery, client) => object.#receive(delivery, client);
+    empty = (object) => {
+      object.#slots.clear();
+      object.#version++;
+    };
   }
 
   /** The object of that name, made if there is none. The same one each time, until it is closed. */
@@ -87,24 +100,23 @@ export class SharedObject {
       throw new NativeTypeError(`${member}: expected a name, got ${shown(name)}`);
     if (persistence !== undefined && persistence !== null && typeof persistence !== 'boolean')
       throw new NativeTypeError(`${member}: persistence: expected true or false, got ${shown(persistence)}`);
-    const known = byName.get(name);
-    if (known && persistence !== true) return known;
     const isPersistent = persistence === true;
-    const answer = reading(member, () => ask('share.open', name, isPersistent)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const object = new SharedObject(MAKING, answer[0], name, answer[1], answer[2], answer[3]);
-    open.set(answer[0], object);
-    byName.set(name, object);
+    const named = isPersistent ? persistentByName : byName;
+    const known = named.get(name);
+    if (known) return known;
+    const opened = reading(member, () => ask('share.open', name, isPersistent)) as SharedObjectOpened;
+    const object = new SharedObject(MAKING, name, isPersistent, opened);
+    open.set(opened[0], object);
+    named.set(name, object);
     return object;
   }
 
-  /** Whether everything that is to be on disk is. Of temporary objects nothing is to be. */
-  static commit(): boolean {
-    return true;
+  /** Writes what has changed of the persistent object of that name, or of all of the instance. Whether it is on disk. */
+  static commit(name?: unknown): boolean {
+    const member = 'SharedObject.commit';
+    if (name !== undefined && name !== null && typeof name !== 'string')
+      throw new NativeTypeError(`${member}: expected a name, got ${shown(name)}`);
+    return reading(member, () => askAfterAll('share.commit', name)) === true;
   }
 
   get name(): string {
@@ -116,7 +128,8 @@ export class SharedObject {
   }
 
   get isDirty(): boolean {
-    return false;
+    if (!this.#isPersistent || this.#isClosed) return false;
+    return reading('so.isDirty', () => askAfterAll('share.dirty', this.#number)) === true;
   }
 
   get autoCommit(): boolean {
@@ -124,7 +137,9 @@ export class SharedObject {
   }
 
   set autoCommit(value: unknown) {
+    this.#expectOpen('so.autoCommit');
     this.#autoCommit = !!value;
+    send({ kind: 'share-auto-commit', object: this.#number, isAutomatic: this.#autoCommit });
   }
 
   get resyncDepth(): number {
@@ -134,7 +149,9 @@ export class SharedObject {
   set resyncDepth(value: unknown) {
     if (typeof value !== 'number' || !(value >= -1))
       throw new NativeTypeError(`so.resyncDepth: expected a number of versions, or -1, got ${shown(value)}`);
+    this.#expectOpen('so.resyncDepth');
     this.#resyncDepth = value;
+    send({ kind: 'share-resync-depth', object: this.#number, depth: value });
   }
 
   /** A copy: to change the slot, set it. */
@@ -219,9 +236,24 @@ export class SharedObject {
     send({ kind: 'share-purge', object: this.#number, version: most });
   }
 
-  /** Whether something was written to disk. */
+  /** Writes what has changed, and waits for the disk. Whether it is there; false for a temporary object. */
   flush(): boolean {
-    return false;
+    this.#expectOpen('so.flush');
+    if (!this.#isPersistent) return false;
+    this.#commit();
+    return reading('so.flush', () => askAfterAll('share.flush', this.#number)) === true;
+  }
+
+  /** The same without waiting in between: rejects with the status when it is not on disk. */
+  saved(): Promise<void> {
+    const member = 'so.saved';
+    this.#expectOpen(member);
+    if (saving.size >= MAX_SAVING)
+      throw new NativeRangeError(`${member}: ${MAX_SAVING} of them are waiting already`);
+    this.#commit();
+    const request = ++lastSave;
+    send({ kind: 'share-save', object: this.#number, request });
+    return makePromise<void>((resolve, reject) => saving.set(request, { resolve: () => resolve(), reject }));
   }
 
   /** The script hears of it no more. */
@@ -231,7 +263,8 @@ export class SharedObject {
     this.#locks = 0;
     this.#isClosed = true;
     open.delete(this.#number);
-    if (byName.get(this.#name) === this) byName.delete(this.#name);
+    const named = this.#isPersistent ? persistentByName : byName;
+    if (named.get(this.#name) === this) named.delete(this.#name);
     send({ kind: 'share-close', object: this.#number });
   }
 
@@ -264,8 +297,14 @@ export class SharedObject {
       throw new NativeTypeError(`${member}: the shared object ${shown(this.#name)} is closed`);
   }
 
-  #receive(delivery: SharedDelivery, client: unknown): void {
+  #receive(delivery: ObjectDelivery, client: unknown): void {
     switch (delivery.kind) {
+      case 'shared-status': {
+        const onStatus = functionIn('so.onStatus', (this as { onStatus?: unknown }).onStatus);
+        const { level, code, description } = delivery;
+        if (onStatus) runHandler('so.onStatus', onStatus, this, [{ level, code, description }]);
+        return;
+      }
       case 'shared-state':
         this.#version = delivery.version;
         for (let i = 0; i < delivery.changes.length; i++) this.#take(delivery.changes[i]!);
@@ -318,14 +357,32 @@ const API = new SafeSet<unknown>();
 const apiNames = ownKeys(SharedObject.prototype);
 for (let i = 0; i < apiNames.length; i++) API.add(apiNames[i]);
 
+/** `application.clearSharedObjects` has emptied them. */
+export function cleared(numbers: readonly number[]): void {
+  for (let i = 0; i < numbers.length; i++) {
+    const object = open.get(numbers[i]!);
+    if (object) empty(object);
+  }
+}
+
 export function receive(delivery: SharedDelivery, client: unknown): void {
+  if (delivery.kind === 'shared-saved') return finishSaving(delivery.request, delivery.isOk);
   const object = open.get(delivery.object);
   if (!object) return;
   try {
     dispatch(object, delivery, client);
   } catch (error) {
-    reportError(error, 'so.onSync'); // it is no function
+    const handler = delivery.kind === 'shared-status' ? 'so.onStatus' : 'so.onSync';
+    reportError(error, handler); // it is no function
   }
+}
+
+function finishSaving(request: number, isOk: boolean): void {
+  const waiting = saving.get(request);
+  saving.delete(request);
+  const code = 'SharedObject.Flush.Failed';
+  if (isOk) waiting?.resolve();
+  else waiting?.reject(new RpcError(code, 'What has changed is not on disk, and was taken back.'));
 }
 
 function nameOf(member: string, name: unknown): string {

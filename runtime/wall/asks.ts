@@ -14,9 +14,9 @@ export const AskHeader = { asked: 0, answered: 1, length: 2, to: 3 } as const;
 export const ASK_HEADER_BYTES = 16;
 /**
  * The core has the code of the parts of the runtime that few scripts need, and what takes no more than Node itself:
- * addresses, hashes and signatures. All else the host knows.
+ * addresses, hashes and signatures. All else the host knows, and may answer as after all that the turn has sent so far.
  */
-export const AskTo = { host: 0, core: 1 } as const;
+export const AskTo = { host: 0, core: 1, hostAfterAll: 2 } as const;
 /** Of a question and of an answer, without the header. */
 export const MAX_ASK_BYTES = 1024 * 1024;
 /** Characters of an address, and of what it is made from: a longer one would keep the core from its other isolates. */

@@ -47,6 +47,11 @@ export type Command =
   | { kind: 'share-close'; object: number }
   /** What was removed before that version need not be remembered. */
   | { kind: 'share-purge'; object: number; version: number }
+  | { kind: 'share-auto-commit'; object: number; isAutomatic: boolean }
+  /** -1: as many versions as there is room for. */
+  | { kind: 'share-resync-depth'; object: number; depth: number }
+  /** Answered by `shared-saved`. */
+  | { kind: 'share-save'; object: number; request: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -100,6 +105,9 @@ const CommandKind = {
   'share-lock': 25,
   'share-close': 26,
   'share-purge': 27,
+  'share-auto-commit': 28,
+  'share-resync-depth': 29,
+  'share-save': 30,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -170,6 +178,18 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       break;
     case 'share-close':
       out.u32(cmd.object);
+      break;
+    case 'share-auto-commit':
+      out.u32(cmd.object);
+      out.u8(cmd.isAutomatic ? 1 : 0);
+      break;
+    case 'share-resync-depth':
+      out.u32(cmd.object);
+      out.f64(cmd.depth);
+      break;
+    case 'share-save':
+      out.u32(cmd.object);
+      out.u32(cmd.request);
       break;
     case 'share-purge':
       out.u32(cmd.object);
@@ -278,6 +298,12 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'share-lock', object: record.u32(), isLocked: record.u8() === 1 };
     case CommandKind['share-close']:
       return { kind: 'share-close', object: record.u32() };
+    case CommandKind['share-auto-commit']:
+      return { kind: 'share-auto-commit', object: record.u32(), isAutomatic: record.u8() === 1 };
+    case CommandKind['share-resync-depth']:
+      return { kind: 'share-resync-depth', object: record.u32(), depth: record.f64() };
+    case CommandKind['share-save']:
+      return { kind: 'share-save', object: record.u32(), request: record.u32() };
     case CommandKind['share-purge']:
       return { kind: 'share-purge', object: record.u32(), version: record.u32() };
     case CommandKind.shutdown:

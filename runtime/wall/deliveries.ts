@@ -56,6 +56,9 @@ export type Delivery =
   /** The same for `onSync`, in its place among all else that a client does. `client`: whose doing it was. */
   | { kind: 'shared-sync'; object: number; client: number; list: SharedSync[] }
   | { kind: 'shared-send'; object: number; client: number; values: Uint8Array }
+  /** For its `onStatus`. */
+  | { kind: 'shared-status'; object: number; level: string; code: string; description: string }
+  | { kind: 'shared-saved'; request: number; isOk: boolean }
   /** The heap holds so much, and may hold so much. */
   | { kind: 'low-memory'; usedMb: number; limitMb: number }
   | {
@@ -101,6 +104,8 @@ const DeliveryKind = {
   'shared-state': 17,
   'shared-sync': 18,
   'shared-send': 19,
+  'shared-status': 20,
+  'shared-saved': 21,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -155,6 +160,16 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       out.u32(delivery.object);
       out.u32(delivery.client);
       blob(out, delivery.values);
+      break;
+    case 'shared-status':
+      out.u32(delivery.object);
+      text(out, delivery.level);
+      text(out, delivery.code);
+      text(out, delivery.description);
+      break;
+    case 'shared-saved':
+      out.u32(delivery.request);
+      out.u8(delivery.isOk ? 1 : 0);
       break;
     case 'status':
       out.u8(delivery.info.isWarning ? 1 : 0);
@@ -248,6 +263,16 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       };
     case DeliveryKind['shared-send']:
       return { kind: 'shared-send', object: record.u32(), client: record.u32(), values: readBlob(record) };
+    case DeliveryKind['shared-status']:
+      return {
+        kind: 'shared-status',
+        object: record.u32(),
+        level: readText(record),
+        code: readText(record),
+        description: readText(record),
+      };
+    case DeliveryKind['shared-saved']:
+      return { kind: 'shared-saved', request: record.u32(), isOk: record.u8() === 1 };
     case DeliveryKind.status:
       return {
         kind: 'status',

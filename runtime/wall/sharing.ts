@@ -9,6 +9,16 @@ export type SharedChange =
   /** Changes nothing: the handler's name and its arguments, for every subscriber. */
   | { op: 'send'; values: Uint8Array };
 
+/** The answer to `share.open`. */
+export type SharedObjectOpened = [
+  number: number,
+  version: number,
+  slots: number,
+  slotBytes: number,
+  autoCommit: boolean,
+  resyncDepth: number,
+];
+
 /** One entry of what `onSync` is given. */
 export interface SharedSync {
   code: 'change' | 'delete' | 'clear';

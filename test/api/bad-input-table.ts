@@ -112,7 +112,7 @@ export const HANDLERS: readonly string[] = [
   'shutdown',
 ]
   .map((name) => `Application.${name}`)
-  .concat('SharedObject.onSync');
+  .concat('SharedObject.onSync', 'SharedObject.onStatus');
 
 /**
  * One row for each argument: the member and the argument, a call with X in its place, and the values that are fine.
@@ -132,6 +132,7 @@ Application.disconnect client              | application.disconnect(X)          
 Application.broadcastMsg method            | application.broadcastMsg(X, 1)                      | numeral word long |
 Application.broadcastMsg args              | application.broadcastMsg("m", 1, X)                 | amf |
 Application.broadcastMsg args              | application.broadcastMsg("m", vast, X)              | | RangeError: amf
+Application.clearSharedObjects path        | application.clearSharedObjects(X)                   | numeral word long |
 Application.getStats                       | application.getStats(X)                             | anything |
 Application.registerClass name             | application.registerClass(X, null)                  | numeral word long |
 Application.registerClass make             | application.registerClass("C", X)                   | nothing function |
@@ -209,8 +210,8 @@ clearInterval id                           | clearInterval(X)                   
 queueMicrotask callback                    | queueMicrotask(X)                                   | callable |
 
 SharedObject.get name                      | SharedObject.get(X)                                 | numeral word |
-SharedObject.get persistence               | SharedObject.get("p", X)                            | nothing |
-SharedObject.commit                        | SharedObject.commit(X)                              | anything |
+SharedObject.get persistence               | SharedObject.get("p", X)                            | nothing true |
+SharedObject.commit name                   | SharedObject.commit(X)                              | nothing text |
 SharedObject.autoCommit value              | so.autoCommit = X                                   | anything |
 SharedObject.resyncDepth value             | so.resyncDepth = X                                  | seven fraction negative Infinity huge | says: so.resyncDepth
 SharedObject.getProperty name              | so.getProperty(X)                                   | number numeral word long | says: so.getProperty
@@ -226,6 +227,7 @@ SharedObject.mark args                     | so.mark("m", X)                    
 SharedObject.lock                          | so.lock(X)                                          | anything |
 SharedObject.unlock                        | so.unlock(X)                                        | anything |
 SharedObject.purge version                 | so.purge(X)                                         | seven fraction huge Infinity | says: so.purge
+SharedObject.saved                         | so.saved(X)                                         | anything |
 SharedObject.flush                         | so.flush(X)                                         | anything |
 SharedObject.close                         | SharedObject.get("gone").close(X)                   | anything |
 File.constructor path                      | new File(X)                                         | text | says: File

@@ -157,6 +157,22 @@ const RULES = {
   'MOD-20': ['host/apps/access.ts', "strict.includes('access')", 'false'],
   'MOD-22': ['runtime/rpc.ts', 'if (bucket.saved < 1) return false;', ''],
   'MOD-23': ['runtime/token/main.ts', 'nowS >= exp + expected.toleranceS', 'nowS >= exp + 600'],
+  'SO-06': ['host/apps/script-shares.ts', 'object.slots.resyncDepth = command.depth;', ''],
+  'SO-21': ['runtime/share/shared-object.ts', "runHandler('so.onStatus', onStatus", "void ('so.onStatus'"],
+  'SO-27': ['host/shared-objects/slots.ts', 'version + this.resyncDepth < now', 'false'],
+  'SO-29': [
+    'host/shared-objects/store/database.ts',
+    'for (const slot of save.slots) set.run(',
+    'for (const slot of []) set.run(',
+  ],
+  'CFG-07': ['host/server.ts', 'Store.open(config.data', 'Store.open(config.apps'],
+  'CFG-17': ['host/shared-objects/directory.ts', 'autoCommit ?? true', 'true'],
+  'CFG-18': ['host/shared-objects/directory.ts', 'resyncDepth ?? -1', '-1'],
+  'ST-28': [
+    'host/shared-objects/shared-object.ts',
+    "this.#tell(writer, [statusEvent('SharedObject.Flush.Failed')]);",
+    ';',
+  ],
   'ST-16': ['host/rtmp/session.ts', "error.code === 'E_FORMAT'", 'false'],
   'ST-17': ['host/rtmp/session.ts', "if (code !== 'NetConnection.Connect.InvalidApp') return", 'return'],
   'ST-55': ['host/rtmp/connect-command.ts', 'CapsEx.Reconnect) !== 0', 'CapsEx.Reconnect) >= 0'],
@@ -171,6 +187,7 @@ const RULES = {
 const CLASSES = {
   File: ['runtime/file/file.ts'],
   LoadVars: ['runtime/data/load-vars.ts'],
+  SharedObject: ['runtime/share/shared-object.ts'],
   XML: ['runtime/data/xml.ts', 'runtime/data/xml-node.ts'],
 };
 
@@ -192,6 +209,7 @@ export function breakOf({ id, type, member }, source) {
     ways.push(
       [file, `\n  get ${member}(`, `\n  get ${member}_(`],
       [file, `\n  ${member}(`, `\n  ${member}_(`],
+      [file, `\n  static ${member}(`, `\n  static ${member}_(`],
     );
     ways.push([file, `hide(this, '${member}',`, `hide(this, '${member}_',`]);
     ways.push([file, `hide(${type}.prototype, '${member}',`, `hide({}, '${member}',`]);

@@ -77,7 +77,6 @@ test('methods that are not offered say so, and can be defined', async () => {
   await stream.publish('show');
   const uses = [
     ['application.clearStreams("/")', 'streams are not recorded'],
-    ['application.clearSharedObjects("/")', 'shared objects are not stored'],
     ['application.denyPeerLookup()', PEERS],
     ['application.sendPeerRedirect()', PEERS],
     ['client.introducePeer()', PEERS],

@@ -204,7 +204,6 @@ test.each([
   ['new SharedObject()', 'SharedObject.get opens them'],
   ['SharedObject.get()', 'SharedObject.get: expected a name, got undefined'],
   ['SharedObject.get("a//b")', 'is no name of a shared object'],
-  ['SharedObject.get("x", true)', 'cannot be persistent'],
   ['SharedObject.get("x", "path")', 'persistence: expected true or false, got "path"'],
   ['so.setProperty()', 'so.setProperty: expected the name of a slot, got undefined'],
   ['so.setProperty("a", 1n)', 'so.setProperty: '],

@@ -30,6 +30,8 @@ export interface ServerOptions {
   sandbox?: 'permission' | 'bwrap';
   log?: 'json' | 'pretty';
   logLevel?: 'debug' | 'info';
+  /** The data folder; by default one of its own, that goes with it. */
+  data?: string;
   /** The content of the file for `--admin-token-file`. */
   adminToken?: string;
 }
@@ -64,6 +66,7 @@ export class TestServer {
   readonly log = new Journal<LogRecord>('the log', (record) => JSON.stringify(record).slice(0, 300));
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   readonly appsFolder: string;
+  readonly dataFolder: string;
   /** `rtmp://127.0.0.1:PORT`. */
   rtmp = '';
   /** `http://127.0.0.1:PORT`. */
@@ -95,6 +98,7 @@ export class TestServer {
         for (const [name, content] of Object.entries(files)) this.writeFile(`../${folder}/${name}`, content);
       }
     }
+    this.dataFolder = options.data ?? join(this.#folder, 'data');
     const config = join(this.#folder, 'config.json');
     const {
       limits = {},
@@ -115,7 +119,7 @@ export class TestServer {
         lockedLimits,
       }),
     );
-    const args = ['--apps', this.appsFolder, '--data', join(this.#folder, 'data'), '--log', log];
+    const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
     if (adminToken !== undefined) {
       const file = join(this.#folder, 'token');
@@ -272,6 +276,18 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const server = new TestServer(options);
   onTestFinished(() => server.destroy());
   return server.ready();
+}
+
+/** A folder for what outlives a server, until the test ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'stagewire-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
+/** Of files that it writes to from now on (`RLIMIT_FSIZE`): whatever would grow beyond fails, as on a full disk. */
+export function limitFileSize(pid: number, bytes: number | 'unlimited'): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`]);
 }
 
 /** Runs the command line and waits for its end: for what must not start. */

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { SharedObject } from '../../../host/shared-objects/shared-object.ts';
+import {
+  SharedObject,
+  type SharedObjectHost,
+  type SharedObjectLimits,
+} from '../../../host/shared-objects/shared-object.ts';
 import type { Subscriber } from '../../../host/shared-objects/subscription.ts';
 import {
   decodeSharedObject,
@@ -24,9 +28,17 @@ function subscriber(): Subscriber & { messages: number } {
   };
 }
 
+const hostWith = (limits: Omit<SharedObjectLimits, 'persistentBytes'>): SharedObjectHost => ({
+  limits: { ...limits, persistentBytes: 0 },
+  usage: { bytes: 0 },
+  changed() {},
+  settled() {},
+  failed() {},
+});
+
 test('of many that ask in one round some are told at once, and the others a moment later', () => {
   const limits = { slots: 10, slotBytes: 1000, sharedObjectBytes: 100_000, sharedObjectQueueBytes: 16_384 };
-  const object = new SharedObject('chat', false, { limits, usage: { bytes: 0 }, changed() {} });
+  const object = new SharedObject('chat', hostWith(limits));
   const all = Array.from({ length: 40 }, subscriber);
   for (const each of all) object.subscribe(each, 0);
   expect(object.flush()).toEqual({ told: 16, isBehind: true });
@@ -47,7 +59,7 @@ test('of many that ask in one round some are told at once, and the others a mome
 
 test('who clears without being allowed to, or when too much waits, is told what there is', () => {
   const limits = { slots: 10, slotBytes: 1000, sharedObjectBytes: 100_000, sharedObjectQueueBytes: 16_384 };
-  const object = new SharedObject('chat', false, { limits, usage: { bytes: 0 }, changed() {} });
+  const object = new SharedObject('chat', hostWith(limits));
   const heard: SharedObjectEvent[][] = [];
   const writer = subscriber();
   const reader: Subscriber = {

@@ -14,8 +14,8 @@ test('removed slots are known, until their names take more than 64 KiB', () => {
   }
   const known = [...slots.removed];
   expect(known).toHaveLength(65);
-  expect(slots.knowsSince(known[0]![1])).toBe(true);
-  expect(slots.knowsSince(known[0]![1] - 3)).toBe(false);
+  expect(slots.knowsSince(known[0]![1], 1000)).toBe(true);
+  expect(slots.knowsSince(known[0]![1] - 3, 1000)).toBe(false);
   expect(slots.bytes).toBe(0);
 });
 
@@ -26,12 +26,12 @@ test('a name that is a slot again is not kept among the removed', () => {
     slots.remove('n'.repeat(1000), version + 1);
   }
   expect([...slots.removed]).toHaveLength(1);
-  expect(slots.knowsSince(1)).toBe(true);
+  expect(slots.knowsSince(1, 1000)).toBe(true);
 });
 
 test('a slot takes more of the limit than its few bytes', () => {
   const usage = { bytes: 0 };
-  const slots = new Slots(usage);
+  const slots = new Slots([usage]);
   for (let i = 0; i < 100; i++) slots.set(`s${i}`, slot(i));
   expect(usage.bytes).toBeGreaterThan(100 * 256);
   slots.set('s1', slot(101));

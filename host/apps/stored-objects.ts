@@ -1,0 +1,105 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { describeError, StagewireError } from '../base/errors.ts';
+import { isResourceName } from '../rtmp/names.ts';
+import { costOfBytes } from '../shared-objects/slots.ts';
+import type { ObjectKey } from '../shared-objects/store/database.ts';
+import { lineOf, readLine } from '../shared-objects/store/lines.ts';
+import type { Store } from '../shared-objects/store/store.ts';
+import type { Registry } from './registry.ts';
+
+/** Keys that are read at one time. */
+const PAGE = 100;
+
+/** What an operator does with the persistent shared objects of all applications while the server runs. */
+export class StoredObjects {
+  readonly #store: Store;
+  readonly #registry: Registry;
+  readonly #folder: string;
+  #isBackingUp = false;
+
+  /** Backups go to `backups` in that folder. */
+  constructor(store: Store, registry: Registry, folder: string) {
+    this.#store = store;
+    this.#registry = registry;
+    this.#folder = join(folder, 'backups');
+  }
+
+  /** Copies the database. Throws `E_BACKUP` while another copy is being made. */
+  async backup(): Promise<{ file: string; bytes: number }> {
+    if (this.#isBackingUp) throw new StagewireError('E_BACKUP', 'host', 'a backup is being made already');
+    this.#isBackingUp = true;
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      const time = new Date().toISOString().replace(/[:.]/g, '-');
+      const file = join(this.#folder, `shared-objects-${time}.db`);
+      await this.#store.backup(file);
+      return { file, bytes: statSync(file).size };
+    } finally {
+      this.#isBackingUp = false;
+    }
+  }
+
+  /** A line for each, with its line end; of one application, or all. What is changed meanwhile may be in it or not. */
+  async *lines(app?: string): AsyncGenerator<string> {
+    let after: ObjectKey | undefined;
+    for (;;) {
+      const keys = await this.#store.keysAfter(after, PAGE, app);
+      for (const key of keys) {
+        const object = await this.#store.load(key);
+        if (object.isStored) yield `${lineOf(key, object)}\n`;
+      }
+      after = keys.at(-1);
+      if (!after) return;
+    }
+  }
+
+  /**
+   * Each line replaces what its object held, for those who have it too. Returns how many there were. Throws `E_IMPORT`
+   * for the first that is wrong: those before it are done.
+   */
+  async import(source: Readable): Promise<number> {
+    let number = 0;
+    let done = 0;
+    for await (const text of createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY })) {
+      number++;
+      if (text.trim() === '') continue;
+      try {
+        await this.#importLine(text);
+      } catch (error) {
+        const why = error instanceof StagewireError ? error.message : describeError(error, 300);
+        throw new StagewireError(
+          'E_IMPORT',
+          'host',
+          `line ${number}: ${why} (${done} objects were imported)`,
+        );
+      }
+      done++;
+    }
+    return done;
+  }
+
+  async #importLine(text: string): Promise<void> {
+    const { values, ...key } = readLine(text);
+    for (const name of [key.app, key.instance, key.name])
+      if (!isResourceName(name)) throw new Error(`${JSON.stringify(name.slice(0, 80))} is no name`);
+    const { slots, slotBytes, sharedObjectBytes } = this.#registry.limitsOf(key.app);
+    let bytes = 0;
+    for (const [name, value] of values) {
+      if (name.length + value.length > slotBytes)
+        throw new Error(
+          `slots.${name.slice(0, 80)} measures more than ${slotBytes} bytes (limits.slotBytes)`,
+        );
+      bytes += costOfBytes(name, value);
+    }
+    if (values.size > slots) throw new Error(`it has more than ${slots} slots (limits.slots)`);
+    if (bytes > sharedObjectBytes)
+      throw new Error(`it takes more than ${sharedObjectBytes} bytes (limits.sharedObjectBytes)`);
+    const running = this.#registry.find(key.app, key.instance);
+    if (running) return running.sharedObjects.replace(key.name, values);
+    const list = [...values].map(([name, value]) => ({ name, value }));
+    return this.#store.replace({ ...key, bytes, slots: list });
+  }
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { readSharedValue, sharedValueFrom, sharedValueOf } from '../../../wire/shared-values.ts';
+import { firstProblem } from '../../base/check.ts';
+import { describeError, StagewireError } from '../../base/errors.ts';
+import type { ObjectKey, StoredObject } from './database.ts';
+
+/**
+ * Persistent shared objects as JSON lines, one object each: `{"app","instance","object","slots":{NAME: VALUE}}`. A value
+ * is `{"json": ...}` where that says exactly the same, and `{"amf": "base64"}` where it does not: dates, typed objects,
+ * cycles, and all that came in AMF3.
+ */
+const line = z.strictObject({
+  app: z.string(),
+  instance: z.string(),
+  object: z.string(),
+  slots: z.record(
+    z.string().min(1),
+    z.union([z.strictObject({ json: z.json() }), z.strictObject({ amf: z.base64() })], {
+      error: '{"json": a value} or {"amf": "base64"}',
+    }),
+  ),
+});
+
+export interface ObjectLine extends ObjectKey {
+  readonly values: ReadonlyMap<string, Uint8Array>;
+}
+
+export function lineOf({ app, instance, name }: ObjectKey, { slots }: StoredObject): string {
+  const live = slots.flatMap(({ name: slot, value }) => (value ? [[slot, jsonOf(value)] as const] : []));
+  return JSON.stringify({ app, instance, object: name, slots: Object.fromEntries(live) });
+}
+
+/** Throws `E_IMPORT` with what is wrong. */
+export function readLine(text: string): ObjectLine {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw problem(`is not JSON: ${describeError(error, 200)}`);
+  }
+  const wrong = firstProblem(line, content);
+  if (wrong) throw problem(`${wrong.what}${wrong.text}`);
+  const { app, instance, object, slots } = line.parse(content);
+  const values = Object.entries(slots).map(([name, value]): [string, Uint8Array] => {
+    try {
+      if ('json' in value) return [name, sharedValueOf(value.json, 0).bytes];
+      return [name, sharedValueFrom(new Uint8Array(Buffer.from(value.amf, 'base64'))).bytes];
+    } catch (error) {
+      throw problem(`slots.${name.slice(0, 80)}: ${describeError(error, 200)}`);
+    }
+  });
+  return { app, instance, name: object, values: new Map(values) };
+}
+
+function jsonOf(bytes: Uint8Array): { json: unknown } | { amf: string } {
+  const value = sharedValueFrom(bytes);
+  if (!value.hasAmf3) {
+    const json = asJson(readSharedValue(value));
+    if (json !== undefined && Buffer.compare(sharedValueOf(json, 0).bytes, bytes) === 0) return { json };
+  }
+  return { amf: Buffer.from(bytes).toString('base64') };
+}
+
+/** Undefined for what JSON cannot say at all, such as a cycle. */
+function asJson(value: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(value) ?? 'null');
+  } catch {
+    return undefined;
+  }
+}
+
+function problem(text: string): StagewireError {
+  return new StagewireError('E_IMPORT', 'host', text);
+}

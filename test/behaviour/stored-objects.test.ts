@@ -1,0 +1,182 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, test } from 'vitest';
+import { TypedObject } from '../../wire/values.ts';
+import { connect } from '../support/rtmp-client.ts';
+import { startServer, type TestServer, temporaryFolder } from '../support/server.ts';
+import { RemoteSharedObject } from '../support/shared-object.ts';
+
+/** What an operator does with persistent shared objects: copies of the database, and its content as lines of JSON. */
+const apps = { app: { 'README.md': 'No script here.' }, other: { 'README.md': 'Nor here.' } };
+
+async function player(server: TestServer, at: string, name: string, encoding: 0 | 3 = 0) {
+  const client = await connect(`${server.rtmp}/${at}`, { objectEncoding: encoding });
+  return new RemoteSharedObject(client, name, { isPersistent: true, encoding }).connect();
+}
+
+const cyclic: Record<string, unknown> = { name: 'round' };
+cyclic.self = cyclic;
+
+async function furnished(): Promise<TestServer> {
+  const server = await startServer({ apps });
+  const ann = await player(server, 'app/room', 'notes');
+  ann.change({
+    set: {
+      text: 'news',
+      number: 1.5,
+      nothing: [null, true],
+      deep: { list: [1, { two: 'zwei' }] },
+      when: new Date(86_400_000),
+      typed: new TypedObject('com.example.Point', { x: 1 }),
+      cyclic,
+      notJson: Number.NaN,
+    },
+  });
+  await ann.setAndWait('last', 1);
+  const bob = await player(server, 'other/a/b', 'deep/er', 3);
+  await bob.setAndWait('amf3', { x: [1, 2, 3] });
+  return server;
+}
+
+async function exported(server: TestServer, query = ''): Promise<string> {
+  const answer = await fetch(`${server.http}/api/shared-objects${query}`);
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('content-type')).toBe('application/jsonl');
+  return answer.text();
+}
+
+const imported = (server: TestServer, body: string) =>
+  fetch(`${server.http}/api/shared-objects`, { method: 'POST', body });
+
+test('what is exported as JSON lines is the same in another server, where somebody has it open too', async () => {
+  const server = await furnished();
+  const text = await exported(server);
+  const lines = text.trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    {
+      app: 'app',
+      instance: 'room',
+      object: 'notes',
+      slots: {
+        text: { json: 'news' },
+        number: { json: 1.5 },
+        nothing: { json: [null, true] },
+        deep: { json: { list: [1, { two: 'zwei' }] } },
+        when: { amf: expect.any(String) },
+        typed: { amf: expect.any(String) },
+        cyclic: { amf: expect.any(String) },
+        notJson: { amf: expect.any(String) },
+        last: { json: 1 },
+      },
+    },
+    { app: 'other', instance: 'a/b', object: 'deep/er', slots: { amf3: { amf: expect.any(String) } } },
+  ]);
+  expect(await exported(server, '?app=other')).toBe(`${lines[1]}\n`);
+  expect(await exported(server, '?app=none')).toBe('');
+
+  const next = await startServer({ apps });
+  const cyd = await player(next, 'app/room', 'notes');
+  await cyd.setAndWait('own', 'is replaced');
+  const answer = await imported(next, text);
+  expect([answer.status, await answer.json()]).toEqual([200, { imported: 2 }]);
+  await cyd.syncs.waitFor('what was imported', ({ list }) => list.some(({ name }) => name === 'last'));
+  expect(cyd.data.has('own')).toBe(false);
+  expect(cyd.data.get('when')).toEqual(new Date(86_400_000));
+  const round = cyd.data.get('cyclic') as { self: unknown };
+  expect(round.self).toBe(round);
+  expect(await exported(next)).toBe(text);
+  const dan = await player(next, 'other/a/b', 'deep/er', 3);
+  await dan.holds({ amf3: { x: [1, 2, 3] } });
+  // What nobody has open is replaced on disk.
+  dan.client.destroy();
+  await fetch(`${next.http}/api/instances/other/a/b`, { method: 'DELETE' });
+  const line = { app: 'other', instance: 'a/b', object: 'deep/er', slots: { now: { json: 2 } } };
+  expect((await imported(next, JSON.stringify(line))).status).toBe(200);
+  await (await player(next, 'other/a/b', 'deep/er')).holds({ now: 2 });
+});
+
+test.each([
+  ['no JSON', '{"app":', /^line 2: is not JSON: /],
+  [
+    'an unknown key',
+    '{"app":"a","instance":"b","object":"c","slots":{},"extra":1}',
+    /unknown option "extra"/,
+  ],
+  ['no name', '{"app":"a","instance":"../b","object":"c","slots":{}}', /"\.\.\/b" is no name/],
+  [
+    'no value',
+    '{"app":"a","instance":"b","object":"c","slots":{"x":1}}',
+    /slots\.x is 1, expected \{"json": a value\}/,
+  ],
+  ['no AMF', '{"app":"a","instance":"b","object":"c","slots":{"x":{"amf":"////"}}}', /slots\.x: E_AMF/],
+  [
+    'too many slots',
+    JSON.stringify({ app: 'a', instance: 'b', object: 'c', slots: many(11) }),
+    /more than 10 slots/,
+  ],
+  [
+    'a slot too large',
+    JSON.stringify({ app: 'a', instance: 'b', object: 'c', slots: { x: { json: 'x'.repeat(300) } } }),
+    /slots\.x measures more than 256 bytes/,
+  ],
+])('a line with %s is refused, and those before it are done', async (_, line, says) => {
+  const server = await startServer({ apps, limits: { slots: 10, slotBytes: 256 } });
+  const good = '{"app":"app","instance":"room","object":"notes","slots":{"x":{"json":1}}}\n';
+  const answer = await imported(server, good + line);
+  const body = (await answer.json()) as { error: string; message: string };
+  expect([answer.status, body.error]).toEqual([400, 'E_IMPORT']);
+  expect(body.message).toMatch(says);
+  expect(body.message).toMatch(/^line 2: .*\(1 objects were imported\)$/);
+  expect(await exported(server)).toBe(good);
+});
+
+test('a backup made while clients write is whole, and a server starts from it', async () => {
+  const server = await furnished();
+  const writer = await player(server, 'app/room', 'busy');
+  let isOver = false;
+  const writing = (async () => {
+    for (let n = 1; !isOver; n++) {
+      writer.change({ set: { a: n, b: n, pad: 'x'.repeat(5000) } });
+      await writer.setAndWait('c', n);
+    }
+  })();
+  const files: string[] = [];
+  for (let i = 0; i < 5; i++) {
+    const answer = await fetch(`${server.http}/api/backup`, { method: 'POST' });
+    const { file, bytes } = (await answer.json()) as { file: string; bytes: number };
+    expect([answer.status, bytes > 0]).toEqual([201, true]);
+    files.push(file);
+  }
+  isOver = true;
+  await writing;
+  const both = await Promise.all([1, 2].map(() => fetch(`${server.http}/api/backup`, { method: 'POST' })));
+  expect(both.map(({ status }) => status).sort()).toEqual([201, 409]);
+
+  for (const file of files) {
+    const copy = new DatabaseSync(file);
+    expect(copy.prepare('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }]);
+    copy.close();
+  }
+  const data = join(temporaryFolder(), 'data');
+  mkdirSync(data);
+  copyFileSync(files.at(-1)!, join(data, 'shared-objects.db'));
+  const next = await startServer({ apps, data });
+  const busy = await player(next, 'app/room', 'busy');
+  // Of one version: none of it is older than the rest, but for what came in a message of its own.
+  expect(busy.data.get('a')).toBe(busy.data.get('b'));
+  expect(Number(busy.data.get('a')) - Number(busy.data.get('c'))).toBeLessThanOrEqual(1);
+  await (await player(next, 'other/a/b', 'deep/er')).holds({ amf3: { x: [1, 2, 3] } });
+});
+
+test('the files are for nobody else to read', async () => {
+  const server = await furnished();
+  await fetch(`${server.http}/api/backup`, { method: 'POST' });
+  const list = execFileSync('find', [server.dataFolder, '-perm', '/077'], { encoding: 'utf8' });
+  expect(list).toBe('');
+});
+
+function many(count: number): Record<string, { json: number }> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`s${index}`, { json: index }]));
+}
