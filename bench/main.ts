@@ -8,6 +8,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.ts';
+import { benchDurable } from './durable.ts';
 import { benchHostile, benchSoak } from './hostile.ts';
 import { benchInstances } from './instances.ts';
 import { benchKill } from './kill.ts';
@@ -29,6 +30,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   soak: benchSoak,
   reload: benchReload,
   shared: benchSharedObjects,
+  durable: benchDurable,
   types: benchTypes,
 };
 

@@ -54,18 +54,18 @@ export class BenchClient {
   }
 
   /** Subscribes to a shared object. */
-  use(name: string): void {
-    this.#share(name, [{ type: SharedObjectEventType.Use }]);
+  use(name: string, isPersistent = false): void {
+    this.#share(name, isPersistent, [{ type: SharedObjectEventType.Use }]);
   }
 
-  set(name: string, key: string, value: unknown): void {
+  set(name: string, key: string, value: unknown, isPersistent = false): void {
     const change = { type: SharedObjectEventType.RequestChange, key, value: sharedValueOf(value, 0) };
-    this.#share(name, [change]);
+    this.#share(name, isPersistent, [change]);
   }
 
-  #share(name: string, events: readonly SharedObjectEvent[]): void {
+  #share(name: string, isPersistent: boolean, events: readonly SharedObjectEvent[]): void {
     const type = MessageType.SharedObjectAmf0;
-    const payload = encodeSharedObject(type, { name, version: 0, isPersistent: false, events });
+    const payload = encodeSharedObject(type, { name, version: 0, isPersistent, events });
     const message = { type, streamId: 0, timestamp: 0, payload };
     this.#socket.write(serializeMessage(message, ChunkStreamId.Command, 128));
   }

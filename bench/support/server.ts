@@ -30,9 +30,10 @@ export function profileInto(folder: string): void {
 }
 
 export async function startServer(apps: string, limits: Partial<Limits> = {}): Promise<StagewireServer> {
-  const data = join(apps, '..', 'data');
+  const folder = scratchFolder();
+  const data = join(folder, 'data');
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-  const config = join(apps, '..', 'stagewire.json');
+  const config = join(folder, 'stagewire.json');
   writeFileSync(config, JSON.stringify({ limits }));
   const options = ['--rtmp', '0', '--http', '0', '--apps', apps, '--data', data, '--log', 'json'];
   options.push('--config', config);
