@@ -44,7 +44,6 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const [coreCode, runtime] = await Promise.all([bundleCore(), bundleRuntime()]);
   const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;
-  const store = await Store.open(config.data, log);
   const pool = new CorePool({ runtime, sandbox, limits, log });
   const metrics = new Metrics({
     connections: () => rtmp.connections,
@@ -52,6 +51,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     cores: () => pool.cores,
     coreDeaths: () => pool.deaths,
   });
+  const store = await Store.open(config.data, log, metrics);
   const rtmpAddress = { ...config.rtmp };
   const host = {
     pool,

@@ -3,6 +3,7 @@ import type { InstanceFigures } from '../web/metrics.ts';
 import type { Instance } from './instance.ts';
 
 const MAX_CLIENTS = 100;
+const MAX_OBJECTS = 100;
 
 /** One instance for the list of all. */
 export function reportOf(instance: Instance): InstanceReport {
@@ -46,6 +47,17 @@ export async function detailsOf(instance: Instance): Promise<InstanceDetails> {
     },
     ends: Object.fromEntries(instance.ends),
     handlers: usage.handlers.map(({ name, ms }) => ({ name, cpuMs: Math.round(ms * toMs) })),
+    sharedObjects: [...instance.sharedObjects]
+      .map((object) => ({
+        name: object.name,
+        persistent: object.isPersistent,
+        version: object.version,
+        slots: object.slots.size,
+        bytes: object.slots.bytes,
+        subscribers: object.subscriberCount,
+      }))
+      .sort((a, b) => b.bytes - a.bytes)
+      .slice(0, MAX_OBJECTS),
     connected: seats.map((seat) => ({
       id: seat.id,
       ip: seat.info.ip,

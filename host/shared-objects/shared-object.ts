@@ -148,6 +148,10 @@ export class SharedObject {
     return this.#subscriptions.size === 0 && this.#observers.size === 0;
   }
 
+  get subscriberCount(): number {
+    return this.#subscriptions.size;
+  }
+
   has(subscriber: Subscriber): boolean {
     return this.#subscriptions.has(subscriber);
   }

@@ -35,6 +35,15 @@ export interface InstanceDetails extends InstanceReport {
   ends: Readonly<Record<string, number>>;
   /** Processor time by handler, the most expensive first. */
   handlers: { name: string; cpuMs: number }[];
+  /** Shared objects that somebody has, the largest first; at most 100. */
+  sharedObjects: {
+    name: string;
+    persistent: boolean;
+    version: number;
+    slots: number;
+    bytes: number;
+    subscribers: number;
+  }[];
   /** Those who cost most first; at most 100. */
   connected: { id: string; ip: string; since: string; standing: string; cpuMs: number }[];
 }

@@ -33,6 +33,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #turns: Histogram;
   readonly #ends: Counter<'app' | 'reason'>;
+  readonly #commits: Histogram;
+  readonly #failedCommits: Counter;
 
   constructor(source: MetricsSource) {
     const registers = [this.#registry];
@@ -46,6 +48,17 @@ export class Metrics {
       name: 'stagewire_script_ends_total',
       help: 'Scripts that ended while their instance went on, by reason.',
       labelNames: ['app', 'reason'],
+      registers,
+    });
+    this.#commits = new Histogram({
+      name: 'stagewire_shared_object_commit_seconds',
+      help: 'How long it took to have a group of changes of shared objects on disk.',
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1],
+      registers,
+    });
+    this.#failedCommits = new Counter({
+      name: 'stagewire_shared_object_commit_failures_total',
+      help: 'Groups of changes of shared objects that could not be written, and were taken back.',
       registers,
     });
     const gauge = (name: string, help: string, read: () => number) =>
@@ -163,6 +176,14 @@ export class Metrics {
 
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  committed(seconds: number): void {
+    this.#commits.observe(seconds);
+  }
+
+  notCommitted(): void {
+    this.#failedCommits.inc();
   }
 
   turn(deliveries: number): void {

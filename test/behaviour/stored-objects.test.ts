@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { TypedObject } from '../../wire/values.ts';
 import { connect } from '../support/rtmp-client.ts';
-import { startServer, type TestServer, temporaryFolder } from '../support/server.ts';
+import { limitFileSize, startServer, type TestServer, temporaryFolder } from '../support/server.ts';
 import { RemoteSharedObject } from '../support/shared-object.ts';
 
 /** What an operator does with persistent shared objects: copies of the database, and its content as lines of JSON. */
@@ -168,6 +168,30 @@ test('a backup made while clients write is whole, and a server starts from it', 
   expect(busy.data.get('a')).toBe(busy.data.get('b'));
   expect(Number(busy.data.get('a')) - Number(busy.data.get('c'))).toBeLessThanOrEqual(1);
   await (await player(next, 'other/a/b', 'deep/er')).holds({ amf3: { x: [1, 2, 3] } });
+});
+
+test('what there is, and how long the disk takes, is in the reports', async () => {
+  const server = await furnished();
+  const temporary = await new RemoteSharedObject(
+    await connect(`${server.rtmp}/app/room`),
+    'pointers',
+  ).connect();
+  await temporary.setAndWait('x', 1);
+  const answer = await fetch(`${server.http}/api/instances/app/room`);
+  const { sharedObjects } = (await answer.json()) as { sharedObjects: unknown };
+  expect(sharedObjects).toEqual([
+    { name: 'notes', persistent: true, version: 3, slots: 9, bytes: expect.any(Number), subscribers: 1 },
+    { name: 'pointers', persistent: false, version: 2, slots: 1, bytes: 256 + 1 + 9, subscribers: 1 },
+  ]);
+  const metrics = async () => (await fetch(`${server.http}/metrics`)).text();
+  expect(await metrics()).toMatch(/^stagewire_shared_object_commit_seconds_count [1-9]$/m);
+  expect(await metrics()).toMatch(/^stagewire_shared_object_commit_failures_total 0$/m);
+  limitFileSize(server.pid, 4096);
+  temporary.client.destroy();
+  const ann = await player(server, 'app/room', 'notes');
+  ann.set('large', 'x'.repeat(60_000));
+  await ann.syncs.waitFor('the status', ({ statuses }) => statuses.length > 0);
+  expect(await metrics()).toMatch(/^stagewire_shared_object_commit_failures_total 1$/m);
 });
 
 test('the files are for nobody else to read', async () => {

@@ -35,6 +35,12 @@ export interface InstanceStore {
 
 export type SavedState = Omit<Save, keyof ObjectKey>;
 
+/** Who counts for the server's metrics. */
+export interface StoreLedger {
+  committed(seconds: number): void;
+  notCommitted(): void;
+}
+
 /**
  * Keeps persistent shared objects in the data folder. The database is in a thread of its own; saves that come while it
  * works are one transaction.
@@ -42,6 +48,7 @@ export type SavedState = Omit<Save, keyof ObjectKey>;
 export class Store {
   readonly #folder: string;
   readonly #log: Log;
+  readonly #ledger: StoreLedger;
   readonly #usage = new Map<string, StoredUsage>();
   readonly #pending = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   #worker: Worker | undefined;
@@ -50,14 +57,15 @@ export class Store {
   #isSaving = false;
   #isClosed = false;
 
-  private constructor(folder: string, log: Log) {
+  private constructor(folder: string, log: Log, ledger: StoreLedger) {
     this.#folder = folder;
     this.#log = log;
+    this.#ledger = ledger;
   }
 
   /** Throws `E_DATA` or `E_DATA_IN_USE` with one line for the terminal. */
-  static async open(folder: string, log: Log): Promise<Store> {
-    const store = new Store(folder, log);
+  static async open(folder: string, log: Log, ledger: StoreLedger): Promise<Store> {
+    const store = new Store(folder, log, ledger);
     const lock = join(folder, LOCK_FILE);
     try {
       await store.#start();
@@ -224,12 +232,15 @@ export class Store {
   }
 
   async #saveGroup(group: readonly Waiting[]): Promise<void> {
+    const startedAt = performance.now();
     try {
       await this.#ask(
         'save',
         group.map(({ save }) => save),
       );
+      this.#ledger.committed((performance.now() - startedAt) / 1000);
     } catch (error) {
+      this.#ledger.notCommitted();
       for (const { reject } of group) reject(error as Error);
       return;
     }
