@@ -94,10 +94,11 @@ test('a handler that is stopped is charged to whom it belongs, and what a dead s
   const client = await connect(`${server.rtmp}/app/dies`);
   await client.callFails('loop');
   await client.call('cheap');
-  await eventually('the account', async () => (await detailsOf(server, 'app/dies')).cpuMs! > 1000);
+  // Of the second that it ran it may have had a processor for a part only.
+  await eventually('the account', async () => (await detailsOf(server, 'app/dies')).cpuMs! > 150);
   const { handlers, connected, ends } = await detailsOf(server, 'app/dies');
   expect(handlers[0]!.name).toBe('loop');
-  expect(connected[0]!.cpuMs).toBeGreaterThan(500);
+  expect(connected[0]!.cpuMs).toBeGreaterThan(75);
   expect(ends).toEqual({ cpu: 1 });
 });
 
