@@ -494,7 +494,7 @@ interface TokenExpectations {
  * who has it open. The script has a copy: current when a handler starts, and changed by nobody else until it ends, for
  * 50 milliseconds. So to read, compute and write in a handler is safe; after an `await` it is not.
  */
-interface SharedObject {
+interface SharedObject<Slots extends object = any> {
   readonly name: string;
   /** Rises by one with each change, however many slots it changed. */
   readonly version: number;
@@ -503,12 +503,17 @@ interface SharedObject {
   autoCommit: boolean;
   /** -1: for ever. */
   resyncDepth: number;
+  /**
+   * New in Stagewire, in modules only. The slots as properties: read, set, `delete`, `in`, `Object.keys`, spread. What one
+   * holds is frozen all the way down, so that changing a part of it throws: set the slot to a new value.
+   */
+  readonly data: SlotData<Slots>;
   /** A copy of what the slot holds, undefined when there is none: to change it, set the slot. */
-  getProperty(name: string): any;
+  getProperty<K extends SlotName<Slots>>(name: K): Slots[K] | undefined;
   /** For classic scripts null when there are none, as Flash Media Server had it. */
-  getPropertyNames(): string[];
+  getPropertyNames(): SlotName<Slots>[];
   /** Null or undefined deletes the slot. Throws RangeError beyond `limits.slots` and `limits.slotBytes`. */
-  setProperty(name: string, value: unknown): void;
+  setProperty<K extends SlotName<Slots>>(name: K, value: Slots[K] | null | undefined): void;
   size(): number;
   /** Deletes all slots. */
   clear(): boolean;
@@ -531,6 +536,18 @@ interface SharedObject {
   [handler: string]: any;
 }
 
+type SlotName<Slots> = keyof Slots & string;
+/** Any of them may not be there. */
+type SlotData<Slots> = { [K in keyof Slots]?: Frozen<Slots[K]> };
+/** A value of which no part can be changed. Dates and bytes cannot be frozen: each reading has its own. */
+type Frozen<T> = 0 extends 1 & T
+  ? any
+  : T extends Date | ArrayBufferView | ReadonlyMap<any, any> | ReadonlySet<any>
+    ? T
+    : T extends object
+      ? { readonly [K in keyof T]: Frozen<T[K]> }
+      : T;
+
 /** One change of a slot. `client` is new in Stagewire: who made it, unless it has left. */
 interface SharedObjectChange {
   readonly code: 'change' | 'delete' | 'clear';
@@ -542,8 +559,11 @@ interface SharedObjectChange {
 /** Opened by `SharedObject.get`. */
 declare const SharedObject: {
   readonly prototype: SharedObject;
-  /** The object of that name, made when there is none. Persistent ones are not there yet: `true` throws. */
-  get(name: string, persistence?: boolean): SharedObject;
+  /**
+   * The object of that name, made when there is none. Persistent ones are not there yet: `true` throws. Say what its slots
+   * hold, and the compiler checks your own code: `SharedObject.get<{ topic: string; score: number }>('room')`.
+   */
+  get<Slots extends object = any>(name: string, persistence?: boolean): SharedObject<Slots>;
   /** Writes all that is to be on disk. */
   commit(): boolean;
 };

@@ -60,6 +60,7 @@ export const {
   send,
   SafeMap,
   SafeSet,
+  SafeWeakMap,
   setBytes,
   setEntry,
   setPrototypeOf,

@@ -13,6 +13,7 @@ import {
   makeOpaque,
   NativeRangeError,
   NativeTypeError,
+  natives,
   objectPrototype,
   ownKeys,
   reading,
@@ -25,6 +26,8 @@ import {
   shown,
 } from '../shared.ts';
 import type { SharedChange } from '../wall/sharing.ts';
+import { dataOf } from './data.ts';
+import { frozenValue } from './frozen.ts';
 
 /** By number, as the host knows them, and by name. */
 const open = new SafeMap<number, SharedObject>();
@@ -52,6 +55,7 @@ export class SharedObject {
   #isClosed = false;
   #autoCommit = true;
   #resyncDepth = -1;
+  #data: object | undefined;
 
   constructor(
     making: unknown,
@@ -143,9 +147,19 @@ export class SharedObject {
     return bytes && decodeValues(bytes)[0];
   }
 
+  /** New in Stagewire: slots as properties. */
+  get data(): object {
+    this.#data ??= dataOf({
+      read: (name) => this.#read(name),
+      has: (name) => this.#slots.has(name),
+      write: (name, value) => this.#set('so.data', name, value),
+      names: () => this.#names(),
+    });
+    return this.#data;
+  }
+
   getPropertyNames(): string[] | null {
-    const names: string[] = [];
-    this.#slots.forEach((_, name) => void append(names, name));
+    const names = this.#names();
     // What classic scripts look for, as the manual's own do.
     return names.length === 0 && isClassic ? null : names;
   }
@@ -153,7 +167,22 @@ export class SharedObject {
   /** Null or undefined deletes the slot. */
   setProperty(name: unknown, value: unknown): void {
     const member = 'so.setProperty';
-    const key = nameOf(member, name);
+    this.#set(member, nameOf(member, name), value);
+  }
+
+  #names(): string[] {
+    const names: string[] = [];
+    this.#slots.forEach((_, name) => void append(names, name));
+    return names;
+  }
+
+  /** As it is now, frozen. */
+  #read(name: string): unknown {
+    const bytes = this.#slots.get(name);
+    return bytes && frozenValue(bytes);
+  }
+
+  #set(member: string, key: string, value: unknown): void {
     const bytes = argumentsOf(member, [value]);
     if (isNothing(bytes)) {
       if (this.#slots.delete(key)) this.#change(member, { op: 'remove', name: key });
@@ -312,6 +341,11 @@ export class SharedObject {
 }
 
 hide(SharedObject, 'name', 'SharedObject');
+
+/** Classic scripts have what Flash Media Server had: these names are theirs. */
+const MODERN = ['data'];
+for (let i = 0; isClassic && i < MODERN.length; i++)
+  natives.deleteProperty(SharedObject.prototype, MODERN[i]!);
 
 /** Names that are no methods of a script's. What it puts on the prototype later on is. */
 const API = new SafeSet<unknown>();
