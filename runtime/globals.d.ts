@@ -524,6 +524,21 @@ interface SharedObject<Slots extends object = any> {
   /** Until as many `unlock` what the script changes is one change, and changes of clients wait. Returns how many locks there are. */
   lock(): number;
   unlock(): number;
+  /**
+   * New in Stagewire, in modules only. Calls `change` and makes one change of all that it does: one version, one update for
+   * everybody. If it throws, nothing has changed, and the error goes on. It cannot be async: a promise is a TypeError, and
+   * nothing has changed either. Within a lock, or another transaction, it is part of that.
+   */
+  transaction<T>(change: () => T & (T extends PromiseLike<unknown> ? never : unknown)): T;
+  /**
+   * New in Stagewire, in modules only. Calls `listener` each time that a client changes or deletes that slot, or clears the
+   * object, with what the slot holds by now; after `onSync`. What the script does itself is not told. Returns what ends it.
+   * At most 1000 for one object.
+   */
+  watch<K extends SlotName<Slots>>(
+    name: K,
+    listener: (value: Frozen<Slots[K]> | undefined, change: SlotChange<Slots[K]>) => void,
+  ): () => void;
   /** Slots deleted before that version are forgotten: who was away longer gets the whole. */
   purge(version: number): void;
   /** Writes to disk what is to be there; whether there was something. */
@@ -547,6 +562,15 @@ type Frozen<T> = 0 extends 1 & T
     : T extends object
       ? { readonly [K in keyof T]: Frozen<T[K]> }
       : T;
+
+/** What `watch` tells beside the value. A clear has no old value, and is told of slots that were not there, too. */
+interface SlotChange<Value = any> {
+  readonly code: 'change' | 'delete' | 'clear';
+  readonly name: string;
+  readonly oldValue: Frozen<Value> | undefined;
+  /** Who changed it, unless it has left. */
+  readonly client: Client | undefined;
+}
 
 /** One change of a slot. `client` is new in Stagewire: who made it, unless it has left. */
 interface SharedObjectChange {

@@ -48,7 +48,7 @@ import {
   toText,
   typedArrayName,
 } from './primordials.ts';
-import { makePromise, touch } from './promise.ts';
+import { isThenable, makePromise, touch } from './promise.ts';
 import { reserveMethod, reserveMethods } from './reserved.ts';
 import { RpcError } from './rpc.ts';
 import type { Timers } from './timers.ts';
@@ -99,6 +99,7 @@ function share() {
     isClassic,
     isBuffer,
     isOpaque,
+    isThenable,
     isView,
     keysOf,
     lengthOf,

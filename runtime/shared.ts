@@ -35,6 +35,7 @@ export const {
   isClassic,
   isBuffer,
   isOpaque,
+  isThenable,
   isView,
   keysOf,
   lengthOf,

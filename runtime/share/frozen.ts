@@ -33,6 +33,13 @@ export function frozenValue(bytes: Uint8Array): unknown {
   return value;
 }
 
+/** As `frozenValue`, of bytes that are there for a moment only. */
+export function frozenOnce(bytes: Uint8Array): unknown {
+  const value = decodeValues(bytes)[0];
+  freeze(value);
+  return value;
+}
+
 /** Whether all of it could be. */
 function freeze(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;

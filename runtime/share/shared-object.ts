@@ -1,6 +1,7 @@
 import type { SharedDelivery } from '../share.ts';
 import {
   append,
+  apply,
   argumentsOf,
   ask,
   Bytes,
@@ -9,6 +10,7 @@ import {
   hasOwn,
   hide,
   isClassic,
+  isThenable,
   lengthOf,
   makeOpaque,
   NativeRangeError,
@@ -25,9 +27,10 @@ import {
   setBytes,
   shown,
 } from '../shared.ts';
-import type { SharedChange } from '../wall/sharing.ts';
+import type { SharedChange, SharedSync } from '../wall/sharing.ts';
 import { dataOf } from './data.ts';
-import { frozenValue } from './frozen.ts';
+import { frozenOnce, frozenValue } from './frozen.ts';
+import { Watchers } from './watchers.ts';
 
 /** By number, as the host knows them, and by name. */
 const open = new SafeMap<number, SharedObject>();
@@ -52,6 +55,11 @@ export class SharedObject {
   /** Of a lock: what is sent when it ends. */
   #changes: SharedChange[] = [];
   #isChanged = false;
+  /** How many locks a transaction has found and made: it ends these itself. */
+  #floor = 0;
+  /** Of a transaction: what slots held before it changed them, in that order. */
+  #undo: [name: string, bytes: Uint8Array | undefined][] | undefined;
+  readonly #watchers = new Watchers();
   #isClosed = false;
   #autoCommit = true;
   #resyncDepth = -1;
@@ -185,7 +193,10 @@ export class SharedObject {
   #set(member: string, key: string, value: unknown): void {
     const bytes = argumentsOf(member, [value]);
     if (isNothing(bytes)) {
-      if (this.#slots.delete(key)) this.#change(member, { op: 'remove', name: key });
+      if (!this.#slots.has(key)) return;
+      this.#remember(key);
+      this.#slots.delete(key);
+      this.#change(member, { op: 'remove', name: key });
       return;
     }
     const { slots, slotBytes } = this.#limits;
@@ -197,6 +208,7 @@ export class SharedObject {
     if (!known && this.#slots.size >= slots)
       throw new NativeRangeError(`${member}: ${slots} slots are there, and that is the limit (limits.slots)`);
     if (known && isSame(known, bytes)) return;
+    this.#remember(key);
     this.#slots.set(key, bytes);
     this.#change(member, { op: 'set', name: key, value: bytes });
   }
@@ -206,6 +218,7 @@ export class SharedObject {
   }
 
   clear(): boolean {
+    if (this.#undo) this.#slots.forEach((_, name) => void this.#remember(name));
     this.#slots.clear();
     this.#change('so.clear', { op: 'clear' });
     return true;
@@ -232,11 +245,75 @@ export class SharedObject {
 
   unlock(): number {
     this.#expectOpen('so.unlock');
-    if (this.#locks === 0) return 0;
+    if (this.#locks <= this.#floor) return this.#locks;
     if (--this.#locks > 0) return this.#locks;
-    this.#commit();
-    send({ kind: 'share-lock', object: this.#number, isLocked: false });
+    try {
+      this.#commit();
+    } finally {
+      send({ kind: 'share-lock', object: this.#number, isLocked: false });
+    }
     return 0;
+  }
+
+  /**
+   * New in Stagewire: what `change` does is one change. When it throws, it has changed nothing. It must be done when it
+   * returns: what it would do after an `await` would be among what other handlers do.
+   */
+  transaction(change: unknown): unknown {
+    const member = 'so.transaction';
+    if (typeof change !== 'function')
+      throw new NativeTypeError(`${member}: expected a function, got ${shown(change)}`);
+    this.lock();
+    const floor = this.#floor;
+    const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
+    const outer = this.#undo;
+    const undo: NonNullable<typeof outer> = [];
+    this.#undo = undo;
+    this.#floor = this.#locks;
+    let isDone = false;
+    try {
+      const result: unknown = apply(change as () => unknown, undefined, []);
+      if (isThenable(result))
+        throw new NativeTypeError(
+          `${member}: the function has returned a promise: what it changes after an await needs lock and unlock`,
+        );
+      isDone = true;
+      return result;
+    } finally {
+      this.#undo = outer;
+      this.#floor = floor;
+      if (!this.#isClosed) {
+        if (isDone) for (let i = 0; outer && i < undo.length; i++) append(outer, undo[i]!);
+        else this.#rollBack(undo, before);
+        this.unlock();
+      }
+    }
+  }
+
+  #remember(name: string): void {
+    if (this.#undo) append(this.#undo, [name, this.#slots.get(name)]);
+  }
+
+  #rollBack(
+    undo: readonly [string, Uint8Array | undefined][],
+    before: { changes: number; isChanged: boolean; locks: number },
+  ): void {
+    for (let i = undo.length - 1; i >= 0; i--) {
+      const name = undo[i]![0];
+      const bytes = undo[i]![1];
+      if (bytes) this.#slots.set(name, bytes);
+      else this.#slots.delete(name);
+    }
+    this.#changes.length = before.changes;
+    this.#isChanged = before.isChanged;
+    this.#locks = before.locks;
+  }
+
+  /** New in Stagewire: `listener` hears when a client changes that slot. Returns what ends it. */
+  watch(name: unknown, listener: unknown): () => void {
+    const key = nameOf('so.watch', name);
+    this.#expectOpen('so.watch');
+    return this.#watchers.add(key, listener);
   }
 
   /** Slots that were deleted before that version are forgotten. */
@@ -299,22 +376,13 @@ export class SharedObject {
         this.#version = delivery.version;
         for (let i = 0; i < delivery.changes.length; i++) this.#take(delivery.changes[i]!);
         return;
-      case 'shared-sync': {
-        // Looked up on the object alone: FMS never found one on the prototype.
-        const onSync = hasOwn(this, 'onSync')
-          ? functionIn('so.onSync', (this as { onSync?: unknown }).onSync)
-          : undefined;
-        if (!onSync) return;
-        const list: object[] = [];
-        for (let i = 0; i < delivery.list.length; i++) {
-          const { code, name, oldValue } = delivery.list[i]!;
-          const entry: Record<string, unknown> = { code, name, oldValue: undefined, client };
-          if (lengthOf(oldValue) > 0) entry.oldValue = decodeValues(oldValue)[0];
-          append(list, entry);
+      case 'shared-sync':
+        try {
+          this.#tellSync(delivery.list, client);
+        } finally {
+          this.#tellWatchers(delivery.list, client);
         }
-        runHandler('so.onSync', onSync, this, [list]);
         return;
-      }
       case 'shared-send': {
         const values = decodeValues(delivery.values);
         const method = values[0];
@@ -325,6 +393,35 @@ export class SharedObject {
         for (let i = 1; i < values.length; i++) append(args, values[i]);
         runHandler(`so.${method}`, handler as never, this, args);
         return;
+      }
+    }
+  }
+
+  #tellSync(changes: readonly SharedSync[], client: unknown): void {
+    // Looked up on the object alone: FMS never found one on the prototype.
+    const onSync = hasOwn(this, 'onSync')
+      ? functionIn('so.onSync', (this as { onSync?: unknown }).onSync)
+      : undefined;
+    if (!onSync) return;
+    const list: object[] = [];
+    for (let i = 0; i < changes.length; i++) {
+      const { code, name, oldValue } = changes[i]!;
+      const entry: Record<string, unknown> = { code, name, oldValue: undefined, client };
+      if (lengthOf(oldValue) > 0) entry.oldValue = decodeValues(oldValue)[0];
+      append(list, entry);
+    }
+    runHandler('so.onSync', onSync, this, [list]);
+  }
+
+  #tellWatchers(changes: readonly SharedSync[], client: unknown): void {
+    for (let i = 0; i < changes.length; i++) {
+      const { code, name, oldValue } = changes[i]!;
+      const names = code === 'clear' ? this.#watchers.names : [name];
+      for (let k = 0; k < names.length; k++) {
+        if (!this.#watchers.has(names[k]!)) continue;
+        const old = lengthOf(oldValue) > 0 ? frozenOnce(oldValue) : undefined;
+        const change = { code, name: names[k], oldValue: old, client };
+        this.#watchers.tell(names[k]!, this, [this.#read(names[k]!), change]);
       }
     }
   }
@@ -343,7 +440,7 @@ export class SharedObject {
 hide(SharedObject, 'name', 'SharedObject');
 
 /** Classic scripts have what Flash Media Server had: these names are theirs. */
-const MODERN = ['data'];
+const MODERN = ['data', 'transaction', 'watch'];
 for (let i = 0; isClassic && i < MODERN.length; i++)
   natives.deleteProperty(SharedObject.prototype, MODERN[i]!);
 

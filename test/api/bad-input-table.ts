@@ -225,6 +225,9 @@ SharedObject.mark method                   | so.mark(X)                         
 SharedObject.mark args                     | so.mark("m", X)                                     | amf | says: so.mark
 SharedObject.lock                          | so.lock(X)                                          | anything |
 SharedObject.unlock                        | so.unlock(X)                                        | anything |
+SharedObject.transaction change            | so.transaction(X)                                   | function | says: so.transaction; own: dead
+SharedObject.watch name                    | so.watch(X, () => {})()                             | number numeral word long | says: so.watch
+SharedObject.watch listener                | so.watch("k", X)()                                  | callable | says: so.watch
 SharedObject.purge version                 | so.purge(X)                                         | seven fraction huge Infinity | says: so.purge
 SharedObject.flush                         | so.flush(X)                                         | anything |
 SharedObject.close                         | SharedObject.get("gone").close(X)                   | anything |

@@ -111,6 +111,141 @@ test('whatever slots are called, they are slots and nothing else', async () => {
   expect(errors.slice(0, 4).every((error) => /Error: so\.data: /.test(error))).toBe(true);
 });
 
+test('MOD-12: so.transaction makes one change of what a function does, and none when it throws', async () => {
+  const at = newRoom();
+  const [low, high] = [await player(at, 0), await player(at, 3)];
+  await high.setAndWait('n', 1);
+  await low.holds({ n: 1 });
+  const { client } = low;
+  const from = high.syncs.mark;
+  const code =
+    'return so.transaction(() => { so.data.n += 1; so.data.list = ["new"]; so.send("say", 1); delete so.data.n; return so.size(); })';
+  expect(await strict(client, code)).toBe(1);
+  await high.holds({ list: ['new'] });
+  expect(high.syncs.entries.slice(from)).toMatchObject([
+    { version: 3, list: [{}, {}, {}], sends: [['say', 1]] },
+  ]);
+
+  const failing =
+    'return [thrown(() => so.transaction(() => { so.data.n = 9; so.send("say", 2); so.clear(); so.data.x = 1; throw new RangeError("no"); })), { ...so.data }, so.version]';
+  expect(await strict(client, failing)).toEqual(['RangeError: no', { list: ['new'] }, 3]);
+  // Nothing is locked afterwards.
+  expect(await high.setAndWait('after', 1)).toMatchObject({ code: 'success' });
+  await low.holds({ list: ['new'], after: 1 });
+  expect(high.syncs.entries.flatMap(({ sends }) => sends)).toEqual([['say', 1]]);
+  expect(high.version).toBe(4);
+});
+
+test('a transaction within a transaction, or a lock, is part of it; one that fails takes back its own only', async () => {
+  const so = await player(newRoom());
+  const nested = `
+    so.lock();
+    so.data.a = 1;
+    const results = [];
+    so.transaction(() => {
+      so.data.b = 1;
+      results.push(thrown(() => so.transaction(() => { so.data.a = 2; so.data.b = 2; so.lock(); throw new Error('inner'); })));
+      results.push({ ...so.data }, so.unlock(), so.lock(), so.unlock());
+      so.transaction(() => { so.data.c = 1; });
+    });
+    results.push(so.version, so.unlock(), so.version, { ...so.data });
+    return results;`;
+  expect(await strict(so.client, nested)).toEqual([
+    'Error: inner',
+    { a: 1, b: 1 },
+    2,
+    3,
+    2,
+    1,
+    0,
+    2,
+    { a: 1, b: 1, c: 1 },
+  ]);
+  await so.holds({ a: 1, b: 1, c: 1 });
+  expect(so.syncs.entries.at(-1)).toMatchObject({ version: 2 });
+  const outer =
+    'return [thrown(() => so.transaction(() => { so.transaction(() => { so.data.a = 5; delete so.data.b; }); throw new Error("outer"); })), { ...so.data }]';
+  expect(await strict(so.client, outer)).toEqual(['Error: outer', { a: 1, b: 1, c: 1 }]);
+  expect(await so.setAndWait('d', 1)).toMatchObject({ code: 'success' });
+});
+
+test('a transaction cannot be async: a promise is refused, with what was done before it', async () => {
+  const so = await player(newRoom());
+  await so.setAndWait('a', 1);
+  const code =
+    'return [thrown(() => so.transaction(async () => { so.data.a = 2; await null; so.data.late = 1; })), so.data.a]';
+  expect(await strict(so.client, code)).toEqual([
+    'TypeError: so.transaction: the function has returned a promise: what it changes after an await needs lock and unlock',
+    1,
+  ]);
+  await so.holds({ a: 1, late: 1 });
+  const closed =
+    'const o = SharedObject.get("gone"); o.transaction(() => o.close()); return thrown(() => o.transaction(() => {}))';
+  expect(await strict(so.client, closed)).toBe('TypeError: so.lock: the shared object "gone" is closed');
+});
+
+test('so.watch tells of what clients do to a slot, with who it was, until it is ended', async () => {
+  const at = newRoom();
+  const [low, high] = [await player(at, 0), await player(at, 3)];
+  await strict(
+    low.client,
+    `globalThis.end = so.watch('k', function (value, { code, name, oldValue, client: by }) {
+       heard.push([value, code, name, oldValue, by === application.clients[1], this === so]);
+     });
+     so.watch('other', () => { throw new Error('a bug'); });
+     so.watch('k', (value) => { if (value === 'end') end(); });`,
+  );
+  await high.setAndWait('k', { n: 1 });
+  await strict(low.client, 'return 0'); // it tells what the slot holds by then
+  await high.setAndWait('noise', 1);
+  await high.setAndWait('other', 1);
+  high.change({ remove: 'k' });
+  await low.holds({ noise: 1, other: 1 });
+  await strict(low.client, 'so.data.k = "mine"');
+  await high.holds({ noise: 1, other: 1, k: 'mine' });
+  high.change('clear');
+  await low.holds({});
+  await strict(low.client, 'return 0');
+  await high.setAndWait('k', 'end');
+  await strict(low.client, 'return 0');
+  await high.setAndWait('k', 'unheard');
+  await low.holds({ k: 'unheard' });
+  const by = [true, true];
+  expect(await strict(low.client, 'return heard')).toEqual([
+    [{ n: 1 }, 'change', 'k', undefined, ...by],
+    [undefined, 'delete', 'k', { n: 1 }, ...by],
+    [undefined, 'clear', 'k', undefined, ...by],
+    ['end', 'change', 'k', undefined, ...by],
+  ]);
+  await server.waitForLog((r) => r.instance === at && r.message.startsWith('so.watch("other"): a bug'));
+  const many =
+    'for (let i = 0; i < 2000; i++) { const end = so.watch("x", () => {}); if (i % 2) { end(); end(); } }';
+  expect(await strict(low.client, `return thrown(() => { ${many} })`)).toBe(
+    'RangeError: so.watch: 1000 functions watch, and that is the limit',
+  );
+});
+
+test('MOD-13: onSync tells which client has made a change', async () => {
+  const at = newRoom();
+  const [low, high] = [await player(at, 0), await player(at, 3)];
+  await strict(
+    low.client,
+    'so.onSync = (list) => { for (const { code, client: by } of list) heard.push([code, application.clients.indexOf(by)]); }',
+  );
+  await low.setAndWait('a', 1);
+  high.change({ set: { a: 2 } }, { remove: 'a' });
+  await low.holds({});
+  low.change('clear');
+  await low.setAndWait('b', 1);
+  expect(await strict(low.client, 'return heard')).toEqual([
+    ['change', 0],
+    ['change', 1],
+    ['delete', 1],
+    ['clear', 0],
+    ['change', 0],
+  ]);
+});
+
 test('classic scripts have none of it: what they call data is their own', async () => {
   const so = await player(newRoom('classic'));
   const own = 'so.data = { mine: 1 }; so.watch = 5; return [so.data, so.watch, "authorize" in so, so.size()]';

@@ -137,6 +137,27 @@ board.onSync = (list) => {
   // @ts-expect-error who made a change may have left
   for (const { client: author } of list) trace(author.id);
 };
+const counted: number = board.transaction(() => {
+  board.data.topic = 'all at once';
+  return board.size();
+});
+board.transaction(() => board.clear());
+board.transaction(() => {});
+// @ts-expect-error nobody waits in a transaction
+board.transaction(async () => 1);
+// @ts-expect-error a transaction is a function
+board.transaction(counted);
+const unwatch: () => void = board.watch('list', (list, { client: author, oldValue, code }) => {
+  trace([list?.length, oldValue?.[0]?.x, code === 'clear', author?.id]);
+  // @ts-expect-error what a slot holds is frozen
+  list?.pop();
+});
+unwatch();
+// @ts-expect-error there is no such slot
+board.watch('colour', () => {});
+// @ts-expect-error the value is text
+board.watch('topic', (value: number) => trace(value));
+anything.watch('any', (value) => trace(value.whatever));
 // @ts-expect-error slots are an object's
 SharedObject.get<string>('board');
 
