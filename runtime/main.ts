@@ -98,6 +98,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
       case 'status':
         return app.status(delivery.info);
       case 'shared-state':
+      case 'shared-unlock':
         return receiveShared(delivery, undefined);
       case 'shared-sync':
       case 'shared-send':

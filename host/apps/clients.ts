@@ -525,6 +525,7 @@ const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
   'shared-state',
   'shared-sync',
   'shared-send',
+  'shared-unlock',
   'wake',
   'start',
   'stop',

@@ -457,6 +457,7 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   'shared-state': 'a shared object',
   'shared-sync': 'onSync of a shared object',
   'shared-send': 'a handler of a shared object',
+  'shared-unlock': 'a shared object',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',
   fetched: 'what follows a fetch',

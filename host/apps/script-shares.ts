@@ -86,6 +86,7 @@ export class ScriptShares {
         return script().isBusy;
       },
       changed: (news) => this.#tell(number, news),
+      unlock: (waitedMs) => script().post({ kind: 'shared-unlock', object: number, waitedMs }),
     };
     this.#shares.set(number, { object, observer });
     object.observe(observer);

@@ -13,6 +13,8 @@ export interface SharedObjectLimits {
   readonly sharedObjectBytes: number;
   /** What may wait for a subscriber before it is told of changes in one go, later. */
   readonly sharedObjectQueueBytes: number;
+  /** How long a client waits for a lock before that is broken; 0 for as long as it lasts. */
+  readonly lockTimeoutMs: number;
 }
 
 /** What an object needs of those beside it. */
@@ -74,6 +76,8 @@ export class SharedObject {
   #waiting: Request[] = [];
   #waitingBytes = 0;
   #patience: NodeJS.Timeout | undefined;
+  /** Runs while clients wait for a lock. */
+  #lockPatience: NodeJS.Timeout | undefined;
   /** How often it was given at once in this round. */
   #given = 0;
 
@@ -144,7 +148,21 @@ export class SharedObject {
   lock(observer: Observer, isLocked: boolean): void {
     if (isLocked) this.#locks.add(observer);
     else this.#locks.delete(observer);
+    if (this.#locks.size === 0) {
+      clearTimeout(this.#lockPatience);
+      this.#lockPatience = undefined;
+    } else if (this.#waiting.length > 0) this.#waitForLocks();
     this.settle();
+  }
+
+  /** Scripts that take too long are told to unlock, which they do once they are not busy. */
+  #waitForLocks(): void {
+    const { lockTimeoutMs } = this.#host.limits;
+    if (lockTimeoutMs === 0) return;
+    this.#lockPatience ??= setTimeout(() => {
+      this.#lockPatience = undefined;
+      for (const observer of this.#locks) observer.unlock(lockTimeoutMs);
+    }, lockTimeoutMs);
   }
 
   /** Does what clients have asked for while scripts kept them waiting, unless one still does. */
@@ -173,7 +191,7 @@ export class SharedObject {
     if (isTooMuch) return this.#refuseAll(request);
     this.#waiting.push(request);
     this.#waitingBytes += bytes;
-    if (this.#locks.size > 0) return;
+    if (this.#locks.size > 0) return this.#waitForLocks();
     this.#patience ??= setTimeout(() => {
       this.#patience = undefined;
       // A handler that takes so long finds out about it afterwards: its own changes come last.

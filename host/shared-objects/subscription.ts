@@ -54,6 +54,8 @@ export interface Observer {
   readonly isBusy: boolean;
   /** What a client has done in one message. `sends` are those of its messages that have a handler's name. */
   changed(news: News): void;
+  /** A client has waited so long for its lock: it is to end that. */
+  unlock(waitedMs: number): void;
 }
 
 export interface News {

@@ -376,6 +376,8 @@ export class SharedObject {
         this.#version = delivery.version;
         for (let i = 0; i < delivery.changes.length; i++) this.#take(delivery.changes[i]!);
         return;
+      case 'shared-unlock':
+        return this.#breakLock(delivery.waitedMs);
       case 'shared-sync':
         try {
           this.#tellSync(delivery.list, client);
@@ -395,6 +397,14 @@ export class SharedObject {
         return;
       }
     }
+  }
+
+  #breakLock(waitedMs: number): void {
+    if (this.#locks === 0) return;
+    this.#locks = 1;
+    this.unlock();
+    const text = `the lock of the shared object ${shown(this.#name)} was broken: a client has waited for ${waitedMs} ms (limits.lockTimeoutMs)`;
+    send({ kind: 'log', level: 'warn', text });
   }
 
   #tellSync(changes: readonly SharedSync[], client: unknown): void {

@@ -56,6 +56,8 @@ export type Delivery =
   /** The same for `onSync`, in its place among all else that a client does. `client`: whose doing it was. */
   | { kind: 'shared-sync'; object: number; client: number; list: SharedSync[] }
   | { kind: 'shared-send'; object: number; client: number; values: Uint8Array }
+  /** A client has waited for so long: the script's lock is to end. */
+  | { kind: 'shared-unlock'; object: number; waitedMs: number }
   /** The heap holds so much, and may hold so much. */
   | { kind: 'low-memory'; usedMb: number; limitMb: number }
   | {
@@ -101,6 +103,7 @@ const DeliveryKind = {
   'shared-state': 17,
   'shared-sync': 18,
   'shared-send': 19,
+  'shared-unlock': 20,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -155,6 +158,10 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       out.u32(delivery.object);
       out.u32(delivery.client);
       blob(out, delivery.values);
+      break;
+    case 'shared-unlock':
+      out.u32(delivery.object);
+      out.u32(delivery.waitedMs);
       break;
     case 'status':
       out.u8(delivery.info.isWarning ? 1 : 0);
@@ -248,6 +255,8 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       };
     case DeliveryKind['shared-send']:
       return { kind: 'shared-send', object: record.u32(), client: record.u32(), values: readBlob(record) };
+    case DeliveryKind['shared-unlock']:
+      return { kind: 'shared-unlock', object: record.u32(), waitedMs: record.u32() };
     case DeliveryKind.status:
       return {
         kind: 'status',

@@ -41,6 +41,7 @@ const deliveries: Delivery[] = [
     ],
   },
   { kind: 'shared-send', object: 1, client: 2, values: Uint8Array.of(2, 0, 1, 97) },
+  { kind: 'shared-unlock', object: 1, waitedMs: 30_000 },
   { kind: 'wake' },
   { kind: 'stop', code: 'Application.GC' },
   { kind: 'connect', client: 1, info, command },

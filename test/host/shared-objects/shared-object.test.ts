@@ -25,7 +25,13 @@ function subscriber(): Subscriber & { messages: number } {
 }
 
 test('of many that ask in one round some are told at once, and the others a moment later', () => {
-  const limits = { slots: 10, slotBytes: 1000, sharedObjectBytes: 100_000, sharedObjectQueueBytes: 16_384 };
+  const limits = {
+    slots: 10,
+    slotBytes: 1000,
+    sharedObjectBytes: 100_000,
+    sharedObjectQueueBytes: 16_384,
+    lockTimeoutMs: 0,
+  };
   const object = new SharedObject('chat', false, { limits, usage: { bytes: 0 }, changed() {} });
   const all = Array.from({ length: 40 }, subscriber);
   for (const each of all) object.subscribe(each, 0);
@@ -46,7 +52,13 @@ test('of many that ask in one round some are told at once, and the others a mome
 });
 
 test('who clears without being allowed to, or when too much waits, is told what there is', () => {
-  const limits = { slots: 10, slotBytes: 1000, sharedObjectBytes: 100_000, sharedObjectQueueBytes: 16_384 };
+  const limits = {
+    slots: 10,
+    slotBytes: 1000,
+    sharedObjectBytes: 100_000,
+    sharedObjectQueueBytes: 16_384,
+    lockTimeoutMs: 0,
+  };
   const object = new SharedObject('chat', false, { limits, usage: { bytes: 0 }, changed() {} });
   const heard: SharedObjectEvent[][] = [];
   const writer = subscriber();
@@ -69,7 +81,7 @@ test('who clears without being allowed to, or when too much waits, is told what 
   const whole = [{ type: Type.Clear }, { ...set, type: Type.Change }];
   expect(heard.at(-1)).toEqual([expect.objectContaining({ type: Type.Status }), ...whole]);
 
-  const observer = { isBusy: true, changed() {} };
+  const observer = { isBusy: true, changed() {}, unlock() {} };
   object.observe(observer);
   const send = { type: Type.Send, values: [sharedValueOf('x', 0)] } as const;
   for (let i = 0; i < 4096; i++) object.request(writer, 2, [send]);
