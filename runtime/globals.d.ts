@@ -512,8 +512,16 @@ interface SharedObject<Slots extends object = any> {
   getProperty<K extends SlotName<Slots>>(name: K): Slots[K] | undefined;
   /** For classic scripts null when there are none, as Flash Media Server had it. */
   getPropertyNames(): SlotName<Slots>[];
-  /** Null or undefined deletes the slot. Throws RangeError beyond `limits.slots` and `limits.slotBytes`. */
-  setProperty<K extends SlotName<Slots>>(name: K, value: Slots[K] | null | undefined): void;
+  /**
+   * Null or undefined deletes the slot. Throws RangeError beyond `limits.slots` and `limits.slotBytes`. `until` is new in
+   * Stagewire, in modules only: the slot goes when that client leaves, whatever has become of the script. Clients may
+   * change it meanwhile; once the script sets it without, or it was deleted, it is a slot like others.
+   */
+  setProperty<K extends SlotName<Slots>>(
+    name: K,
+    value: Slots[K] | null | undefined,
+    options?: { readonly until?: Client },
+  ): void;
   size(): number;
   /** Deletes all slots. */
   clear(): boolean;

@@ -6,6 +6,7 @@ import { hide, turnMonotonic, turnTime } from './clock.ts';
 import { describe, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
 import { functionIn, runHandler } from './handlers.ts';
+import { expectClient } from './host-side.ts';
 import { invocations } from './invocations.ts';
 import { natives } from './natives.ts';
 import {
@@ -88,6 +89,7 @@ function share() {
     define,
     describe,
     encodeUtf8,
+    expectClient,
     findIn,
     fromCharCode,
     functionIn,

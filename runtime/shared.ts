@@ -24,6 +24,7 @@ export const {
   define,
   describe,
   encodeUtf8,
+  expectClient,
   findIn,
   fromCharCode,
   functionIn,

@@ -107,6 +107,10 @@ export class Clients implements SeatHost {
     return this.#seats.size;
   }
 
+  has(number: number): boolean {
+    return this.#seats.has(number);
+  }
+
   get bandwidth(): BandwidthLimits {
     const { bytesPerSecondToClient, bytesPerSecondToServer } = this.#host.settings.limits;
     return { toClient: bytesPerSecondToClient, toServer: bytesPerSecondToServer };

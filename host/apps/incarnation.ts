@@ -76,6 +76,8 @@ export interface IncarnationListener {
   onShutdown(incarnation: Incarnation): void;
   /** A handler took so much time on behalf of a client (0 for nobody), as the isolate counts it. */
   onCharge(client: number, handler: string, ms: number): void;
+  /** Whether one of that number is connected. */
+  hasClient(client: number): boolean;
   /** Answers the script's blocking requests about clients and the instance, by name. */
   readonly answerers: Readonly<Record<string, Answerer>>;
   /** The script ended by itself; the author has been told. What it had not handled is in its mailbox. */
@@ -142,7 +144,11 @@ export class Incarnation {
   ) {
     this.build = build;
     this.#objects = objects;
-    this.#shares = new ScriptShares(objects, () => this.script);
+    this.#shares = new ScriptShares(
+      objects,
+      () => this.script,
+      (client) => listener.hasClient(client),
+    );
     this.settings = host.settings;
     this.#app = build.app;
     this.#host = host;

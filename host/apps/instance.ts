@@ -360,6 +360,7 @@ export class Instance {
         const description = 'The application has shut the instance down.';
         void this.close({ code: 'NetConnection.Connect.AppShutdown', description }, this.limits.startMs);
       },
+      hasClient: (client) => this.#clients.has(client),
       answerers: this.#clients.answerers,
       onEnd: (incarnation, end) => {
         if (incarnation === this.#current) this.#recover(incarnation, end);

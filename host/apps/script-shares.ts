@@ -1,5 +1,6 @@
 import type { Command } from '../../runtime/wall/commands.ts';
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
+import type { SharedChange } from '../../runtime/wall/sharing.ts';
 import { joined } from '../../wire/shared-values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
@@ -29,6 +30,7 @@ const PAGE_BYTES = 256 * 1024;
 export class ScriptShares {
   readonly #objects: SharedObjects;
   readonly #script: () => SharingScript;
+  readonly #hasClient: (client: number) => boolean;
   readonly #shares = new Map<number, Share>();
   #nextNumber = 1;
 
@@ -38,9 +40,11 @@ export class ScriptShares {
     'share.slots': (number, from) => this.#slots(Number(number), Number(from)),
   };
 
-  constructor(objects: SharedObjects, script: () => SharingScript) {
+  /** `hasClient`: whether one of that number is there. */
+  constructor(objects: SharedObjects, script: () => SharingScript, hasClient: (client: number) => boolean) {
     this.#objects = objects;
     this.#script = script;
+    this.#hasClient = hasClient;
     objects.scriptCame();
   }
 
@@ -55,7 +59,8 @@ export class ScriptShares {
     const { object, observer } = share;
     switch (command.kind) {
       case 'share':
-        return object.change(command.changes);
+        object.change(command.changes);
+        return this.#bind(object, command.changes);
       case 'share-lock':
         return object.lock(observer, command.isLocked);
       case 'share-purge':
@@ -65,6 +70,19 @@ export class ScriptShares {
         object.ignore(observer);
         this.#objects.release(object);
         return;
+    }
+  }
+
+  /** Which slots go with which client: what the script sets without a word about that stays. */
+  #bind(object: SharedObject, changes: readonly SharedChange[]): void {
+    for (const change of changes) {
+      if (change.op === 'set') object.slots.presence.release(change.name);
+      if (change.op !== 'until') continue;
+      const { name, client } = change;
+      if (client === 0) object.slots.presence.release(name);
+      else this.#objects.bind(object, name, client);
+      // It has left while the script did not know.
+      if (client !== 0 && !this.#hasClient(client)) object.vacate(client);
     }
   }
 
@@ -94,22 +112,24 @@ export class ScriptShares {
     return [number, object.version, slots, slotBytes];
   }
 
-  /** Names and values of slots, from one on; and where the rest begins, or 0. */
-  #slots(number: number, from: number): [string[], Uint8Array[], number] {
+  /** Names and values of slots, from one on; where the rest begins, or 0; and which of them go with a client. */
+  #slots(number: number, from: number): [string[], Uint8Array[], number, string[]] {
     const share = this.#shares.get(number);
     if (!share) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the shared object is closed');
     const names: string[] = [];
     const values: Uint8Array[] = [];
+    const bound: string[] = [];
     let at = 0;
     let bytes = 0;
     for (const [name, { value }] of share.object.slots) {
       if (at++ < from) continue;
-      if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at - 1];
+      if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at - 1, bound];
       names.push(name);
       values.push(value.bytes);
+      if (share.object.slots.presence.has(name)) bound.push(name);
       bytes += name.length + value.bytes.length;
     }
-    return [names, values, 0];
+    return [names, values, 0, bound];
   }
 
   #tell(object: number, { subscriber, version, changes, list, sends }: News): void {

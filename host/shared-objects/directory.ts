@@ -36,6 +36,8 @@ export class SharedObjects {
   /** Until the next script has started. */
   readonly #kept = new Set<SharedObject>();
   #scripts = 0;
+  /** Those with slots that go when a client leaves. */
+  readonly #present = new Set<SharedObject>();
   /** Those with subscribers who are behind. */
   readonly #behind = new Set<SharedObject>();
   #flushing: NodeJS.Immediate | NodeJS.Timeout | undefined;
@@ -92,6 +94,21 @@ export class SharedObjects {
     }
   }
 
+  /** The slot, if it is there, goes when that client leaves. */
+  bind(object: SharedObject, slot: string, client: number): void {
+    if (!object.slots.get(slot)) return;
+    object.slots.presence.bind(slot, client);
+    this.#present.add(object);
+  }
+
+  /** No client of that number is connected any more. */
+  clientLeft(client: number): void {
+    for (const object of this.#present) {
+      object.vacate(client);
+      if (object.slots.presence.isEmpty) this.#present.delete(object);
+    }
+  }
+
   /** For a script, which may do with it as it likes; `release` or `keep` must follow. Throws `E_SHARED_OBJECT`. */
   open(name: string, isPersistent: boolean): SharedObject {
     if (isPersistent)
@@ -135,6 +152,7 @@ export class SharedObjects {
     clearTimeout(this.#catchingUp);
     this.#changed.clear();
     this.#behind.clear();
+    this.#present.clear();
     this.#objects.clear();
     this.#bySubscriber.clear();
   }
@@ -193,6 +211,7 @@ export class SharedObjects {
     if (!object.isUnused || this.#kept.has(object)) return;
     this.#changed.delete(object);
     this.#behind.delete(object);
+    this.#present.delete(object);
     this.usage.bytes -= object.slots.bytes;
     this.#objects.delete(keyOf(object.name, object.isPersistent));
   }

@@ -42,6 +42,11 @@ interface Request {
   readonly events: readonly SharedObjectEvent[];
 }
 
+/** A client has left: the slots that go with it are to go. */
+interface Departure {
+  readonly client: number;
+}
+
 /** Messages of clients that wait for a script, and what is in them; further ones are refused. */
 const MAX_WAITING = 4096;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
@@ -73,7 +78,7 @@ export class SharedObject {
   /** Of scripts that want changes of clients to wait. */
   readonly #locks = new Set<Observer>();
   /** What clients have asked for meanwhile. */
-  #waiting: Request[] = [];
+  #waiting: (Request | Departure)[] = [];
   #waitingBytes = 0;
   #patience: NodeJS.Timeout | undefined;
   /** Runs while clients wait for a lock. */
@@ -177,7 +182,10 @@ export class SharedObject {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    for (const request of waiting) this.#apply(request);
+    for (const each of waiting) {
+      if ('client' in each) this.#vacate(each.client);
+      else this.#apply(each);
+    }
   }
 
   /** What a subscriber asks for in one message, when it had seen `knownVersion`. */
@@ -191,12 +199,39 @@ export class SharedObject {
     if (isTooMuch) return this.#refuseAll(request);
     this.#waiting.push(request);
     this.#waitingBytes += bytes;
+    this.#waitForScripts();
+  }
+
+  #waitForScripts(): void {
     if (this.#locks.size > 0) return this.#waitForLocks();
     this.#patience ??= setTimeout(() => {
       this.#patience = undefined;
       // A handler that takes so long finds out about it afterwards: its own changes come last.
       if (this.#locks.size === 0) this.#applyWaiting();
     }, LONGEST_WAIT_MS);
+  }
+
+  /** A client has left, and its slots (`slots.presence`) go: after what it has done, and when no script is in their way. */
+  vacate(client: number): void {
+    if (this.slots.presence.of(client).length === 0) return;
+    if (this.#waiting.length === 0 && !this.#isHeld) return this.#vacate(client);
+    this.#waiting.push({ client });
+    this.#waitForScripts();
+  }
+
+  #vacate(client: number): void {
+    const names = this.slots.presence.of(client);
+    if (names.length === 0) return;
+    const version = ++this.#version;
+    const list = names.map((name): SharedSync => {
+      const oldValue = this.slots.get(name)?.value.bytes ?? NOTHING;
+      this.slots.remove(name, version);
+      return { code: 'delete', name, oldValue };
+    });
+    const forOthers = names.map((key) => ({ type: Type.Remove, key }) as const);
+    this.#push({ version, writer: undefined, forWriter: [], forOthers });
+    const changes = names.map((name): SharedChange => ({ op: 'remove', name }));
+    this.#report({ subscriber: { client }, version, changes, list, sends: [] });
   }
 
   /** What a script does, in one version. Values that are not AMF throw `E_AMF`. */

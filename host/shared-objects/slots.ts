@@ -1,4 +1,5 @@
 import type { SharedValue } from '../../wire/shared-values.ts';
+import { Presence } from './presence.ts';
 
 export interface Slot {
   readonly value: SharedValue;
@@ -27,6 +28,8 @@ const MAX_TOMBSTONE_BYTES = 64 * 1024;
  * subscriber who was away can be told what it missed (Server-Side ActionScript Language Reference, SharedObject.resyncDepth).
  */
 export class Slots {
+  /** Which of them go when a client leaves. */
+  readonly presence = new Presence();
   readonly #slots = new Map<string, Slot>();
   /** Names of removed slots by the version that removed them, oldest first. */
   readonly #tombstones = new Map<string, number>();
@@ -74,6 +77,7 @@ export class Slots {
   remove(name: string, version: number): boolean {
     this.#use(-this.#costOf(name));
     if (!this.#slots.delete(name)) return false;
+    this.presence.release(name);
     this.#tombstones.set(name, version);
     this.#tombstoneBytes += name.length;
     while (this.#tombstones.size > MAX_TOMBSTONES || this.#tombstoneBytes > MAX_TOMBSTONE_BYTES)
@@ -85,6 +89,7 @@ export class Slots {
   clear(version: number): void {
     this.#use(-this.#bytes);
     this.#slots.clear();
+    this.presence.clear();
     this.#tombstones.clear();
     this.#tombstoneBytes = 0;
     this.#knownSince = version;

@@ -59,7 +59,8 @@ export interface Observer {
 }
 
 export interface News {
-  readonly subscriber: Subscriber;
+  /** Whose doing it was. */
+  readonly subscriber: Pick<Subscriber, 'client'>;
   readonly version: number;
   readonly changes: readonly SharedChange[];
   readonly list: readonly SharedSync[];

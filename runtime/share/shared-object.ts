@@ -1,3 +1,4 @@
+import type { HostSide } from '../host-side.ts';
 import type { SharedDelivery } from '../share.ts';
 import {
   append,
@@ -6,6 +7,7 @@ import {
   ask,
   Bytes,
   decodeValues,
+  expectClient,
   functionIn,
   hasOwn,
   hide,
@@ -32,6 +34,13 @@ import { dataOf } from './data.ts';
 import { frozenOnce, frozenValue } from './frozen.ts';
 import { Watchers } from './watchers.ts';
 
+/** What a slot was before a transaction changed it. */
+interface Before {
+  readonly name: string;
+  readonly bytes: Uint8Array | undefined;
+  readonly isBound: boolean;
+}
+
 /** By number, as the host knows them, and by name. */
 const open = new SafeMap<number, SharedObject>();
 const byName = new SafeMap<string, SharedObject>();
@@ -49,6 +58,8 @@ export class SharedObject {
   readonly #number: number;
   readonly #name: string;
   readonly #slots = new SafeMap<string, Uint8Array>();
+  /** Those that go when a client leaves. */
+  readonly #bound = new SafeSet<string>();
   readonly #limits: { slots: number; slotBytes: number };
   #version: number;
   #locks = 0;
@@ -58,7 +69,7 @@ export class SharedObject {
   /** How many locks a transaction has found and made: it ends these itself. */
   #floor = 0;
   /** Of a transaction: what slots held before it changed them, in that order. */
-  #undo: [name: string, bytes: Uint8Array | undefined][] | undefined;
+  #undo: Before[] | undefined;
   readonly #watchers = new Watchers();
   #isClosed = false;
   #autoCommit = true;
@@ -82,8 +93,9 @@ export class SharedObject {
     this.#limits = { slots, slotBytes };
     let from = 0;
     do {
-      const page = ask('share.slots', number, from) as [string[], Uint8Array[], number];
+      const page = ask('share.slots', number, from) as [string[], Uint8Array[], number, string[]];
       for (let i = 0; i < page[0].length; i++) this.#slots.set(page[0][i]!, page[1][i]!);
+      for (let i = 0; i < page[3].length; i++) this.#bound.add(page[3][i]!);
       from = page[2];
     } while (from > 0);
   }
@@ -160,7 +172,7 @@ export class SharedObject {
     this.#data ??= dataOf({
       read: (name) => this.#read(name),
       has: (name) => this.#slots.has(name),
-      write: (name, value) => this.#set('so.data', name, value),
+      write: (name, value) => this.#set('so.data', name, value, 0),
       names: () => this.#names(),
     });
     return this.#data;
@@ -172,10 +184,14 @@ export class SharedObject {
     return names.length === 0 && isClassic ? null : names;
   }
 
-  /** Null or undefined deletes the slot. */
-  setProperty(name: unknown, value: unknown): void {
+  /** Null or undefined deletes the slot. With `until` it goes when that client leaves. */
+  setProperty(name: unknown, value: unknown, options?: unknown): void {
     const member = 'so.setProperty';
-    this.#set(member, nameOf(member, name), value);
+    const key = nameOf(member, name);
+    const client = clientIn(member, options);
+    if (!client) this.#set(member, key, value, 0);
+    else if (client.standing === 'gone') this.#set(member, key, undefined, 0);
+    else this.#set(member, key, value, client.number);
   }
 
   #names(): string[] {
@@ -190,12 +206,13 @@ export class SharedObject {
     return bytes && frozenValue(bytes);
   }
 
-  #set(member: string, key: string, value: unknown): void {
+  #set(member: string, key: string, value: unknown, until: number): void {
     const bytes = argumentsOf(member, [value]);
     if (isNothing(bytes)) {
       if (!this.#slots.has(key)) return;
       this.#remember(key);
       this.#slots.delete(key);
+      this.#bound.delete(key);
       this.#change(member, { op: 'remove', name: key });
       return;
     }
@@ -207,10 +224,14 @@ export class SharedObject {
       );
     if (!known && this.#slots.size >= slots)
       throw new NativeRangeError(`${member}: ${slots} slots are there, and that is the limit (limits.slots)`);
-    if (known && isSame(known, bytes)) return;
+    const isChange = !known || !isSame(known, bytes);
+    if (!isChange && until === 0 && !this.#bound.has(key)) return;
     this.#remember(key);
+    if (until === 0) this.#bound.delete(key);
+    else this.#bound.add(key);
+    if (!isChange) return this.#change(member, { op: 'until', name: key, client: until });
     this.#slots.set(key, bytes);
-    this.#change(member, { op: 'set', name: key, value: bytes });
+    this.#change(member, { op: 'set', name: key, value: bytes }, until);
   }
 
   size(): number {
@@ -220,6 +241,7 @@ export class SharedObject {
   clear(): boolean {
     if (this.#undo) this.#slots.forEach((_, name) => void this.#remember(name));
     this.#slots.clear();
+    this.#bound.clear();
     this.#change('so.clear', { op: 'clear' });
     return true;
   }
@@ -267,7 +289,7 @@ export class SharedObject {
     const floor = this.#floor;
     const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
     const outer = this.#undo;
-    const undo: NonNullable<typeof outer> = [];
+    const undo: Before[] = [];
     this.#undo = undo;
     this.#floor = this.#locks;
     let isDone = false;
@@ -291,16 +313,15 @@ export class SharedObject {
   }
 
   #remember(name: string): void {
-    if (this.#undo) append(this.#undo, [name, this.#slots.get(name)]);
+    if (this.#undo)
+      append(this.#undo, { name, bytes: this.#slots.get(name), isBound: this.#bound.has(name) });
   }
 
-  #rollBack(
-    undo: readonly [string, Uint8Array | undefined][],
-    before: { changes: number; isChanged: boolean; locks: number },
-  ): void {
+  #rollBack(undo: readonly Before[], before: { changes: number; isChanged: boolean; locks: number }): void {
     for (let i = undo.length - 1; i >= 0; i--) {
-      const name = undo[i]![0];
-      const bytes = undo[i]![1];
+      const { name, bytes, isBound } = undo[i]!;
+      if (isBound) this.#bound.add(name);
+      else this.#bound.delete(name);
       if (bytes) this.#slots.set(name, bytes);
       else this.#slots.delete(name);
     }
@@ -349,10 +370,12 @@ export class SharedObject {
     this.#change(member, { op: 'send', values: argumentsOf(member, all) });
   }
 
-  #change(member: string, change: SharedChange): void {
+  #change(member: string, change: SharedChange, until = 0): void {
     this.#expectOpen(member);
     append(this.#changes, change);
-    if (change.op !== 'send') this.#isChanged = true;
+    if (until !== 0 && change.op === 'set')
+      append(this.#changes, { op: 'until', name: change.name, client: until });
+    if (change.op !== 'send' && change.op !== 'until') this.#isChanged = true;
     if (this.#locks === 0) this.#commit();
   }
 
@@ -442,8 +465,13 @@ export class SharedObject {
       const bytes = new Bytes(lengthOf(change.value));
       setBytes(bytes, change.value, 0);
       this.#slots.set(change.name, bytes);
-    } else if (change.op === 'remove') this.#slots.delete(change.name);
-    else if (change.op === 'clear') this.#slots.clear();
+    } else if (change.op === 'remove') {
+      this.#slots.delete(change.name);
+      this.#bound.delete(change.name);
+    } else if (change.op === 'clear') {
+      this.#slots.clear();
+      this.#bound.clear();
+    }
   }
 }
 
@@ -473,6 +501,15 @@ function nameOf(member: string, name: unknown): string {
   if (typeof name === 'number') return `${name}`;
   if (typeof name === 'string' && name !== '') return name;
   throw new NativeTypeError(`${member}: expected the name of a slot, got ${shown(name)}`);
+}
+
+/** The client in `{ until: client }`, which is new in Stagewire. */
+function clientIn(member: string, options: unknown): HostSide | undefined {
+  if (isClassic || options === undefined || options === null) return undefined;
+  if (typeof options !== 'object' && typeof options !== 'function')
+    throw new NativeTypeError(`${member}: expected { until: client }, got ${shown(options)}`);
+  const until = reading(member, () => (options as { until?: unknown }).until);
+  return until === undefined || until === null ? undefined : expectClient(member, until);
 }
 
 /** Whether every object has that: a client is not to call what JavaScript put there. */

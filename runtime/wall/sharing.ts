@@ -6,6 +6,8 @@ export type SharedChange =
   | { op: 'set'; name: string; value: Uint8Array }
   | { op: 'remove'; name: string }
   | { op: 'clear' }
+  /** Goes when that client leaves; 0: stays. */
+  | { op: 'until'; name: string; client: number }
   /** Changes nothing: the handler's name and its arguments, for every subscriber. */
   | { op: 'send'; values: Uint8Array };
 
@@ -17,7 +19,7 @@ export interface SharedSync {
   oldValue: Uint8Array;
 }
 
-const OPS = ['set', 'remove', 'clear', 'send'] as const;
+const OPS = ['set', 'remove', 'clear', 'send', 'until'] as const;
 const CODES = ['change', 'delete', 'clear'] as const;
 
 export function sharedChanges(out: ByteWriter, changes: readonly SharedChange[]): void {
@@ -41,6 +43,11 @@ export function sharedChanges(out: ByteWriter, changes: readonly SharedChange[])
         out.u8(3);
         blob(out, change.values);
         break;
+      case 'until':
+        out.u8(4);
+        text(out, change.name);
+        out.u32(change.client);
+        break;
     }
   }
 }
@@ -62,6 +69,9 @@ export function readSharedChanges(record: ByteReader): SharedChange[] {
         break;
       case 'send':
         changes[i] = { op: 'send', values: readBlob(record) };
+        break;
+      case 'until':
+        changes[i] = { op: 'until', name: readText(record), client: record.u32() };
         break;
       default:
         throw unknownKind('change', op);

@@ -217,6 +217,8 @@ SharedObject.getProperty name              | so.getProperty(X)                  
 SharedObject.getPropertyNames              | so.getPropertyNames(X)                              | anything |
 SharedObject.setProperty name              | so.setProperty(X, 1)                                | number numeral word | says: so.setProperty; RangeError: long
 SharedObject.setProperty value             | so.setProperty("k", X)                              | nothing true number empty numeral word object array function bare shifty callable | says: so.setProperty; RangeError: long
+SharedObject.setProperty options           | so.setProperty("k", 1, X)                           | nothing object array function bare nested throwing shifty detached | says: so.setProperty
+SharedObject.setProperty options           | so.setProperty("k", 1, { until: X })                | nothing | says: so.setProperty
 SharedObject.size                          | so.size(X)                                          | anything |
 SharedObject.clear                         | so.clear(X)                                         | anything |
 SharedObject.send method                   | so.send(X)                                          | numeral word long | says: so.send

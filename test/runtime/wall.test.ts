@@ -128,6 +128,7 @@ const commands: Command[] = [
       { op: 'remove', name: '' },
       { op: 'clear' },
       { op: 'send', values: Uint8Array.of(2, 0, 1, 97) },
+      { op: 'until', name: 'ü', client: big },
     ],
   },
   { kind: 'share-lock', object: 1, isLocked: true },

@@ -137,6 +137,9 @@ board.onSync = (list) => {
   // @ts-expect-error who made a change may have left
   for (const { client: author } of list) trace(author.id);
 };
+board.setProperty('topic', 'here', { until: client });
+// @ts-expect-error a slot goes with a client
+board.setProperty('topic', 'here', { until: 'client' });
 const counted: number = board.transaction(() => {
   board.data.topic = 'all at once';
   return board.size();
