@@ -553,6 +553,14 @@ interface SharedObject<Slots extends object = any> {
   flush(): boolean;
   /** The script hears of it no more. Clients keep it. */
   close(): void;
+  /**
+   * New in Stagewire, in modules only. Asked before a client changes or deletes a slot, clears the object or sends: `true`
+   * allows it, `{ value }` has another value in its place (of `send` the list of arguments), everything else refuses, a throw
+   * among it: then the client gets back what the slot holds. It decides at once; a promise refuses. What clients do waits
+   * for it meanwhile, and if the script dies for the next one; of a script that starts without it all is allowed. A message of
+   * more than 1000 changes is refused.
+   */
+  authorize?(change: SharedObjectRequest): boolean | { readonly value: unknown };
   /** What a client has changed in one step. It must be on the object itself. */
   onSync?(list: readonly SharedObjectChange[]): void;
   /** Methods of your own: clients call them by `send`, with the same name and arguments for all subscribers. */
@@ -570,6 +578,18 @@ type Frozen<T> = 0 extends 1 & T
     : T extends object
       ? { readonly [K in keyof T]: Frozen<T[K]> }
       : T;
+
+/** What a client wants to do. Its values come from outside, and are of no type that you have declared. */
+interface SharedObjectRequest {
+  readonly code: 'change' | 'delete' | 'clear' | 'send';
+  /** Of the slot; of what is sent the name of the method; of a clear nothing. */
+  readonly name: string;
+  /** What the slot is to hold, frozen; of what is sent the list of arguments. */
+  readonly value: any;
+  /** What it holds now, frozen. */
+  readonly oldValue: any;
+  readonly client: Client;
+}
 
 /** What `watch` tells beside the value. A clear has no old value, and is told of slots that were not there, too. */
 interface SlotChange<Value = any> {

@@ -102,6 +102,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return receiveShared(delivery, undefined);
       case 'shared-sync':
       case 'shared-send':
+      case 'shared-guard':
         return receiveShared(delivery, app.client(delivery.client));
       case 'wake':
         return timers.wake(mustYield);

@@ -241,6 +241,8 @@ export class Clients implements SeatHost {
   sharedObject(seat: ClientSeat, message: RtmpMessage): void {
     this.#pressure.countCall(seat);
     this.#sharing.receive(seat, message);
+    // It resumes after a turn, and one is sure to come.
+    if (this.#script?.script.mailbox.isFull) this.#pressure.pause(seat);
   }
 
   streamOwner(seat: ClientSeat): StreamOwner {
@@ -530,6 +532,7 @@ const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
   'shared-sync',
   'shared-send',
   'shared-unlock',
+  'shared-guard',
   'wake',
   'start',
   'stop',

@@ -63,6 +63,8 @@ export type ClientCommand = Exclude<
       | 'unfetch'
       | 'share'
       | 'share-lock'
+      | 'share-guard'
+      | 'share-verdict'
       | 'share-close'
       | 'share-purge'
       | 'shutdown';
@@ -263,6 +265,11 @@ export class Incarnation {
     return isGuilty ? 'guilty' : 'crashed';
   }
 
+  /** It is the script of the instance now, and has been told who is there. */
+  takeOver(): void {
+    this.#shares.takeOver();
+  }
+
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
   stop(code: string, patienceMs: number): Promise<boolean> {
     return new Promise((resolve) => {
@@ -295,6 +302,8 @@ export class Incarnation {
           return this.#fetcher.cancel(command.request);
         case 'share':
         case 'share-lock':
+        case 'share-guard':
+        case 'share-verdict':
         case 'share-close':
         case 'share-purge':
           return this.#shares.obey(command);
@@ -320,6 +329,7 @@ export class Incarnation {
   }
 
   #ended(end: ScriptEnd): void {
+    this.#shares.blame(end.culprit, end.lost);
     if ((end.reason === 'cpu' || end.reason === 'stuck') && end.culprit) {
       // It never came to charging itself.
       const client = 'client' in end.culprit ? end.culprit.client : 0;
@@ -464,6 +474,7 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   'shared-sync': 'onSync of a shared object',
   'shared-send': 'a handler of a shared object',
   'shared-unlock': 'a shared object',
+  'shared-guard': 'authorize of a shared object',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',
   fetched: 'what follows a fetch',

@@ -238,6 +238,8 @@ export class Instance {
       previous.script.dispose();
       this.#count(previous, 'reload');
     }
+    if (next) next.takeOver();
+    else this.sharedObjects.takenOver(false);
 
     const now = clock.monotonic();
     const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
@@ -286,6 +288,7 @@ export class Instance {
     this.#build = first.build;
     this.#current = first;
     this.#clients.begin(first);
+    first.takeOver();
   }
 
   /** Undefined when the build does not start: its author has been told. A core that died is not the build's fault. */
@@ -408,6 +411,7 @@ export class Instance {
     this.#bereaved = undefined;
     this.#current = next;
     this.#clients.handOver(next, reason, []);
+    next.takeOver();
     next.log.info(`started again, ${this.#clientsKept()}`, { reason });
   }
 

@@ -21,6 +21,8 @@ export interface SharingScript {
 interface Share {
   readonly object: SharedObject;
   readonly observer: Observer;
+  /** Whether the script has use for news of what it has decided itself. */
+  isHeard: boolean;
 }
 
 /** Of names and values in one answer: asking has a bound (runtime/wall/asks.ts). */
@@ -33,6 +35,9 @@ export class ScriptShares {
   readonly #hasClient: (client: number) => boolean;
   readonly #shares = new Map<number, Share>();
   #nextNumber = 1;
+  /** What it had open when it ended. */
+  readonly #left = new Map<number, SharedObject>();
+  #isInCharge = false;
 
   /** Blocking requests of `SharedObject` (runtime/share/). */
   readonly answerers: Readonly<Record<string, Answerer>> = {
@@ -63,6 +68,11 @@ export class ScriptShares {
         return this.#bind(object, command.changes);
       case 'share-lock':
         return object.lock(observer, command.isLocked);
+      case 'share-guard':
+        return object.guard(observer);
+      case 'share-verdict':
+        share.isHeard = command.isHeard;
+        return object.decide(observer, command.request, command.isLater ? undefined : command.decisions);
       case 'share-purge':
         return object.slots.purge(command.version);
       case 'share-close':
@@ -89,9 +99,23 @@ export class ScriptShares {
   /** The script is over. Called once. */
   close(): void {
     const shares = [...this.#shares.values()];
+    for (const [number, { object }] of this.#shares) this.#left.set(number, object);
     this.#shares.clear();
-    for (const { object, observer } of shares) object.ignore(observer);
+    for (const { object, observer } of shares) object.ignore(observer, true);
     this.#objects.scriptLeft(shares.map(({ object }) => object));
+  }
+
+  /** From now on it is the script of the instance, and knows who is there. */
+  takeOver(): void {
+    this.#isInCharge = true;
+    this.#objects.takenOver(true);
+  }
+
+  /** After its end: what it died of is not decided by the next, and what it was lost with only once. */
+  blame(culprit: Delivery | undefined, lost: readonly Delivery[]): void {
+    for (const delivery of culprit ? [culprit, ...lost] : lost)
+      if (delivery.kind === 'shared-guard')
+        this.#left.get(delivery.object)?.giveUp(delivery.request, delivery === culprit);
   }
 
   /** The number under which the script has it, its version, and how many slots of what size it may have. */
@@ -99,14 +123,20 @@ export class ScriptShares {
     const object = this.#objects.open(name, isPersistent);
     const number = this.#nextNumber++;
     const script = this.#script;
+    const isInCharge = () => this.#isInCharge;
     const observer: Observer = {
       get isBusy() {
         return script().isBusy;
       },
-      changed: (news) => this.#tell(number, news),
+      get isInCharge() {
+        return isInCharge();
+      },
+      changed: (news, isKnown) => this.#tell(number, news, isKnown),
+      ask: (request, client, changes) =>
+        script().post({ kind: 'shared-guard', object: number, request, client, changes: [...changes] }),
       unlock: (waitedMs) => script().post({ kind: 'shared-unlock', object: number, waitedMs }),
     };
-    this.#shares.set(number, { object, observer });
+    this.#shares.set(number, { object, observer, isHeard: true });
     object.observe(observer);
     const { slots, slotBytes } = this.#objects.limits;
     return [number, object.version, slots, slotBytes];
@@ -132,13 +162,13 @@ export class ScriptShares {
     return [names, values, 0, bound];
   }
 
-  #tell(object: number, { subscriber, version, changes, list, sends }: News): void {
+  #tell(object: number, { subscriber, version, changes, list, sends }: News, isKnown: boolean): void {
     const script = this.#script();
     const { client } = subscriber;
-    if (changes.length > 0) {
+    if (changes.length > 0 && !isKnown)
       script.postFirst({ kind: 'shared-state', object, version, changes: [...changes] });
+    if (list.length > 0 && (!isKnown || this.#shares.get(object)?.isHeard))
       script.post({ kind: 'shared-sync', object, client, list: [...list] });
-    }
     for (const values of sends) {
       script.post({ kind: 'shared-send', object, client, values: joined(values, 0) });
     }

@@ -147,6 +147,11 @@ export class SharedObjects {
     }
   }
 
+  /** What has waited for another script to decide about waits no longer. `hasScript`: that there is one. */
+  takenOver(hasScript: boolean): void {
+    for (const object of [...this.#objects.values()]) object.takenOver(hasScript);
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#catchingUp);

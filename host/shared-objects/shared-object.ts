@@ -1,6 +1,7 @@
-import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
+import type { SharedChange, SharedDecision, SharedSync } from '../../runtime/wall/sharing.ts';
 import { type SharedObjectEvent, SharedObjectEventType as Type } from '../../wire/shared-object.ts';
 import { type SharedValue, sharedValueFrom, sharedValuesFrom } from '../../wire/shared-values.ts';
+import { type Decided, Guard, MAX_WAITING, MAX_WAITING_BYTES, type Request } from './guard.ts';
 import { fitFor, MAX_MESSAGE_BYTES, messageFor, messagesFor, sizeOfEvent, statusEvent } from './messages.ts';
 import { costOf, Slots, sizeOf, type Usage } from './slots.ts';
 import type { News, Observer, Subscriber, Subscription } from './subscription.ts';
@@ -35,21 +36,11 @@ interface Update {
   readonly forOthers: readonly SharedObjectEvent[] | undefined;
 }
 
-/** A message of a client that is to be acted on. */
-interface Request {
-  readonly writer: Subscription;
-  readonly knownVersion: number;
-  readonly events: readonly SharedObjectEvent[];
-}
-
 /** A client has left: the slots that go with it are to go. */
 interface Departure {
   readonly client: number;
 }
 
-/** Messages of clients that wait for a script, and what is in them; further ones are refused. */
-const MAX_WAITING = 4096;
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** How long one waits for a handler to end. For a lock it waits as long as that lasts. */
 const LONGEST_WAIT_MS = 50;
 /** Of one subscriber. */
@@ -83,6 +74,12 @@ export class SharedObject {
   #patience: NodeJS.Timeout | undefined;
   /** Runs while clients wait for a lock. */
   #lockPatience: NodeJS.Timeout | undefined;
+  /** What scripts want to decide about. */
+  readonly #guard = new Guard();
+  /** The script whose decision is being carried out: it has done the same already. */
+  #decider: Observer | undefined;
+  /** Slots of which a script's copy may be wrong: it is told of them when its turn is over. */
+  readonly #doubtful = new Set<string>();
   /** How often it was given at once in this round. */
   #given = 0;
 
@@ -144,10 +141,88 @@ export class SharedObject {
     this.#observers.add(observer);
   }
 
-  /** The script closes it, or is over. */
-  ignore(observer: Observer): void {
+  /** The script closes it, or is over: then what it was to decide about waits for the next. */
+  ignore(observer: Observer, isOver = false): void {
     this.#observers.delete(observer);
+    this.#guard.leave(observer, isOver);
+    this.#goOn();
     this.lock(observer, false);
+  }
+
+  /** From now on that script decides about what clients do, as soon as it is in charge. */
+  guard(observer: Observer): void {
+    this.#guard.join(observer);
+    this.#goOn();
+  }
+
+  /** Another script is in charge, or there will be none: then what waits is refused. */
+  takenOver(hasScript: boolean): void {
+    this.#guard.endWait();
+    if (!hasScript) for (const request of this.#guard.takeAll()) this.#refuseAll(request);
+    this.#goOn();
+  }
+
+  /** With those who decide as they are now. */
+  #goOn(): void {
+    if (!this.#guard.isOn) {
+      for (const request of this.#guard.takeAll()) this.#take(request);
+      return;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter((each) => 'client' in each);
+    this.#waitingBytes = 0;
+    for (const each of waiting) if (!('client' in each)) this.#take(each);
+    this.#ask();
+  }
+
+  #ask(): void {
+    if (this.#locks.size === 0) this.#guard.ask();
+    else if (this.#guard.hasWaiting) this.#waitForLocks();
+  }
+
+  /** What a script wants done with a message that it was asked about, event by event; undefined: it will say later. */
+  decide(observer: Observer, number: number, decisions: readonly SharedDecision[] | undefined): void {
+    if (!decisions) {
+      this.#guard.putBack(observer, number);
+      return this.#ask();
+    }
+    const decided = this.#guard.decide(observer, number, decisions, this.slots);
+    if (!decided) return;
+    const { allowed, refused } = decided;
+    this.#decider = observer;
+    if (allowed.events.length > 0) this.#apply(allowed);
+    this.#decider = undefined;
+    if (refused.events.length > 0) this.#refuseAll(refused);
+    this.#doubt(decided);
+  }
+
+  /** A script has died, perhaps of that message. */
+  giveUp(number: number, isCulprit: boolean): void {
+    const request = this.#guard.giveUp(number, isCulprit);
+    if (request) this.#refuseAll(request);
+  }
+
+  /** What was allowed, and did not come to be: there was no room, or its writer may not write any more, or has left. */
+  #doubt({ allowed, gone }: Decided): void {
+    for (const name of gone) this.#doubtful.add(name);
+    const last = new Map(allowed.events.filter(isSlotRequest).map((event) => [event.key, event]));
+    for (const event of last.values()) {
+      const value = this.slots.get(event.key)?.value;
+      const isNone = event.type !== Type.RequestChange || isNothing(event.value);
+      if (isNone ? value !== undefined : !isSame(value, event.value)) this.#doubtful.add(event.key);
+    }
+  }
+
+  /** Tells scripts what those slots hold. */
+  #assure(): void {
+    if (this.#doubtful.size === 0 || this.#isBusy) return;
+    const changes = [...this.#doubtful].map((name): SharedChange => {
+      const slot = this.slots.get(name);
+      return slot ? { op: 'set', name, value: slot.value.bytes } : { op: 'remove', name };
+    });
+    this.#doubtful.clear();
+    for (const observer of this.#observers)
+      observer.changed({ subscriber: NOBODY, version: this.#version, changes, list: [], sends: [] }, false);
   }
 
   lock(observer: Observer, isLocked: boolean): void {
@@ -156,6 +231,7 @@ export class SharedObject {
     if (this.#locks.size === 0) {
       clearTimeout(this.#lockPatience);
       this.#lockPatience = undefined;
+      this.#guard.ask();
     } else if (this.#waiting.length > 0) this.#waitForLocks();
     this.settle();
   }
@@ -172,6 +248,7 @@ export class SharedObject {
 
   /** Does what clients have asked for while scripts kept them waiting, unless one still does. */
   settle(): void {
+    this.#assure();
     if (this.#waiting.length === 0 || this.#isHeld) return;
     clearTimeout(this.#patience);
     this.#patience = undefined;
@@ -184,7 +261,7 @@ export class SharedObject {
     this.#waitingBytes = 0;
     for (const each of waiting) {
       if ('client' in each) this.#vacate(each.client);
-      else this.#apply(each);
+      else this.#take(each);
     }
   }
 
@@ -193,6 +270,7 @@ export class SharedObject {
     const writer = this.#subscriptions.get(subscriber);
     if (!writer) return;
     const request: Request = { writer, knownVersion, events };
+    if (this.#isAsked(request)) return this.#take(request);
     if (this.#waiting.length === 0 && !this.#isHeld) return this.#apply(request);
     const bytes = events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
     const isTooMuch = this.#waiting.length >= MAX_WAITING || this.#waitingBytes + bytes > MAX_WAITING_BYTES;
@@ -200,6 +278,17 @@ export class SharedObject {
     this.#waiting.push(request);
     this.#waitingBytes += bytes;
     this.#waitForScripts();
+  }
+
+  /** Whether a script decides about it: there is nothing to decide about a writer without rights. */
+  #isAsked({ writer }: Request): boolean {
+    return this.#guard.isOn && writer.subscriber.mayWrite(this.name);
+  }
+
+  #take(request: Request): void {
+    if (!this.#isAsked(request)) return this.#apply(request);
+    if (!this.#guard.add(request)) return this.#refuseAll(request);
+    this.#ask();
   }
 
   #waitForScripts(): void {
@@ -213,7 +302,9 @@ export class SharedObject {
 
   /** A client has left, and its slots (`slots.presence`) go: after what it has done, and when no script is in their way. */
   vacate(client: number): void {
-    if (this.slots.presence.of(client).length === 0) return;
+    const names = this.slots.presence.of(client);
+    if (names.length === 0) return;
+    this.#guard.forget(client, names);
     if (this.#waiting.length === 0 && !this.#isHeld) return this.#vacate(client);
     this.#waiting.push({ client });
     this.#waitForScripts();
@@ -271,7 +362,10 @@ export class SharedObject {
   }
 
   get #isHeld(): boolean {
-    if (this.#locks.size > 0) return true;
+    return this.#locks.size > 0 || this.#isBusy;
+  }
+
+  get #isBusy(): boolean {
     for (const observer of this.#observers) if (observer.isBusy) return true;
     return false;
   }
@@ -370,7 +464,7 @@ export class SharedObject {
   }
 
   #report(news: News): void {
-    for (const observer of this.#observers) observer.changed(news);
+    for (const observer of this.#observers) observer.changed(news, observer === this.#decider);
   }
 
   /** Tells everybody what has happened since the last time. Returns how many were told, and whether some are behind. */
@@ -578,6 +672,8 @@ export class SharedObject {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** Whose doing nothing is. */
+const NOBODY = { client: 0 };
 const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.RequestChange,
   Type.RequestRemove,

@@ -29,7 +29,8 @@ import {
   setBytes,
   shown,
 } from '../shared.ts';
-import type { SharedChange, SharedSync } from '../wall/sharing.ts';
+import type { SharedChange, SharedDecision, SharedSync } from '../wall/sharing.ts';
+import { ALLOWED, authorize, REFUSED } from './authorize.ts';
 import { dataOf } from './data.ts';
 import { frozenOnce, frozenValue } from './frozen.ts';
 import { Watchers } from './watchers.ts';
@@ -71,6 +72,13 @@ export class SharedObject {
   /** Of a transaction: what slots held before it changed them, in that order. */
   #undo: Before[] | undefined;
   readonly #watchers = new Watchers();
+  #authorize: ((...args: unknown[]) => unknown) | undefined;
+  /** The host has been told that there is, or was, an `authorize`. */
+  #isGuarded = false;
+  /** What the script does while it decides leaves after its decision. */
+  #isDeciding = false;
+  /** The first message that came while the object was locked: those after it wait until it comes again. */
+  #awaited = 0;
   #isClosed = false;
   #autoCommit = true;
   #resyncDepth = -1;
@@ -161,6 +169,22 @@ export class SharedObject {
     this.#resyncDepth = value;
   }
 
+  /**
+   * New in Stagewire: asked about each change that a client wants to make, before it is made. The host goes on asking when it
+   * is taken away, and all is allowed then.
+   */
+  get authorize(): unknown {
+    return this.#authorize;
+  }
+
+  set authorize(value: unknown) {
+    const handler = functionIn('so.authorize', value);
+    this.#expectOpen('so.authorize');
+    if (handler && !this.#isGuarded) send({ kind: 'share-guard', object: this.#number });
+    this.#isGuarded ||= handler !== undefined;
+    this.#authorize = handler;
+  }
+
   /** A copy: to change the slot, set it. */
   getProperty(name: unknown): unknown {
     const bytes = this.#slots.get(nameOf('so.getProperty', name));
@@ -216,14 +240,9 @@ export class SharedObject {
       this.#change(member, { op: 'remove', name: key });
       return;
     }
-    const { slots, slotBytes } = this.#limits;
+    const problem = this.#whyNoRoom(key, bytes);
+    if (problem !== '') throw new NativeRangeError(`${member}: ${problem}`);
     const known = this.#slots.get(key);
-    if (key.length + lengthOf(bytes) > slotBytes)
-      throw new NativeRangeError(
-        `${member}: ${shown(key)}: name and value measure ${key.length + lengthOf(bytes)} bytes, and ${slotBytes} are allowed (limits.slotBytes)`,
-      );
-    if (!known && this.#slots.size >= slots)
-      throw new NativeRangeError(`${member}: ${slots} slots are there, and that is the limit (limits.slots)`);
     const isChange = !known || !isSame(known, bytes);
     if (!isChange && until === 0 && !this.#bound.has(key)) return;
     this.#remember(key);
@@ -232,6 +251,17 @@ export class SharedObject {
     if (!isChange) return this.#change(member, { op: 'until', name: key, client: until });
     this.#slots.set(key, bytes);
     this.#change(member, { op: 'set', name: key, value: bytes }, until);
+  }
+
+  /** Empty when there is room for that. */
+  #whyNoRoom(key: string, bytes: Uint8Array): string {
+    const { slots, slotBytes } = this.#limits;
+    const size = key.length + lengthOf(bytes);
+    if (size > slotBytes)
+      return `${shown(key)}: name and value measure ${size} bytes, and ${slotBytes} are allowed (limits.slotBytes)`;
+    if (!this.#slots.has(key) && this.#slots.size >= slots)
+      return `${slots} slots are there, and that is the limit (limits.slots)`;
+    return '';
   }
 
   size(): number {
@@ -381,7 +411,7 @@ export class SharedObject {
 
   #commit(): void {
     const changes = this.#changes;
-    if (changes.length === 0) return;
+    if (changes.length === 0 || this.#isDeciding) return;
     this.#changes = [];
     if (this.#isChanged) this.#version++;
     this.#isChanged = false;
@@ -399,6 +429,8 @@ export class SharedObject {
         this.#version = delivery.version;
         for (let i = 0; i < delivery.changes.length; i++) this.#take(delivery.changes[i]!);
         return;
+      case 'shared-guard':
+        return this.#decide(delivery.request, delivery.changes, client);
       case 'shared-unlock':
         return this.#breakLock(delivery.waitedMs);
       case 'shared-sync':
@@ -420,6 +452,84 @@ export class SharedObject {
         return;
       }
     }
+  }
+
+  /**
+   * What a client wants to do in one message. Each part is decided when those before it are done: to the copy at once, by
+   * the host when it has heard.
+   */
+  #decide(request: number, changes: readonly SharedChange[], client: unknown): void {
+    if (this.#locks > 0 || (this.#awaited !== 0 && request > this.#awaited)) {
+      if (this.#awaited === 0) this.#awaited = request;
+      return this.#tellVerdict(request, true, []);
+    }
+    this.#awaited = 0;
+    const decisions: SharedDecision[] = [];
+    const undo: Before[] = [];
+    const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
+    let isChanged = false;
+    this.#undo = undo;
+    this.#isDeciding = true;
+    try {
+      for (let i = 0; i < changes.length; i++) {
+        const decision = this.#decisionOn(changes[i]!, client);
+        append(decisions, decision);
+        isChanged = this.#carryOut(changes[i]!, decision) || isChanged;
+      }
+    } finally {
+      this.#undo = undefined;
+      this.#isDeciding = false;
+    }
+    try {
+      this.#tellVerdict(request, false, decisions);
+      if (isChanged) this.#version++;
+    } catch (error) {
+      // Values in the place of others were too much for one turn.
+      reportError(error, 'so.authorize');
+      this.#rollBack(undo, { ...before, changes: this.#changes.length });
+      for (let i = 0; i < decisions.length; i++) decisions[i] = REFUSED;
+      this.#tellVerdict(request, false, decisions);
+    }
+    // What the handler has done comes after what it has decided.
+    for (let i = 0; i < this.#changes.length; i++) this.#take(this.#changes[i]!);
+    if (this.#locks === 0) this.#commit();
+  }
+
+  #decisionOn(change: SharedChange, client: unknown): SharedDecision {
+    if (change.op === 'set' && this.#whyNoRoom(change.name, change.value) !== '') return REFUSED;
+    if (!this.#authorize) return ALLOWED;
+    if (typeof client !== 'object' || client === null) return REFUSED; // it has left, before another script took over
+    const read = (name: string) => this.#read(name);
+    const decision = authorize(change, { so: this, handler: this.#authorize, client, read });
+    if (decision.op !== 'replace' || change.op === 'send' || change.op === 'clear') return decision;
+    const name = (change as { name: string }).name;
+    const problem = isNothing(decision.value) ? '' : this.#whyNoRoom(name, decision.value);
+    if (problem === '') return decision;
+    reportError(new NativeRangeError(`so.authorize: ${problem}`), 'so.authorize');
+    return REFUSED;
+  }
+
+  /** Does to the copy what was decided; whether that changed it. */
+  #carryOut(change: SharedChange, decision: SharedDecision): boolean {
+    if (decision.op === 'refuse' || change.op === 'send') return false;
+    if (change.op === 'clear') {
+      this.#slots.forEach((_, name) => void this.#remember(name));
+      this.#take(change);
+      return true;
+    }
+    const { name } = change as { name: string };
+    const bytes = decision.op === 'replace' ? decision.value : change.op === 'set' ? change.value : undefined;
+    const known = this.#slots.get(name);
+    const isSet = bytes !== undefined && !isNothing(bytes);
+    if (isSet ? known !== undefined && isSame(known, bytes) : known === undefined) return false;
+    this.#remember(name);
+    this.#take(isSet ? { op: 'set', name, value: bytes } : { op: 'remove', name });
+    return true;
+  }
+
+  #tellVerdict(request: number, isLater: boolean, decisions: SharedDecision[]): void {
+    const isHeard = hasOwn(this, 'onSync') || !this.#watchers.isEmpty;
+    send({ kind: 'share-verdict', object: this.#number, request, isLater, isHeard, decisions });
   }
 
   #breakLock(waitedMs: number): void {
@@ -478,7 +588,7 @@ export class SharedObject {
 hide(SharedObject, 'name', 'SharedObject');
 
 /** Classic scripts have what Flash Media Server had: these names are theirs. */
-const MODERN = ['data', 'transaction', 'watch'];
+const MODERN = ['authorize', 'data', 'transaction', 'watch'];
 for (let i = 0; isClassic && i < MODERN.length; i++)
   natives.deleteProperty(SharedObject.prototype, MODERN[i]!);
 

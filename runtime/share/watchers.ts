@@ -30,6 +30,10 @@ export class Watchers {
     };
   }
 
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   get names(): string[] {
     const names: string[] = [];
     this.#byName.forEach((_, name) => void append(names, name));

@@ -56,6 +56,8 @@ export type Delivery =
   /** The same for `onSync`, in its place among all else that a client does. `client`: whose doing it was. */
   | { kind: 'shared-sync'; object: number; client: number; list: SharedSync[] }
   | { kind: 'shared-send'; object: number; client: number; values: Uint8Array }
+  /** What a client wants to do in one message: the script decides (`share-verdict`). */
+  | { kind: 'shared-guard'; object: number; request: number; client: number; changes: SharedChange[] }
   /** A client has waited for so long: the script's lock is to end. */
   | { kind: 'shared-unlock'; object: number; waitedMs: number }
   /** The heap holds so much, and may hold so much. */
@@ -104,6 +106,7 @@ const DeliveryKind = {
   'shared-sync': 18,
   'shared-send': 19,
   'shared-unlock': 20,
+  'shared-guard': 21,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -158,6 +161,12 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       out.u32(delivery.object);
       out.u32(delivery.client);
       blob(out, delivery.values);
+      break;
+    case 'shared-guard':
+      out.u32(delivery.object);
+      out.u32(delivery.request);
+      out.u32(delivery.client);
+      sharedChanges(out, delivery.changes);
       break;
     case 'shared-unlock':
       out.u32(delivery.object);
@@ -255,6 +264,14 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       };
     case DeliveryKind['shared-send']:
       return { kind: 'shared-send', object: record.u32(), client: record.u32(), values: readBlob(record) };
+    case DeliveryKind['shared-guard']:
+      return {
+        kind: 'shared-guard',
+        object: record.u32(),
+        request: record.u32(),
+        client: record.u32(),
+        changes: readSharedChanges(record),
+      };
     case DeliveryKind['shared-unlock']:
       return { kind: 'shared-unlock', object: record.u32(), waitedMs: record.u32() };
     case DeliveryKind.status:

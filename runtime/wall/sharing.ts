@@ -19,6 +19,9 @@ export interface SharedSync {
   oldValue: Uint8Array;
 }
 
+/** What becomes of one change that a client wants. `value` is AMF; of `send` it is the arguments. */
+export type SharedDecision = { op: 'refuse' } | { op: 'allow' } | { op: 'replace'; value: Uint8Array };
+
 const OPS = ['set', 'remove', 'clear', 'send', 'until'] as const;
 const CODES = ['change', 'delete', 'clear'] as const;
 
@@ -98,4 +101,24 @@ export function readSharedSyncs(record: ByteReader): SharedSync[] {
     list[i] = { code, name: readText(record), oldValue: readBlob(record) };
   }
   return list;
+}
+
+export function sharedDecisions(out: ByteWriter, decisions: readonly SharedDecision[]): void {
+  out.u32(decisions.length);
+  for (let i = 0; i < decisions.length; i++) {
+    const decision = decisions[i]!;
+    out.u8(decision.op === 'refuse' ? 0 : decision.op === 'allow' ? 1 : 2);
+    if (decision.op === 'replace') blob(out, decision.value);
+  }
+}
+
+export function readSharedDecisions(record: ByteReader): SharedDecision[] {
+  const decisions: SharedDecision[] = [];
+  const count = record.u32();
+  for (let i = 0; i < count; i++) {
+    const op = record.u8();
+    if (op === 2) decisions[i] = { op: 'replace', value: readBlob(record) };
+    else decisions[i] = { op: op === 1 ? 'allow' : 'refuse' };
+  }
+  return decisions;
 }

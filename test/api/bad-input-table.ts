@@ -227,6 +227,7 @@ SharedObject.mark method                   | so.mark(X)                         
 SharedObject.mark args                     | so.mark("m", X)                                     | amf | says: so.mark
 SharedObject.lock                          | so.lock(X)                                          | anything |
 SharedObject.unlock                        | so.unlock(X)                                        | anything |
+SharedObject.authorize value               | so.authorize = X                                    | nothing callable | says: so.authorize
 SharedObject.transaction change            | so.transaction(X)                                   | function | says: so.transaction; own: dead
 SharedObject.watch name                    | so.watch(X, () => {})()                             | number numeral word long | says: so.watch
 SharedObject.watch listener                | so.watch("k", X)()                                  | callable | says: so.watch

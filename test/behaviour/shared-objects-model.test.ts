@@ -5,25 +5,44 @@ import { connect } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 import { type Change, RemoteSharedObject } from '../support/shared-object.ts';
 
+const script = `
+  var so = SharedObject.get('board');
+  Client.prototype.act = function (round, what, name, value) {
+    switch (what) {
+      case 0: so.lock(); so.setProperty(name, value); so.setProperty('both', [round, name]); so.unlock(); break;
+      case 1: so.setProperty(name, null); break;
+      case 2: so.send('say', round, 'the script'); break;
+      case 3: so.setProperty('count', (so.getProperty('count') || 0) + 1); break;
+      default: so.setProperty(name, value);
+    }
+  };
+  Client.prototype.slots = function () {
+    return (so.getPropertyNames() || []).map((name) => [name, so.getProperty(name)]).sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  };`;
+
+/** Refuses some of what clients do, exchanges some, and writes itself meanwhile. */
+const guard = `
+  let clears = 0;
+  so.authorize = ({ code, name, value, oldValue }) => {
+    if (code === 'clear') return ++clears % 2 === 0;
+    if (code === 'send') return value[0] % 3 === 0 ? { value: [...value, 'again'] } : value[0] % 3 === 1;
+    switch (name) {
+      case 's1': return false;
+      case 's2': return { value: [value, oldValue?.[0]] };
+      case 's3': return { value: 'always' };
+      case 's4': return { value: null };
+      case 's5': so.setProperty('s6', [code, value]); return true;
+      case 's7': so.transaction(() => { so.data.count = so.size(); so.data.s7 = 'mine'; }); return code === 'change';
+      default: return true;
+    }
+  };
+  export {};`;
+
 const server = useServer({
   apps: {
     open: { 'README.md': 'No script here.' },
-    scripted: {
-      'main.js': `
-        var so = SharedObject.get('board');
-        Client.prototype.act = function (round, what, name, value) {
-          switch (what) {
-            case 0: so.lock(); so.setProperty(name, value); so.setProperty('both', [round, name]); so.unlock(); break;
-            case 1: so.setProperty(name, null); break;
-            case 2: so.send('say', round, 'the script'); break;
-            case 3: so.setProperty('count', (so.getProperty('count') || 0) + 1); break;
-            default: so.setProperty(name, value);
-          }
-        };
-        Client.prototype.slots = function () {
-          return (so.getPropertyNames() || []).map((name) => [name, so.getProperty(name)]).sort((a, b) => (a[0] < b[0] ? -1 : 1));
-        };`,
-    },
+    scripted: { 'main.js': script },
+    guarded: { 'main.js': `${script}${guard}` },
   },
 });
 
@@ -60,6 +79,7 @@ class Person {
 const cases = [1, 20_261_126, 4_000_000_007].flatMap((seed) => [
   { app: 'open', seed },
   { app: 'scripted', seed },
+  { app: 'guarded', seed },
 ]);
 test.each(cases)('whatever $seed makes eight people do in $app, all see the same', async ({ app, seed }) => {
   const pick = numbersFrom(seed);
@@ -74,7 +94,7 @@ test.each(cases)('whatever $seed makes eight people do in $app, all see the same
       person.isFaithful = false;
       await leaveAndReturn(person, room, pick);
     } else if (pick(200) === 0) person.object.change('clear');
-    else if (app === 'scripted' && pick(5) === 0)
+    else if (app !== 'open' && pick(5) === 0)
       person.object.client.send('act', round, pick(6), `s${pick(SLOTS)}`, someValue(pick, round));
     else person.object.change(...Array.from({ length: 1 + pick(3) }, () => someChange(pick, round)));
     // Now and then the server has a moment for itself, so that rounds of its event loop fall anywhere.
@@ -87,7 +107,7 @@ test.each(cases)('whatever $seed makes eight people do in $app, all see the same
   for (const { object } of people)
     await eventually('all ends', () => people.every(({ index }) => object.data.get(`end${index}`) === index));
 
-  if (app === 'scripted') {
+  if (app !== 'open') {
     // By the time of this call the script has done all that it was asked for; what it did may be on its way.
     const slots = JSON.stringify(await people[0]!.object.client.call('slots'));
     for (const { object } of people)

@@ -140,6 +140,15 @@ board.onSync = (list) => {
 board.setProperty('topic', 'here', { until: client });
 // @ts-expect-error a slot goes with a client
 board.setProperty('topic', 'here', { until: 'client' });
+board.authorize = ({ client: author, code, name, value, oldValue }) =>
+  author.id !== '' && code !== 'clear' && name in board.data && (value !== oldValue || { value: 1 });
+// @ts-expect-error it decides at once
+board.authorize = async () => true;
+// @ts-expect-error a text decides nothing
+board.authorize = () => 'yes';
+// @ts-expect-error there is no such code
+board.authorize = ({ code }) => code === 'write';
+board.authorize = undefined;
 const counted: number = board.transaction(() => {
   board.data.topic = 'all at once';
   return board.size();
