@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../support/journal.ts';
 import { connect, type RtmpClient } from '../support/rtmp-client.ts';
 import { run, runsCode } from '../support/run.ts';
 import { useServer } from '../support/server.ts';
@@ -10,6 +11,7 @@ const server = useServer({
       'main.js': `${runsCode}
         globalThis.so = SharedObject.get('board');
         globalThis.heard = [];
+        globalThis.asked = [];
         globalThis.thrown = (fn) => { try { fn(); return 'nothing'; } catch (error) { return error.name + ': ' + error.message; } };
         export {};`,
     },
@@ -24,6 +26,9 @@ async function player(at: string, encoding: 0 | 3 = 0): Promise<RemoteSharedObje
   const client = await connect(`${server.rtmp}/${at}`, { objectEncoding: encoding });
   return new RemoteSharedObject(client, 'board', { encoding }).connect();
 }
+
+/** What the script knows, which is to be what there is. */
+const copyOf = (client: RtmpClient) => run(client, 'return { ...so.data }');
 
 /** As a module has it: in strict mode. */
 const strict = (client: RtmpClient, code: string, ...args: unknown[]) =>
@@ -243,6 +248,93 @@ test('MOD-13: onSync tells which client has made a change', async () => {
     ['delete', 1],
     ['clear', 0],
     ['change', 0],
+  ]);
+});
+
+test('MOD-08: so.authorize allows, refuses or exchanges what a client does before anybody sees it', async () => {
+  const at = newRoom();
+  const [low, high] = [await player(at, 0), await player(at, 3)];
+  await strict(
+    low.client,
+    `so.authorize = function ({ client, code, name, value, oldValue }) {
+       asked.push([code, name, oldValue, application.clients.indexOf(client), this === so]);
+       return rule({ name, code, value });
+     };
+     so.say = (...args) => heard.push(['say', ...args]);
+     const rule = ({ name, code, value }) => {
+       if (name === 'no' || code === 'clear') return false;
+       if (name === 'other') return { value: { was: value } };
+       if (name === 'gone') return { value: null };
+       if (name === 'shout') return { value: [String(value[0]).toUpperCase(), 'and more'] };
+       return true;
+     };`,
+  );
+  const from = low.syncs.mark;
+  high.change(
+    { set: { yes: [1, { two: 2 }], no: 1, other: 'x', gone: 1 } },
+    { send: ['say', 'hello'] },
+    { send: ['shout', 'hello'] },
+    { send: ['no', 1] },
+  );
+  const held = { yes: [1, { two: 2 }], other: { was: 'x' } };
+  await low.holds(held);
+  await high.holds(held);
+  const list = ['yes', 'other'].map((name) => ({ code: 'change', name, oldValue: undefined }));
+  const sends = [
+    ['say', 'hello'],
+    ['shout', 'HELLO', 'and more'],
+  ];
+  await low.syncs.waitFor('the messages', (sync) => sync.sends.length === 2);
+  expect(low.syncs.entries.slice(from)).toEqual([{ version: 2, list, sends, statuses: [] }]);
+  expect(await copyOf(low.client)).toEqual(held);
+  expect(await run(low.client, 'return [so.version, heard]')).toEqual([2, [['say', 'hello']]]);
+
+  // Who deletes or clears and may not gets it back; who writes something else than it comes to gets that.
+  low.change({ remove: 'other' }, 'clear');
+  low.set('other', 'y');
+  low.set('other', 'y');
+  await high.setAndWait('end', 1);
+  const now = { yes: [1, { two: 2 }], other: { was: 'y' }, end: 1 };
+  for (const each of [low, high]) await each.holds(now);
+  expect(await copyOf(low.client)).toEqual(now);
+  expect(await run(low.client, 'return asked.slice(-5)')).toEqual([
+    ['delete', 'other', { was: 'x' }, 0, true],
+    ['clear', '', undefined, 0, true],
+    ['change', 'other', { was: undefined }, 0, true],
+    ['change', 'other', { was: 'y' }, 0, true],
+    ['change', 'end', undefined, 1, true],
+  ]);
+});
+
+test('MOD-14: a slot that is set until a client leaves goes with it, for all, and the script is told', async () => {
+  const at = newRoom();
+  const [low, high] = [await player(at, 0), await player(at, 3)];
+  await strict(
+    low.client,
+    'so.onSync = (list) => { for (const { code, name, oldValue, client: by } of list) heard.push([code, name, oldValue, by?.id === undefined]); }',
+  );
+  for (const end of ['close', 'destroy'] as const) {
+    const guest = await connect(`${server.rtmp}/${at}`); // who has not opened the object
+    const code =
+      'so.setProperty(args[0], { here: true }, { until: client }); so.setProperty(args[0] + "2", 2, { until: client })';
+    await run(guest, code, end);
+    await low.holds({ [end]: { here: true }, [`${end}2`]: 2 });
+    const from = high.syncs.mark;
+    await guest[end]();
+    await low.holds({});
+    await high.holds({});
+    expect(high.syncs.entries.slice(from).map(({ list }) => list)).toEqual([
+      [end, `${end}2`].map((name) => ({ code: 'delete', name })),
+    ]);
+  }
+  await eventually(
+    'the script to hear of it',
+    async () => (await run(low.client, 'return heard.length')) === 4,
+  );
+  expect(await run(low.client, 'return [heard[0], so.size(), so.version]')).toEqual([
+    ['delete', 'close', { here: true }, false],
+    0,
+    high.version,
   ]);
 });
 

@@ -11,8 +11,6 @@ const server = useServer({
     people: {
       'main.js': `${runsCode}
         globalThis.so = SharedObject.get('people');
-        globalThis.heard = [];
-        so.onSync = (list) => heard.push(...list.map(({ code, name, oldValue, client }) => [code, name, oldValue, client?.id === undefined]));
         Client.prototype.come = function (name) { so.setProperty(name, { here: true }, { until: this }); };
         export {};`,
     },
@@ -29,33 +27,6 @@ async function person(at: string, encoding: 0 | 3 = 0): Promise<RemoteSharedObje
 
 const come = (client: RtmpClient, name: string) => client.call('come', name);
 const here = { here: true };
-
-test('MOD-14: a slot that is set until a client leaves goes with it, for all, and the script is told', async () => {
-  const at = newRoom();
-  const [low, high] = [await person(at, 0), await person(at, 3)];
-  for (const end of ['close', 'destroy'] as const) {
-    const guest = await connect(`${server.rtmp}/${at}`); // who has not opened the object
-    await come(guest, end);
-    await run(guest, 'so.setProperty(args[0] + "2", 2, { until: client })', end);
-    await low.holds({ [end]: here, [`${end}2`]: 2 });
-    const from = high.syncs.mark;
-    await guest[end]();
-    await low.holds({});
-    await high.holds({});
-    expect(high.syncs.entries.slice(from).map(({ list }) => list)).toEqual([
-      [end, `${end}2`].map((name) => ({ code: 'delete', name })),
-    ]);
-  }
-  await eventually(
-    'the script to hear of it',
-    async () => (await run(low.client, 'return heard.length')) === 4,
-  );
-  expect(await run(low.client, 'return [heard[0], so.size(), so.version]')).toEqual([
-    ['delete', 'close', here, false],
-    0,
-    high.version,
-  ]);
-});
 
 test('set again without, or deleted, it is a slot like others; what clients change in it goes all the same', async () => {
   const at = newRoom();
