@@ -500,7 +500,7 @@ interface TokenExpectations {
  * who has it open. The script has a copy: current when a handler starts, and changed by nobody else until it ends, for
  * 50 milliseconds. So to read, compute and write in a handler is safe; after an `await` it is not.
  */
-interface SharedObject {
+interface SharedObject<Slots extends object = any> {
   readonly name: string;
   /** Rises by one with each change, however many slots it changed. */
   readonly version: number;
@@ -517,12 +517,25 @@ interface SharedObject {
    * as there is room for. Who was away longer gets everything. Default -1 (`sharedObjects.resyncDepth`).
    */
   resyncDepth: number;
+  /**
+   * New in Stagewire, in modules only. The slots as properties: read, set, `delete`, `in`, `Object.keys`, spread. What one
+   * holds is frozen all the way down, so that changing a part of it throws: set the slot to a new value.
+   */
+  readonly data: SlotData<Slots>;
   /** A copy of what the slot holds, undefined when there is none: to change it, set the slot. */
-  getProperty(name: string): any;
+  getProperty<K extends SlotName<Slots>>(name: K): Slots[K] | undefined;
   /** For classic scripts null when there are none, as Flash Media Server had it. */
-  getPropertyNames(): string[];
-  /** Null or undefined deletes the slot. Throws RangeError beyond `limits.slots` and `limits.slotBytes`. */
-  setProperty(name: string, value: unknown): void;
+  getPropertyNames(): SlotName<Slots>[];
+  /**
+   * Null or undefined deletes the slot. Throws RangeError beyond `limits.slots` and `limits.slotBytes`. `until` is new in
+   * Stagewire, in modules only: the slot goes when that client leaves, whatever has become of the script. Clients may
+   * change it meanwhile; once the script sets it without, or it was deleted, it is a slot like others.
+   */
+  setProperty<K extends SlotName<Slots>>(
+    name: K,
+    value: Slots[K] | null | undefined,
+    options?: { readonly until?: Client },
+  ): void;
   size(): number;
   /** Deletes all slots. */
   clear(): boolean;
@@ -533,6 +546,21 @@ interface SharedObject {
   /** Until as many `unlock` what the script changes is one change, and changes of clients wait. Returns how many locks there are. */
   lock(): number;
   unlock(): number;
+  /**
+   * New in Stagewire, in modules only. Calls `change` and makes one change of all that it does: one version, one update for
+   * everybody. If it throws, nothing has changed, and the error goes on. It cannot be async: a promise is a TypeError, and
+   * nothing has changed either. Within a lock, or another transaction, it is part of that.
+   */
+  transaction<T>(change: () => T & (T extends PromiseLike<unknown> ? never : unknown)): T;
+  /**
+   * New in Stagewire, in modules only. Calls `listener` each time that a client changes or deletes that slot, or clears the
+   * object, with what the slot holds by now; after `onSync`. What the script does itself is not told. Returns what ends it.
+   * At most 1000 for one object.
+   */
+  watch<K extends SlotName<Slots>>(
+    name: K,
+    listener: (value: Frozen<Slots[K]> | undefined, change: SlotChange<Slots[K]>) => void,
+  ): () => void;
   /** Slots deleted before that version are forgotten: who was away longer gets the whole. */
   purge(version: number): void;
   /**
@@ -547,12 +575,53 @@ interface SharedObject {
   saved(): Promise<void>;
   /** The script hears of it no more. Clients keep it. */
   close(): void;
+  /**
+   * New in Stagewire, in modules only. Asked before a client changes or deletes a slot, clears the object or sends: `true`
+   * allows it, `{ value }` has another value in its place (of `send` the list of arguments), everything else refuses, a throw
+   * among it: then the client gets back what the slot holds. It decides at once; a promise refuses. What clients do waits
+   * for it meanwhile, and if the script dies for the next one; of a script that starts without it all is allowed. A message of
+   * more than 1000 changes is refused.
+   */
+  authorize?(change: SharedObjectRequest): boolean | { readonly value: unknown };
   /** What a client has changed in one step. It must be on the object itself. */
   onSync?(list: readonly SharedObjectChange[]): void;
   /** `SharedObject.Flush.Failed`: what has changed could not be written to disk, and was taken back. */
   onStatus?(info: Info): void;
   /** Methods of your own: clients call them by `send`, with the same name and arguments for all subscribers. */
   [handler: string]: any;
+}
+
+type SlotName<Slots> = keyof Slots & string;
+/** Any of them may not be there. */
+type SlotData<Slots> = { [K in keyof Slots]?: Frozen<Slots[K]> };
+/** A value of which no part can be changed. Dates and bytes cannot be frozen: each reading has its own. */
+type Frozen<T> = 0 extends 1 & T
+  ? any
+  : T extends Date | ArrayBufferView | ReadonlyMap<any, any> | ReadonlySet<any>
+    ? T
+    : T extends object
+      ? { readonly [K in keyof T]: Frozen<T[K]> }
+      : T;
+
+/** What a client wants to do. Its values come from outside, and are of no type that you have declared. */
+interface SharedObjectRequest {
+  readonly code: 'change' | 'delete' | 'clear' | 'send';
+  /** Of the slot; of what is sent the name of the method; of a clear nothing. */
+  readonly name: string;
+  /** What the slot is to hold, frozen; of what is sent the list of arguments. */
+  readonly value: any;
+  /** What it holds now, frozen. */
+  readonly oldValue: any;
+  readonly client: Client;
+}
+
+/** What `watch` tells beside the value. A clear has no old value, and is told of slots that were not there, too. */
+interface SlotChange<Value = any> {
+  readonly code: 'change' | 'delete' | 'clear';
+  readonly name: string;
+  readonly oldValue: Frozen<Value> | undefined;
+  /** Who changed it, unless it has left. */
+  readonly client: Client | undefined;
 }
 
 /** One change of a slot. `client` is new in Stagewire: who made it, unless it has left. */
@@ -568,9 +637,10 @@ declare const SharedObject: {
   readonly prototype: SharedObject;
   /**
    * The object of that name, made when there is none. With `true` one that is kept on disk, and outlives instance and
-   * server; a temporary one of the same name is another. Throws when there are too many.
+   * server; a temporary one of the same name is another. Throws when there are too many. Say what its slots hold, and the
+   * compiler checks your own code: `SharedObject.get<{ topic: string; score: number }>('room')`.
    */
-  get(name: string, persistence?: boolean): SharedObject;
+  get<Slots extends object = any>(name: string, persistence?: boolean): SharedObject<Slots>;
   /** Writes the persistent object of that name, or all of the instance, and waits for that; whether all is on disk. */
   commit(name?: string): boolean;
 };

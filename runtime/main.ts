@@ -100,9 +100,11 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
       case 'shared-state':
       case 'shared-status':
       case 'shared-saved':
+      case 'shared-unlock':
         return receiveShared(delivery, undefined);
       case 'shared-sync':
       case 'shared-send':
+      case 'shared-guard':
         return receiveShared(delivery, app.client(delivery.client));
       case 'wake':
         return timers.wake(mustYield);

@@ -35,6 +35,9 @@ export const natives = {
     BigUint64Array,
   } as unknown as Readonly<Record<string, Constructor>>,
   Object,
+  freeze: Object.freeze as (value: object) => void,
+  isFrozen: Object.isFrozen as (value: object) => boolean,
+  Proxy,
   tagOf: Object.prototype.toString,
   ArrayBuffer,
   DataView,
@@ -67,6 +70,7 @@ export const natives = {
   parseJson: JSON.parse as (text: string) => unknown,
   /** Undefined for what JSON cannot say. */
   toJson: JSON.stringify as (value: unknown) => string | undefined,
+  deleteProperty: Reflect.deleteProperty,
   descriptorOf: Reflect.getOwnPropertyDescriptor,
 };
 

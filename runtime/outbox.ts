@@ -57,7 +57,12 @@ export class Outbox {
       return;
     }
     const isReserved =
-      isPrinted || kind === 'invoke' || kind === 'broadcast' || kind === 'fetch' || kind === 'charge';
+      isPrinted ||
+      kind === 'invoke' ||
+      kind === 'broadcast' ||
+      kind === 'share' ||
+      kind === 'fetch' ||
+      kind === 'charge';
     if (this.#writeCommand(command, isReserved ? RESERVE_BYTES : 0, isPrinted)) return;
     if (kind === 'charge') return; // the account is a little short
     if (!isPrinted) throw this.#isFull(member);

@@ -6,6 +6,7 @@ import { hide, turnMonotonic, turnTime } from './clock.ts';
 import { describe, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
 import { functionIn, runHandler } from './handlers.ts';
+import { expectClient } from './host-side.ts';
 import { invocations } from './invocations.ts';
 import { natives } from './natives.ts';
 import {
@@ -38,6 +39,7 @@ import {
   part,
   SafeMap,
   SafeSet,
+  SafeWeakMap,
   setBytes,
   setEntry,
   setPrototypeOf,
@@ -47,7 +49,7 @@ import {
   toText,
   typedArrayName,
 } from './primordials.ts';
-import { makePromise, touch } from './promise.ts';
+import { isThenable, makePromise, touch } from './promise.ts';
 import { reserveMethod, reserveMethods } from './reserved.ts';
 import { RpcError } from './rpc.ts';
 import type { Timers } from './timers.ts';
@@ -88,6 +90,7 @@ function share() {
     define,
     describe,
     encodeUtf8,
+    expectClient,
     findIn,
     fromCharCode,
     functionIn,
@@ -99,6 +102,7 @@ function share() {
     isClassic,
     isBuffer,
     isOpaque,
+    isThenable,
     isView,
     keysOf,
     lengthOf,
@@ -122,6 +126,7 @@ function share() {
     send: (command: Command) => invocations().send(command),
     SafeMap,
     SafeSet,
+    SafeWeakMap,
     setBytes,
     setEntry,
     setPrototypeOf,

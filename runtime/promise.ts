@@ -171,7 +171,7 @@ function afterwards<T>(
   nativeThen(promise, succeed, fail);
 }
 
-function isThenable(value: unknown): boolean {
+export function isThenable(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (hasOwn(objectPrototype, 'then') && !hasThenOfItsOwn(value)) return false;
   return typeof (value as { then?: unknown }).then === 'function';

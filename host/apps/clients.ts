@@ -107,6 +107,10 @@ export class Clients implements SeatHost {
     return this.#seats.size;
   }
 
+  has(number: number): boolean {
+    return this.#seats.has(number);
+  }
+
   get bandwidth(): BandwidthLimits {
     const { bytesPerSecondToClient, bytesPerSecondToServer } = this.#host.settings.limits;
     return { toClient: bytesPerSecondToClient, toServer: bytesPerSecondToServer };
@@ -237,6 +241,8 @@ export class Clients implements SeatHost {
   sharedObject(seat: ClientSeat, message: RtmpMessage): void {
     this.#pressure.countCall(seat);
     this.#sharing.receive(seat, message);
+    // It resumes after a turn, and one is sure to come.
+    if (this.#script?.script.mailbox.isFull) this.#pressure.pause(seat);
   }
 
   streamOwner(seat: ClientSeat): StreamOwner {
@@ -525,6 +531,8 @@ const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
   'shared-state',
   'shared-sync',
   'shared-send',
+  'shared-unlock',
+  'shared-guard',
   'wake',
   'start',
   'stop',

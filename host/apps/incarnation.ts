@@ -76,6 +76,8 @@ export interface IncarnationListener {
   onShutdown(incarnation: Incarnation): void;
   /** A handler took so much time on behalf of a client (0 for nobody), as the isolate counts it. */
   onCharge(client: number, handler: string, ms: number): void;
+  /** Whether one of that number is connected. */
+  hasClient(client: number): boolean;
   /** Answers the script's blocking requests about clients and the instance, by name. */
   readonly answerers: Readonly<Record<string, Answerer>>;
   /** The script ended by itself; the author has been told. What it had not handled is in its mailbox. */
@@ -142,7 +144,14 @@ export class Incarnation {
   ) {
     this.build = build;
     this.#objects = objects;
-    this.#shares = new ScriptShares(objects, () => this.script);
+    this.#shares = new ScriptShares(
+      objects,
+      () => this.script,
+      (client) => listener.hasClient(client),
+      (text) => {
+        if (this.#logBudget.takes(text.length)) this.log.warn(text);
+      },
+    );
     this.settings = host.settings;
     this.#app = build.app;
     this.#host = host;
@@ -257,6 +266,11 @@ export class Incarnation {
     return isGuilty ? 'guilty' : 'crashed';
   }
 
+  /** It is the script of the instance now, and has been told who is there. */
+  takeOver(): void {
+    this.#shares.takeOver();
+  }
+
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
   stop(code: string, patienceMs: number): Promise<boolean> {
     return new Promise((resolve) => {
@@ -289,6 +303,8 @@ export class Incarnation {
           return this.#fetcher.cancel(command.request);
         case 'share':
         case 'share-lock':
+        case 'share-guard':
+        case 'share-verdict':
         case 'share-close':
         case 'share-purge':
         case 'share-auto-commit':
@@ -317,6 +333,7 @@ export class Incarnation {
   }
 
   #ended(end: ScriptEnd): void {
+    this.#shares.blame(end.culprit, end.lost);
     if ((end.reason === 'cpu' || end.reason === 'stuck') && end.culprit) {
       // It never came to charging itself.
       const client = 'client' in end.culprit ? end.culprit.client : 0;
@@ -462,6 +479,8 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   'shared-send': 'a handler of a shared object',
   'shared-status': 'onStatus of a shared object',
   'shared-saved': 'what follows saving a shared object',
+  'shared-unlock': 'a shared object',
+  'shared-guard': 'authorize of a shared object',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',
   fetched: 'what follows a fetch',

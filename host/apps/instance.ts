@@ -245,6 +245,8 @@ export class Instance {
       previous.script.dispose();
       this.#count(previous, 'reload');
     }
+    if (next) next.takeOver();
+    else this.sharedObjects.takenOver(false);
 
     const now = clock.monotonic();
     const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
@@ -293,6 +295,7 @@ export class Instance {
     this.#build = first.build;
     this.#current = first;
     this.#clients.begin(first);
+    first.takeOver();
   }
 
   /** Undefined when the build does not start: its author has been told. A core that died is not the build's fault. */
@@ -367,6 +370,7 @@ export class Instance {
         const description = 'The application has shut the instance down.';
         void this.close({ code: 'NetConnection.Connect.AppShutdown', description }, this.limits.startMs);
       },
+      hasClient: (client) => this.#clients.has(client),
       answerers: this.#clients.answerers,
       onEnd: (incarnation, end) => {
         if (incarnation === this.#current) this.#recover(incarnation, end);
@@ -414,6 +418,7 @@ export class Instance {
     this.#bereaved = undefined;
     this.#current = next;
     this.#clients.handOver(next, reason, []);
+    next.takeOver();
     next.log.info(`started again, ${this.#clientsKept()}`, { reason });
   }
 

@@ -1,6 +1,6 @@
 import type { Command } from '../../runtime/wall/commands.ts';
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
-import type { SharedObjectOpened } from '../../runtime/wall/sharing.ts';
+import type { SharedChange, SharedObjectOpened } from '../../runtime/wall/sharing.ts';
 import { joined } from '../../wire/shared-values.ts';
 import { status } from '../../wire/status.ts';
 import { StagewireError } from '../base/errors.ts';
@@ -22,6 +22,8 @@ export interface SharingScript {
 interface Share {
   readonly object: SharedObject;
   readonly observer: Observer;
+  /** Whether the script has use for news of what it has decided itself. */
+  isHeard: boolean;
 }
 
 /** Of names and values in one answer: asking has a bound (runtime/wall/asks.ts). */
@@ -31,9 +33,14 @@ const PAGE_BYTES = 256 * 1024;
 export class ScriptShares {
   readonly #objects: SharedObjects;
   readonly #script: () => SharingScript;
+  readonly #hasClient: (client: number) => boolean;
+  readonly #warn: (text: string) => void;
   readonly #shares = new Map<number, Share>();
   #nextNumber = 1;
   #isClosed = false;
+  /** What it had open when it ended. */
+  readonly #left = new Map<number, SharedObject>();
+  #isInCharge = false;
 
   /** Blocking requests of `SharedObject` (runtime/share/). */
   readonly answerers: Readonly<Record<string, Answerer>> = {
@@ -45,9 +52,17 @@ export class ScriptShares {
     'share.clear': (path) => this.#clear(String(path)),
   };
 
-  constructor(objects: SharedObjects, script: () => SharingScript) {
+  /** `hasClient`: whether one of that number is there. */
+  constructor(
+    objects: SharedObjects,
+    script: () => SharingScript,
+    hasClient: (client: number) => boolean,
+    warn: (text: string) => void,
+  ) {
+    this.#warn = warn;
     this.#objects = objects;
     this.#script = script;
+    this.#hasClient = hasClient;
     objects.scriptCame();
   }
 
@@ -62,9 +77,15 @@ export class ScriptShares {
     const { object, observer } = share;
     switch (command.kind) {
       case 'share':
-        return object.change(command.changes);
+        this.#change(object, observer, command.changes);
+        return this.#bind(object, command.changes);
       case 'share-lock':
         return object.lock(observer, command.isLocked);
+      case 'share-guard':
+        return object.guard(observer);
+      case 'share-verdict':
+        share.isHeard = command.isHeard;
+        return object.decide(observer, command.request, command.isLater ? undefined : command.decisions);
       case 'share-purge':
         return object.slots.purge(command.version);
       case 'share-auto-commit':
@@ -82,13 +103,49 @@ export class ScriptShares {
     }
   }
 
+  #change(object: SharedObject, observer: Observer, changes: readonly SharedChange[]): void {
+    const refused = object.change(changes, observer);
+    if (refused === undefined) return;
+    const { sharedObjectBytes, persistentBytes } = this.#objects.limits;
+    const limits = object.isPersistent
+      ? `limits.sharedObjectBytes is ${sharedObjectBytes}, limits.persistentBytes ${persistentBytes}`
+      : `limits.sharedObjectBytes is ${sharedObjectBytes}`;
+    this.#warn(`the shared object "${object.name}" has no room for its slot "${refused}": ${limits}`);
+  }
+
+  /** Which slots go with which client: what the script sets without a word about that stays. */
+  #bind(object: SharedObject, changes: readonly SharedChange[]): void {
+    for (const change of changes) {
+      if (change.op === 'set') object.slots.bind(change.name, 0);
+      if (change.op !== 'until') continue;
+      const { name, client } = change;
+      this.#objects.bind(object, name, client);
+      // It has left while the script did not know.
+      if (client !== 0 && !this.#hasClient(client)) object.vacate(client);
+    }
+  }
+
   /** The script is over. Called once. */
   close(): void {
     this.#isClosed = true;
     const shares = [...this.#shares.values()];
+    for (const [number, { object }] of this.#shares) this.#left.set(number, object);
     this.#shares.clear();
-    for (const { object, observer } of shares) object.ignore(observer);
+    for (const { object, observer } of shares) object.ignore(observer, true);
     this.#objects.scriptLeft(shares.map(({ object }) => object));
+  }
+
+  /** From now on it is the script of the instance, and knows who is there. */
+  takeOver(): void {
+    this.#isInCharge = true;
+    this.#objects.takenOver(true);
+  }
+
+  /** After its end: what it died of is not decided by the next, and what it was lost with only once. */
+  blame(culprit: Delivery | undefined, lost: readonly Delivery[]): void {
+    for (const delivery of culprit ? [culprit, ...lost] : lost)
+      if (delivery.kind === 'shared-guard')
+        this.#left.get(delivery.object)?.giveUp(delivery.request, delivery === culprit);
   }
 
   #save({ durability }: SharedObject, request: number): void {
@@ -99,7 +156,8 @@ export class ScriptShares {
 
   /** How many objects it cleared, and which of the script's. */
   async #clear(path: string): Promise<[number, number[]]> {
-    const cleared = await this.#objects.clear(path);
+    const observers = new Map([...this.#shares.values()].map(({ object, observer }) => [object, observer]));
+    const cleared = await this.#objects.clear(path, (object) => observers.get(object));
     const own = [...this.#shares].filter(([, { object }]) => cleared.has(object.name));
     return [cleared.size, own.map(([number]) => number)];
   }
@@ -116,42 +174,52 @@ export class ScriptShares {
     if (this.#isClosed) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the script is over');
     const number = this.#nextNumber++;
     const script = this.#script;
+    const isInCharge = () => this.#isInCharge;
     const observer: Observer = {
       get isBusy() {
         return script().isBusy;
       },
-      changed: (news) => this.#tell(number, news),
+      get isInCharge() {
+        return isInCharge();
+      },
+      changed: (news, isKnown) => this.#tell(number, news, isKnown),
+      ask: (request, client, changes) =>
+        script().post({ kind: 'shared-guard', object: number, request, client, changes: [...changes] }),
+      unlock: (waitedMs) => script().post({ kind: 'shared-unlock', object: number, waitedMs }),
     };
-    this.#shares.set(number, { object, observer });
+    this.#shares.set(number, { object, observer, isHeard: true });
     object.observe(observer);
     const { slots, slotBytes } = this.#objects.limits;
     const isAutomatic = object.durability?.isAutomatic ?? true;
     return [number, object.version, slots, slotBytes, isAutomatic, object.slots.resyncDepth];
   }
 
-  /** Names and values of slots, from one on; and where the rest begins, or 0. */
-  #slots(number: number, from: number): [string[], Uint8Array[], number] {
+  /** Names and values of slots, from one on; where the rest begins, or 0; and which of them go with a client. */
+  #slots(number: number, from: number): [string[], Uint8Array[], number, string[]] {
     const { slots } = this.#find(number);
     const names: string[] = [];
     const values: Uint8Array[] = [];
+    const bound: string[] = [];
     let at = 0;
     let bytes = 0;
     for (const [name, { value }] of slots) {
       if (at++ < from) continue;
-      if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at - 1];
+      if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at - 1, bound];
       names.push(name);
       values.push(value.bytes);
+      if (slots.presence.has(name)) bound.push(name);
       bytes += name.length + value.bytes.length;
     }
-    return [names, values, 0];
+    return [names, values, 0, bound];
   }
 
-  #tell(object: number, { client, version, changes, list, sends, status: code }: News): void {
+  #tell(object: number, news: News, isKnown: boolean): void {
+    const { client, version, changes, list, sends, status: code } = news;
     const script = this.#script();
-    if (changes.length > 0) {
+    if (changes.length > 0 && !isKnown)
       script.postFirst({ kind: 'shared-state', object, version, changes: [...changes] });
+    if (list.length > 0 && (!isKnown || this.#shares.get(object)?.isHeard))
       script.post({ kind: 'shared-sync', object, client, list: [...list] });
-    }
     for (const values of sends) {
       script.post({ kind: 'shared-send', object, client, values: joined(values, 0) });
     }

@@ -27,6 +27,7 @@ export class Sharing {
     const subscriber = this.#subscribers.get(seat);
     this.#subscribers.delete(seat);
     if (subscriber) this.#objects.leave(subscriber);
+    this.#objects.clientLeft(seat.number);
   }
 
   #subscriberOf({ number, end, info }: ClientSeat): Subscriber {

@@ -84,6 +84,8 @@ const instanceLimits = {
   persistentObjects: whole(0, 10_000_000, 10_000),
   /** What they hold on disk, and 256 bytes for each of their slots. Default 256 MiB. */
   persistentBytes: whole(64 * KiB, 1024 * 1024 * MiB, 256 * MiB),
+  /** A lock of a script on a shared object is broken when a client has waited so long for it; 0 for never. Default 0. */
+  lockTimeoutMs: wholeOrOff(24 * 60 * minute, 0),
   /** A client for which more waits is told of changes to shared objects later, in one go. Default 1 MiB. */
   sharedObjectQueueBytes: whole(16 * KiB, 256 * MiB, MiB),
   /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */

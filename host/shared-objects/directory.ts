@@ -8,13 +8,13 @@ import {
 import type { AmfLimits } from '../../wire/values.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { statusMessage } from './messages.ts';
+import { sizeOfEvent, statusMessage } from './messages.ts';
 import { matches } from './object-path.ts';
 import { SharedObject, type SharedObjectLimits } from './shared-object.ts';
 import type { Usage } from './slots.ts';
 import type { StoredObject } from './store/database.ts';
 import type { InstanceStore } from './store/store.ts';
-import type { Subscriber } from './subscription.ts';
+import type { Observer, Subscriber } from './subscription.ts';
 
 export interface SharedObjectsLimits extends SharedObjectLimits {
   /** How many there may be in the instance. */
@@ -44,6 +44,7 @@ interface Loading {
   readonly promise: Promise<SharedObject | string>;
   /** What clients have asked for meanwhile. */
   held: { readonly subscriber: Subscriber; readonly message: SharedObjectMessage }[];
+  heldBytes: number;
 }
 
 /** How often those who are behind are looked after, and how much they are told then, all together. */
@@ -53,6 +54,7 @@ const CATCH_UP_BYTES = 2 * 1024 * 1024;
 const LONGEST_PAUSE_MS = 50;
 /** Messages of clients for one object that is being read: what is more is refused. */
 const MAX_HELD = 4096;
+const MAX_HELD_BYTES = 4 * 1024 * 1024;
 /** Of the values of one message. */
 const AMF_LIMITS: AmfLimits = { depth: 64, values: 65_536 };
 
@@ -61,12 +63,15 @@ export class SharedObjects {
   readonly usage: Usage = { bytes: 0 };
   readonly #host: SharedObjectsHost;
   readonly #objects = new Map<string, SharedObject>();
+  /** By name: they are persistent ones. */
   readonly #loading = new Map<string, Loading>();
   readonly #bySubscriber = new Map<Subscriber, Set<SharedObject>>();
   readonly #changed = new Set<SharedObject>();
   /** Until the next script has started. */
   readonly #kept = new Set<SharedObject>();
   #scripts = 0;
+  /** Those with slots that go when a client leaves. */
+  readonly #present = new Set<SharedObject>();
   /** Those with subscribers who are behind. */
   readonly #behind = new Set<SharedObject>();
   #flushing: NodeJS.Immediate | NodeJS.Timeout | undefined;
@@ -97,7 +102,7 @@ export class SharedObjects {
 
   #act(subscriber: Subscriber, message: SharedObjectMessage): void {
     const { name, isPersistent, events } = message;
-    const loading = this.#loading.get(keyOf(name, isPersistent));
+    const loading = isPersistent ? this.#loading.get(name) : undefined;
     if (loading) return this.#hold(loading, subscriber, message);
     let requests: SharedObjectEvent[] = [];
     const request = () => {
@@ -129,6 +134,20 @@ export class SharedObjects {
       loading.held = loading.held.filter((held) => held.subscriber !== subscriber);
   }
 
+  /** The slot, if it is there, goes when that client leaves. */
+  bind(object: SharedObject, slot: string, client: number): void {
+    object.slots.bind(slot, client);
+    if (!object.slots.presence.isEmpty) this.#present.add(object);
+  }
+
+  /** No client of that number is connected any more. */
+  clientLeft(client: number): void {
+    for (const object of this.#present) {
+      object.vacate(client);
+      if (object.slots.presence.isEmpty) this.#present.delete(object);
+    }
+  }
+
   /**
    * For a script, which may do with it as it likes; `release` or `keep` must follow. The promise is one only while the
    * object is being read from disk. Throws or rejects with `E_SHARED_OBJECT`.
@@ -151,24 +170,36 @@ export class SharedObjects {
 
   /**
    * Removes all slots of those whose name the path stands for (`application.clearSharedObjects`), in memory and on disk.
-   * Returns their names once that is on disk; rejects when it is not.
+   * `observerOf`: of the script that wants it. Returns their names once that is on disk; rejects when it is not.
    */
-  async clear(path: string): Promise<ReadonlySet<string>> {
-    const inMemory = [...this.#objects.values()].filter(({ name }) => matches(path, name));
-    const cleared = new Set(inMemory.map(({ name }) => name));
-    for (const object of inMemory) object.change([{ op: 'clear' }]);
-    const written = inMemory.map((object) => object.durability?.flush() ?? true);
-    const stored = (await this.#host.store.names()).filter((name) => matches(path, name));
+  async clear(
+    path: string,
+    observerOf: (object: SharedObject) => Observer | undefined,
+  ): Promise<ReadonlySet<string>> {
+    const { store } = this.#host;
+    const cleared = new Set<SharedObject>();
+    const written: Promise<unknown>[] = [];
+    const clear = (object: SharedObject) => {
+      if (cleared.has(object)) return;
+      cleared.add(object);
+      object.change([{ op: 'clear' }], observerOf(object));
+      if (object.durability) written.push(object.durability.flush());
+    };
+    for (const object of this.#objects.values()) if (matches(path, object.name)) clear(object);
+    const stored = (await store.names()).filter((name) => matches(path, name));
+    written.push(
+      store.remove(
+        stored.filter((name) => !this.#objects.has(keyOf(name, true)) && !this.#loading.has(name)),
+      ),
+    );
     for (const name of stored) {
-      cleared.add(name);
-      if (this.#objects.has(keyOf(name, true))) continue;
-      // One after the other: there may be many.
-      const object = await this.#loaded(name);
-      object.change([{ op: 'clear' }]);
-      written.push(object.durability?.flush() ?? true);
+      // Some have come into memory meanwhile, or are about to.
+      const object = this.#objects.get(keyOf(name, true));
+      if (object) clear(object);
+      else if (this.#loading.has(name)) clear(await this.#loaded(name));
     }
     if ((await Promise.all(written)).includes(false)) throw problem('not all of them are cleared on disk');
-    return cleared;
+    return new Set([...stored, ...[...cleared].map(({ name }) => name)]);
   }
 
   /** The persistent one of that name holds these values, and nothing else, once that is on disk. Rejects when it does not. */
@@ -219,6 +250,11 @@ export class SharedObjects {
     }
   }
 
+  /** What has waited for another script to decide about waits no longer. `hasScript`: that there is one. */
+  takenOver(hasScript: boolean): void {
+    for (const object of [...this.#objects.values()]) object.takenOver(hasScript);
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#catchingUp);
@@ -226,6 +262,7 @@ export class SharedObjects {
     this.#loading.clear();
     this.#changed.clear();
     this.#behind.clear();
+    this.#present.clear();
     this.#objects.clear();
     this.#bySubscriber.clear();
   }
@@ -272,11 +309,10 @@ export class SharedObjects {
   }
 
   #load(name: string): Loading {
-    const key = keyOf(name, true);
-    const known = this.#loading.get(key);
+    const known = this.#loading.get(name);
     if (known) return known;
-    const loading: Loading = { promise: this.#read(name, key), held: [] };
-    this.#loading.set(key, loading);
+    const loading: Loading = { promise: this.#read(name), held: [], heldBytes: 0 };
+    this.#loading.set(name, loading);
     return loading;
   }
 
@@ -287,7 +323,7 @@ export class SharedObjects {
     return loaded;
   }
 
-  async #read(name: string, key: string): Promise<SharedObject | string> {
+  async #read(name: string): Promise<SharedObject | string> {
     const { store, log } = this.#host;
     let object: SharedObject | string;
     try {
@@ -296,9 +332,9 @@ export class SharedObjects {
       object = `"${name.slice(0, 80)}" cannot be read from disk`;
       log.error(`the shared object ${object}: ${describeError(error, 300)}`, { code: 'E_DATA' });
     }
-    const { held = [] } = this.#loading.get(key) ?? {};
-    this.#loading.delete(key);
-    if (typeof object !== 'string') this.#objects.set(key, object);
+    const { held = [] } = this.#loading.get(name) ?? {};
+    this.#loading.delete(name);
+    if (typeof object !== 'string') this.#objects.set(keyOf(name, true), object);
     for (const { subscriber, message } of held) {
       if (typeof object !== 'string') this.#act(subscriber, message);
       else statusMessage(subscriber, name, true, 'SharedObject.ObjectCreationFailed');
@@ -328,7 +364,10 @@ export class SharedObjects {
   }
 
   #hold(loading: Loading, subscriber: Subscriber, message: SharedObjectMessage): void {
-    if (loading.held.length < MAX_HELD) loading.held.push({ subscriber, message });
+    const bytes = message.events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
+    loading.heldBytes += bytes;
+    if (loading.held.length < MAX_HELD && loading.heldBytes <= MAX_HELD_BYTES)
+      loading.held.push({ subscriber, message });
     else statusMessage(subscriber, message.name, message.isPersistent, 'SharedObject.NoWriteAccess');
   }
 
@@ -371,11 +410,13 @@ export class SharedObjects {
     this.#forget(object);
     this.#changed.delete(object);
     this.#behind.delete(object);
+    this.#present.delete(object);
     this.#objects.delete(key);
   }
 
   /** It is no longer in memory: what is not on disk is lost, and what is left of an empty one is removed. */
   #forget(object: SharedObject): void {
+    object.vacateAll();
     const { slots, durability, version, name } = object;
     this.usage.bytes -= slots.bytes;
     if (!durability) return;

@@ -1,7 +1,8 @@
-import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
+import type { SharedChange, SharedDecision, SharedSync } from '../../runtime/wall/sharing.ts';
 import { type SharedObjectEvent, SharedObjectEventType as Type } from '../../wire/shared-object.ts';
 import { type SharedValue, sharedValueFrom, sharedValuesFrom } from '../../wire/shared-values.ts';
 import { Durability, type Owed, type Saver } from './durability.ts';
+import { type Decided, Guard, MAX_WAITING, MAX_WAITING_BYTES, type Request } from './guard.ts';
 import { fitFor, MAX_MESSAGE_BYTES, messageFor, messagesFor, sizeOfEvent, statusEvent } from './messages.ts';
 import { costOf, type Slot, Slots, sizeOf, type Usage } from './slots.ts';
 import type { StoredObject } from './store/database.ts';
@@ -18,6 +19,8 @@ export interface SharedObjectLimits {
   readonly sharedObjectQueueBytes: number;
   /** Of all persistent objects of the application together. */
   readonly persistentBytes: number;
+  /** How long a client waits for a lock before that is broken; 0 for as long as it lasts. */
+  readonly lockTimeoutMs: number;
 }
 
 /** What an object needs of those beside it. */
@@ -48,16 +51,11 @@ interface Update {
   readonly forOthers: readonly SharedObjectEvent[] | undefined;
 }
 
-/** A message of a client that is to be acted on. */
-interface Request {
-  readonly writer: Subscription;
-  readonly knownVersion: number;
-  readonly events: readonly SharedObjectEvent[];
+/** A client has left: the slots that go with it are to go. */
+interface Departure {
+  readonly client: number;
 }
 
-/** Messages of clients that wait for a script, and what is in them; further ones are refused. */
-const MAX_WAITING = 4096;
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** How long one waits for a handler to end. For a lock it waits as long as that lasts. */
 const LONGEST_WAIT_MS = 50;
 /** Of one subscriber. */
@@ -90,9 +88,19 @@ export class SharedObject {
   /** Of scripts that want changes of clients to wait. */
   readonly #locks = new Set<Observer>();
   /** What clients have asked for meanwhile. */
-  #waiting: Request[] = [];
+  #waiting: (Request | Departure)[] = [];
   #waitingBytes = 0;
   #patience: NodeJS.Timeout | undefined;
+  /** Runs while clients wait for a lock. */
+  #lockPatience: NodeJS.Timeout | undefined;
+  /** What scripts want to decide about. */
+  readonly #guard = new Guard();
+  /** The script whose decision is being carried out: it has done the same already. */
+  #decider: Observer | undefined;
+  /** Slots of which a script's copy may be wrong: it is told of them when its turn is over. */
+  readonly #doubtful = new Set<string>();
+  /** Something has changed under the hands of a handler that took too long: what that does comes after it. */
+  #isOverrun = false;
   /** How often it was given at once in this round. */
   #given = 0;
 
@@ -194,20 +202,116 @@ export class SharedObject {
     this.#observers.add(observer);
   }
 
-  /** The script closes it, or is over. */
-  ignore(observer: Observer): void {
+  /** The script closes it, or is over: then what it was to decide about waits for the next. */
+  ignore(observer: Observer, isOver = false): void {
     this.#observers.delete(observer);
+    this.#guard.leave(observer, isOver);
+    this.#goOn();
     this.lock(observer, false);
+  }
+
+  /** From now on that script decides about what clients do, as soon as it is in charge. */
+  guard(observer: Observer): void {
+    this.#guard.join(observer);
+    this.#goOn();
+  }
+
+  /** Another script is in charge, or there will be none: then what waits is refused. */
+  takenOver(hasScript: boolean): void {
+    this.#guard.endWait();
+    if (!hasScript) for (const request of this.#guard.takeAll()) this.#refuseAll(request);
+    this.#goOn();
+  }
+
+  /** With those who decide as they are now. */
+  #goOn(): void {
+    if (!this.#guard.isOn) {
+      for (const request of this.#guard.takeAll()) this.#take(request);
+      return;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter((each) => 'client' in each);
+    this.#waitingBytes = 0;
+    for (const each of waiting) if (!('client' in each)) this.#take(each);
+    this.#ask();
+  }
+
+  #ask(): void {
+    if (this.#locks.size === 0) this.#guard.ask();
+    else if (this.#guard.hasWaiting) this.#waitForLocks();
+  }
+
+  /** What a script wants done with a message that it was asked about, event by event; undefined: it will say later. */
+  decide(observer: Observer, number: number, decisions: readonly SharedDecision[] | undefined): void {
+    if (!decisions) {
+      this.#guard.putBack(observer, number);
+      return this.#ask();
+    }
+    const decided = this.#guard.decide(observer, number, decisions, this.slots);
+    if (!decided) return;
+    const { allowed, refused } = decided;
+    this.#decider = observer;
+    if (allowed.events.length > 0) this.#apply(allowed);
+    this.#decider = undefined;
+    if (refused.events.length > 0) this.#refuseAll(refused);
+    this.#doubt(decided);
+  }
+
+  /** A script has died, perhaps of that message. */
+  giveUp(number: number, isCulprit: boolean): void {
+    const request = this.#guard.giveUp(number, isCulprit);
+    if (request) this.#refuseAll(request);
+  }
+
+  /** What was allowed, and did not come to be: there was no room, or its writer may not write any more, or has left. */
+  #doubt({ allowed, gone }: Decided): void {
+    for (const name of gone) this.#doubtful.add(name);
+    const last = new Map(allowed.events.filter(isSlotRequest).map((event) => [event.key, event]));
+    for (const event of last.values()) {
+      const value = this.slots.get(event.key)?.value;
+      const isNone = event.type !== Type.RequestChange || isNothing(event.value);
+      if (isNone ? value !== undefined : !isSame(value, event.value)) this.#doubtful.add(event.key);
+    }
+  }
+
+  /** Tells scripts what those slots hold. */
+  #assure(): void {
+    if (this.#isBusy) return;
+    this.#isOverrun = false;
+    if (this.#doubtful.size === 0) return;
+    const changes = [...this.#doubtful].map((name): SharedChange => {
+      const slot = this.slots.get(name);
+      return slot ? { op: 'set', name, value: slot.value.bytes } : { op: 'remove', name };
+    });
+    this.#doubtful.clear();
+    for (const observer of this.#observers)
+      observer.changed({ client: 0, version: this.#version, changes, list: [], sends: [] }, false);
   }
 
   lock(observer: Observer, isLocked: boolean): void {
     if (isLocked) this.#locks.add(observer);
     else this.#locks.delete(observer);
+    if (this.#locks.size === 0) {
+      clearTimeout(this.#lockPatience);
+      this.#lockPatience = undefined;
+      this.#guard.ask();
+    } else if (this.#waiting.length > 0) this.#waitForLocks();
     this.settle();
+  }
+
+  /** Scripts that take too long are told to unlock, which they do once they are not busy. */
+  #waitForLocks(): void {
+    const { lockTimeoutMs } = this.#host.limits;
+    if (lockTimeoutMs === 0) return;
+    this.#lockPatience ??= setTimeout(() => {
+      this.#lockPatience = undefined;
+      for (const observer of this.#locks) observer.unlock(lockTimeoutMs);
+    }, lockTimeoutMs);
   }
 
   /** Does what clients have asked for while scripts kept them waiting, unless one still does. */
   settle(): void {
+    this.#assure();
     if (this.#waiting.length === 0 || this.#isHeld) return;
     clearTimeout(this.#patience);
     this.#patience = undefined;
@@ -218,7 +322,10 @@ export class SharedObject {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    for (const request of waiting) this.#apply(request);
+    for (const each of waiting) {
+      if ('client' in each) this.#vacate(each.client);
+      else this.#take(each);
+    }
   }
 
   /** What a subscriber asks for in one message, when it had seen `knownVersion`. */
@@ -226,13 +333,29 @@ export class SharedObject {
     const writer = this.#subscriptions.get(subscriber);
     if (!writer) return;
     const request: Request = { writer, knownVersion, events };
+    if (this.#isAsked(request)) return this.#take(request);
     if (this.#waiting.length === 0 && !this.#isHeld) return this.#apply(request);
     const bytes = events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
     const isTooMuch = this.#waiting.length >= MAX_WAITING || this.#waitingBytes + bytes > MAX_WAITING_BYTES;
     if (isTooMuch) return this.#refuseAll(request);
     this.#waiting.push(request);
     this.#waitingBytes += bytes;
-    if (this.#locks.size > 0) return;
+    this.#waitForScripts();
+  }
+
+  /** Whether a script decides about it: there is nothing to decide about a writer without rights. */
+  #isAsked({ writer }: Request): boolean {
+    return this.#guard.isOn && writer.subscriber.mayWrite(this.name);
+  }
+
+  #take(request: Request): void {
+    if (!this.#isAsked(request)) return this.#apply(request);
+    if (!this.#guard.add(request)) return this.#refuseAll(request);
+    this.#ask();
+  }
+
+  #waitForScripts(): void {
+    if (this.#locks.size > 0) return this.#waitForLocks();
     this.#patience ??= setTimeout(() => {
       this.#patience = undefined;
       // A handler that takes so long finds out about it afterwards: its own changes come last.
@@ -240,29 +363,81 @@ export class SharedObject {
     }, LONGEST_WAIT_MS);
   }
 
-  /** What a script does, in one version. Values that are not AMF throw `E_AMF`. */
-  change(changes: readonly SharedChange[]): void {
+  /** A client has left, and its slots (`slots.presence`) go: after what it has done, and when no script is in their way. */
+  vacate(client: number): void {
+    const names = this.slots.presence.of(client);
+    if (names.length === 0) return;
+    this.#guard.forget(client, names);
+    if (this.#waiting.length === 0 && !this.#isHeld) return this.#vacate(client);
+    this.#waiting.push({ client });
+    this.#waitForScripts();
+  }
+
+  /** Nobody is there any more. */
+  vacateAll(): void {
+    this.#removeAll(this.slots.presence.names, 0);
+  }
+
+  #vacate(client: number): void {
+    this.#removeAll(this.slots.presence.of(client), client);
+  }
+
+  #removeAll(names: readonly string[], client: number): void {
+    if (names.length === 0) return;
+    const version = ++this.#version;
+    const list = names.map((name): SharedSync => {
+      const oldValue = this.slots.get(name)?.value.bytes ?? NOTHING;
+      this.slots.remove(name, version);
+      return { code: 'delete', name, oldValue };
+    });
+    const forOthers = names.map((key) => ({ type: Type.Remove, key }) as const);
+    this.#push({ version, writer: undefined, forWriter: [], forOthers });
+    const changes = names.map((name): SharedChange => ({ op: 'remove', name }));
+    this.#report({ client, version, changes, list, sends: [] });
+  }
+
+  /**
+   * What a script does, or the server, in one version. Returns the name of a slot that there was no room for. Values that
+   * are not AMF throw `E_AMF`.
+   */
+  change(changes: readonly SharedChange[], by?: Observer): string | undefined {
     const next = this.#version + 1;
     const told: SharedObjectEvent[] = [];
+    const list: SharedSync[] = [];
     let isChanged = false;
+    let refused: string | undefined;
     for (const change of changes) {
       switch (change.op) {
         case 'set': {
           const { name } = change;
           const value = sharedValueFrom(change.value.slice());
-          if (isSame(this.slots.get(name)?.value, value) || !this.#hasRoomFor(name, value)) break;
+          const known = this.slots.get(name)?.value;
+          if (this.#isOverrun) this.#doubtful.add(name);
+          if (isSame(known, value)) break;
+          if (!this.#hasRoomFor(name, value)) {
+            this.#doubtful.add(name);
+            refused = name;
+            break;
+          }
           this.slots.set(name, { value, version: next, writer: 0, toldWriter: next });
+          list.push({ code: 'change', name, oldValue: known?.bytes ?? NOTHING });
           told.push({ type: Type.Change, key: name, value });
           isChanged = true;
           break;
         }
-        case 'remove':
-          if (!this.slots.remove(change.name, next)) break;
-          told.push({ type: Type.Remove, key: change.name });
+        case 'remove': {
+          const { name } = change;
+          const oldValue = this.slots.get(name)?.value.bytes ?? NOTHING;
+          if (this.#isOverrun) this.#doubtful.add(name);
+          if (!this.slots.remove(name, next)) break;
+          list.push({ code: 'delete', name, oldValue });
+          told.push({ type: Type.Remove, key: name });
           isChanged = true;
           break;
+        }
         case 'clear':
           this.slots.clear(next);
+          list.push({ code: 'clear', name: '', oldValue: NOTHING });
           told.push({ type: Type.Clear });
           isChanged = true;
           break;
@@ -274,6 +449,11 @@ export class SharedObject {
     if (isChanged) this.#version = next;
     if (told.length > 0)
       this.#push({ version: this.#version, writer: undefined, forWriter: [], forOthers: told });
+    if (!isChanged) return refused;
+    // Two scripts are there while one takes over from the other: what the one does is no news to the other's handlers.
+    const news = { client: 0, version: next, changes, list: by ? [] : list, sends: [] };
+    for (const observer of this.#observers) if (observer !== by) this.#tellObserver(observer, news);
+    return refused;
   }
 
   /** Whether it is written whenever it has changed. */
@@ -284,7 +464,10 @@ export class SharedObject {
   }
 
   get #isHeld(): boolean {
-    if (this.#locks.size > 0 || this.durability?.isFull) return true;
+    return this.#locks.size > 0 || this.#isBusy || this.durability?.isFull === true;
+  }
+
+  get #isBusy(): boolean {
     for (const observer of this.#observers) if (observer.isBusy) return true;
     return false;
   }
@@ -430,7 +613,15 @@ export class SharedObject {
   }
 
   #report(news: News): void {
-    for (const observer of this.#observers) observer.changed(news);
+    for (const observer of this.#observers) this.#tellObserver(observer, news);
+  }
+
+  #tellObserver(observer: Observer, news: News): void {
+    const isKnown = observer === this.#decider;
+    observer.changed(news, isKnown);
+    if (isKnown || !observer.isBusy) return;
+    this.#isOverrun = true;
+    for (const change of news.changes) if ('name' in change) this.#doubtful.add(change.name);
   }
 
   /**
@@ -653,6 +844,7 @@ export class SharedObject {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** Whose doing nothing is. */
 const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.RequestChange,
   Type.RequestRemove,

@@ -1,4 +1,5 @@
 import { type SharedValue, sharedValueFrom } from '../../wire/shared-values.ts';
+import { Presence } from './presence.ts';
 import type { StoredObject, StoredSlot } from './store/database.ts';
 
 export interface Slot {
@@ -30,6 +31,8 @@ const MAX_TOMBSTONE_BYTES = 64 * 1024;
 export class Slots {
   /** How many versions of removed slots are remembered; -1 for as many as there is room for. */
   resyncDepth = -1;
+  /** Which of them go when a client leaves. */
+  readonly presence = new Presence();
   readonly #slots = new Map<string, Slot>();
   /** Names of removed slots by the version that removed them, oldest first. */
   readonly #tombstones = new Map<string, number>();
@@ -88,7 +91,9 @@ export class Slots {
     for (const name of names) {
       const slot = this.#slots.get(name);
       const removedAt = this.#tombstones.get(name);
-      if (slot) slots.push({ name, version: slot.version, value: slot.value.bytes });
+      // Whom it goes with is not there any more when it is read.
+      if (slot && !this.presence.has(name))
+        slots.push({ name, version: slot.version, value: slot.value.bytes });
       else if (removedAt !== undefined) slots.push({ name, version: removedAt, value: null });
       else forgotten.push(name);
     }
@@ -131,12 +136,21 @@ export class Slots {
     this.#forget(name);
   }
 
+  /** It goes when that client leaves; with 0 it is a slot like others. */
+  bind(name: string, client: number): void {
+    if (!this.#slots.has(name) || (client === 0 && !this.presence.has(name))) return;
+    this.#note(name);
+    if (client === 0) this.presence.release(name);
+    else this.presence.bind(name, client);
+  }
+
   /** Whether there was one. */
   remove(name: string, version: number): boolean {
     if (!this.#slots.has(name)) return false;
     this.#note(name);
     this.#use(-this.#costOf(name));
     this.#slots.delete(name);
+    this.presence.release(name);
     this.#bury(name, version);
     return true;
   }
@@ -146,6 +160,7 @@ export class Slots {
     for (const name of this.#slots.keys()) this.#note(name);
     this.#use(-this.#bytes);
     this.#slots.clear();
+    this.presence.clear();
     this.#tombstones.clear();
     this.#tombstoneBytes = 0;
     this.#knownSince = version;

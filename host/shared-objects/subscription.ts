@@ -55,8 +55,14 @@ export interface Subscription {
 export interface Observer {
   /** Whether one of its handlers runs: it must not find the object changed under its hands. */
   readonly isBusy: boolean;
-  /** What a client has done in one message, or the server. */
-  changed(news: News): void;
+  /** Whether it is the script of the instance, and not one that is yet to take over. */
+  readonly isInCharge: boolean;
+  /** What a client has done in one message, or the server. `isKnown`: it was the script's decision, and its copy is so. */
+  changed(news: News, isKnown: boolean): void;
+  /** It is to decide about a message of that client, and say so under that number (`SharedObject.decide`). */
+  ask(number: number, client: number, changes: readonly SharedChange[]): void;
+  /** A client has waited so long for its lock: it is to end that. */
+  unlock(waitedMs: number): void;
 }
 
 export interface News {

@@ -1,20 +1,25 @@
+import type { HostSide } from '../host-side.ts';
 import type { SharedDelivery } from '../share.ts';
 import {
   append,
+  apply,
   argumentsOf,
   ask,
   askAfterAll,
   Bytes,
   decodeValues,
+  expectClient,
   functionIn,
   hasOwn,
   hide,
   isClassic,
+  isThenable,
   lengthOf,
   makeOpaque,
   makePromise,
   NativeRangeError,
   NativeTypeError,
+  natives,
   objectPrototype,
   ownKeys,
   RpcError,
@@ -27,7 +32,18 @@ import {
   setBytes,
   shown,
 } from '../shared.ts';
-import type { SharedChange, SharedObjectOpened } from '../wall/sharing.ts';
+import type { SharedChange, SharedDecision, SharedObjectOpened, SharedSync } from '../wall/sharing.ts';
+import { ALLOWED, authorize, REFUSED } from './authorize.ts';
+import { dataOf } from './data.ts';
+import { frozenOnce, frozenValue } from './frozen.ts';
+import { Watchers } from './watchers.ts';
+
+/** What a slot was before a transaction changed it. */
+interface Before {
+  readonly name: string;
+  readonly bytes: Uint8Array | undefined;
+  readonly isBound: boolean;
+}
 
 /** By number, as the host knows them, and by name: temporary and persistent ones of one name are two. */
 const open = new SafeMap<number, SharedObject>();
@@ -55,15 +71,30 @@ export class SharedObject {
   readonly #name: string;
   readonly #isPersistent: boolean;
   readonly #slots = new SafeMap<string, Uint8Array>();
+  /** Those that go when a client leaves. */
+  readonly #bound = new SafeSet<string>();
   readonly #limits: { slots: number; slotBytes: number };
   #version: number;
   #locks = 0;
   /** Of a lock: what is sent when it ends. */
   #changes: SharedChange[] = [];
   #isChanged = false;
+  /** How many locks a transaction has found and made: it ends these itself. */
+  #floor = 0;
+  /** Of a transaction: what slots held before it changed them, in that order. */
+  #undo: Before[] | undefined;
+  readonly #watchers = new Watchers();
+  #authorize: ((...args: unknown[]) => unknown) | undefined;
+  /** The host has been told that there is, or was, an `authorize`. */
+  #isGuarded = false;
+  /** What the script does while it decides leaves after its decision. */
+  #isDeciding = false;
+  /** The first message that came while the object was locked: those after it wait until it comes again. */
+  #awaited = 0;
   #isClosed = false;
   #autoCommit: boolean;
   #resyncDepth: number;
+  #data: object | undefined;
 
   constructor(making: unknown, name: string, isPersistent: boolean, opened: SharedObjectOpened) {
     if (making !== MAKING)
@@ -79,8 +110,9 @@ export class SharedObject {
     this.#resyncDepth = opened[5];
     let from = 0;
     do {
-      const page = ask('share.slots', number, from) as [string[], Uint8Array[], number];
+      const page = ask('share.slots', number, from) as [string[], Uint8Array[], number, string[]];
       for (let i = 0; i < page[0].length; i++) this.#slots.set(page[0][i]!, page[1][i]!);
+      for (let i = 0; i < page[3].length; i++) this.#bound.add(page[3][i]!);
       from = page[2];
     } while (from > 0);
   }
@@ -89,6 +121,7 @@ export class SharedObject {
     dispatch = (object, delivery, client) => object.#receive(delivery, client);
     empty = (object) => {
       object.#slots.clear();
+      object.#bound.clear();
       object.#version++;
     };
   }
@@ -154,39 +187,99 @@ export class SharedObject {
     send({ kind: 'share-resync-depth', object: this.#number, depth: value });
   }
 
+  /**
+   * New in Stagewire: asked about each change that a client wants to make, before it is made. The host goes on asking when it
+   * is taken away, and all is allowed then.
+   */
+  get authorize(): unknown {
+    return this.#authorize;
+  }
+
+  set authorize(value: unknown) {
+    const handler = functionIn('so.authorize', value);
+    this.#expectOpen('so.authorize');
+    if (handler && !this.#isGuarded) send({ kind: 'share-guard', object: this.#number });
+    this.#isGuarded ||= handler !== undefined;
+    this.#authorize = handler;
+  }
+
   /** A copy: to change the slot, set it. */
   getProperty(name: unknown): unknown {
     const bytes = this.#slots.get(nameOf('so.getProperty', name));
     return bytes && decodeValues(bytes)[0];
   }
 
+  /** New in Stagewire: slots as properties. */
+  get data(): object {
+    this.#data ??= dataOf({
+      read: (name) => this.#read(name),
+      has: (name) => this.#slots.has(name),
+      write: (name, value) => this.#set('so.data', name, value, 0),
+      names: () => this.#names(),
+    });
+    return this.#data;
+  }
+
   getPropertyNames(): string[] | null {
-    const names: string[] = [];
-    this.#slots.forEach((_, name) => void append(names, name));
+    const names = this.#names();
     // What classic scripts look for, as the manual's own do.
     return names.length === 0 && isClassic ? null : names;
   }
 
-  /** Null or undefined deletes the slot. */
-  setProperty(name: unknown, value: unknown): void {
+  /** Null or undefined deletes the slot. With `until` it goes when that client leaves. */
+  setProperty(name: unknown, value: unknown, options?: unknown): void {
     const member = 'so.setProperty';
     const key = nameOf(member, name);
+    const client = clientIn(member, options);
+    if (!client) this.#set(member, key, value, 0);
+    else if (client.standing === 'gone') this.#set(member, key, undefined, 0);
+    else this.#set(member, key, value, client.number);
+  }
+
+  #names(): string[] {
+    const names: string[] = [];
+    this.#slots.forEach((_, name) => void append(names, name));
+    return names;
+  }
+
+  /** As it is now, frozen. */
+  #read(name: string): unknown {
+    const bytes = this.#slots.get(name);
+    return bytes && frozenValue(bytes);
+  }
+
+  #set(member: string, key: string, value: unknown, until: number): void {
     const bytes = argumentsOf(member, [value]);
     if (isNothing(bytes)) {
-      if (this.#slots.delete(key)) this.#change(member, { op: 'remove', name: key });
+      if (!this.#slots.has(key)) return;
+      this.#remember(key);
+      this.#slots.delete(key);
+      this.#bound.delete(key);
+      this.#change(member, { op: 'remove', name: key });
       return;
     }
-    const { slots, slotBytes } = this.#limits;
+    const problem = this.#whyNoRoom(key, bytes);
+    if (problem !== '') throw new NativeRangeError(`${member}: ${problem}`);
     const known = this.#slots.get(key);
-    if (key.length + lengthOf(bytes) > slotBytes)
-      throw new NativeRangeError(
-        `${member}: ${shown(key)}: name and value measure ${key.length + lengthOf(bytes)} bytes, and ${slotBytes} are allowed (limits.slotBytes)`,
-      );
-    if (!known && this.#slots.size >= slots)
-      throw new NativeRangeError(`${member}: ${slots} slots are there, and that is the limit (limits.slots)`);
-    if (known && isSame(known, bytes)) return;
+    const isChange = !known || !isSame(known, bytes);
+    if (!isChange && until === 0 && !this.#bound.has(key)) return;
+    this.#remember(key);
+    if (until === 0) this.#bound.delete(key);
+    else this.#bound.add(key);
+    if (!isChange) return this.#change(member, { op: 'until', name: key, client: until });
     this.#slots.set(key, bytes);
-    this.#change(member, { op: 'set', name: key, value: bytes });
+    this.#change(member, { op: 'set', name: key, value: bytes }, until);
+  }
+
+  /** Empty when there is room for that. */
+  #whyNoRoom(key: string, bytes: Uint8Array): string {
+    const { slots, slotBytes } = this.#limits;
+    const size = key.length + lengthOf(bytes);
+    if (size > slotBytes)
+      return `${shown(key)}: name and value measure ${size} bytes, and ${slotBytes} are allowed (limits.slotBytes)`;
+    if (!this.#slots.has(key) && this.#slots.size >= slots)
+      return `${slots} slots are there, and that is the limit (limits.slots)`;
+    return '';
   }
 
   size(): number {
@@ -194,7 +287,9 @@ export class SharedObject {
   }
 
   clear(): boolean {
+    if (this.#undo) this.#slots.forEach((_, name) => void this.#remember(name));
     this.#slots.clear();
+    this.#bound.clear();
     this.#change('so.clear', { op: 'clear' });
     return true;
   }
@@ -220,11 +315,74 @@ export class SharedObject {
 
   unlock(): number {
     this.#expectOpen('so.unlock');
-    if (this.#locks === 0) return 0;
+    if (this.#locks <= this.#floor) return this.#locks;
     if (--this.#locks > 0) return this.#locks;
-    this.#commit();
-    send({ kind: 'share-lock', object: this.#number, isLocked: false });
+    try {
+      this.#commit();
+    } finally {
+      send({ kind: 'share-lock', object: this.#number, isLocked: false });
+    }
     return 0;
+  }
+
+  /**
+   * New in Stagewire: what `change` does is one change. When it throws, it has changed nothing. It must be done when it
+   * returns: what it would do after an `await` would be among what other handlers do.
+   */
+  transaction(change: unknown): unknown {
+    const member = 'so.transaction';
+    if (typeof change !== 'function')
+      throw new NativeTypeError(`${member}: expected a function, got ${shown(change)}`);
+    this.lock();
+    const floor = this.#floor;
+    const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
+    const outer = this.#undo;
+    const undo: Before[] = [];
+    this.#undo = undo;
+    this.#floor = this.#locks;
+    let isDone = false;
+    try {
+      const result: unknown = apply(change as () => unknown, undefined, []);
+      if (isThenable(result))
+        throw new NativeTypeError(
+          `${member}: the function has returned a promise: what it changes after an await needs lock and unlock`,
+        );
+      isDone = true;
+      return result;
+    } finally {
+      this.#undo = outer;
+      this.#floor = floor;
+      if (!this.#isClosed) {
+        if (isDone) for (let i = 0; outer && i < undo.length; i++) append(outer, undo[i]!);
+        else this.#rollBack(undo, before);
+        this.unlock();
+      }
+    }
+  }
+
+  #remember(name: string): void {
+    if (this.#undo)
+      append(this.#undo, { name, bytes: this.#slots.get(name), isBound: this.#bound.has(name) });
+  }
+
+  #rollBack(undo: readonly Before[], before: { changes: number; isChanged: boolean; locks: number }): void {
+    for (let i = undo.length - 1; i >= 0; i--) {
+      const { name, bytes, isBound } = undo[i]!;
+      if (isBound) this.#bound.add(name);
+      else this.#bound.delete(name);
+      if (bytes) this.#slots.set(name, bytes);
+      else this.#slots.delete(name);
+    }
+    this.#changes.length = before.changes;
+    this.#isChanged = before.isChanged;
+    this.#locks = before.locks;
+  }
+
+  /** New in Stagewire: `listener` hears when a client changes that slot. Returns what ends it. */
+  watch(name: unknown, listener: unknown): () => void {
+    const key = nameOf('so.watch', name);
+    this.#expectOpen('so.watch');
+    return this.#watchers.add(key, listener);
   }
 
   /** Slots that were deleted before that version are forgotten. */
@@ -240,7 +398,6 @@ export class SharedObject {
   flush(): boolean {
     this.#expectOpen('so.flush');
     if (!this.#isPersistent) return false;
-    this.#commit();
     return reading('so.flush', () => askAfterAll('share.flush', this.#number)) === true;
   }
 
@@ -250,7 +407,6 @@ export class SharedObject {
     this.#expectOpen(member);
     if (saving.size >= MAX_SAVING)
       throw new NativeRangeError(`${member}: ${MAX_SAVING} of them are waiting already`);
-    this.#commit();
     const request = ++lastSave;
     send({ kind: 'share-save', object: this.#number, request });
     return makePromise<void>((resolve, reject) => saving.set(request, { resolve: () => resolve(), reject }));
@@ -276,16 +432,18 @@ export class SharedObject {
     this.#change(member, { op: 'send', values: argumentsOf(member, all) });
   }
 
-  #change(member: string, change: SharedChange): void {
+  #change(member: string, change: SharedChange, until = 0): void {
     this.#expectOpen(member);
     append(this.#changes, change);
-    if (change.op !== 'send') this.#isChanged = true;
+    if (until !== 0 && change.op === 'set')
+      append(this.#changes, { op: 'until', name: change.name, client: until });
+    if (change.op !== 'send' && change.op !== 'until') this.#isChanged = true;
     if (this.#locks === 0) this.#commit();
   }
 
   #commit(): void {
     const changes = this.#changes;
-    if (changes.length === 0) return;
+    if (changes.length === 0 || this.#isDeciding) return;
     this.#changes = [];
     if (this.#isChanged) this.#version++;
     this.#isChanged = false;
@@ -309,22 +467,17 @@ export class SharedObject {
         this.#version = delivery.version;
         for (let i = 0; i < delivery.changes.length; i++) this.#take(delivery.changes[i]!);
         return;
-      case 'shared-sync': {
-        // Looked up on the object alone: FMS never found one on the prototype.
-        const onSync = hasOwn(this, 'onSync')
-          ? functionIn('so.onSync', (this as { onSync?: unknown }).onSync)
-          : undefined;
-        if (!onSync) return;
-        const list: object[] = [];
-        for (let i = 0; i < delivery.list.length; i++) {
-          const { code, name, oldValue } = delivery.list[i]!;
-          const entry: Record<string, unknown> = { code, name, oldValue: undefined, client };
-          if (lengthOf(oldValue) > 0) entry.oldValue = decodeValues(oldValue)[0];
-          append(list, entry);
+      case 'shared-guard':
+        return this.#decide(delivery.request, delivery.changes, client);
+      case 'shared-unlock':
+        return this.#breakLock(delivery.waitedMs);
+      case 'shared-sync':
+        try {
+          this.#tellSync(delivery.list, client);
+        } finally {
+          this.#tellWatchers(delivery.list, client);
         }
-        runHandler('so.onSync', onSync, this, [list]);
         return;
-      }
       case 'shared-send': {
         const values = decodeValues(delivery.values);
         const method = values[0];
@@ -339,18 +492,143 @@ export class SharedObject {
     }
   }
 
+  /**
+   * What a client wants to do in one message. Each part is decided when those before it are done: to the copy at once, by
+   * the host when it has heard.
+   */
+  #decide(request: number, changes: readonly SharedChange[], client: unknown): void {
+    if (this.#locks > 0 || (this.#awaited !== 0 && request > this.#awaited)) {
+      if (this.#awaited === 0) this.#awaited = request;
+      return this.#tellVerdict(request, true, []);
+    }
+    this.#awaited = 0;
+    const decisions: SharedDecision[] = [];
+    const undo: Before[] = [];
+    const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
+    let isChanged = false;
+    this.#undo = undo;
+    this.#isDeciding = true;
+    try {
+      for (let i = 0; i < changes.length; i++) {
+        const decision = this.#decisionOn(changes[i]!, client);
+        append(decisions, decision);
+        isChanged = this.#carryOut(changes[i]!, decision) || isChanged;
+      }
+    } finally {
+      this.#undo = undefined;
+      this.#isDeciding = false;
+    }
+    try {
+      this.#tellVerdict(request, false, decisions);
+      if (isChanged) this.#version++;
+    } catch (error) {
+      // Values in the place of others were too much for one turn.
+      reportError(error, 'so.authorize');
+      this.#rollBack(undo, { ...before, changes: this.#changes.length });
+      for (let i = 0; i < decisions.length; i++) decisions[i] = REFUSED;
+      this.#tellVerdict(request, false, decisions);
+    }
+    // What the handler has done comes after what it has decided.
+    for (let i = 0; i < this.#changes.length; i++) this.#take(this.#changes[i]!);
+    if (this.#locks === 0) this.#commit();
+  }
+
+  #decisionOn(change: SharedChange, client: unknown): SharedDecision {
+    if (change.op === 'set' && this.#whyNoRoom(change.name, change.value) !== '') return REFUSED;
+    if (!this.#authorize) return ALLOWED;
+    if (typeof client !== 'object' || client === null) return REFUSED; // it has left, before another script took over
+    const read = (name: string) => this.#read(name);
+    const decision = authorize(change, { so: this, handler: this.#authorize, client, read });
+    if (decision.op !== 'replace' || change.op === 'send' || change.op === 'clear') return decision;
+    const name = (change as { name: string }).name;
+    const problem = isNothing(decision.value) ? '' : this.#whyNoRoom(name, decision.value);
+    if (problem === '') return decision;
+    reportError(new NativeRangeError(`so.authorize: ${problem}`), 'so.authorize');
+    return REFUSED;
+  }
+
+  /** Does to the copy what was decided; whether that changed it. */
+  #carryOut(change: SharedChange, decision: SharedDecision): boolean {
+    if (decision.op === 'refuse' || change.op === 'send') return false;
+    if (change.op === 'clear') {
+      this.#slots.forEach((_, name) => void this.#remember(name));
+      this.#take(change);
+      return true;
+    }
+    const { name } = change as { name: string };
+    const bytes = decision.op === 'replace' ? decision.value : change.op === 'set' ? change.value : undefined;
+    const known = this.#slots.get(name);
+    const isSet = bytes !== undefined && !isNothing(bytes);
+    if (isSet ? known !== undefined && isSame(known, bytes) : known === undefined) return false;
+    this.#remember(name);
+    this.#take(isSet ? { op: 'set', name, value: bytes } : { op: 'remove', name });
+    return true;
+  }
+
+  #tellVerdict(request: number, isLater: boolean, decisions: SharedDecision[]): void {
+    const isHeard = hasOwn(this, 'onSync') || !this.#watchers.isEmpty;
+    send({ kind: 'share-verdict', object: this.#number, request, isLater, isHeard, decisions });
+  }
+
+  #breakLock(waitedMs: number): void {
+    if (this.#locks === 0) return;
+    this.#locks = 1;
+    this.unlock();
+    const text = `the lock of the shared object ${shown(this.#name)} was broken: a client has waited for ${waitedMs} ms (limits.lockTimeoutMs)`;
+    send({ kind: 'log', level: 'warn', text });
+  }
+
+  #tellSync(changes: readonly SharedSync[], client: unknown): void {
+    // Looked up on the object alone: FMS never found one on the prototype.
+    const onSync = hasOwn(this, 'onSync')
+      ? functionIn('so.onSync', (this as { onSync?: unknown }).onSync)
+      : undefined;
+    if (!onSync) return;
+    const list: object[] = [];
+    for (let i = 0; i < changes.length; i++) {
+      const { code, name, oldValue } = changes[i]!;
+      const entry: Record<string, unknown> = { code, name, oldValue: undefined, client };
+      if (lengthOf(oldValue) > 0) entry.oldValue = decodeValues(oldValue)[0];
+      append(list, entry);
+    }
+    runHandler('so.onSync', onSync, this, [list]);
+  }
+
+  #tellWatchers(changes: readonly SharedSync[], client: unknown): void {
+    for (let i = 0; i < changes.length; i++) {
+      const { code, name, oldValue } = changes[i]!;
+      const names = code === 'clear' ? this.#watchers.names : [name];
+      for (let k = 0; k < names.length; k++) {
+        if (!this.#watchers.has(names[k]!)) continue;
+        const old = lengthOf(oldValue) > 0 ? frozenOnce(oldValue) : undefined;
+        const change = { code, name: names[k], oldValue: old, client };
+        this.#watchers.tell(names[k]!, this, [this.#read(names[k]!), change]);
+      }
+    }
+  }
+
   #take(change: SharedChange): void {
     if (change.op === 'set') {
       // The delivery is a view of what comes in with each turn.
       const bytes = new Bytes(lengthOf(change.value));
       setBytes(bytes, change.value, 0);
       this.#slots.set(change.name, bytes);
-    } else if (change.op === 'remove') this.#slots.delete(change.name);
-    else if (change.op === 'clear') this.#slots.clear();
+    } else if (change.op === 'remove') {
+      this.#slots.delete(change.name);
+      this.#bound.delete(change.name);
+    } else if (change.op === 'clear') {
+      this.#slots.clear();
+      this.#bound.clear();
+    }
   }
 }
 
 hide(SharedObject, 'name', 'SharedObject');
+
+/** Classic scripts have what Flash Media Server had: these names are theirs. */
+const MODERN = ['authorize', 'data', 'saved', 'transaction', 'watch'];
+for (let i = 0; isClassic && i < MODERN.length; i++)
+  natives.deleteProperty(SharedObject.prototype, MODERN[i]!);
 
 /** Names that are no methods of a script's. What it puts on the prototype later on is. */
 const API = new SafeSet<unknown>();
@@ -389,6 +667,15 @@ function nameOf(member: string, name: unknown): string {
   if (typeof name === 'number') return `${name}`;
   if (typeof name === 'string' && name !== '') return name;
   throw new NativeTypeError(`${member}: expected the name of a slot, got ${shown(name)}`);
+}
+
+/** The client in `{ until: client }`, which is new in Stagewire. */
+function clientIn(member: string, options: unknown): HostSide | undefined {
+  if (isClassic || options === undefined || options === null) return undefined;
+  if (typeof options !== 'object' && typeof options !== 'function')
+    throw new NativeTypeError(`${member}: expected { until: client }, got ${shown(options)}`);
+  const until = reading(member, () => (options as { until?: unknown }).until);
+  return until === undefined || until === null ? undefined : expectClient(member, until);
 }
 
 /** Whether every object has that: a client is not to call what JavaScript put there. */

@@ -15,7 +15,14 @@ import {
   text,
   unknownKind,
 } from './fields.ts';
-import { readSharedChanges, type SharedChange, sharedChanges } from './sharing.ts';
+import {
+  readSharedChanges,
+  readSharedDecisions,
+  type SharedChange,
+  type SharedDecision,
+  sharedChanges,
+  sharedDecisions,
+} from './sharing.ts';
 
 /** What becomes of a redirect: the host follows it, it is a failure, or the script gets the redirect itself. */
 export type RedirectMode = 'follow' | 'error' | 'manual';
@@ -45,6 +52,17 @@ export type Command =
   /** Whether changes of clients wait. */
   | { kind: 'share-lock'; object: number; isLocked: boolean }
   | { kind: 'share-close'; object: number }
+  /** From now on the script decides about what clients do (`shared-guard`). */
+  | { kind: 'share-guard'; object: number }
+  /** `isLater`: it cannot now, and wants to be asked again. `isHeard`: it wants to be told what came of it. */
+  | {
+      kind: 'share-verdict';
+      object: number;
+      request: number;
+      isLater: boolean;
+      isHeard: boolean;
+      decisions: SharedDecision[];
+    }
   /** What was removed before that version need not be remembered. */
   | { kind: 'share-purge'; object: number; version: number }
   | { kind: 'share-auto-commit'; object: number; isAutomatic: boolean }
@@ -105,9 +123,11 @@ const CommandKind = {
   'share-lock': 25,
   'share-close': 26,
   'share-purge': 27,
-  'share-auto-commit': 28,
-  'share-resync-depth': 29,
-  'share-save': 30,
+  'share-guard': 28,
+  'share-verdict': 29,
+  'share-auto-commit': 30,
+  'share-resync-depth': 31,
+  'share-save': 32,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -177,6 +197,7 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u8(cmd.isLocked ? 1 : 0);
       break;
     case 'share-close':
+    case 'share-guard':
       out.u32(cmd.object);
       break;
     case 'share-auto-commit':
@@ -190,6 +211,13 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'share-save':
       out.u32(cmd.object);
       out.u32(cmd.request);
+      break;
+    case 'share-verdict':
+      out.u32(cmd.object);
+      out.u32(cmd.request);
+      out.u8(cmd.isLater ? 1 : 0);
+      out.u8(cmd.isHeard ? 1 : 0);
+      sharedDecisions(out, cmd.decisions);
       break;
     case 'share-purge':
       out.u32(cmd.object);
@@ -304,6 +332,17 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'share-resync-depth', object: record.u32(), depth: record.f64() };
     case CommandKind['share-save']:
       return { kind: 'share-save', object: record.u32(), request: record.u32() };
+    case CommandKind['share-guard']:
+      return { kind: 'share-guard', object: record.u32() };
+    case CommandKind['share-verdict']:
+      return {
+        kind: 'share-verdict',
+        object: record.u32(),
+        request: record.u32(),
+        isLater: record.u8() === 1,
+        isHeard: record.u8() === 1,
+        decisions: readSharedDecisions(record),
+      };
     case CommandKind['share-purge']:
       return { kind: 'share-purge', object: record.u32(), version: record.u32() };
     case CommandKind.shutdown:

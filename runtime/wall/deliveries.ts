@@ -59,6 +59,10 @@ export type Delivery =
   /** For its `onStatus`. */
   | { kind: 'shared-status'; object: number; level: string; code: string; description: string }
   | { kind: 'shared-saved'; request: number; isOk: boolean }
+  /** What a client wants to do in one message: the script decides (`share-verdict`). */
+  | { kind: 'shared-guard'; object: number; request: number; client: number; changes: SharedChange[] }
+  /** A client has waited for so long: the script's lock is to end. */
+  | { kind: 'shared-unlock'; object: number; waitedMs: number }
   /** The heap holds so much, and may hold so much. */
   | { kind: 'low-memory'; usedMb: number; limitMb: number }
   | {
@@ -104,8 +108,10 @@ const DeliveryKind = {
   'shared-state': 17,
   'shared-sync': 18,
   'shared-send': 19,
-  'shared-status': 20,
-  'shared-saved': 21,
+  'shared-unlock': 20,
+  'shared-guard': 21,
+  'shared-status': 22,
+  'shared-saved': 23,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -170,6 +176,16 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
     case 'shared-saved':
       out.u32(delivery.request);
       out.u8(delivery.isOk ? 1 : 0);
+      break;
+    case 'shared-guard':
+      out.u32(delivery.object);
+      out.u32(delivery.request);
+      out.u32(delivery.client);
+      sharedChanges(out, delivery.changes);
+      break;
+    case 'shared-unlock':
+      out.u32(delivery.object);
+      out.u32(delivery.waitedMs);
       break;
     case 'status':
       out.u8(delivery.info.isWarning ? 1 : 0);
@@ -273,6 +289,16 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       };
     case DeliveryKind['shared-saved']:
       return { kind: 'shared-saved', request: record.u32(), isOk: record.u8() === 1 };
+    case DeliveryKind['shared-guard']:
+      return {
+        kind: 'shared-guard',
+        object: record.u32(),
+        request: record.u32(),
+        client: record.u32(),
+        changes: readSharedChanges(record),
+      };
+    case DeliveryKind['shared-unlock']:
+      return { kind: 'shared-unlock', object: record.u32(), waitedMs: record.u32() };
     case DeliveryKind.status:
       return {
         kind: 'status',

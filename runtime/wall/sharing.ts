@@ -6,6 +6,8 @@ export type SharedChange =
   | { op: 'set'; name: string; value: Uint8Array }
   | { op: 'remove'; name: string }
   | { op: 'clear' }
+  /** Goes when that client leaves; 0: stays. */
+  | { op: 'until'; name: string; client: number }
   /** Changes nothing: the handler's name and its arguments, for every subscriber. */
   | { op: 'send'; values: Uint8Array };
 
@@ -27,7 +29,10 @@ export interface SharedSync {
   oldValue: Uint8Array;
 }
 
-const OPS = ['set', 'remove', 'clear', 'send'] as const;
+/** What becomes of one change that a client wants. `value` is AMF; of `send` it is the arguments. */
+export type SharedDecision = { op: 'refuse' } | { op: 'allow' } | { op: 'replace'; value: Uint8Array };
+
+const OPS = ['set', 'remove', 'clear', 'send', 'until'] as const;
 const CODES = ['change', 'delete', 'clear'] as const;
 
 export function sharedChanges(out: ByteWriter, changes: readonly SharedChange[]): void {
@@ -51,6 +56,11 @@ export function sharedChanges(out: ByteWriter, changes: readonly SharedChange[])
         out.u8(3);
         blob(out, change.values);
         break;
+      case 'until':
+        out.u8(4);
+        text(out, change.name);
+        out.u32(change.client);
+        break;
     }
   }
 }
@@ -72,6 +82,9 @@ export function readSharedChanges(record: ByteReader): SharedChange[] {
         break;
       case 'send':
         changes[i] = { op: 'send', values: readBlob(record) };
+        break;
+      case 'until':
+        changes[i] = { op: 'until', name: readText(record), client: record.u32() };
         break;
       default:
         throw unknownKind('change', op);
@@ -98,4 +111,24 @@ export function readSharedSyncs(record: ByteReader): SharedSync[] {
     list[i] = { code, name: readText(record), oldValue: readBlob(record) };
   }
   return list;
+}
+
+export function sharedDecisions(out: ByteWriter, decisions: readonly SharedDecision[]): void {
+  out.u32(decisions.length);
+  for (let i = 0; i < decisions.length; i++) {
+    const decision = decisions[i]!;
+    out.u8(decision.op === 'refuse' ? 0 : decision.op === 'allow' ? 1 : 2);
+    if (decision.op === 'replace') blob(out, decision.value);
+  }
+}
+
+export function readSharedDecisions(record: ByteReader): SharedDecision[] {
+  const decisions: SharedDecision[] = [];
+  const count = record.u32();
+  for (let i = 0; i < count; i++) {
+    const op = record.u8();
+    if (op === 2) decisions[i] = { op: 'replace', value: readBlob(record) };
+    else decisions[i] = { op: op === 1 ? 'allow' : 'refuse' };
+  }
+  return decisions;
 }

@@ -14,15 +14,20 @@ interface Stroke {
   points: Point[];
 }
 
+interface Person {
+  name: string;
+  colour: string;
+}
+
 interface Painter extends Client {
-  painter: { name: string; colour: string };
+  painter: Person;
 }
 
 const MAX_STROKES = 2000;
 const COLOURS = ['#d33', '#37a', '#293', '#c70', '#849', '#088'];
 
-const board = SharedObject.get('board');
-const people = SharedObject.get('people');
+const board = SharedObject.get<Record<string, Stroke>>('board');
+const people = SharedObject.get<Record<string, Person>>('people');
 /** Names of strokes, oldest first. */
 let order = board.getPropertyNames();
 
@@ -31,22 +36,30 @@ application.onConnect = (client, wanted) => {
   if (name === '' || name.length > 32)
     throw new RpcError('NAME', 'Connect with a name of 1 to 32 characters.');
   // After this file was saved everybody passes here again: with the colour that they have.
-  const painter = people.getProperty(client.id) ?? { name, colour: COLOURS[people.size() % COLOURS.length] };
+  const painter = people.getProperty(client.id) ?? { name, colour: COLOURS[people.size() % COLOURS.length]! };
   (client as Painter).painter = painter;
   // Who is here is told by the server alone; everybody may draw.
   client.writeAccess = 'board';
-  people.setProperty(client.id, painter);
+  people.setProperty(client.id, painter, { until: client });
   return true;
 };
 
-application.onDisconnect = (client) => people.setProperty(client.id, null);
+/** Strokes and pointers, in nobody else's name. */
+board.authorize = ({ code, name, value, client }) => {
+  switch (code) {
+    case 'change':
+      return isStroke(value) && value.by === (client as Painter).painter.name;
+    case 'send':
+      return name === 'pointer';
+    default:
+      return true;
+  }
+};
 
 board.onSync = (list) => {
   for (const { code, name, oldValue, client } of list) {
     if (code === 'clear') order = [];
     else if (code === 'delete') order = order.filter((each) => each !== name);
-    else if (!isStroke(board.getProperty(name)))
-      board.setProperty(name, oldValue); // not a stroke: as it was
     else if (oldValue === undefined) order.push(name);
     if (code === 'clear')
       trace(`${(client as Painter | undefined)?.painter.name ?? 'somebody'} wiped the board`);
@@ -62,9 +75,9 @@ application.expose({
 
   /** Takes back the last stroke that is yours: its name, or null. */
   undo(this: Painter) {
-    const last = order.findLast((name) => (board.getProperty(name) as Stroke).by === this.painter.name);
+    const last = order.findLast((name) => board.data[name]?.by === this.painter.name);
     if (last === undefined) return null;
-    board.setProperty(last, null);
+    delete board.data[last];
     order = order.filter((name) => name !== last);
     return last;
   },
@@ -73,9 +86,9 @@ application.expose({
 /** The oldest strokes give way, all in one step. */
 function trim(): void {
   if (order.length <= MAX_STROKES) return;
-  board.lock();
-  for (const name of order.splice(0, order.length - MAX_STROKES)) board.setProperty(name, null);
-  board.unlock();
+  board.transaction(() => {
+    for (const name of order.splice(0, order.length - MAX_STROKES)) delete board.data[name];
+  });
 }
 
 function isStroke(value: unknown): value is Stroke {

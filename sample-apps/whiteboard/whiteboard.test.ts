@@ -71,6 +71,10 @@ test('what is no stroke, and who is here, cannot be forged', async () => {
   await board.setAndWait('ann-1', stroke('ann', 1));
   board.set('ann-1', 'nonsense');
   board.set('ann-2', { by: 'ann', colour: '#d33', points: [{ x: 'left' }] });
+  board.set('bob-1', stroke('bob', 1));
+  board.change({ send: ['shout', 'boo'] }, { send: ['pointer', 'ann', 1, 1] });
+  await board.syncs.waitFor('the pointer', ({ sends }) => sends.length > 0);
+  expect(board.syncs.entries.flatMap(({ sends }) => sends)).toEqual([['pointer', 'ann', 1, 1]]);
   await board.holds({ 'ann-1': stroke('ann', 1) });
   people.set('nobody', { name: 'nobody' });
   await people.syncs.waitFor('a refusal', ({ statuses }) => statuses.length > 0);

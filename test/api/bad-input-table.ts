@@ -218,6 +218,8 @@ SharedObject.getProperty name              | so.getProperty(X)                  
 SharedObject.getPropertyNames              | so.getPropertyNames(X)                              | anything |
 SharedObject.setProperty name              | so.setProperty(X, 1)                                | number numeral word | says: so.setProperty; RangeError: long
 SharedObject.setProperty value             | so.setProperty("k", X)                              | nothing true number empty numeral word object array function bare shifty callable | says: so.setProperty; RangeError: long
+SharedObject.setProperty options           | so.setProperty("k", 1, X)                           | nothing object array function bare nested throwing shifty detached | says: so.setProperty
+SharedObject.setProperty options           | so.setProperty("k", 1, { until: X })                | nothing | says: so.setProperty
 SharedObject.size                          | so.size(X)                                          | anything |
 SharedObject.clear                         | so.clear(X)                                         | anything |
 SharedObject.send method                   | so.send(X)                                          | numeral word long | says: so.send
@@ -226,6 +228,10 @@ SharedObject.mark method                   | so.mark(X)                         
 SharedObject.mark args                     | so.mark("m", X)                                     | amf | says: so.mark
 SharedObject.lock                          | so.lock(X)                                          | anything |
 SharedObject.unlock                        | so.unlock(X)                                        | anything |
+SharedObject.authorize value               | so.authorize = X                                    | nothing callable | says: so.authorize
+SharedObject.transaction change            | so.transaction(X)                                   | function | says: so.transaction; own: dead
+SharedObject.watch name                    | so.watch(X, () => {})()                             | number numeral word long | says: so.watch
+SharedObject.watch listener                | so.watch("k", X)()                                  | callable | says: so.watch
 SharedObject.purge version                 | so.purge(X)                                         | seven fraction huge Infinity | says: so.purge
 SharedObject.saved                         | so.saved(X)                                         | anything |
 SharedObject.flush                         | so.flush(X)                                         | anything |

@@ -114,6 +114,7 @@ async function outcome(run, isTold) {
 function isPromise(value) {
   try { return value instanceof Promise; } catch { return false; }
 }
+export {}; // a module, which has all members
 `;
 
 const handled = `

@@ -18,6 +18,10 @@ const server = useServer({
         heard = [];
         so.onSync = function (list) { heard.push(list.map(function (e) { return [e.code, e.name, e.oldValue]; })); };`,
     },
+    locks: {
+      'main.asc': `${runsCode} so = SharedObject.get("so", false);`,
+      'app.json': JSON.stringify({ limits: { lockTimeoutMs: 300 } }),
+    },
     modern: { 'main.ts': `application.expose({ names: () => SharedObject.get('x').getPropertyNames() });` },
     small: {
       'main.js': runsCode,
@@ -269,6 +273,30 @@ test('SO-28: a temporary object is gone with the last who has it, script or clie
   expect((await player(at, 'lone')).data.size).toBe(0);
 });
 
+test('SO-30: a lock is broken when a client has waited for long: what was done in it comes first, and it may be made anew', async () => {
+  const client = await connect(`${server.rtmp}/locks/broken`);
+  const so = await new RemoteSharedObject(client, 'so').connect();
+  await run(client, 'so.lock(); so.lock(); so.setProperty("a", 1); so.setProperty("b", 1)');
+  so.change({ set: { a: 'client', c: 1 } });
+  await so.holds({ a: 'client', b: 1, c: 1 });
+  expect(so.syncs.entries.map(({ version, list }) => [version, list.length])).toEqual([
+    [1, 1],
+    [2, 2],
+    [3, 2],
+  ]);
+  // The script knows: it has what the clients have, and unlocking once more is nothing.
+  expect(await run(client, 'return [so.getProperty("a"), so.version, so.unlock(), so.lock()]')).toEqual([
+    'client',
+    3,
+    0,
+    1,
+  ]);
+  so.set('d', 1);
+  await run(client, 'so.setProperty("e", 1); so.unlock()');
+  await so.holds({ a: 'client', b: 1, c: 1, d: 1, e: 1 });
+  expect(so.syncs.entries.slice(3).map(({ list }) => list[0]!.name)).toEqual(['e', 'd']);
+});
+
 test('SO-31: what is over the limits is refused, and its writer told what there is', async () => {
   const client = await connect(`${server.rtmp}/small/room`);
   const so = await new RemoteSharedObject(client, 's').connect();
@@ -330,6 +358,22 @@ test('ST-14: SharedObject.ObjectCreationFailed for what cannot be made', async (
     await expect(new RemoteSharedObject(client, name).connect()).rejects.toThrow(
       'SharedObject.ObjectCreationFailed',
     );
+});
+
+test('CFG-19: limits.lockTimeoutMs says after how long, and the log that it was so', async () => {
+  const client = await connect(`${server.rtmp}/locks/told`);
+  const so = await new RemoteSharedObject(client, 'so').connect();
+  await run(client, 'so.lock()');
+  const from = Date.now();
+  await so.setAndWait('a', 1);
+  expect(Date.now() - from).toBeGreaterThanOrEqual(290);
+  const { level } = await server.waitForLog(
+    (r) =>
+      r.instance === 'locks/told' &&
+      r.message ===
+        'the lock of the shared object "so" was broken: a client has waited for 300 ms (limits.lockTimeoutMs)',
+  );
+  expect(level).toBe('warn');
 });
 
 test('CFG-20: limits.slots bounds the slots of an object', async () => {

@@ -16,7 +16,7 @@ import {
 import { RemoteSharedObject, type SyncEntry } from '../support/shared-object.ts';
 
 /** Persistent shared objects: what is on disk, when clients hear of it, and what a server finds that comes after. */
-const apps = { app: { 'main.js': runsCode }, bare: { 'README.md': 'No script here.' } };
+const apps = { app: { 'main.js': `${runsCode}\nexport {};` }, bare: { 'README.md': 'No script here.' } };
 
 async function serverOn(data: string, options: ServerOptions = {}): Promise<TestServer> {
   return startServer({ data, apps, ...options });

@@ -17,6 +17,8 @@ const server = useServer({
         };
         so.say = function (...args) { heard.push(['say', ...args]); };`,
     },
+    slow: { 'main.js': runsCode, 'app.json': '{ "limits": { "handlerMs": 20000 } }' },
+    tight: { 'main.js': runsCode, 'app.json': '{ "limits": { "sharedObjectBytes": 65536 } }' },
     small: {
       'main.js': `${runsCode} var so = SharedObject.get('small');`,
       'app.json': JSON.stringify({
@@ -218,4 +220,44 @@ test.each([
 ])('%s says what is wrong', async (code, says) => {
   const { client } = await pair(newRoom());
   expect(await run(client, `try { ${code} } catch (error) { return error.message }`)).toContain(says);
+});
+
+test('a handler that takes longer than clients wait comes last, and finds out about it afterwards', async () => {
+  const client = await connect(`${server.rtmp}/slow/room`);
+  const so = await new RemoteSharedObject(client, 'so').connect();
+  await run(client, 'globalThis.so = SharedObject.get("so"); so.setProperty("both", "nobody");');
+  const code = `
+    so.setProperty('began', true);
+    SharedObject.get('other', true).isDirty; // the server has that by now
+    so.setProperty('x', 'script');
+    so.setProperty('gone', 1);
+    while (!new File('/flag').exists);
+    so.setProperty('y', 'script');
+    so.setProperty('gone', null);`;
+  const call = run(client, code);
+  await so.syncs.waitFor('the beginning', ({ list }) => list.some(({ name }) => name === 'began'));
+  const from = so.syncs.mark;
+  so.change({ set: { x: 'client', y: 'client', gone: 'client', own: 1 } }, { remove: 'both' });
+  await so.syncs.waitFor('the answer', ({ list }) => list.some(({ name }) => name === 'own'), from);
+  server.writeFile('slow/flag', '');
+  await call;
+  await so.holds({ began: true, x: 'script', y: 'script', own: 1 });
+  const copy = 'return args.map((name) => so.getProperty(name))';
+  const names = ['began', 'x', 'y', 'gone', 'own', 'both'];
+  expect(await run(client, copy, ...names)).toEqual([true, 'script', 'script', undefined, 1, undefined]);
+});
+
+test('what there is no room for is not in the copy of the script either, and its author hears of it', async () => {
+  const client = await connect(`${server.rtmp}/tight/room${room++}`);
+  const code = `
+    globalThis.so = SharedObject.get('so');
+    for (let i = 0; i < 100; i++) so.setProperty('s' + i, 'x'.repeat(1000));
+    return so.size();`;
+  expect(await run(client, code)).toBe(100);
+  const size = (await run(client, 'return so.size()')) as number;
+  expect(size).toBeGreaterThan(40);
+  expect(size).toBeLessThan(66);
+  await server.waitForLog(
+    ({ message }) => message.includes('has no room for its slot') && message.includes('65536'),
+  );
 });

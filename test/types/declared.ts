@@ -97,6 +97,82 @@ client.on('disconnect', function () {
 // @ts-expect-error a client has one event
 client.on('connect', () => {});
 
+interface Board {
+  topic: string;
+  list: { x: number }[];
+  when: Date;
+}
+const board = SharedObject.get<Board>('board');
+const topic: string | undefined = board.data.topic;
+board.data.list = [...(board.data.list ?? []), { x: 1 }];
+board.data.when = new Date(board.data.when?.setTime(0) ?? 0);
+delete board.data.topic;
+board.data.topic = undefined;
+board.setProperty('topic', null);
+const names: ('topic' | 'list' | 'when')[] = board.getPropertyNames();
+board.getProperty('list')?.push({ x: 2 });
+trace([topic, names, 'topic' in board.data, { ...board.data }, Object.keys(board.data)]);
+// @ts-expect-error a topic is text
+board.data.topic = 7;
+// @ts-expect-error there is no such slot
+board.data.colour = 'red';
+// @ts-expect-error it may not be there
+trace(board.data.topic.length);
+// @ts-expect-error what a slot holds is frozen
+board.data.list?.push({ x: 3 });
+// @ts-expect-error all the way down
+for (const point of board.data.list ?? []) point.x = 3;
+// @ts-expect-error the slots are set one by one
+board.data = {};
+// @ts-expect-error there is no such slot
+board.getProperty('colour');
+// @ts-expect-error a list is no text
+board.setProperty('list', 'a');
+const anything = SharedObject.get('anything');
+anything.data.list.push(1);
+anything.data.colour = 'red';
+anything.setProperty('colour', anything.getProperty('paint').colour);
+board.onSync = (list) => {
+  for (const { client: author, code } of list) trace(author?.id + code);
+  // @ts-expect-error who made a change may have left
+  for (const { client: author } of list) trace(author.id);
+};
+board.setProperty('topic', 'here', { until: client });
+// @ts-expect-error a slot goes with a client
+board.setProperty('topic', 'here', { until: 'client' });
+board.authorize = ({ client: author, code, name, value, oldValue }) =>
+  author.id !== '' && code !== 'clear' && name in board.data && (value !== oldValue || { value: 1 });
+// @ts-expect-error it decides at once
+board.authorize = async () => true;
+// @ts-expect-error a text decides nothing
+board.authorize = () => 'yes';
+// @ts-expect-error there is no such code
+board.authorize = ({ code }) => code === 'write';
+board.authorize = undefined;
+const counted: number = board.transaction(() => {
+  board.data.topic = 'all at once';
+  return board.size();
+});
+board.transaction(() => board.clear());
+board.transaction(() => {});
+// @ts-expect-error nobody waits in a transaction
+board.transaction(async () => 1);
+// @ts-expect-error a transaction is a function
+board.transaction(counted);
+const unwatch: () => void = board.watch('list', (list, { client: author, oldValue, code }) => {
+  trace([list?.length, oldValue?.[0]?.x, code === 'clear', author?.id]);
+  // @ts-expect-error what a slot holds is frozen
+  list?.pop();
+});
+unwatch();
+// @ts-expect-error there is no such slot
+board.watch('colour', () => {});
+// @ts-expect-error the value is text
+board.watch('topic', (value: number) => trace(value));
+anything.watch('any', (value) => trace(value.whatever));
+// @ts-expect-error slots are an object's
+SharedObject.get<string>('board');
+
 trace(new RpcError('Game.Full', 'no seat left', { seats: 4 }).data);
 // @ts-expect-error a code is needed
 trace(new RpcError());

@@ -45,10 +45,13 @@ export interface Replacement extends ObjectKey {
   readonly slots: readonly { readonly name: string; readonly value: Uint8Array }[];
 }
 
-export interface AppUsage {
-  app: string;
+export interface StoredUsage {
   objects: number;
   bytes: number;
+}
+
+export interface AppUsage extends StoredUsage {
+  readonly app: string;
 }
 
 /** "SWso": other programs' databases are not ours to write to. */
@@ -118,22 +121,27 @@ export class Database {
     }
   }
 
-  load({ app, instance, name }: ObjectKey): StoredObject {
+  load(key: ObjectKey): StoredObject {
+    const { id, ...head } = this.#headOf(key);
+    const slots = this.#prepare('SELECT name, version, value FROM slots WHERE object = ?').all(id);
+    return { ...head, slots: slots as unknown as StoredSlot[] };
+  }
+
+  #headOf({ app, instance, name }: ObjectKey): Omit<StoredObject, 'slots'> & { id: number } {
     const leap = this.#leapsAll ? LEAP : 0;
     const found = this.#prepare(
       'SELECT id, version, known_since, bytes FROM objects WHERE app = ? AND instance = ? AND name = ?',
     ).get(app, instance, name) as ObjectRow | undefined;
     if (!found) {
       const version = this.#meta('floor') + leap + 1;
-      return { isStored: false, version, knownSince: version, bytes: 0, slots: [] };
+      return { id: 0, isStored: false, version, knownSince: version, bytes: 0 };
     }
-    const slots = this.#prepare('SELECT name, version, value FROM slots WHERE object = ?').all(found.id);
     return {
+      id: found.id,
       isStored: true,
       version: found.version + leap,
       knownSince: leap > 0 ? found.version + leap : found.known_since,
       bytes: found.bytes,
-      slots: slots as unknown as StoredSlot[],
     };
   }
 
@@ -157,6 +165,21 @@ export class Database {
       },
     ]);
     return before.isStored ? before.bytes : undefined;
+  }
+
+  /** Removes those of them that there are. Returns what they took. */
+  remove(app: string, instance: string, names: readonly string[]): StoredUsage {
+    const removed = { objects: 0, bytes: 0 };
+    this.#transact(() => {
+      for (const name of names) {
+        const { isStored, version, bytes } = this.#headOf({ app, instance, name });
+        if (!isStored) continue;
+        removed.objects++;
+        removed.bytes += bytes;
+        this.#delete({ app, instance, name }, version);
+      }
+    });
+    return removed;
   }
 
   /** What each application has. */
@@ -227,15 +250,7 @@ export class Database {
 
   #save(save: Save): void {
     const { app, instance, name, version, knownSince, bytes } = save;
-    if (save.isGone) {
-      this.#prepare('DELETE FROM objects WHERE app = ? AND instance = ? AND name = ?').run(
-        app,
-        instance,
-        name,
-      );
-      this.#prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'floor'").run(version);
-      return;
-    }
+    if (save.isGone) return this.#delete(save, version);
     const { id } = this.#prepare(
       `INSERT INTO objects (app, instance, name, version, known_since, bytes) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (app, instance, name) DO UPDATE
@@ -253,6 +268,12 @@ export class Database {
       id,
       knownSince,
     );
+  }
+
+  /** A new one of its name begins with a higher version. */
+  #delete({ app, instance, name }: ObjectKey, version: number): void {
+    this.#prepare('DELETE FROM objects WHERE app = ? AND instance = ? AND name = ?').run(app, instance, name);
+    this.#prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'floor'").run(version);
   }
 
   #transact(work: () => void): void {

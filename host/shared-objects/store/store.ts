@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { printable, StagewireError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { AppUsage, Database, ObjectKey, Replacement, Save, StoredObject } from './database.ts';
+import type { Database, ObjectKey, Replacement, Save, StoredObject, StoredUsage } from './database.ts';
 import type { Answer, Method, Request } from './worker.ts';
 
 const FILE = 'shared-objects.db';
@@ -20,16 +20,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** What an application has on disk, or will have, and what its objects in memory have on top. */
-export type StoredUsage = Omit<AppUsage, 'app'>;
-
 /** The store as the shared objects of one instance see it. */
 export interface InstanceStore {
-  /** Of the application. */
+  /** What the application has on disk, or will have, and what its objects in memory have on top. */
   readonly usage: StoredUsage;
   load(name: string): Promise<StoredObject>;
   save(name: string, save: SavedState): Promise<void>;
   names(): Promise<string[]>;
+  /** For objects that nobody has in memory. */
+  remove(names: readonly string[]): Promise<void>;
   losesVersions(): void;
 }
 
@@ -92,6 +91,7 @@ export class Store {
       load: (name) => this.load({ app, instance, name }),
       save: (name, save) => this.save({ app, instance, name, ...save }),
       names: () => this.names(app, instance),
+      remove: (names) => this.#remove(app, instance, names),
       losesVersions: () => this.losesVersions(),
     };
   }
@@ -112,6 +112,14 @@ export class Store {
   names(app: string, instance: string): Promise<string[]> {
     this.#saveAll();
     return this.#ask('names', app, instance);
+  }
+
+  async #remove(app: string, instance: string, names: readonly string[]): Promise<void> {
+    this.#saveAll();
+    const removed = await this.#ask('remove', app, instance, names);
+    const usage = this.usageOf(app);
+    usage.objects -= removed.objects;
+    usage.bytes -= removed.bytes;
   }
 
   /** For an object that nobody has in memory. */

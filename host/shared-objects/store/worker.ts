@@ -10,6 +10,7 @@ export type Method =
   | 'save'
   | 'usage'
   | 'replace'
+  | 'remove'
   | 'names'
   | 'keysAfter'
   | 'backup'

@@ -37,7 +37,13 @@ const hostWith = (limits: Omit<SharedObjectLimits, 'persistentBytes'>): SharedOb
 });
 
 test('of many that ask in one round some are told at once, and the others a moment later', () => {
-  const limits = { slots: 10, slotBytes: 1000, sharedObjectBytes: 100_000, sharedObjectQueueBytes: 16_384 };
+  const limits = {
+    slots: 10,
+    slotBytes: 1000,
+    sharedObjectBytes: 100_000,
+    sharedObjectQueueBytes: 16_384,
+    lockTimeoutMs: 0,
+  };
   const object = new SharedObject('chat', hostWith(limits));
   const all = Array.from({ length: 40 }, subscriber);
   for (const each of all) object.subscribe(each, 0);
@@ -58,7 +64,13 @@ test('of many that ask in one round some are told at once, and the others a mome
 });
 
 test('who clears without being allowed to, or when too much waits, is told what there is', () => {
-  const limits = { slots: 10, slotBytes: 1000, sharedObjectBytes: 100_000, sharedObjectQueueBytes: 16_384 };
+  const limits = {
+    slots: 10,
+    slotBytes: 1000,
+    sharedObjectBytes: 100_000,
+    sharedObjectQueueBytes: 16_384,
+    lockTimeoutMs: 0,
+  };
   const object = new SharedObject('chat', hostWith(limits));
   const heard: SharedObjectEvent[][] = [];
   const writer = subscriber();
@@ -81,7 +93,7 @@ test('who clears without being allowed to, or when too much waits, is told what 
   const whole = [{ type: Type.Clear }, { ...set, type: Type.Change }];
   expect(heard.at(-1)).toEqual([expect.objectContaining({ type: Type.Status }), ...whole]);
 
-  const observer = { isBusy: true, changed() {} };
+  const observer = { isBusy: true, isInCharge: true, changed() {}, unlock() {}, ask() {} };
   object.observe(observer);
   const send = { type: Type.Send, values: [sharedValueOf('x', 0)] } as const;
   for (let i = 0; i < 4096; i++) object.request(writer, 2, [send]);
