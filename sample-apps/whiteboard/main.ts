@@ -1,6 +1,6 @@
 /**
- * A whiteboard per instance: rtmp://HOST/whiteboard/ROOM. Connect with a name, open the shared objects `board` and
- * `people`, and draw: each slot of `board` is one stroke.
+ * A whiteboard per instance: rtmp://HOST/whiteboard/ROOM. Connect with a name, open the shared objects `board`, which is
+ * kept on disk, and `people`, and draw: each slot of `board` is one stroke.
  */
 
 interface Point {
@@ -26,7 +26,7 @@ interface Painter extends Client {
 const MAX_STROKES = 2000;
 const COLOURS = ['#d33', '#37a', '#293', '#c70', '#849', '#088'];
 
-const board = SharedObject.get<Record<string, Stroke>>('board');
+const board = SharedObject.get<Record<string, Stroke>>('board', true);
 const people = SharedObject.get<Record<string, Person>>('people');
 /** Names of strokes, oldest first. */
 let order = board.getPropertyNames();

@@ -19,7 +19,7 @@ interface Painter {
 async function painter(room: string, name: string, encoding: 0 | 3 = 0): Promise<Painter> {
   const url = `${server.rtmp}/whiteboard/${room}`;
   const client = await connect(url, { args: [name], objectEncoding: encoding });
-  const board = await new RemoteSharedObject(client, 'board', { encoding }).connect();
+  const board = await new RemoteSharedObject(client, 'board', { encoding, isPersistent: true }).connect();
   const people = await new RemoteSharedObject(client, 'people', { encoding }).connect();
   return { name, client, board, people };
 }
@@ -63,6 +63,10 @@ test('twenty people draw at once, and all of them see the same drawing', async (
   await eventually('it to be gone', () => all.every(({ board }) => !board.data.has(`p4-${STROKES - 1}`)));
   for (const { client } of all.slice(1)) await client.close();
   await eventually('two to be left', () => late.people.data.size === 2);
+  await fetch(`${server.http}/api/instances/whiteboard/studio`, { method: 'DELETE' });
+  const next = await painter('studio', 'next');
+  expect(next.board.data.size).toBe(PAINTERS * STROKES - 1);
+  expect(next.people.data.size).toBe(1);
 });
 
 test('what is no stroke, and who is here, cannot be forged', async () => {

@@ -123,7 +123,9 @@ export class Database {
 
   load(key: ObjectKey): StoredObject {
     const { id, ...head } = this.#headOf(key);
-    const slots = this.#prepare('SELECT name, version, value FROM slots WHERE object = ?').all(id);
+    const slots = this.#prepare(
+      'SELECT name, version, value FROM slots WHERE object = ? ORDER BY version, rowid',
+    ).all(id);
     return { ...head, slots: slots as unknown as StoredSlot[] };
   }
 
