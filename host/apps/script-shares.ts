@@ -65,6 +65,7 @@ export class ScriptShares {
     switch (command.kind) {
       case 'share':
         object.change(command.changes);
+        object.tellScripts(observer, command.changes);
         return this.#bind(object, command.changes);
       case 'share-lock':
         return object.lock(observer, command.isLocked);

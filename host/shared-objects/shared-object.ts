@@ -80,6 +80,8 @@ export class SharedObject {
   #decider: Observer | undefined;
   /** Slots of which a script's copy may be wrong: it is told of them when its turn is over. */
   readonly #doubtful = new Set<string>();
+  /** Clients have not waited for the turn that is under way. */
+  #isOverrun = false;
   /** How often it was given at once in this round. */
   #given = 0;
 
@@ -213,6 +215,24 @@ export class SharedObject {
     }
   }
 
+  /**
+   * A script has made these changes (`change`). Other scripts are told; and if clients have not waited for it, what they did
+   * came first here, and comes last in its copy.
+   */
+  tellScripts(by: Observer, changes: readonly SharedChange[]): void {
+    if (this.#isOverrun) this.#doubtAll(changes);
+    for (const change of changes)
+      if (change.op === 'set' && !isSame(this.slots.get(change.name)?.value, { bytes: change.value }))
+        this.#doubtful.add(change.name); // there was no room
+    const kept = changes.filter(({ op }) => op !== 'send');
+    const news = { subscriber: NOBODY, version: this.#version, changes: kept, list: [], sends: [] };
+    for (const observer of this.#observers) if (observer !== by) observer.changed(news, false);
+  }
+
+  #doubtAll(changes: readonly SharedChange[]): void {
+    for (const change of changes) if ('name' in change) this.#doubtful.add(change.name);
+  }
+
   /** Tells scripts what those slots hold. */
   #assure(): void {
     if (this.#doubtful.size === 0 || this.#isBusy) return;
@@ -248,6 +268,7 @@ export class SharedObject {
 
   /** Does what clients have asked for while scripts kept them waiting, unless one still does. */
   settle(): void {
+    if (!this.#isBusy) this.#isOverrun = false;
     this.#assure();
     if (this.#waiting.length === 0 || this.#isHeld) return;
     clearTimeout(this.#patience);
@@ -296,7 +317,9 @@ export class SharedObject {
     this.#patience ??= setTimeout(() => {
       this.#patience = undefined;
       // A handler that takes so long finds out about it afterwards: its own changes come last.
-      if (this.#locks.size === 0) this.#applyWaiting();
+      if (this.#locks.size > 0) return;
+      this.#isOverrun = this.#isBusy;
+      this.#applyWaiting();
     }, LONGEST_WAIT_MS);
   }
 
@@ -464,6 +487,7 @@ export class SharedObject {
   }
 
   #report(news: News): void {
+    if (this.#isOverrun) this.#doubtAll(news.changes);
     for (const observer of this.#observers) observer.changed(news, observer === this.#decider);
   }
 

@@ -7,7 +7,7 @@ export function isNothing({ bytes }: SharedValue): boolean {
   return bytes.length === 1 && (first === 0x05 || first === 0x06);
 }
 
-export function isSame(known: SharedValue | undefined, { bytes }: SharedValue): boolean {
+export function isSame(known: SharedValue | undefined, { bytes }: Pick<SharedValue, 'bytes'>): boolean {
   return known !== undefined && Buffer.compare(known.bytes, bytes) === 0;
 }
 
