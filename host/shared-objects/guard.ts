@@ -93,8 +93,9 @@ export class Guard {
     if (!guard) return;
     for (const entry of this.#entries.values()) {
       if (entry.askedOf) continue;
+      const { number, request, changes } = entry;
+      if (!guard.ask(number, request.writer.subscriber.client, changes)) return;
       entry.askedOf = guard;
-      guard.ask(entry.number, entry.request.writer.subscriber.client, entry.changes);
     }
   }
 

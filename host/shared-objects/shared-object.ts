@@ -251,7 +251,6 @@ export class SharedObject {
     if (this.#locks.size === 0) {
       clearTimeout(this.#lockPatience);
       this.#lockPatience = undefined;
-      this.#guard.ask();
     } else if (this.#waiting.length > 0) this.#waitForLocks();
     this.settle();
   }
@@ -270,6 +269,7 @@ export class SharedObject {
   settle(): void {
     if (!this.#isBusy) this.#isOverrun = false;
     this.#assure();
+    if (this.#guard.hasWaiting) this.#ask();
     if (this.#waiting.length === 0 || this.#isHeld) return;
     clearTimeout(this.#patience);
     this.#patience = undefined;
