@@ -61,10 +61,10 @@ export class SharedObjects {
 
   /**
    * A message of type 19 or 16 from a client. Throws `E_AMF`, `E_TRUNCATED` or `E_TOO_LONG` for a malformed one, of
-   * which nothing has happened then.
+   * which nothing has happened then. True when the client is to be read more slowly (`SharedObject.isCrowded`).
    */
-  receive(subscriber: Subscriber, { type, payload }: RtmpMessage): void {
-    if (this.#isClosed) return;
+  receive(subscriber: Subscriber, { type, payload }: RtmpMessage): boolean {
+    if (this.#isClosed) return false;
     const message = decodeSharedObject(type, payload.slice(), AMF_LIMITS);
     const { name, isPersistent, events } = message;
     let requests: SharedObjectEvent[] = [];
@@ -82,6 +82,7 @@ export class SharedObjects {
       else this.#release(subscriber, name, isPersistent);
     }
     request();
+    return this.#objects.get(keyOf(name, isPersistent))?.isCrowded === true;
   }
 
   /** The client is gone. */

@@ -16,6 +16,8 @@ export interface Request {
 /** Messages of clients that wait for a script, and what is in them; further ones are refused. */
 export const MAX_WAITING = 4096;
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/** More than that, and who sends is to be read more slowly. */
+const MANY_WAITING = MAX_WAITING / 4;
 /** Of one message: a script is asked about each, and has the time of one handler. */
 const MAX_ASKED = 1000;
 /** So many scripts may be lost while they have a message in hand, without a fault that is known. */
@@ -81,6 +83,13 @@ export class Guard {
     });
     this.#sizeBytes += sizeBytes;
     return true;
+  }
+
+  /** Many wait, and the script has the first in hand: it will be less. */
+  get isCrowded(): boolean {
+    if (this.#entries.size < MANY_WAITING && this.#sizeBytes < MAX_WAITING_BYTES / 4) return false;
+    for (const { askedOf } of this.#entries.values()) return askedOf !== undefined;
+    return false;
   }
 
   get hasWaiting(): boolean {

@@ -102,6 +102,11 @@ export class SharedObject {
     return this.#subscriptions.size === 0 && this.#observers.size === 0;
   }
 
+  /** A script does not come after what clients do: they are to be read more slowly, until it has had a turn. */
+  get isCrowded(): boolean {
+    return this.#guard.isCrowded;
+  }
+
   has(subscriber: Subscriber): boolean {
     return this.#subscriptions.has(subscriber);
   }

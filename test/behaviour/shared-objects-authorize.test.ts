@@ -279,6 +279,21 @@ test('a script is asked as fast as it comes after, and its mailbox does not over
   expect(server.log.entries.filter((r) => r.instance === at && r.level !== 'info')).toEqual([]);
 });
 
+test('who writes faster than a script decides is read more slowly, and nothing is refused', async () => {
+  const at = newRoom();
+  const players = [await player(at, 0), await player(at, 3)];
+  await run(players[0]!.client, 'rule = () => { for (let i = 0; i < 30_000; i++); return true; }');
+  for (let i = 0; i < 8000; i++) for (const [who, so] of players.entries()) so.set(`${who}.${i % 50}`, i);
+  for (const [who, so] of players.entries()) await so.setAndWait(`${who}.end`, 'end');
+  for (const [who, so] of players.entries()) {
+    const answers = so.syncs.entries.flatMap(({ list }) =>
+      list.filter(({ name }) => name?.startsWith(`${who}.`)),
+    );
+    expect(answers).toHaveLength(8001);
+    expect(answers.every(({ code }) => code === 'success')).toBe(true);
+  }
+});
+
 /** The second time it is a while until the next. */
 async function diesTwice(at: string, client: RtmpClient): Promise<void> {
   await client.callFails('run', 'for (;;);');
