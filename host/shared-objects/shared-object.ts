@@ -172,7 +172,7 @@ export class SharedObject {
   /** With those who decide as they are now. */
   #goOn(): void {
     if (!this.#guard.isOn) {
-      for (const request of this.#guard.takeAll()) this.#take(request);
+      for (const request of this.#guard.takeAll()) this.#handle(request);
       return;
     }
     const waiting = this.#waiting;
@@ -197,8 +197,11 @@ export class SharedObject {
     if (!decided) return;
     const { allowed, refused } = decided;
     this.#decider = observer;
-    if (allowed.events.length > 0) this.#apply(allowed);
-    this.#decider = undefined;
+    try {
+      if (allowed.events.length > 0) this.#apply(allowed);
+    } finally {
+      this.#decider = undefined;
+    }
     if (refused.events.length > 0) this.#refuseAll(refused);
     this.#doubt(decided);
   }
@@ -295,10 +298,13 @@ export class SharedObject {
   request(subscriber: Subscriber, knownVersion: number, events: readonly SharedObjectEvent[]): void {
     const writer = this.#subscriptions.get(subscriber);
     if (!writer) return;
-    const request: Request = { writer, knownVersion, events };
+    this.#handle({ writer, knownVersion, events });
+  }
+
+  #handle(request: Request): void {
     if (this.#isAsked(request)) return this.#take(request);
     if (this.#waiting.length === 0 && !this.#isHeld) return this.#apply(request);
-    const bytes = events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
+    const bytes = request.events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
     const isTooMuch = this.#waiting.length >= MAX_WAITING || this.#waitingBytes + bytes > MAX_WAITING_BYTES;
     if (isTooMuch) return this.#refuseAll(request);
     this.#waiting.push(request);
