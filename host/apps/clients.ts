@@ -240,9 +240,9 @@ export class Clients implements SeatHost {
 
   sharedObject(seat: ClientSeat, message: RtmpMessage): void {
     this.#pressure.countCall(seat);
-    this.#sharing.receive(seat, message);
-    // It resumes after a turn, and one is sure to come.
-    if (this.#script?.script.mailbox.isFull) this.#pressure.pause(seat);
+    const isCrowded = this.#sharing.receive(seat, message);
+    // It is read again after a turn, and one is sure to come.
+    if (this.#script && (isCrowded || this.#script.script.mailbox.isFull)) this.#pressure.pause(seat);
   }
 
   streamOwner(seat: ClientSeat): StreamOwner {

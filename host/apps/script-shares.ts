@@ -14,6 +14,7 @@ export type ShareCommand = Extract<Command, { kind: `share${string}` }>;
 /** What of a script its shared objects need. */
 export interface SharingScript {
   readonly isBusy: boolean;
+  readonly mailbox: { readonly isFull: boolean };
   post(delivery: Delivery): void;
   /** Before everything else that waits. */
   postFirst(delivery: Delivery): void;
@@ -183,8 +184,11 @@ export class ScriptShares {
         return isInCharge();
       },
       changed: (news, isKnown) => this.#tell(number, news, isKnown),
-      ask: (request, client, changes) =>
-        script().post({ kind: 'shared-guard', object: number, request, client, changes: [...changes] }),
+      ask: (request, client, changes) => {
+        if (script().mailbox.isFull) return false;
+        script().post({ kind: 'shared-guard', object: number, request, client, changes: [...changes] });
+        return true;
+      },
       unlock: (waitedMs) => script().post({ kind: 'shared-unlock', object: number, waitedMs }),
     };
     this.#shares.set(number, { object, observer, isHeard: true });

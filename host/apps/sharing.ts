@@ -16,11 +16,11 @@ export class Sharing {
     this.#objects = objects;
   }
 
-  /** Throws for a malformed message, as SharedObjects does. */
-  receive(seat: ClientSeat, message: RtmpMessage): void {
+  /** As SharedObjects does; true when the client is to be read more slowly. */
+  receive(seat: ClientSeat, message: RtmpMessage): boolean {
     const subscriber = this.#subscribers.get(seat) ?? this.#subscriberOf(seat);
     this.#subscribers.set(seat, subscriber);
-    this.#objects.receive(subscriber, message);
+    return this.#objects.receive(subscriber, message);
   }
 
   leave(seat: ClientSeat): void {

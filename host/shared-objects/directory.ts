@@ -93,11 +93,13 @@ export class SharedObjects {
 
   /**
    * A message of type 19 or 16 from a client. Throws `E_AMF`, `E_TRUNCATED` or `E_TOO_LONG` for a malformed one, of
-   * which nothing has happened then.
+   * which nothing has happened then. True when the client is to be read more slowly (`SharedObject.isCrowded`).
    */
-  receive(subscriber: Subscriber, { type, payload }: RtmpMessage): void {
-    if (this.#isClosed) return;
-    this.#act(subscriber, decodeSharedObject(type, payload.slice(), AMF_LIMITS));
+  receive(subscriber: Subscriber, { type, payload }: RtmpMessage): boolean {
+    if (this.#isClosed) return false;
+    const message = decodeSharedObject(type, payload.slice(), AMF_LIMITS);
+    this.#act(subscriber, message);
+    return this.#objects.get(keyOf(message.name, message.isPersistent))?.isCrowded === true;
   }
 
   #act(subscriber: Subscriber, message: SharedObjectMessage): void {

@@ -16,6 +16,8 @@ export interface Request {
 /** Messages of clients that wait for a script, and what is in them; further ones are refused. */
 export const MAX_WAITING = 4096;
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/** More than that, and who sends is to be read more slowly. */
+const MANY_WAITING = MAX_WAITING / 4;
 /** Of one message: a script is asked about each, and has the time of one handler. */
 const MAX_ASKED = 1000;
 /** So many scripts may be lost while they have a message in hand, without a fault that is known. */
@@ -83,6 +85,13 @@ export class Guard {
     return true;
   }
 
+  /** Many wait, and the script has the first in hand: it will be less. */
+  get isCrowded(): boolean {
+    if (this.#entries.size < MANY_WAITING && this.#sizeBytes < MAX_WAITING_BYTES / 4) return false;
+    for (const { askedOf } of this.#entries.values()) return askedOf !== undefined;
+    return false;
+  }
+
   get hasWaiting(): boolean {
     return this.#entries.size > 0;
   }
@@ -93,8 +102,9 @@ export class Guard {
     if (!guard) return;
     for (const entry of this.#entries.values()) {
       if (entry.askedOf) continue;
+      const { number, request, changes } = entry;
+      if (!guard.ask(number, request.writer.subscriber.client, changes)) return;
       entry.askedOf = guard;
-      guard.ask(entry.number, entry.request.writer.subscriber.client, entry.changes);
     }
   }
 

@@ -160,6 +160,11 @@ export class SharedObject {
     return this.#subscriptions.size;
   }
 
+  /** A script does not come after what clients do: they are to be read more slowly, until it has had a turn. */
+  get isCrowded(): boolean {
+    return this.#guard.isCrowded;
+  }
+
   has(subscriber: Subscriber): boolean {
     return this.#subscriptions.has(subscriber);
   }
@@ -226,7 +231,7 @@ export class SharedObject {
   /** With those who decide as they are now. */
   #goOn(): void {
     if (!this.#guard.isOn) {
-      for (const request of this.#guard.takeAll()) this.#take(request);
+      for (const request of this.#guard.takeAll()) this.#handle(request);
       return;
     }
     const waiting = this.#waiting;
@@ -251,8 +256,11 @@ export class SharedObject {
     if (!decided) return;
     const { allowed, refused } = decided;
     this.#decider = observer;
-    if (allowed.events.length > 0) this.#apply(allowed);
-    this.#decider = undefined;
+    try {
+      if (allowed.events.length > 0) this.#apply(allowed);
+    } finally {
+      this.#decider = undefined;
+    }
     if (refused.events.length > 0) this.#refuseAll(refused);
     this.#doubt(decided);
   }
@@ -272,6 +280,10 @@ export class SharedObject {
       const isNone = event.type !== Type.RequestChange || isNothing(event.value);
       if (isNone ? value !== undefined : !isSame(value, event.value)) this.#doubtful.add(event.key);
     }
+  }
+
+  #doubtAll(changes: readonly SharedChange[]): void {
+    for (const change of changes) if ('name' in change) this.#doubtful.add(change.name);
   }
 
   /** Tells scripts what those slots hold. */
@@ -294,7 +306,6 @@ export class SharedObject {
     if (this.#locks.size === 0) {
       clearTimeout(this.#lockPatience);
       this.#lockPatience = undefined;
-      this.#guard.ask();
     } else if (this.#waiting.length > 0) this.#waitForLocks();
     this.settle();
   }
@@ -312,6 +323,7 @@ export class SharedObject {
   /** Does what clients have asked for while scripts kept them waiting, unless one still does. */
   settle(): void {
     this.#assure();
+    if (this.#guard.hasWaiting) this.#ask();
     if (this.#waiting.length === 0 || this.#isHeld) return;
     clearTimeout(this.#patience);
     this.#patience = undefined;
@@ -332,10 +344,13 @@ export class SharedObject {
   request(subscriber: Subscriber, knownVersion: number, events: readonly SharedObjectEvent[]): void {
     const writer = this.#subscriptions.get(subscriber);
     if (!writer) return;
-    const request: Request = { writer, knownVersion, events };
+    this.#handle({ writer, knownVersion, events });
+  }
+
+  #handle(request: Request): void {
     if (this.#isAsked(request)) return this.#take(request);
     if (this.#waiting.length === 0 && !this.#isHeld) return this.#apply(request);
-    const bytes = events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
+    const bytes = request.events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
     const isTooMuch = this.#waiting.length >= MAX_WAITING || this.#waitingBytes + bytes > MAX_WAITING_BYTES;
     if (isTooMuch) return this.#refuseAll(request);
     this.#waiting.push(request);
@@ -451,7 +466,8 @@ export class SharedObject {
       this.#push({ version: this.#version, writer: undefined, forWriter: [], forOthers: told });
     if (!isChanged) return refused;
     // Two scripts are there while one takes over from the other: what the one does is no news to the other's handlers.
-    const news = { client: 0, version: next, changes, list: by ? [] : list, sends: [] };
+    const kept = changes.filter(({ op }) => op !== 'send');
+    const news = { client: 0, version: next, changes: kept, list: by ? [] : list, sends: [] };
     for (const observer of this.#observers) if (observer !== by) this.#tellObserver(observer, news);
     return refused;
   }
@@ -619,9 +635,8 @@ export class SharedObject {
   #tellObserver(observer: Observer, news: News): void {
     const isKnown = observer === this.#decider;
     observer.changed(news, isKnown);
-    if (isKnown || !observer.isBusy) return;
-    this.#isOverrun = true;
-    for (const change of news.changes) if ('name' in change) this.#doubtful.add(change.name);
+    if (!isKnown && observer.isBusy) this.#isOverrun = true;
+    if (this.#isOverrun) this.#doubtAll(news.changes);
   }
 
   /**

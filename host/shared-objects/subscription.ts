@@ -59,8 +59,11 @@ export interface Observer {
   readonly isInCharge: boolean;
   /** What a client has done in one message, or the server. `isKnown`: it was the script's decision, and its copy is so. */
   changed(news: News, isKnown: boolean): void;
-  /** It is to decide about a message of that client, and say so under that number (`SharedObject.decide`). */
-  ask(number: number, client: number, changes: readonly SharedChange[]): void;
+  /**
+   * It is to decide about a message of that client, and say so under that number (`SharedObject.decide`). False when more
+   * waits for it than it can take: then it is to be asked after its next turn.
+   */
+  ask(number: number, client: number, changes: readonly SharedChange[]): boolean;
   /** A client has waited so long for its lock: it is to end that. */
   unlock(waitedMs: number): void;
 }

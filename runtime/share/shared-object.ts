@@ -466,6 +466,8 @@ export class SharedObject {
       case 'shared-state':
         this.#version = delivery.version;
         for (let i = 0; i < delivery.changes.length; i++) this.#take(delivery.changes[i]!);
+        // What the script has done in a lock comes after.
+        for (let i = 0; i < this.#changes.length; i++) this.#take(this.#changes[i]!);
         return;
       case 'shared-guard':
         return this.#decide(delivery.request, delivery.changes, client);
@@ -619,6 +621,9 @@ export class SharedObject {
     } else if (change.op === 'clear') {
       this.#slots.clear();
       this.#bound.clear();
+    } else if (change.op === 'until') {
+      if (change.client === 0) this.#bound.delete(change.name);
+      else this.#bound.add(change.name);
     }
   }
 }

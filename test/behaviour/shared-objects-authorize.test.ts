@@ -20,6 +20,7 @@ const server = useServer({
   limits: { backOffMs: 30_000, handlerMs: 1500, idleInstanceMs: 60_000 },
   apps: {
     guarded: { 'main.js': script },
+    tiny: { 'main.js': script, 'app.json': JSON.stringify({ limits: { mailboxRecords: 16 } }) },
     small: {
       'main.js': `${runsCode}
         globalThis.so = SharedObject.get('guarded');
@@ -247,6 +248,50 @@ test('while there is no script what clients do waits: for the rules of the next,
   for (const so of [low, high]) await so.holds({ ...decided, bad: 3 });
   expect(await copyOf(low.client)).toEqual({ ...decided, bad: 3 });
   await save(at, script);
+});
+
+test('so much waits for a script and no more', async () => {
+  const at = newRoom();
+  const so = await player(at);
+  await diesTwice(at, so.client);
+  const from = so.syncs.mark;
+  for (let i = 0; i < 4100; i++) so.set(`s${i % 100}`, i);
+  const refused = () =>
+    so.syncs.entries.slice(from).flatMap(({ list }) => list.map(({ code, name }) => `${code} ${name}`));
+  await eventually('four refusals', () => refused().length >= 4);
+  expect(refused()).toEqual(['delete s96', 'delete s97', 'delete s98', 'delete s99']);
+  await save(at, `${script} // mended\ntrace('mended');`);
+  // Those were not among what waited.
+  await eventually('the others', () => so.data.get('s95') === 4095);
+  await eventually('what was there before', () => so.data.get('s96') === 3996);
+  await save(at, script);
+});
+
+test('a script is asked as fast as it comes after, and its mailbox does not overflow', async () => {
+  const at = newRoom('tiny');
+  const players = [await player(at, 0), await player(at, 3)];
+  await run(players[0]!.client, 'rule = ({ value }) => ({ value: [value, asked.length] })');
+  for (let i = 0; i < 1000; i++) for (const [who, so] of players.entries()) so.set(`${who}.${i % 50}`, i);
+  for (const [who, so] of players.entries()) await so.setAndWait(`${who}.end`, 'end');
+  for (const so of players) await so.holds((await copyOf(players[0]!.client)) as never);
+  expect(players[0]!.data.size).toBe(102);
+  expect(await run(players[0]!.client, 'return asked.length')).toBe(2002);
+  expect(server.log.entries.filter((r) => r.instance === at && r.level !== 'info')).toEqual([]);
+});
+
+test('who writes faster than a script decides is read more slowly, and nothing is refused', async () => {
+  const at = newRoom();
+  const players = [await player(at, 0), await player(at, 3)];
+  await run(players[0]!.client, 'rule = () => { for (let i = 0; i < 30_000; i++); return true; }');
+  for (let i = 0; i < 8000; i++) for (const [who, so] of players.entries()) so.set(`${who}.${i % 50}`, i);
+  for (const [who, so] of players.entries()) await so.setAndWait(`${who}.end`, 'end');
+  for (const [who, so] of players.entries()) {
+    const answers = so.syncs.entries.flatMap(({ list }) =>
+      list.filter(({ name }) => name?.startsWith(`${who}.`)),
+    );
+    expect(answers).toHaveLength(8001);
+    expect(answers.every(({ code }) => code === 'success')).toBe(true);
+  }
 });
 
 /** The second time it is a while until the next. */

@@ -8,6 +8,13 @@ import { RemoteSharedObject } from '../support/shared-object.ts';
 const server = useServer({
   limits: { backOffMs: 30_000, handlerMs: 1500 },
   apps: {
+    asked: {
+      'main.js': `${runsCode}
+        globalThis.so = SharedObject.get('people');
+        so.authorize = ({ name }) => name !== 'no';
+        Client.prototype.come = function (name) { so.setProperty(name, { here: true }, { until: this }); };
+        export {};`,
+    },
     people: {
       'main.js': `${runsCode}
         globalThis.so = SharedObject.get('people');
@@ -18,7 +25,7 @@ const server = useServer({
 });
 
 let room = 0;
-const newRoom = () => `people/p${room++}`;
+const newRoom = (app = 'people') => `${app}/p${room++}`;
 
 async function person(at: string, encoding: 0 | 3 = 0): Promise<RemoteSharedObject> {
   const client = await connect(`${server.rtmp}/${at}`, { objectEncoding: encoding });
@@ -132,4 +139,22 @@ test('it goes while the script is busy, while it is dead, and after another has 
   await so.setAndWait('end', 1);
   await so.holds({ g3: here, end: 1 });
   expect(server.log.entries.slice(dead).some((r) => r.message.startsWith('started again'))).toBe(false);
+});
+
+test('what its client has still to be allowed does not bring it back', async () => {
+  const at = newRoom('asked');
+  const so = await person(at);
+  for (let round = 0; round < 5; round++) {
+    const guest = await person(at, 3);
+    await come(guest.client, 'guest');
+    await so.holds(round === 0 ? { guest: here } : { guest: here, other: round - 1 });
+    const busy = run(so.client, 'for (let i = 0; i < 3e7; i++);');
+    guest.set('guest', { here: 'still' });
+    guest.change({ set: { other: round, no: 1 } });
+    await guest.client.createStream();
+    await guest.client.close();
+    await busy;
+    await so.holds({ other: round });
+    expect(await run(so.client, 'return { ...so.data }')).toEqual({ other: round });
+  }
 });

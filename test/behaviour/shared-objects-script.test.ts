@@ -25,6 +25,17 @@ const server = useServer({
         limits: { slots: 3, slotBytes: 256, sharedObjectBytes: 65_536, handlerMs: 300 },
       }),
     },
+    counting: {
+      'main.js': `${runsCode}
+        var so = SharedObject.get('count');
+        var timer;
+        application.onConnect = function () {
+          // The one that was there before counts until the end; the next is asked what it has.
+          if (!so.getProperty('n')) timer = setInterval(() => so.setProperty('n', (so.getProperty('n') || 0) + 1), 5);
+          return true;
+        };
+        Client.prototype.stop = () => [so.getProperty('n'), SharedObject.get('count').getProperty('n')];`,
+    },
     module: {
       'main.ts': `
         const so = SharedObject.get('count');
@@ -170,6 +181,71 @@ test('an object that only the script has stays; it outlives the script that dies
   await run(client, 'so.close()');
   await so.setAndWait('late', 3);
   expect(await heardBy(client)).toEqual([]);
+});
+
+test('the copy of a script is right again after a handler that clients did not wait for', async () => {
+  const at = newRoom();
+  const { client, so } = await pair(at);
+  const writes = [
+    'so.setProperty("a", "script"); so.setProperty("b", null)',
+    'so.clear(); so.setProperty("c", "script")',
+    'so.setProperty("d", "script"); so.setProperty("a", "again")',
+    'so.lock(); so.setProperty("a", "locked")',
+  ];
+  for (const [i, write] of writes.entries()) {
+    await run(client, 'so.setProperty("b", 1); so.setProperty("busy", true)');
+    const from = so.syncs.mark;
+    const busy = run(client, `${write}; for (let i = 0; i < 1.5e8; i++);`);
+    so.change({ set: { a: 'client', b: i, e: i } });
+    if (i === 2) so.change('clear', { set: { f: 1 } });
+    await so.syncs.waitFor('an answer while the script is busy', ({ list }) => list.length > 0, from);
+    await busy;
+    if (write.startsWith('so.lock'))
+      await run(client, 'so.setProperty("g", so.getProperty("a")); so.unlock()');
+    await so.setAndWait('end', i);
+    const held = Object.fromEntries(so.data);
+    expect(held.end).toBe(i);
+    expect(
+      await run(
+        client,
+        'const all = {}; for (const name of so.getPropertyNames()) all[name] = so.getProperty(name); return all',
+      ),
+    ).toEqual(held);
+  }
+});
+
+test('what a script sets beyond the limit of all objects is not in its copy either', async () => {
+  const { client } = await pair(newRoom('small'), 'small');
+  await run(
+    client,
+    'for (let i = 0; i < 60; i++) for (const name of ["a", "b", "c"]) SharedObject.get("o" + i).setProperty(name, "x".repeat(240))',
+  );
+  const sizes = (await run(
+    client,
+    'const all = []; for (let i = 0; i < 60; i++) all.push(SharedObject.get("o" + i).size()); return all',
+  )) as number[];
+  expect(sizes[0]).toBe(3);
+  expect(sizes[59]).toBe(0);
+  for (const i of [0, 59, sizes.lastIndexOf(3) + 1]) {
+    const so = await new RemoteSharedObject(client, `o${i}`).connect();
+    expect(so.data.size).toBe(sizes[i]);
+  }
+});
+
+test('what the old script does while the new one starts is in the copy of the new', async () => {
+  const at = newRoom('counting');
+  const { client, so } = await pair(at, 'count');
+  await eventually('it to count', () => Number(so.data.get('n')) > 5);
+  server.writeFile(
+    'counting/main.js',
+    `${server.readFile('counting/main.js')}
+    application.onAppStart = () => new Promise((resolve) => setTimeout(resolve, 300));`,
+  );
+  await server.waitForLog((r) => r.instance === at && r.message.startsWith('runs new code'));
+  const [first, last] = (await client.call('stop')) as [number, number];
+  expect(last).toBeGreaterThan(5);
+  expect(first).toBe(last);
+  await so.holds({ n: last });
 });
 
 test('getPropertyNames of an empty object is null for classic scripts, and an empty list for modules', async () => {

@@ -93,7 +93,7 @@ test('who clears without being allowed to, or when too much waits, is told what 
   const whole = [{ type: Type.Clear }, { ...set, type: Type.Change }];
   expect(heard.at(-1)).toEqual([expect.objectContaining({ type: Type.Status }), ...whole]);
 
-  const observer = { isBusy: true, isInCharge: true, changed() {}, unlock() {}, ask() {} };
+  const observer = { isBusy: true, isInCharge: true, changed() {}, unlock() {}, ask: () => true };
   object.observe(observer);
   const send = { type: Type.Send, values: [sharedValueOf('x', 0)] } as const;
   for (let i = 0; i < 4096; i++) object.request(writer, 2, [send]);
