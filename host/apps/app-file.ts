@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
-import type { Defaults } from '../shared-objects/directory.ts';
+import type { Defaults } from '../shared-objects/objects.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
 import { isGone } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';

@@ -49,7 +49,7 @@ export class ScriptShares {
     'share.slots': (number, from) => this.#slots(Number(number), Number(from)),
     'share.dirty': (number) => this.#find(number).durability?.isDirty ?? false,
     'share.flush': (number) => this.#find(number).durability?.flush() ?? false,
-    'share.commit': (name) => this.#objects.commit(typeof name === 'string' ? name : undefined),
+    'share.commit': (name) => this.#objects.objects.commit(typeof name === 'string' ? name : undefined),
     'share.clear': (path) => this.#clear(String(path)),
   };
 
@@ -158,7 +158,7 @@ export class ScriptShares {
   /** How many objects it cleared, and which of the script's. */
   async #clear(path: string): Promise<[number, number[]]> {
     const observers = new Map([...this.#shares.values()].map(({ object, observer }) => [object, observer]));
-    const cleared = await this.#objects.clear(path, (object) => observers.get(object));
+    const cleared = await this.#objects.objects.clear(path, (object) => observers.get(object));
     const own = [...this.#shares].filter(([, { object }]) => cleared.has(object.name));
     return [cleared.size, own.map(([number]) => number)];
   }

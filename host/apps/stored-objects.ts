@@ -98,7 +98,7 @@ export class StoredObjects {
     if (bytes > sharedObjectBytes)
       throw new Error(`it takes more than ${sharedObjectBytes} bytes (limits.sharedObjectBytes)`);
     const running = this.#registry.find(key.app, key.instance);
-    if (running) return running.sharedObjects.replace(key.name, values);
+    if (running) return running.sharedObjects.objects.replace(key.name, values);
     const list = [...values].map(([name, value]) => ({ name, value }));
     return this.#store.replace({ ...key, bytes, slots: list });
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import type { AmfValue } from '../../wire/values.ts';
+import { eventually } from '../support/journal.ts';
 import { connect, type RtmpClient } from '../support/rtmp-client.ts';
 import { run, runsCode } from '../support/run.ts';
 import {
@@ -375,3 +376,28 @@ async function unloaded(server: TestServer, at = 'app/room'): Promise<void> {
 }
 
 const isSuccessOf = (slot: string) => (entry: SyncEntry) => entry.code === 'success' && entry.name === slot;
+
+test('one that nobody has stays in memory for a while, unless there is no room for others', async () => {
+  const server = await serverOn(temporaryFolder(), { limits: { sharedObjects: 2 } });
+  const keeper = await player(server, { name: 'keeper' });
+  const inMemory = async () => {
+    const answer = await fetch(`${server.http}/api/instances/app/room`);
+    const { sharedObjects } = (await answer.json()) as { sharedObjects: { name: string }[] };
+    return sharedObjects.map(({ name }) => name).sort();
+  };
+  for (const name of ['a', 'b']) {
+    const so = await player(server, { name });
+    await so.setAndWait('x', name);
+    so.release();
+    await so.client.settled();
+    expect(await inMemory()).toEqual([name, 'keeper']);
+  }
+  await eventually('it to be gone', async () => !(await inMemory()).includes('b'));
+  expect(await inMemory()).toEqual(['keeper']);
+  for (const name of ['a', 'b']) {
+    const so = await player(server, { name });
+    await so.holds({ x: name });
+    so.client.destroy();
+  }
+  keeper.release();
+});

@@ -1,0 +1,317 @@
+import { describeError, StagewireError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { matches } from './object-path.ts';
+import { SharedObject, type SharedObjectLimits } from './shared-object.ts';
+import type { Usage } from './slots.ts';
+import type { StoredObject } from './store/database.ts';
+import type { InstanceStore } from './store/store.ts';
+import type { Observer } from './subscription.ts';
+
+export interface SharedObjectsLimits extends SharedObjectLimits {
+  /** How many there may be in the instance. */
+  readonly sharedObjects: number;
+  /** How many persistent ones the application may have on disk. */
+  readonly persistentObjects: number;
+}
+
+/** What objects begin with, until a script says otherwise. */
+export interface Defaults {
+  readonly autoCommit?: boolean | undefined;
+  readonly resyncDepth?: number | undefined;
+}
+
+/** What the objects of an instance need of it. */
+export interface ObjectsHost {
+  /** Asked for at each step, as they may change. */
+  readonly settings: { readonly limits: SharedObjectsLimits; readonly sharedObjects?: Defaults | undefined };
+  readonly store: InstanceStore;
+  readonly log: Log;
+  /** It has something to tell. */
+  changed(object: SharedObject): void;
+  /** Though nobody has it, it is to stay. */
+  isKept(object: SharedObject): boolean;
+  /** It is not in memory any more. */
+  dropped(object: SharedObject): void;
+}
+
+/** An object that is being read from disk. */
+export interface Loading {
+  /** Or why there is none. */
+  readonly promise: Promise<SharedObject | string>;
+  /** Called with it before the promise resolves. */
+  readonly waiting: ((loaded: SharedObject | string) => void)[];
+}
+
+/** How long a persistent object stays in memory that nobody has. */
+const REST_MS = 5000;
+/** How often the log may say that the disk does not do what it should. */
+const COMPLAINT_MS = 1000;
+
+/** The shared objects of one instance that are in memory, and on their way between that and the disk. */
+export class Objects {
+  readonly usage: Usage = { bytes: 0 };
+  readonly #host: ObjectsHost;
+  readonly #objects = new Map<string, SharedObject>();
+  /** By name: they are persistent ones. */
+  readonly #loading = new Map<string, Loading>();
+  /** Persistent ones that nobody has, since when. */
+  readonly #resting = new Map<SharedObject, number>();
+  #rest: NodeJS.Timeout | undefined;
+  #quietUntil = 0;
+  #untold = 0;
+  #isClosed = false;
+
+  constructor(host: ObjectsHost) {
+    this.#host = host;
+  }
+
+  get limits(): SharedObjectsLimits {
+    return this.#host.settings.limits;
+  }
+
+  [Symbol.iterator](): Iterator<SharedObject> {
+    return this.#objects.values();
+  }
+
+  get(name: string, isPersistent: boolean): SharedObject | undefined {
+    return this.#objects.get(keyOf(name, isPersistent));
+  }
+
+  /** The persistent one of that name is being read. */
+  loading(name: string): Loading | undefined {
+    return this.#loading.get(name);
+  }
+
+  /** Whoever waits for an object to be read. */
+  get allLoading(): Iterable<Loading> {
+    return this.#loading.values();
+  }
+
+  /** Whether there may be one more. */
+  get hasRoom(): boolean {
+    const { sharedObjects } = this.limits;
+    if (this.#objects.size + this.#loading.size >= sharedObjects) this.#dropResting();
+    return this.#objects.size + this.#loading.size < sharedObjects;
+  }
+
+  make(name: string): SharedObject {
+    const object = new SharedObject(name, this);
+    this.#objects.set(keyOf(name, false), object);
+    return object;
+  }
+
+  /** Of a persistent one. */
+  load(name: string): Loading {
+    const known = this.#loading.get(name);
+    if (known) return known;
+    const loading: Loading = { promise: this.#read(name), waiting: [] };
+    this.#loading.set(name, loading);
+    return loading;
+  }
+
+  /** Rejects with `E_SHARED_OBJECT`. */
+  async loaded(name: string): Promise<SharedObject> {
+    const loaded = await this.load(name).promise;
+    if (typeof loaded === 'string') throw problem(loaded);
+    return loaded;
+  }
+
+  async #read(name: string): Promise<SharedObject | string> {
+    const { store } = this.#host;
+    let object: SharedObject | string;
+    try {
+      object = this.#restore(name, await store.load(name));
+    } catch (error) {
+      object = `"${name.slice(0, 80)}" cannot be read from disk`;
+      this.#complain(`the shared object ${object}: ${describeError(error, 300)}`);
+    }
+    const { waiting = [] } = this.#loading.get(name) ?? {};
+    this.#loading.delete(name);
+    if (typeof object !== 'string') this.#objects.set(keyOf(name, true), object);
+    for (const take of waiting) take(object);
+    // Whoever asked for it may have left meanwhile. Scripts take it within this round.
+    setImmediate(() => typeof object !== 'string' && this.dropUnused(object));
+    return object;
+  }
+
+  #restore(name: string, stored: StoredObject): SharedObject | string {
+    const { store, settings } = this.#host;
+    const { persistentObjects } = this.limits;
+    if (this.#isClosed) return 'the instance is over';
+    if (!stored.isStored && store.usage.objects >= persistentObjects)
+      return `the application has ${persistentObjects} persistent ones (limits.persistentObjects)`;
+    const { sharedObjectBytes } = this.limits;
+    if (this.usage.bytes + stored.bytes > sharedObjectBytes) this.#dropResting();
+    if (this.usage.bytes + stored.bytes > sharedObjectBytes)
+      return `all of them would take more than ${sharedObjectBytes} bytes of memory (limits.sharedObjectBytes)`;
+    const object = new SharedObject(name, this, { stored, store });
+    // What it has on disk counts already, and counts in memory from now on.
+    if (stored.isStored) store.usage.bytes -= stored.bytes;
+    else store.usage.objects++;
+    const { autoCommit, resyncDepth } = settings.sharedObjects ?? {};
+    if (object.durability) object.durability.isAutomatic = autoCommit ?? true;
+    object.slots.resyncDepth = resyncDepth ?? -1;
+    return object;
+  }
+
+  /** Called by objects that have something to tell. */
+  changed(object: SharedObject): void {
+    this.#host.changed(object);
+  }
+
+  /**
+   * Removes all slots of those whose name the path stands for (`application.clearSharedObjects`), in memory and on disk.
+   * `observerOf`: of the script that wants it. Returns their names once that is on disk; rejects when it is not.
+   */
+  async clear(
+    path: string,
+    observerOf: (object: SharedObject) => Observer | undefined,
+  ): Promise<ReadonlySet<string>> {
+    const { store } = this.#host;
+    const cleared = new Set<SharedObject>();
+    const written: Promise<unknown>[] = [];
+    const clear = (object: SharedObject) => {
+      if (cleared.has(object)) return;
+      cleared.add(object);
+      object.change([{ op: 'clear' }], observerOf(object));
+      if (object.durability) written.push(object.durability.flush());
+    };
+    for (const object of this.#objects.values()) if (matches(path, object.name)) clear(object);
+    const stored = (await store.names()).filter((name) => matches(path, name));
+    written.push(
+      store.remove(
+        stored.filter((name) => !this.#objects.has(keyOf(name, true)) && !this.#loading.has(name)),
+      ),
+    );
+    for (const name of stored) {
+      // Some have come into memory meanwhile, or are about to.
+      const object = this.#objects.get(keyOf(name, true));
+      if (object) clear(object);
+      else if (this.#loading.has(name)) clear(await this.loaded(name));
+    }
+    if ((await Promise.all(written)).includes(false)) throw problem('not all of them are cleared on disk');
+    return new Set([...stored, ...[...cleared].map(({ name }) => name)]);
+  }
+
+  /** The persistent one of that name holds these values, and nothing else, once that is on disk. Rejects when it does not. */
+  async replace(name: string, values: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    const object = this.#objects.get(keyOf(name, true)) ?? (await this.loaded(name));
+    const sets = [...values].map(([slot, value]) => ({ op: 'set' as const, name: slot, value }));
+    object.change([{ op: 'clear' }, ...sets]);
+    const { size } = object.slots;
+    const isWritten = await object.durability?.flush();
+    if (!isWritten) throw problem('it could not be written');
+    if (size < values.size) throw problem(`${size} of its ${values.size} slots have room (see limits)`);
+  }
+
+  /** Writes what has changed of the persistent one of that name, or of all. Whether it is on disk. */
+  async commit(name?: string): Promise<boolean> {
+    const objects = [...this.#objects.values()].filter(
+      (object) => name === undefined || object.name === name,
+    );
+    const written = objects.flatMap(({ durability }) => (durability ? [durability.flush()] : []));
+    if (name !== undefined && written.length === 0) return false;
+    return !(await Promise.all(written)).includes(false);
+  }
+
+  /** Called by objects that have been written as far as they can be. */
+  settled(object: SharedObject): void {
+    this.dropUnused(object);
+  }
+
+  /** Called by objects that could not be written. */
+  failed(object: SharedObject, error: unknown): void {
+    if (this.#isClosed) this.#host.store.losesVersions();
+    const what = `what changed in the shared object "${object.name}" is not on disk and taken back`;
+    this.#complain(`${what}: ${describeError(error, 300)}`);
+  }
+
+  /** Once in a while: clients can bring it about as often as they like. */
+  #complain(text: string): void {
+    const now = performance.now();
+    if (now < this.#quietUntil) return void this.#untold++;
+    const more = this.#untold > 0 ? ` (and ${this.#untold} times more before that)` : '';
+    this.#quietUntil = now + COMPLAINT_MS;
+    this.#untold = 0;
+    this.#host.log.error(`${text}${more}`, { code: 'E_DATA' });
+  }
+
+  /** Nobody may have it any more: then it goes, a persistent one when it is on disk and nobody has wanted it for a while. */
+  dropUnused(object: SharedObject): void {
+    if (!this.#mayGo(object)) return;
+    const { durability, slots } = object;
+    if (durability && !durability.isSettled) return durability.save();
+    if (!durability || slots.size === 0) return this.#drop(object);
+    this.#resting.set(object, performance.now());
+    this.#endRests();
+  }
+
+  #mayGo(object: SharedObject): boolean {
+    const isThere = this.#objects.get(keyOf(object.name, object.isPersistent)) === object;
+    return isThere && object.isUnused && !this.#host.isKept(object);
+  }
+
+  /** Reading a large one again and again would keep the host from everything else. */
+  #endRests(): void {
+    this.#rest ??= setTimeout(() => {
+      this.#rest = undefined;
+      const before = performance.now() - REST_MS;
+      for (const [object, since] of this.#resting) if (since <= before) this.#endRest(object);
+      if (this.#resting.size > 0) this.#endRests();
+    }, REST_MS / 2);
+  }
+
+  /** There is no room for others. */
+  #dropResting(): void {
+    for (const object of this.#resting.keys()) this.#endRest(object);
+  }
+
+  #endRest(object: SharedObject): void {
+    this.#resting.delete(object);
+    if (this.#mayGo(object) && object.durability?.isSettled) this.#drop(object);
+  }
+
+  #drop(object: SharedObject): void {
+    this.#forget(object);
+    this.#objects.delete(keyOf(object.name, object.isPersistent));
+    this.#host.dropped(object);
+  }
+
+  /** It is no longer in memory: what is not on disk is lost, and what is left of an empty one is removed. */
+  #forget(object: SharedObject): void {
+    object.vacateAll();
+    const { slots, durability, version, name } = object;
+    this.usage.bytes -= slots.bytes;
+    if (!durability) return;
+    durability.close();
+    const { store } = this.#host;
+    const isLost = slots.hasUnsaved;
+    const isGone = slots.size === 0 && !isLost;
+    store.usage.bytes -= slots.bytes;
+    if (isGone || !durability.isStored) store.usage.objects--;
+    else store.usage.bytes += durability.storedBytes;
+    if (!durability.isStored || !(isGone || isLost)) return;
+    // Clients have been told of versions that are not on disk: what they know is none that there was.
+    const next = version + 1;
+    const bytes = durability.storedBytes;
+    const state = { version: next, knownSince: next, bytes, slots: [], forgotten: [], isGone };
+    store.save(name, state).catch(() => store.losesVersions());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#rest);
+    for (const object of this.#objects.values()) this.#forget(object);
+    this.#loading.clear();
+    this.#resting.clear();
+    this.#objects.clear();
+  }
+}
+
+export function problem(text: string): StagewireError {
+  return new StagewireError('E_SHARED_OBJECT', 'app', text);
+}
+
+function keyOf(name: string, isPersistent: boolean): string {
+  return `${isPersistent ? 'p' : 't'} ${name}`;
+}
