@@ -33,7 +33,9 @@ export interface InstanceHost {
   readonly ledger: Ledger;
   /** Those of the application, for its scripts. */
   readonly files: AppFiles;
-  /** Of all instances together. */
+  /** What becomes of the instances is told there. */
+  readonly news: Log;
+  /** Of all instances together, for what their scripts print. */
   readonly logBudget: LogBudget;
   /** For a script that starts now. */
   readonly leash: Leash;
@@ -116,6 +118,7 @@ export class Incarnation {
   readonly #app: string;
   readonly #host: InstanceHost;
   readonly #listener: IncarnationListener;
+  readonly #scriptLog: Log;
   readonly #logBudget: LogBudget;
   readonly #fetcher: Fetcher;
   /** Once the script has asked for something. */
@@ -147,10 +150,12 @@ export class Incarnation {
     this.#app = build.app;
     this.#host = host;
     this.#listener = listener;
-    this.log = host.log.child({ instance: name, build: build.id });
+    const fields = { instance: name, build: build.id };
+    this.log = host.news.child(fields);
+    this.#scriptLog = host.log.child(fields);
     this.#logBudget = new LogBudget({
       bytesPerSecond: () => this.settings.limits.logBytesPerSecond,
-      log: this.log,
+      log: this.#scriptLog,
       clock: host.clock,
       all: host.logBudget,
     });
@@ -273,7 +278,7 @@ export class Incarnation {
     try {
       switch (command.kind) {
         case 'log':
-          if (this.#logBudget.takes(command.text.length)) this.log[command.level](command.text);
+          if (this.#logBudget.takes(command.text)) this.#scriptLog[command.level](command.text);
           return;
         case 'script-error':
           return this.#reportError(command.where, command.message, command.stack);
@@ -343,9 +348,9 @@ export class Incarnation {
     const where = printable(handler, 100);
     const { frames, codeFrame } = mapStackTrace(stack, this.build);
     const place = frames[0];
-    if (this.#logBudget.takes(message.length + (codeFrame?.length ?? 0))) {
+    if (this.#logBudget.takes(`${message}${codeFrame ?? ''}`)) {
       const at = place ? ` (${place.file}:${place.line}:${place.column})` : '';
-      this.log.error(`${where}: ${message}${at}`, {
+      this.#scriptLog.error(`${where}: ${message}${at}`, {
         code: 'E_SCRIPT',
         ...(codeFrame && { detail: codeFrame }),
       });

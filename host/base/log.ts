@@ -81,6 +81,11 @@ export function createLog(options: LogOptions = {}): Log {
   return new PinoLog(logger, {}, flush);
 }
 
+/** What a text measures in the log, in which some characters are many. */
+export function printedBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(printableLines(text, maxMessage + maxDetail)));
+}
+
 class PinoLog implements Log {
   readonly #logger: pino.Logger;
   readonly #fields: LogFields;
