@@ -16,6 +16,7 @@ import { makeSandbox } from './scripts/sandbox.ts';
 import { Store } from './shared-objects/store/store.ts';
 import { createApi } from './web/api.ts';
 import { Metrics } from './web/metrics.ts';
+import { answerOnce } from './web/one-request.ts';
 
 /** How long scripts may take in `onAppStop` when the server stops. */
 const STOP_PATIENCE_MS = 2000;
@@ -105,6 +106,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
     getRequestListener(api.fetch, { overrideGlobalObjects: false }),
   );
+  answerOnce(web);
   web.maxConnections = limits.httpConnections;
 
   try {

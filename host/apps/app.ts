@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import { LOUD_INSTANCES, LogBudget } from '../base/log-budget.ts';
+import { bounded, LOUD_INSTANCES, LogBudget } from '../base/log-budget.ts';
 import type { Company } from '../scripts/core-pool.ts';
 import { Leash } from '../scripts/leash.ts';
 import type { AppSettings } from './app-file.ts';
@@ -11,6 +11,8 @@ import type { Instance } from './instance.ts';
 
 /** So many cores may an application's scripts take with them within `quarantineMs` before others are kept away from it. */
 const TRUSTED_KILLS = 2;
+/** What is printed in a second about what becomes of its instances. */
+const MAX_NEWS_BYTES = 64 * 1024;
 
 /** One application: its folder, its settings, its last good build, and the instances that run it. */
 export class App {
@@ -23,6 +25,8 @@ export class App {
   /** The last build that started in an instance. */
   proven: Build | undefined;
   hasSettings = false;
+  /** For what becomes of its instances: clients make ever new ones. */
+  readonly news: Log;
   /** Of all its instances together. */
   readonly logBudget: LogBudget;
   /** Of the scripts that start from now on: new code begins with a clean record. */
@@ -56,6 +60,8 @@ export class App {
       log: ownLog,
       clock,
     });
+    const newsBudget = new LogBudget({ bytesPerSecond: () => MAX_NEWS_BYTES, log: ownLog, clock });
+    this.news = bounded(log, newsBudget);
     const leashes = () => all().map(({ leash }) => leash);
     this.#newLeash = () => new Leash(() => this.#settings.limits, ownLog, clock, leashes);
     this.leash = this.#newLeash();

@@ -36,7 +36,9 @@ export interface InstanceHost {
   readonly files: AppFiles;
   /** For persistent shared objects. */
   readonly store: Store;
-  /** Of all instances together. */
+  /** What becomes of the instances is told there. */
+  readonly news: Log;
+  /** Of all instances together, for what their scripts print. */
   readonly logBudget: LogBudget;
   /** For a script that starts now. */
   readonly leash: Leash;
@@ -118,6 +120,7 @@ export class Incarnation {
   readonly #app: string;
   readonly #host: InstanceHost;
   readonly #listener: IncarnationListener;
+  readonly #scriptLog: Log;
   readonly #logBudget: LogBudget;
   readonly #fetcher: Fetcher;
   /** Once the script has asked for something. */
@@ -149,17 +152,19 @@ export class Incarnation {
       () => this.script,
       (client) => listener.hasClient(client),
       (text) => {
-        if (this.#logBudget.takes(text.length)) this.log.warn(text);
+        if (this.#logBudget.takes(text)) this.log.warn(text);
       },
     );
     this.settings = host.settings;
     this.#app = build.app;
     this.#host = host;
     this.#listener = listener;
-    this.log = host.log.child({ instance: name, build: build.id });
+    const fields = { instance: name, build: build.id };
+    this.log = host.news.child(fields);
+    this.#scriptLog = host.log.child(fields);
     this.#logBudget = new LogBudget({
       bytesPerSecond: () => this.settings.limits.logBytesPerSecond,
-      log: this.log,
+      log: this.#scriptLog,
       clock: host.clock,
       all: host.logBudget,
     });
@@ -287,7 +292,7 @@ export class Incarnation {
     try {
       switch (command.kind) {
         case 'log':
-          if (this.#logBudget.takes(command.text.length)) this.log[command.level](command.text);
+          if (this.#logBudget.takes(command.text)) this.#scriptLog[command.level](command.text);
           return;
         case 'script-error':
           return this.#reportError(command.where, command.message, command.stack);
@@ -363,9 +368,9 @@ export class Incarnation {
     const where = printable(handler, 100);
     const { frames, codeFrame } = mapStackTrace(stack, this.build);
     const place = frames[0];
-    if (this.#logBudget.takes(message.length + (codeFrame?.length ?? 0))) {
+    if (this.#logBudget.takes(`${message}${codeFrame ?? ''}`)) {
       const at = place ? ` (${place.file}:${place.line}:${place.column})` : '';
-      this.log.error(`${where}: ${message}${at}`, {
+      this.#scriptLog.error(`${where}: ${message}${at}`, {
         code: 'E_SCRIPT',
         ...(codeFrame && { detail: codeFrame }),
       });

@@ -37,8 +37,9 @@ export class InputLoader {
 
   async load({ path }: OnLoadArgs): Promise<OnLoadResult> {
     this.tried.push(path);
-    if (this.tried.length > MAX_FILES)
-      return failed(`more than ${MAX_FILES} files are imported: import less`);
+    const excess = this.tried.length - MAX_FILES;
+    if (excess === 1) return failed(`more than ${MAX_FILES} files are imported: import less`);
+    if (excess > 1) return { contents: '' };
     if (this.#open >= MOST_OPEN) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#open++;
     try {

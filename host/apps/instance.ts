@@ -353,7 +353,7 @@ export class Instance {
   async #startProven(failed: Build): Promise<Incarnation | undefined> {
     const proven = this.#owner.proven();
     if (!proven?.main || proven.id === failed.id || this.#isClosed) return undefined;
-    this.#host.log.warn(`starts with build ${proven.id} instead`, { instance: this.name, build: failed.id });
+    this.#host.news.warn(`starts with build ${proven.id} instead`, { instance: this.name, build: failed.id });
     return this.#start(proven);
   }
 
@@ -492,7 +492,7 @@ export class Instance {
   }
 
   get #log(): Log {
-    return this.#host.log.child({ instance: this.name, build: this.#build?.id });
+    return this.#host.news.child({ instance: this.name, build: this.#build?.id });
   }
 
   #clientsKept(): string {

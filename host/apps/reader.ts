@@ -10,35 +10,56 @@ export type ReaderJob = { kind: 'compile'; code: string } | { kind: 'prepare'; t
  * up through all of them are the worst that is known, and take time with the square of the length.
  */
 export const INLINE_LENGTH = 16 * 1024;
-const PATIENCE_MS = 20_000;
 const MOST_MB = 2048;
 const WEIGH_EVERY_MS = 100;
-/** Of the processes that read at one time, and how long the last one waits for more. */
-const MOST_READERS = 4;
+/** How long the last process waits for more. */
 const IDLE_MS = 30_000;
+
+/** Work that so many processes do at one time. */
+interface Lane {
+  readonly most: number;
+  busy: number;
+  readonly waiting: (() => void)[];
+}
+
+/** An ordinary script takes a tenth of a second. It waits for none that takes more than two: those go on elsewhere. */
+const quick: Lane = { most: 2, busy: 0, waiting: [] };
+const slow: Lane = { most: 2, busy: 0, waiting: [] };
+const QUICK_MS = 2000;
+const PATIENCE_MS = 20_000;
+
+class Late extends Error {}
 
 const PROGRAM = fileURLToPath(new URL('./reader-process.ts', import.meta.url));
 
 /** The one that waits for the next job. */
 let idle: { reader: ChildProcess; timer: NodeJS.Timeout } | undefined;
-const waiting: (() => void)[] = [];
-let busy = 0;
 
 /**
  * Does that in a process of its own, which can be killed: nothing interrupts V8 while it compiles, in a thread neither,
- * and a host with such a thread cannot even end. Rejects with why there is no answer.
+ * and a host with such a thread cannot even end. What takes long begins anew among its kind. Rejects with why
+ * there is no answer.
  */
 export async function readElsewhere(job: ReaderJob, patienceMs = PATIENCE_MS): Promise<unknown> {
-  if (busy >= MOST_READERS) await new Promise<void>((resolve) => waiting.push(resolve));
-  busy++;
+  try {
+    return await readIn(quick, job, Math.min(QUICK_MS, patienceMs));
+  } catch (error) {
+    if (!(error instanceof Late)) throw error;
+    return readIn(slow, job, patienceMs);
+  }
+}
+
+async function readIn(lane: Lane, job: ReaderJob, patienceMs: number): Promise<unknown> {
+  if (lane.busy >= lane.most) await new Promise<void>((resolve) => lane.waiting.push(resolve));
+  lane.busy++;
   try {
     const reader = takeIdle() ?? startReader();
     const answer = await ask(reader, job, patienceMs);
     keep(reader);
     return answer;
   } finally {
-    busy--;
-    waiting.shift()?.();
+    lane.busy--;
+    lane.waiting.shift()?.();
   }
 }
 
@@ -64,20 +85,21 @@ function startReader(): ChildProcess {
 }
 
 async function ask(reader: ChildProcess, job: ReaderJob, patienceMs: number): Promise<unknown> {
-  let why = 'its reader ended';
-  const kill = (reason: string) => {
+  let why = new Error('its reader ended');
+  const kill = (reason: Error) => {
     why = reason;
     reader.kill('SIGKILL');
   };
-  const timer = setTimeout(() => kill(`it takes more than ${patienceMs / 1000} seconds`), patienceMs);
+  const late = new Late(`it takes more than ${patienceMs / 1000} seconds`);
+  const timer = setTimeout(() => kill(late), patienceMs);
   const scales = setInterval(() => {
     if ((residentBytes(reader.pid ?? 0) ?? 0) > MOST_MB * 1024 * 1024)
-      kill(`it takes more than ${MOST_MB} MB`);
+      kill(new Error(`it takes more than ${MOST_MB} MB`));
   }, WEIGH_EVERY_MS);
   let ended = () => {};
   try {
     return await new Promise((resolve, reject) => {
-      ended = () => reject(new Error(why));
+      ended = () => reject(why);
       reader.once('message', (message) => resolve((message as { answer?: unknown }).answer));
       reader.once('exit', ended);
       reader.send(job, (error) => error && ended());

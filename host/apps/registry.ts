@@ -14,7 +14,7 @@ import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
-export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'logBudget' | 'files'> & {
+export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'news' | 'logBudget' | 'files'> & {
   readonly limits: Limits;
   readonly lockedLimits: readonly string[];
   /** By application: folders elsewhere that its scripts may use, by the path they know them under. */
@@ -66,7 +66,7 @@ export class Registry implements Lobby {
       clock: host.clock,
     });
     this.#watcher.on('problem', ({ code, message }) => {
-      if (budget.takes(message.length)) host.log.warn(message, { code });
+      if (budget.takes(message)) host.log.warn(message, { code });
     });
   }
 
@@ -169,6 +169,7 @@ export class Registry implements Lobby {
     const build = app.build ? Promise.resolve(app.build) : app.building;
     const host: InstanceHost = {
       ...this.#host,
+      news: app.news,
       logBudget: app.logBudget,
       files: app.files,
       get leash() {

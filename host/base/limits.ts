@@ -148,7 +148,7 @@ const coreLimits = {
 const connectionLimits = {
   /** Connections to the server. Default 10000. */
   connections: whole(1, 1_000_000, 10_000),
-  /** Connections to the HTTP API; each has 10 seconds to ask. Default 500. */
+  /** Connections to the HTTP API; each has 10 seconds to ask, once. Default 500. */
   httpConnections: whole(1, 100_000, 500),
   /** Connections from one address; 0 for no limit. Default 0. */
   connectionsPerAddress: wholeOrOff(1_000_000, 0),

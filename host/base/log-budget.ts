@@ -1,8 +1,11 @@
 import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
+import { type Log, printedBytes } from './log.ts';
 
 /** All instances of an application together may print so many times as much as one: names of rooms are without end. */
 export const LOUD_INSTANCES = 16;
+
+/** What a record says besides its text: when, how bad, of whom. */
+const RECORD_BYTES = 100;
 
 export interface LogBudgetOptions {
   /** Asked at each line, as it may change. */
@@ -25,16 +28,24 @@ export class LogBudget {
     this.#options = options;
   }
 
-  /** Whether a line of that length may be printed now. */
-  takes(length: number): boolean {
+  /** Whether that may be printed now. */
+  takes(text: string): boolean {
+    return this.#take(() => RECORD_BYTES + printedBytes(text));
+  }
+
+  #take(bytesOf: () => number): boolean {
     const { bytesPerSecond, clock, all } = this.#options;
     const second = Math.floor(clock.monotonic() / 1000);
     if (second !== this.#second) {
       this.#second = second;
       this.#used = 0;
     }
-    this.#used += length;
-    if (this.#used <= bytesPerSecond()) return all?.takes(length) ?? true;
+    const most = bytesPerSecond();
+    if (this.#used < most) {
+      const bytes = bytesOf();
+      this.#used += bytes;
+      if (this.#used <= most) return all === undefined || all.#take(() => bytes);
+    }
     if (this.#dropped === 0) clock.setTimer(() => this.#report(), 1000);
     this.#dropped++;
     return false;
@@ -46,4 +57,21 @@ export class LogBudget {
     log.warn(`${lines} not printed: over ${bytesPerSecond()} bytes a second`, { code: 'E_LOG_FLOOD' });
     this.#dropped = 0;
   }
+}
+
+/** A log that prints no more than the budget has room for. */
+export function bounded(log: Log, budget: LogBudget): Log {
+  const within =
+    (level: 'debug' | 'info' | 'warn' | 'error'): Log['info'] =>
+    (message, fields) => {
+      if (budget.takes(`${message}${fields?.detail ?? ''}`)) log[level](message, fields);
+    };
+  return {
+    debug: within('debug'),
+    info: within('info'),
+    warn: within('warn'),
+    error: within('error'),
+    child: (fields) => bounded(log.child(fields), budget),
+    flush: () => log.flush(),
+  };
 }

@@ -49,12 +49,13 @@ const maxField = 2048;
 const maxDetail = 16_384;
 const maxFields = 32;
 const flushMs = 250;
+const retryMs = 1000;
 /** Records that a slow reader of standard output has not taken are dropped beyond this. */
 const maxUnwrittenBytes = 8 * 1024 * 1024;
 
 export function createLog(options: LogOptions = {}): Log {
   const { format = 'pretty', level = 'info', clock = systemClock } = options;
-  const out = options.out ?? pino.destination({ dest: 1, sync: false, maxLength: maxUnwrittenBytes });
+  const out = options.out ?? standardOutput();
   const color = options.color ?? wantsColor();
   const stream =
     format === 'json'
@@ -79,6 +80,50 @@ export function createLog(options: LogOptions = {}): Log {
       else resolve();
     });
   return new PinoLog(logger, {}, flush);
+}
+
+/** What a text measures in the log, in which some characters are many. */
+export function printedBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(printableLines(text, maxMessage + maxDetail)));
+}
+
+/**
+ * What it goes to may be a full disk, or a terminal that nobody reads. What waits is written when there is room again, and
+ * the end of the process does not wait for that.
+ */
+function standardOutput(): ReturnType<typeof pino.destination> {
+  let isFailing = false;
+  let isWaiting = false;
+  let giveUpAt = Number.POSITIVE_INFINITY;
+  const out = pino.destination({
+    dest: 1,
+    sync: false,
+    maxLength: maxUnwrittenBytes,
+    retryEAGAIN: () => performance.now() < giveUpAt,
+  });
+  out.on('error', () => {
+    isFailing = true;
+    if (isWaiting) return;
+    isWaiting = true;
+    setTimeout(() => {
+      isWaiting = false;
+      out.write(''); // tries what waits
+    }, retryMs).unref();
+  });
+  out.on('write', () => {
+    isFailing = false;
+  });
+  // Called at the end of the process.
+  const flushSync = out.flushSync.bind(out);
+  out.flushSync = () => {
+    giveUpAt = performance.now() + flushMs;
+    try {
+      if (!isFailing) flushSync();
+    } catch {
+      // Nobody reads it.
+    }
+  };
+  return out;
 }
 
 class PinoLog implements Log {

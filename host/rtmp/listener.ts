@@ -66,7 +66,7 @@ export class RtmpListener {
       (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress)
     ) {
       const news = `${address} is refused: ${this.#connections.size} connections, ${fromThere} from there`;
-      if (this.#budget.takes(news.length)) this.#log.warn(news, { code: 'E_TOO_MANY_CONNECTIONS' });
+      if (this.#budget.takes(news)) this.#log.warn(news, { code: 'E_TOO_MANY_CONNECTIONS' });
       socket.destroy();
       return;
     }
@@ -74,7 +74,7 @@ export class RtmpListener {
 
     const peer = `${address}:${socket.remotePort ?? 0}`;
     const onDrop = ({ blame, code, message }: StagewireError) => {
-      if (!this.#budget.takes(message.length)) return;
+      if (!this.#budget.takes(message)) return;
       if (blame === 'peer') this.#log.warn(`${peer} is dropped, its own fault: ${message}`, { code });
       else this.#log.error(`${peer} is dropped by a bug of the server`, { code, detail: message });
     };

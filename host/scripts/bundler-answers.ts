@@ -5,9 +5,29 @@ const MAX_ANSWER_MB = 64;
 /** Who imports whom, as JSON, which holds up the host while it is parsed. */
 const MAX_IMPORTS_MB = 8;
 
-/** In an answer the list of imports follows this: the key, its length before it, and the type of bytes behind it. */
-const IMPORTS = Buffer.from('\x08\0\0\0metafile\x04', 'latin1');
+/** Errors, and warnings: each is some thirty texts to decode. */
+const MAX_MESSAGES = 1000;
+
+/** In an answer the key, its length before it, and the type of what follows: bytes (4) or a list (5), then how many. */
+const BOUNDS = [
+  {
+    key: Buffer.from('\x08\0\0\0metafile\x04', 'latin1'),
+    most: MAX_IMPORTS_MB * 1024 * 1024,
+    why: `the list of its imports measures more than ${MAX_IMPORTS_MB} MB`,
+  },
+  {
+    key: Buffer.from('\x06\0\0\0errors\x05', 'latin1'),
+    most: MAX_MESSAGES,
+    why: `it has more than ${MAX_MESSAGES} errors`,
+  },
+  {
+    key: Buffer.from('\x08\0\0\0warnings\x05', 'latin1'),
+    most: MAX_MESSAGES,
+    why: `it has more than ${MAX_MESSAGES} warnings`,
+  },
+];
 const LENGTH_BYTES = 4;
+const LONGEST_KEY = Math.max(...BOUNDS.map(({ key }) => key.length));
 
 /**
  * Watches what esbuild's process answers: a length and so many bytes, again and again. What is in it is the author's,
@@ -38,25 +58,19 @@ export function watchAnswers(answers: Readable, onExcess: (why: string) => void)
     }
     return false;
   };
-  const hasTooManyImports = (bytes: Buffer): boolean => {
+  const excessIn = (bytes: Buffer): string | undefined => {
     const text = Buffer.concat([before, bytes]);
-    const size = IMPORTS.length + LENGTH_BYTES;
-    for (
-      let at = text.indexOf(IMPORTS);
-      at >= 0 && at + size <= text.length;
-      at = text.indexOf(IMPORTS, at + 1)
-    ) {
-      if (text.readUInt32LE(at + IMPORTS.length) > MAX_IMPORTS_MB * 1024 * 1024) return true;
+    before = text.subarray(Math.max(0, text.length - LONGEST_KEY - LENGTH_BYTES + 1));
+    for (const { key, most, why } of BOUNDS) {
+      const size = key.length + LENGTH_BYTES;
+      for (let at = text.indexOf(key); at >= 0 && at + size <= text.length; at = text.indexOf(key, at + 1)) {
+        if (text.readUInt32LE(at + key.length) > most) return why;
+      }
     }
-    before = text.subarray(Math.max(0, text.length - size + 1));
-    return false;
+    return undefined;
   };
   const watch = (bytes: Buffer) => {
-    const why = isTooLong(bytes)
-      ? `what came of it measures more than ${MAX_ANSWER_MB} MB`
-      : hasTooManyImports(bytes)
-        ? `the list of its imports measures more than ${MAX_IMPORTS_MB} MB`
-        : undefined;
+    const why = isTooLong(bytes) ? `what came of it measures more than ${MAX_ANSWER_MB} MB` : excessIn(bytes);
     if (why === undefined) return;
     answers.off('data', watch);
     onExcess(why);

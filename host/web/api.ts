@@ -153,7 +153,8 @@ export function createApi(
 }
 
 /** What proxies add; not all of them all of it. */
-const OF_PROXIES = /^(?:via|forwarded|x-forwarded-.+|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip)$/;
+const OF_PROXIES =
+  /^(?:via|cdn-loop)$|forwarded|original-(?:for|host|ur[il])|(?:client|connecting|real|remote|user)-?(?:ip|addr)|external-address/;
 
 function refusal(request: IncomingMessage, token: string | undefined): string | undefined {
   const { host, origin, authorization } = request.headers;

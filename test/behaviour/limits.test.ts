@@ -36,6 +36,8 @@ const server = useServer({
             catch (error) { ids.forEach(clearTimeout); return [ids.length, error.name, error.message]; }
           },
           chatter() { for (let i = 0; i < 1000; i++) trace('a line of chatter ' + i); },
+          blank() { for (let i = 0; i < 1000; i++) trace(''); },
+          bells() { trace('\\u0007'.repeat(1000)); },
           longLine() { trace('x'.repeat(100_000)); },
           slow() { let x = 0; for (let i = 0; i < 3e5; i++) x += i; return ++served; },
           pour(bytes) { for (let i = 0; i < 100; i++) this.call('poured', null, 'x'.repeat(bytes)); },
@@ -128,7 +130,7 @@ test('instances that are ever new print no more together than the application ma
   const all = 16 * logBytesPerSecond;
   const loud = await startServer({
     limits: { logBytesPerSecond },
-    apps: { loud: { 'main.ts': "trace('x'.repeat(4000));" }, calm: { 'main.ts': "trace('calm');" } },
+    apps: { loud: { 'main.ts': "trace('x'.repeat(3900));" }, calm: { 'main.ts': "trace('calm');" } },
   });
   let rooms = 0;
   const isFlood = (r: LogRecord) => r.code === 'E_LOG_FLOOD';
@@ -145,10 +147,42 @@ test('instances that are ever new print no more together than the application ma
   const seconds = (timeOf(printed.at(-1)) - timeOf(printed[0])) / 1000;
   expect(printed.length).toBeGreaterThanOrEqual(16);
   expect(printed.length).toBeLessThan(rooms);
-  expect(printed.length * 4000).toBeLessThanOrEqual((seconds + 2) * all);
+  expect(printed.length * 3900).toBeLessThanOrEqual((seconds + 2) * all);
   await connect(`${loud.rtmp}/calm`);
   await loud.waitForLog((r) => r.message === 'calm');
 });
+
+test('instances that do not start, and are ever new, do not fill the log', async () => {
+  const loud = await startServer({
+    apps: {
+      loud: { 'main.ts': "application.onAppStart = () => { throw new Error('x'.repeat(8000)); };" },
+      calm: { 'main.ts': '' },
+    },
+  });
+  let rooms = 0;
+  // What the scripts themselves print has another bound.
+  const isFlood = (r: LogRecord) => r.instance === 'loud' && r.message.endsWith(' over 65536 bytes a second');
+  await eventually('the count of lost lines', async () => {
+    const refused = () => connect(`${loud.rtmp}/loud/${rooms++}`).catch(() => {});
+    await Promise.all(Array.from({ length: 40 }, refused));
+    return loud.log.entries.some(isFlood);
+  });
+  const printed = loud.log.entries.filter((r) => r.code === 'E_APP_START');
+  expect(printed.length).toBeGreaterThan(4);
+  expect(printed.length).toBeLessThan(rooms);
+});
+
+const prints = [
+  { what: 'lines without a letter', call: 'blank' },
+  { what: 'letters that are many in the log', call: 'bells' },
+];
+for (const { what, call } of prints) {
+  test(`${what} count as what they measure in the log`, async () => {
+    const client = await connect(`${server.rtmp}/app/${call}`);
+    await client.call(call);
+    await server.waitForLog((r) => r.code === 'E_LOG_FLOOD' && r.instance === `app/${call}`);
+  });
+}
 
 test('a flood of calls waits in the sockets, not in memory, and every call is answered', async () => {
   const client = await connect(`${server.rtmp}/app/flood`);

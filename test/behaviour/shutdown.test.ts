@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { connect } from '../support/rtmp-client.ts';
@@ -75,6 +76,32 @@ test('no core outlives its host, even a busy one', async (context) => {
   await server.exited;
   await eventually('the cores to end', () => pids.every((pid) => !isAlive(pid)));
 });
+
+test('no reader outlives its host, even one that V8 keeps busy for minutes', async (context) => {
+  if (process.platform !== 'linux') return context.skip('processes are found in /proc');
+  const server = await startServer({ apps: { app: { 'main.asc': '' } } });
+  const slow = `${'{let a;'.repeat(2000)}${'x;'.repeat(4_000_000)}${'}'.repeat(2000)}`;
+  server.writeFile('app/main.asc', slow);
+  let busy: number | undefined;
+  // The first is given up after two seconds.
+  await eventually('the second reader to be at work', () => {
+    busy = server.childPids('stagewire-reader').find((pid) => cpuSeconds(pid) > 2.5);
+    return busy !== undefined;
+  });
+  server.kill('SIGKILL');
+  await server.exited;
+  await eventually('the reader to end', () => !isAlive(busy!));
+});
+
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return (user! + system!) / 100;
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -1,8 +1,12 @@
-import { spawnSync } from 'node:child_process';
-import { expect, test } from 'vitest';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../host/base/clock.ts';
 import { codeFrame, describeError, printable, StagewireError } from '../../host/base/errors.ts';
 import { createLog, type Log, type LogOptions } from '../../host/base/log.ts';
+import { eventually, inTime } from '../support/journal.ts';
 
 function capture(options: LogOptions = {}): { log: Log; lines: () => string[]; text: () => string } {
   let written = '';
@@ -116,6 +120,31 @@ test('what was logged just before the process ends is written', () => {
   expect(run).toMatchObject({ status: 3, stderr: '' });
   expect(run.stdout).toMatch(/^\d\d:\d\d:\d\d info {2}last words$/m);
   expect(run.stdout).toMatch(/^\{"level":"info".*"message":"indeed"\}$/m);
+});
+
+test('a log that finds no room goes on when there is some again, and holds up no end', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stagewire-log-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'log');
+  const code = `import { createLog } from ${JSON.stringify(new URL('../../host/base/log.ts', import.meta.url))};
+    const log = createLog({ format: 'json' });
+    process.once('SIGTERM', () => setTimeout(() => process.exit(0), 100));
+    process.on('uncaughtException', (error) => log.error('as the server does', { error }));
+    setInterval(() => { for (let i = 0; i < 1200; i++) log.info('x'.repeat(8000)); }, 100);`;
+  // A file that may not grow beyond 64 KiB is a full disk.
+  const command = 'ulimit -f 128; exec "$0" --input-type=module -e "$1" >> "$2"';
+  const child = spawn('sh', ['-c', command, process.execPath, code, file]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await eventually('the file to be full', () => existsSync(file) && statSync(file).size >= 65_536);
+  const isGoneOn = () => readFileSync(file, 'utf8').startsWith('x');
+  await eventually('the log to go on', () => {
+    if (statSync(file).size >= 65_536) truncateSync(file);
+    return isGoneOn() && child.exitCode === null;
+  });
+  await eventually('the file to be full again', () => statSync(file).size >= 65_536);
+  const left = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  expect(await inTime('the end', left)).toBe(0);
 });
 
 test('anything thrown can be described', () => {

@@ -445,6 +445,10 @@ test('what esbuild answers has a bound, and the next good save builds', async ()
   expect((await failureOf(builder.build())).message).toContain(
     'the list of its imports measures more than 8 MB',
   );
+  await write({ 'main.ts': 'let a;'.repeat(1200) });
+  expect((await failureOf(builder.build())).message).toContain('it has more than 1000 errors');
+  await write({ 'main.ts': 'x === -0;\n'.repeat(1200) });
+  expect((await failureOf(builder.build())).message).toContain('it has more than 1000 warnings');
   await write({ 'main.ts': 'let a: number = 1;' });
   expect((await builder.build()).main?.kind).toBe('module');
 }, 30_000);

@@ -5,12 +5,24 @@ import { checkSyntax } from '../../../host/apps/syntax.ts';
 
 /** Each name is looked up through all blocks. */
 const slow = (lookups: number) => `${'{let a;'.repeat(2000)}${'x;'.repeat(lookups)}${'}'.repeat(2000)}`;
-const filler = '// filler\n'.repeat(INLINE_LENGTH / 10);
+const filler = '// filler\n'.repeat(INLINE_LENGTH / 10 + 1);
 
 test('a script that V8 compiles for minutes is given up, and nothing of it is left', async () => {
   const reading = readElsewhere({ kind: 'compile', code: slow(4_000_000) }, 1000);
   await expect(reading).rejects.toThrow('it takes more than 1 seconds');
   await vi.waitFor(() => expect(readers()).toEqual([]), { timeout: 10_000 });
+});
+
+test('a script waits for none that takes long', async () => {
+  const late: string[] = [];
+  const problem = { kind: 'compile', code: slow(4_000_000) } as const;
+  const all = Array.from({ length: 4 }, () =>
+    readElsewhere(problem, 6000).catch((error: Error) => late.push(error.message)),
+  );
+  expect(await checkSyntax(`${filler}a(;`)).toMatchObject({ message: "Unexpected token ';'" });
+  expect(late).toEqual([]);
+  await Promise.all(all);
+  expect(late).toHaveLength(4);
 });
 
 test('many are read at one time, a few in a process each', async () => {

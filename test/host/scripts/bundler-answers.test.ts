@@ -28,6 +28,11 @@ function withImports(bytes: number): Buffer {
   return Buffer.concat([lengthOf(body.length), body]);
 }
 
+function withMessages(key: string, count: number): Buffer {
+  const body = Buffer.concat([lengthOf(key.length), Buffer.from(`${key}\x05`), lengthOf(count)]);
+  return Buffer.concat([lengthOf(body.length), body]);
+}
+
 for (const pieceBytes of [1, 3, 1000]) {
   test(`in pieces of ${pieceBytes}, an answer that is too long is seen by its length`, async () => {
     expect(await excessesOf(lengthOf(64 * MIB), pieceBytes)).toEqual([]);
@@ -41,5 +46,12 @@ for (const pieceBytes of [1, 3, 1000]) {
     expect(await excessesOf(withImports(8 * MIB + 1), pieceBytes)).toEqual([
       'the list of its imports measures more than 8 MB',
     ]);
+  });
+
+  test(`in pieces of ${pieceBytes}, too many errors and warnings are seen by their number`, async () => {
+    for (const key of ['errors', 'warnings']) {
+      expect(await excessesOf(withMessages(key, 1000), pieceBytes)).toEqual([]);
+      expect(await excessesOf(withMessages(key, 1001), pieceBytes)).toEqual([`it has more than 1000 ${key}`]);
+    }
   });
 }

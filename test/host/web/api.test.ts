@@ -98,6 +98,17 @@ const access: { name: string; headers: () => Record<string, string>; status: num
     'X-Forwarded-Host',
     'X-Real-IP',
     'CF-Connecting-IP',
+    'CF-Connecting-IPv6',
+    'CDN-Loop',
+    'Client-IP',
+    'Fastly-Client-IP',
+    'X-Azure-ClientIP',
+    'X-Cluster-Client-IP',
+    'X-Envoy-External-Address',
+    'X-Forwarded',
+    'X-Original-URL',
+    'X-ProxyUser-Ip',
+    'X-Remote-Addr',
     'Forwarded',
   ].map((name) => ({
     name: `a proxy on this machine (${name})`,
@@ -204,6 +215,53 @@ test('bytes that are no HTTP disturb nobody', async () => {
   await new Promise((resolve) => socket.once('close', resolve).resume());
   expect((await get(`${server.http}/healthz`)).status).toBe(200);
 });
+
+const ask = 'POST /healthz HTTP/1.1\r\nHost: x\r\n';
+const crowds = [
+  { name: 'requests sent ahead', parts: [`${ask}\r\n${`${ask}\r\n`.repeat(1000)}`] },
+  {
+    name: 'requests sent ahead, the first in two pieces',
+    parts: [`${ask}\r`, `\n${`${ask}\r\n`.repeat(1000)}`],
+  },
+  {
+    name: 'a body in many pieces',
+    parts: [`${ask}Transfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(1000)}0\r\n\r\n`],
+  },
+  {
+    name: 'a body in many pieces, behind a head in two',
+    parts: [`${ask}Transfer-Encoding: chunked\r\n\r`, `\n${'1\r\nx\r\n'.repeat(1000)}0\r\n\r\n`],
+  },
+];
+for (const { name, parts } of crowds) {
+  test(`${name}: the server makes nothing of them, and says 400`, async () => {
+    const text = await exchange(parts);
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+    expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  });
+}
+
+test('a body that nobody reads does no harm', async () => {
+  const body = '{"a":1}\r\n\r\n'.repeat(5000);
+  const text = await exchange([`${ask}Content-Length: ${body.length}\r\n\r\n${body}`]);
+  expect(text).toMatch(/^HTTP\/1\.1 404 /);
+});
+
+/** What comes back for the parts, each sent once the one before must have been read, until the connection ends. */
+async function exchange(parts: readonly string[]): Promise<string> {
+  const socket = createConnection({ host: '127.0.0.1', port: Number(port()) }).setNoDelay();
+  let text = '';
+  socket.setEncoding('latin1').on('data', (more: string) => {
+    text += more;
+  });
+  const closed = new Promise((resolve) => socket.once('close', resolve).on('error', () => {}));
+  for (const part of parts) {
+    await new Promise((resolve) => socket.write(part, 'latin1', resolve));
+    // Asked later, answered later: by then it has been read.
+    await get(`${server.http}/healthz`);
+  }
+  await closed;
+  return text;
+}
 
 function reportOf(app: string, json: unknown): InstanceReport | undefined {
   return (json as { instances: InstanceReport[] }).instances.find((each) => each.app === app);
