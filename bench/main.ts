@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- NAME ...] [--json FILE] [--profile DIR]`; without a name all but `soak`. Each figure is printed beside its floor, measured in
- * the same run: on a busy machine the ratio tells more than the figure.
+ * `npm run bench [-- NAME ...] [--json FILE] [--profile DIR]`; without a name all but `soak`. Each figure is printed
+ * beside its floor, and some beside a peer, measured in the same run: on a busy machine the ratio tells more than the
+ * figure.
  */
 import { execFileSync, type StdioOptions } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -75,6 +76,7 @@ function writeJson(file: string): void {
     figures: report.figures.map((figure) => ({
       ...figure,
       floors: figure.floors.map((floor) => ({ ...floor, ratio: ratioTo(figure, floor) })),
+      peers: figure.peers?.map((peer) => ({ ...peer, ratio: ratioTo(figure, peer) })),
     })),
   }));
   const at = new Date().toISOString();

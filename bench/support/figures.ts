@@ -42,12 +42,18 @@ export interface Floor extends Spread {
   name: string;
 }
 
+/** Someone else's server, given the same work in the same run. */
+export interface Peer extends Spread {
+  name: string;
+}
+
 export interface Figure extends Spread {
   name: string;
   unit: Unit;
   /** What the project promises on an idle machine: at most for `ms`, at least for `/s`. */
   target: Partial<Spread>;
   floors: Floor[];
+  peers?: Peer[];
   /** What else to know: processor time, noise, how many samples. */
   notes: string[];
 }
@@ -57,9 +63,9 @@ export interface Report {
   figures: Figure[];
 }
 
-/** How many times the floor the figure costs: 1 is as good as it gets. */
-export function ratioTo(figure: Figure, floor: Floor): number {
-  return figure.unit === '/s' ? floor.p50 / figure.p50 : figure.p50 / floor.p50;
+/** How many times the other the figure costs: beside a floor 1 is as good as it gets, beside a peer less is better. */
+export function ratioTo(figure: Figure, other: Floor | Peer): number {
+  return figure.unit === '/s' ? other.p50 / figure.p50 : figure.p50 / other.p50;
 }
 
 /** Lowest and highest of several rounds, for judging how noisy the machine was. */
@@ -84,21 +90,17 @@ export function printReport(report: Report): void {
       [figure.name, format(p50, unit), format(p95, unit), format(p99, unit), ''],
       describeTarget(figure),
     );
-    for (const floor of figure.floors) {
-      const ratio = `${ratioTo(figure, floor).toFixed(2)} x`;
-      printRow(
-        [
-          `  floor: ${floor.name}`,
-          format(floor.p50, unit),
-          format(floor.p95, unit),
-          format(floor.p99, unit),
-          ratio,
-        ],
-        '',
-      );
-    }
+    for (const floor of figure.floors) printBeside('floor', figure, floor);
+    for (const peer of figure.peers ?? []) printBeside('peer', figure, peer);
     for (const note of figure.notes) console.log(`    ${note}`);
   }
+}
+
+function printBeside(what: string, figure: Figure, other: Floor | Peer): void {
+  const { unit } = figure;
+  const ratio = `${ratioTo(figure, other).toFixed(2)} x`;
+  const { name, p50, p95, p99 } = other;
+  printRow([`  ${what}: ${name}`, format(p50, unit), format(p95, unit), format(p99, unit), ratio], '');
 }
 
 function printRow(cells: readonly string[], last: string): void {

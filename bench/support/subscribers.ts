@@ -1,10 +1,11 @@
 /**
  * `node subscribers.ts PORT APP OBJECT COUNT`: so many connections that read. With an application they subscribe to
- * its shared object; with `-` they only read what comes. Prints `ready`, and then, for each line on standard input, how
- * many bytes and updates have come so far, as JSON.
+ * its shared object; with `colyseus` they join a room of the peer; with `-` they only read what comes. Prints `ready`,
+ * and then, for each line on standard input, how many bytes (not of the peer) and updates have come so far, as JSON.
  */
 import { createInterface } from 'node:readline';
 import { BenchClient, openSocket } from './client.ts';
+import { joinColyseus } from './colyseus.ts';
 
 const [port = '', app = '', object = '', count = ''] = process.argv.slice(2);
 const seen = { bytes: 0, updates: 0 };
@@ -17,6 +18,13 @@ for (let i = 0; i < Number(count); i++) {
     socket.on('data', (bytes: Buffer) => {
       seen.bytes += bytes.length;
     });
+    continue;
+  }
+  if (app === 'colyseus') {
+    const member = await joinColyseus(Number(port), object);
+    member.onChange = () => {
+      seen.updates++;
+    };
     continue;
   }
   const client = await BenchClient.open(Number(port));
