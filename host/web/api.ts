@@ -127,7 +127,8 @@ export function createApi(
     try {
       return context.json(await source.storedObjects.backup(), 201);
     } catch (error) {
-      return context.json(problemOf(error), 409);
+      const problem = problemOf(error);
+      return context.json(problem, problem.error === 'E_BACKUP' ? 409 : 500);
     }
   });
   api.get('/api/shared-objects', (context) => {

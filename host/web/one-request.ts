@@ -2,26 +2,41 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 const END_OF_HEAD = '\r\n\r\n';
+/** Node refuses longer ones. */
+const MAX_HEAD = 64 * 1024;
 
 /**
  * Has a server answer one request on each connection. Of what is read at once (two megabytes and more) Node would make
- * objects for every request, and tell of every piece of a body, before anybody else has a turn: seconds, of a single
- * connection. So what follows the first head becomes zeros before Node sees it: a body that nobody reads, or else no
- * HTTP, which it ends with 400.
+ * objects for every request, and tell of every piece of a body in chunks, before anybody else has a turn: seconds, of a
+ * single connection. So what follows the first head, and a body of the length that it says, becomes zeros before Node
+ * sees it: no HTTP, which it ends with 400.
  */
 export function answerOnce(server: Server): void {
   server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
   server.on('connection', (socket: Socket) => {
-    let isAsked = false;
-    let last = '';
+    let head: string | undefined = '';
+    /** Of the body: bytes that are still to come. */
+    let left = 0;
     socket.prependListener('data', (bytes: Buffer) => {
-      if (!isAsked) {
-        const text = last + bytes.toString('latin1');
-        const end = text.indexOf(END_OF_HEAD);
-        isAsked = end >= 0;
-        if (isAsked) bytes.fill(0, end + END_OF_HEAD.length - last.length);
-        else last = text.slice(1 - END_OF_HEAD.length);
-      } else bytes.fill(0);
+      let from = 0;
+      if (head !== undefined) {
+        const before = head.length;
+        head += bytes.toString('latin1');
+        const end = head.indexOf(END_OF_HEAD, Math.max(0, before - END_OF_HEAD.length));
+        if (end < 0 && head.length <= MAX_HEAD) return;
+        from = end < 0 ? 0 : end + END_OF_HEAD.length - before;
+        left = end < 0 ? 0 : lengthIn(head.slice(0, end));
+        head = undefined;
+      }
+      const ofBody = Math.min(left, bytes.length - from);
+      left -= ofBody;
+      bytes.fill(0, from + ofBody);
     });
   });
+}
+
+/** What `Content-Length` says; 0 for nothing, or what is no number. */
+function lengthIn(head: string): number {
+  const [, length = '0'] = /\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?=\r\n|$)/i.exec(head) ?? [];
+  return Number(length);
 }

@@ -132,6 +132,17 @@ test.each([
   expect(await exported(server)).toBe(good);
 });
 
+test('megabytes are imported in one request, and exported again', async () => {
+  const server = await startServer({ apps });
+  const lines = Array.from({ length: 2000 }, (_, n) => {
+    const slots = { text: { json: `${n} ${'x'.repeat(1000)}` } };
+    return `${JSON.stringify({ app: 'app', instance: 'room', object: `o${String(n).padStart(4, '0')}`, slots })}\n`;
+  });
+  const answer = await imported(server, lines.join(''));
+  expect([answer.status, await answer.json()]).toEqual([200, { imported: 2000 }]);
+  expect(await exported(server)).toBe(lines.join(''));
+});
+
 test('a backup made while clients write is whole, and a server starts from it', async () => {
   const server = await furnished();
   const writer = await player(server, 'app/room', 'busy');
@@ -145,8 +156,9 @@ test('a backup made while clients write is whole, and a server starts from it', 
   const files: string[] = [];
   for (let i = 0; i < 5; i++) {
     const answer = await fetch(`${server.http}/api/backup`, { method: 'POST' });
-    const { file, bytes } = (await answer.json()) as { file: string; bytes: number };
-    expect([answer.status, bytes > 0]).toEqual([201, true]);
+    const body = (await answer.json()) as { file: string; bytes: number };
+    expect([answer.status, body]).toEqual([201, { file: expect.any(String), bytes: expect.any(Number) }]);
+    const { file } = body;
     files.push(file);
   }
   isOver = true;

@@ -1,5 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
-import { backup, DatabaseSync, type StatementSync } from 'node:sqlite';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { StagewireError } from '../../base/errors.ts';
 
 /** One slot as it is on disk. `value` is AMF that stands by itself; null for one that was removed at that version. */
@@ -212,10 +212,16 @@ export class Database {
     return rows as unknown as ObjectKey[];
   }
 
-  /** Writes a copy of all that is committed, while others go on. */
-  async backup(file: string): Promise<void> {
+  /** Writes a copy of all that is committed to a new file. */
+  backup(file: string): void {
     reserve(file);
-    await backup(this.#db, file, { rate: 1000 });
+    try {
+      // SQLite's own backup in steps fails now and then when something is saved in between.
+      this.#prepare('VACUUM INTO ?').run(file);
+    } catch (error) {
+      rmSync(file, { force: true });
+      throw error;
+    }
   }
 
   /** Some version that clients were told of will never be written: see `LEAP`. */

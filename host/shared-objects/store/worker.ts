@@ -40,10 +40,10 @@ function open(): Database | undefined {
   }
 }
 
-async function answer(database: Database, { number, method, args }: Request): Promise<void> {
+function answer(database: Database, { number, method, args }: Request): void {
   try {
     const run = database[method] as (this: Database, ...args: readonly unknown[]) => unknown;
-    port.postMessage({ number, result: await run.apply(database, [...args]) } satisfies Answer);
+    port.postMessage({ number, result: run.apply(database, [...args]) } satisfies Answer);
     if (method === 'close') port.close();
   } catch (error) {
     refuse(number, error);
@@ -58,4 +58,4 @@ function refuse(number: number, error: unknown): void {
 }
 
 const database = open();
-if (database) port.on('message', (request: Request) => void answer(database, request));
+if (database) port.on('message', (request: Request) => answer(database, request));
