@@ -569,7 +569,7 @@ interface SharedObject<Slots extends object = any> {
    */
   flush(): boolean;
   /**
-   * Resolves when all that the script has done to it is on disk, while the script goes on; at once for a temporary one.
+   * New in Stagewire, in modules only. Resolves when all that the script has done to it is on disk, while the script goes on; at once for a temporary one.
    * Rejects with RpcError `SharedObject.Flush.Failed` when it could not be written, and was taken back.
    */
   saved(): Promise<void>;

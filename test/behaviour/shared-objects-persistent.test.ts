@@ -401,3 +401,30 @@ test('one that nobody has stays in memory for a while, unless there is no room f
   }
   keeper.release();
 });
+
+test('slots that go with a client are not on disk, and gone after a kill', async () => {
+  const server = await serverOn(temporaryFolder());
+  const ann = await player(server);
+  const code = `
+    const so = SharedObject.get('notes', true);
+    so.setProperty('plain', 1);
+    so.setProperty('mine', 1, { until: client });
+    so.setProperty('kept', 1, { until: client });
+    so.setProperty('kept', 1);
+    so.setProperty('bound', 1);
+    so.setProperty('bound', 2, { until: client });
+    return so.flush();`;
+  expect(await run(ann.client, code)).toBe(true);
+  await ann.holds({ plain: 1, mine: 1, kept: 1, bound: 2 });
+  await killed(server);
+  const next = await serverOn(server.dataFolder);
+  const bob = await player(next);
+  await bob.holds({ plain: 1, kept: 1 });
+  await run(bob.client, "SharedObject.get('notes', true).setProperty('mine', 2, { until: client }); return 1");
+  await bob.holds({ plain: 1, kept: 1, mine: 2 });
+  const { version } = bob;
+  const away = new Map(bob.data);
+  await unloaded(next);
+  const back = await returning(next, away, version);
+  await back.holds({ plain: 1, kept: 1 });
+});
