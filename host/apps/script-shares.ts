@@ -106,12 +106,10 @@ export class ScriptShares {
 
   #change(object: SharedObject, observer: Observer, changes: readonly SharedChange[]): void {
     const refused = object.change(changes, observer);
-    if (refused === undefined) return;
-    const { sharedObjectBytes, persistentBytes } = this.#objects.limits;
-    const limits = object.isPersistent
-      ? `limits.sharedObjectBytes is ${sharedObjectBytes}, limits.persistentBytes ${persistentBytes}`
-      : `limits.sharedObjectBytes is ${sharedObjectBytes}`;
-    this.#warn(`the shared object "${object.name}" has no room for its slot "${refused}": ${limits}`);
+    if (!refused) return;
+    const { slot, limit } = refused;
+    const what = `the shared object "${object.name}" has no room for its slot "${slot.slice(0, 80)}"`;
+    this.#warn(`${what}: limits.${limit} is ${this.#objects.limits[limit]}`);
   }
 
   /** Which slots go with which client: what the script sets without a word about that stays. */

@@ -1,7 +1,8 @@
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { Complaints } from './complaints.ts';
 import { matches } from './object-path.ts';
-import { SharedObject, type SharedObjectLimits } from './shared-object.ts';
+import { type ObjectLimit, SharedObject, type SharedObjectLimits } from './shared-object.ts';
 import type { Usage } from './slots.ts';
 import type { StoredObject } from './store/database.ts';
 import type { InstanceStore } from './store/store.ts';
@@ -44,25 +45,26 @@ export interface Loading {
 
 /** How long a persistent object stays in memory that nobody has. */
 const REST_MS = 5000;
-/** How often the log may say that the disk does not do what it should. */
-const COMPLAINT_MS = 1000;
 
 /** The shared objects of one instance that are in memory, and on their way between that and the disk. */
 export class Objects {
   readonly usage: Usage = { bytes: 0 };
   readonly #host: ObjectsHost;
+  /** Of the disk. */
+  readonly #failures: Complaints;
+  readonly #refusals: Complaints;
   readonly #objects = new Map<string, SharedObject>();
   /** By name: they are persistent ones. */
   readonly #loading = new Map<string, Loading>();
   /** Persistent ones that nobody has, since when. */
   readonly #resting = new Map<SharedObject, number>();
   #rest: NodeJS.Timeout | undefined;
-  #quietUntil = 0;
-  #untold = 0;
   #isClosed = false;
 
   constructor(host: ObjectsHost) {
     this.#host = host;
+    this.#failures = new Complaints(host.log, 'error', 1000);
+    this.#refusals = new Complaints(host.log, 'warn', 10_000);
   }
 
   get limits(): SharedObjectsLimits {
@@ -123,7 +125,7 @@ export class Objects {
       object = this.#restore(name, await store.load(name));
     } catch (error) {
       object = `"${name.slice(0, 80)}" cannot be read from disk`;
-      this.#complain(`the shared object ${object}: ${describeError(error, 300)}`);
+      this.#failures.say(`the shared object ${object}: ${describeError(error, 300)}`, 'E_DATA');
     }
     const { waiting = [] } = this.#loading.get(name) ?? {};
     this.#loading.delete(name);
@@ -223,17 +225,13 @@ export class Objects {
   failed(object: SharedObject, error: unknown): void {
     if (this.#isClosed) this.#host.store.losesVersions();
     const what = `what changed in the shared object "${object.name}" is not on disk and taken back`;
-    this.#complain(`${what}: ${describeError(error, 300)}`);
+    this.#failures.say(`${what}: ${describeError(error, 300)}`, 'E_DATA');
   }
 
-  /** Once in a while: clients can bring it about as often as they like. */
-  #complain(text: string): void {
-    const now = performance.now();
-    if (now < this.#quietUntil) return void this.#untold++;
-    const more = this.#untold > 0 ? ` (and ${this.#untold} times more before that)` : '';
-    this.#quietUntil = now + COMPLAINT_MS;
-    this.#untold = 0;
-    this.#host.log.error(`${text}${more}`, { code: 'E_DATA' });
+  /** Called by objects that had no room for what a client wanted. */
+  refused(object: SharedObject, slot: string, limit: ObjectLimit): void {
+    const what = `a client could not set the slot "${slot.slice(0, 80)}" of the shared object "${object.name}"`;
+    this.#refusals.say(`${what}: limits.${limit} is ${this.limits[limit]}`, 'E_LIMIT');
   }
 
   /** Nobody may have it any more: then it goes, a persistent one when it is on disk and nobody has wanted it for a while. */

@@ -25,6 +25,14 @@ export interface SharedObjectLimits {
   readonly lockTimeoutMs: number;
 }
 
+/** What may leave no room for a slot. */
+export type ObjectLimit = 'slots' | 'slotBytes' | 'sharedObjectBytes' | 'persistentBytes';
+
+export interface Refusal {
+  readonly slot: string;
+  readonly limit: ObjectLimit;
+}
+
 /** What an object needs of those beside it. */
 export interface SharedObjectHost {
   readonly limits: SharedObjectLimits;
@@ -36,6 +44,8 @@ export interface SharedObjectHost {
   settled(object: SharedObject): void;
   /** Something could not be written. */
   failed(object: SharedObject, error: unknown): void;
+  /** There was no room for what a client wanted. */
+  refused(object: SharedObject, slot: string, limit: ObjectLimit): void;
 }
 
 /** What a persistent object is made from, and where it is kept. */
@@ -341,15 +351,15 @@ export class SharedObject {
   }
 
   /**
-   * What a script does, or the server, in one version. Returns the name of a slot that there was no room for. Values that
+   * What a script does, or the server, in one version. Returns a slot that there was no room for. Values that
    * are not AMF throw `E_AMF`.
    */
-  change(changes: readonly SharedChange[], by?: Observer): string | undefined {
+  change(changes: readonly SharedChange[], by?: Observer): Refusal | undefined {
     const next = this.#version + 1;
     const told: SharedObjectEvent[] = [];
     const list: SharedSync[] = [];
     let isChanged = false;
-    let refused: string | undefined;
+    let refused: Refusal | undefined;
     for (const change of changes) {
       switch (change.op) {
         case 'set': {
@@ -357,9 +367,10 @@ export class SharedObject {
           const value = sharedValueFrom(change.value.slice());
           const known = this.slots.get(name)?.value;
           if (isSame(known, value)) break;
-          if (!this.#hasRoomFor(name, value)) {
+          const limit = this.#limitFor(name, value);
+          if (limit) {
             this.#scripts.doubt(name);
-            refused = name;
+            refused = { slot: name, limit };
             break;
           }
           this.slots.set(name, { value, version: next, writer: 0, toldWriter: next });
@@ -440,7 +451,9 @@ export class SharedObject {
             isChanged = this.#remove(writer, key, next, forWriter, forOthers, news) || isChanged;
             break;
           }
-          if (!mayWrite || !this.#hasRoomFor(key, event.value)) {
+          const limit = mayWrite ? this.#limitFor(key, event.value) : undefined;
+          if (limit) this.#host.refused(this, key, limit);
+          if (!mayWrite || limit) {
             this.#audience.refuse(writer, key, forWriter);
             break;
           }
@@ -586,18 +599,20 @@ export class SharedObject {
     return true;
   }
 
-  #hasRoomFor(key: string, value: SharedValue): boolean {
+  /** The limit that leaves no room for it. */
+  #limitFor(key: string, value: SharedValue): ObjectLimit | undefined {
     const { limits, usage } = this.#host;
     const slot = this.slots.get(key);
-    if (sizeOf(key, value) > limits.slotBytes || (!slot && this.slots.size >= limits.slots)) return false;
+    if (sizeOf(key, value) > limits.slotBytes) return 'slotBytes';
+    if (!slot && this.slots.size >= limits.slots) return 'slots';
     const more = costOf(key, value) - (slot ? costOf(key, slot.value) : 0);
-    if (this.#quota && more > 0 && this.#quota.bytes + more > limits.persistentBytes) return false;
-    return usage.bytes + more <= limits.sharedObjectBytes;
+    if (this.#quota && more > 0 && this.#quota.bytes + more > limits.persistentBytes)
+      return 'persistentBytes';
+    return usage.bytes + more > limits.sharedObjectBytes ? 'sharedObjectBytes' : undefined;
   }
 }
 
 const NOTHING = Buffer.alloc(0);
-/** Whose doing nothing is. */
 const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.RequestChange,
   Type.RequestRemove,

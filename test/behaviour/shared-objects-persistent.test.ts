@@ -239,6 +239,9 @@ test('an application has no more objects and bytes on disk than it may', async (
   // Of all instances together, in memory or not.
   const other = await player(server, { at: 'app/other' });
   expect(await other.setAndWait('a', 'x'.repeat(6000))).toMatchObject({ code: 'delete' });
+  await server.waitForLog(({ message }) =>
+    message.includes('slot "a" of the shared object "notes": limits.persistentBytes is 65536'),
+  );
   expect(await other.setAndWait('b', 'small')).toMatchObject({ code: 'success' });
   await expect(player(server, { at: 'app/third' })).rejects.toThrow('SharedObject.ObjectCreationFailed');
   await expect(player(server, { name: 'third' })).rejects.toThrow('SharedObject.ObjectCreationFailed');
@@ -420,7 +423,10 @@ test('slots that go with a client are not on disk, and gone after a kill', async
   const next = await serverOn(server.dataFolder);
   const bob = await player(next);
   await bob.holds({ plain: 1, kept: 1 });
-  await run(bob.client, "SharedObject.get('notes', true).setProperty('mine', 2, { until: client }); return 1");
+  await run(
+    bob.client,
+    "SharedObject.get('notes', true).setProperty('mine', 2, { until: client }); return 1",
+  );
   await bob.holds({ plain: 1, kept: 1, mine: 2 });
   const { version } = bob;
   const away = new Map(bob.data);

@@ -34,6 +34,7 @@ const hostWith = (limits: Omit<SharedObjectLimits, 'persistentBytes'>): SharedOb
   changed() {},
   settled() {},
   failed() {},
+  refused() {},
 });
 
 test('of many that ask in one round some are told at once, and the others a moment later', () => {
