@@ -6,6 +6,7 @@ import { status } from '../../wire/status.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
 import type { SharedObject } from '../shared-objects/shared-object.ts';
+import type { Slot } from '../shared-objects/slots.ts';
 import type { News, Observer } from '../shared-objects/subscription.ts';
 import type { Answerer } from './answers.ts';
 
@@ -25,6 +26,8 @@ interface Share {
   readonly observer: Observer;
   /** Whether the script has use for news of what it has decided itself. */
   isHeard: boolean;
+  /** What it is being told of, piece by piece. */
+  page?: readonly (readonly [string, Slot])[];
 }
 
 /** Of names and values in one answer: asking has a bound (runtime/wall/asks.ts). */
@@ -199,19 +202,23 @@ export class ScriptShares {
   /** Names and values of slots, from one on; where the rest begins, or 0; and which of them go with a client. */
   #slots(number: number, from: number): [string[], Uint8Array[], number, string[]] {
     const { slots } = this.#find(number);
+    const share = this.#shares.get(number)!;
+    // As they were at the first question: what changes meanwhile is posted.
+    if (from === 0) share.page = [...slots];
+    const { page = [] } = share;
     const names: string[] = [];
     const values: Uint8Array[] = [];
     const bound: string[] = [];
-    let at = 0;
     let bytes = 0;
-    for (const [name, { value }] of slots) {
-      if (at++ < from) continue;
-      if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at - 1, bound];
+    for (let at = from; at < page.length; at++) {
+      const [name, { value }] = page[at]!;
+      if (bytes > PAGE_BYTES || names.length >= MAX_PAGE) return [names, values, at, bound];
       names.push(name);
       values.push(value.bytes);
       if (slots.presence.has(name)) bound.push(name);
       bytes += name.length + value.bytes.length;
     }
+    delete share.page;
     return [names, values, 0, bound];
   }
 

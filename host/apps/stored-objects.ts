@@ -1,17 +1,18 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { describeError, StagewireError } from '../base/errors.ts';
 import { isResourceName } from '../rtmp/names.ts';
 import { costOfBytes } from '../shared-objects/slots.ts';
 import type { ObjectKey } from '../shared-objects/store/database.ts';
-import { lineOf, readLine } from '../shared-objects/store/lines.ts';
 import type { Store } from '../shared-objects/store/store.ts';
 import type { Registry } from './registry.ts';
 
 /** Keys that are read at one time. */
 const PAGE = 100;
+
+/** Of a line: what an object may hold, in base64, and some more. */
+const MAX_LINE = 64 * 1024 * 1024;
 
 /** What an operator does with the persistent shared objects of all applications while the server runs. */
 export class StoredObjects {
@@ -48,8 +49,8 @@ export class StoredObjects {
     for (;;) {
       const keys = await this.#store.keysAfter(after, PAGE, app);
       for (const key of keys) {
-        const object = await this.#store.load(key);
-        if (object.isStored) yield `${lineOf(key, object)}\n`;
+        const line = await this.#store.line(key);
+        if (line !== undefined) yield `${line}\n`;
       }
       after = keys.at(-1);
       if (!after) return;
@@ -63,7 +64,7 @@ export class StoredObjects {
   async import(source: Readable): Promise<number> {
     let number = 0;
     let done = 0;
-    for await (const text of createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const text of linesOf(source)) {
       number++;
       if (text.trim() === '') continue;
       try {
@@ -82,10 +83,11 @@ export class StoredObjects {
   }
 
   async #importLine(text: string): Promise<void> {
-    const { values, ...key } = readLine(text);
+    const { values, ...key } = await this.#store.readLine(text);
     for (const name of [key.app, key.instance, key.name])
       if (!isResourceName(name)) throw new Error(`${JSON.stringify(name.slice(0, 80))} is no name`);
-    const { slots, slotBytes, sharedObjectBytes } = this.#registry.limitsOf(key.app);
+    const limits = this.#registry.limitsOf(key.app);
+    const { slots, slotBytes, sharedObjectBytes, persistentBytes, persistentObjects } = limits;
     let bytes = 0;
     for (const [name, value] of values) {
       if (name.length + value.length > slotBytes)
@@ -99,7 +101,39 @@ export class StoredObjects {
       throw new Error(`it takes more than ${sharedObjectBytes} bytes (limits.sharedObjectBytes)`);
     const running = this.#registry.find(key.app, key.instance);
     if (running) return running.sharedObjects.objects.replace(key.name, values);
+    const { isStored, bytes: before } = await this.#store.load(key);
+    const usage = this.#store.usageOf(key.app);
+    if (!isStored && usage.objects >= persistentObjects)
+      throw new Error(`its application has ${persistentObjects} already (limits.persistentObjects)`);
+    if (bytes > before && usage.bytes + bytes - before > persistentBytes)
+      throw new Error(`it leaves no room on disk (limits.persistentBytes: ${persistentBytes})`);
     const list = [...values].map(([name, value]) => ({ name, value }));
     return this.#store.replace({ ...key, bytes, slots: list });
   }
+}
+
+/** Throws `E_IMPORT` for a line that is too long, or when the source breaks off. */
+async function* linesOf(source: Readable): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let parts: string[] = [];
+  let length = 0;
+  try {
+    for await (const bytes of source) {
+      const [first = '', ...others] = decoder.decode(bytes as Buffer, { stream: true }).split('\n');
+      parts.push(first);
+      length += first.length;
+      if (length > MAX_LINE)
+        throw new StagewireError('E_IMPORT', 'host', `a line is longer than ${MAX_LINE} characters`);
+      const last = others.pop();
+      if (last === undefined) continue;
+      yield parts.join('');
+      yield* others;
+      parts = [last];
+      length = last.length;
+    }
+  } catch (error) {
+    if (error instanceof StagewireError) throw error;
+    throw new StagewireError('E_IMPORT', 'host', `the request broke off: ${describeError(error, 100)}`);
+  }
+  if (length > 0) yield parts.join('');
 }

@@ -127,6 +127,7 @@ export class SharedObjects {
   bind(object: SharedObject, slot: string, client: number): void {
     object.slots.bind(slot, client);
     if (!object.slots.presence.isEmpty) this.#present.add(object);
+    if (object.durability) this.#flushSoon(object);
   }
 
   /** No client of that number is connected any more. */
@@ -270,7 +271,12 @@ export class SharedObjects {
     const startedAt = performance.now();
     for (const object of [...this.#changed]) {
       this.#changed.delete(object);
-      if (object.flush().isBehind) this.#behind.add(object);
+      try {
+        if (object.flush().isBehind) this.#behind.add(object);
+      } catch (error) {
+        // A bug: the others must not wait for what it was to tell.
+        this.#host.log.error(`the shared object "${object.name}" cannot be told`, { code: 'E_BUG', error });
+      }
     }
     const endedAt = performance.now();
     this.#notBefore = endedAt + Math.min(endedAt - startedAt, LONGEST_PAUSE_MS);

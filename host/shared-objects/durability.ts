@@ -38,6 +38,7 @@ export class Durability {
   #inHand = 0;
   #saving: Promise<boolean> | undefined;
   #isClosed = false;
+  #failures = 0;
   /** What had changed by then could not be written, and will not be tried again without being asked for. */
   #failedAt: number | undefined;
 
@@ -86,7 +87,10 @@ export class Durability {
 
   /** Writes what has changed by now. Whether it is on disk. */
   async flush(): Promise<boolean> {
+    const failures = this.#failures;
     await this.#saving;
+    // It has gone back to what was on disk before, and what was to be written with it.
+    if (this.#failures > failures) return false;
     if (!this.#saving && this.#slots.hasUnsaved) this.#saving = this.#save();
     return (await this.#saving) ?? this.#failedAt === undefined;
   }
@@ -139,6 +143,7 @@ export class Durability {
       this.save();
       return true;
     }
+    this.#failures++;
     const all = [...owed, ...this.#owed];
     this.#owed = [];
     const onDisk = new Map([...this.#slots.takeUnsaved(), ...before]);

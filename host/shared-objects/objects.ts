@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts';
 import { Complaints } from './complaints.ts';
 import { matches } from './object-path.ts';
 import { type ObjectLimit, SharedObject, type SharedObjectLimits } from './shared-object.ts';
-import type { Usage } from './slots.ts';
+import { costOfBytes, type Usage } from './slots.ts';
 import type { StoredObject } from './store/database.ts';
 import type { InstanceStore } from './store/store.ts';
 import type { Observer } from './subscription.ts';
@@ -59,6 +59,8 @@ export class Objects {
   /** Persistent ones that nobody has, since when. */
   readonly #resting = new Map<SharedObject, number>();
   #rest: NodeJS.Timeout | undefined;
+  /** The highest version that a temporary object had: a client may still write to it, and mean the one before. */
+  #floor = 0;
   #isClosed = false;
 
   constructor(host: ObjectsHost) {
@@ -97,7 +99,7 @@ export class Objects {
   }
 
   make(name: string): SharedObject {
-    const object = new SharedObject(name, this);
+    const object = new SharedObject(name, this, undefined, this.#floor + 1);
     this.#objects.set(keyOf(name, false), object);
     return object;
   }
@@ -198,6 +200,13 @@ export class Objects {
   /** The persistent one of that name holds these values, and nothing else, once that is on disk. Rejects when it does not. */
   async replace(name: string, values: ReadonlyMap<string, Uint8Array>): Promise<void> {
     const object = this.#objects.get(keyOf(name, true)) ?? (await this.loaded(name));
+    let more = -object.slots.bytes;
+    for (const [slot, value] of values) more += costOfBytes(slot, value);
+    const { sharedObjectBytes, persistentBytes } = this.limits;
+    if (more > 0 && this.usage.bytes + more > sharedObjectBytes)
+      throw problem(`it leaves no room in memory (limits.sharedObjectBytes: ${sharedObjectBytes})`);
+    if (more > 0 && this.#host.store.usage.bytes + more > persistentBytes)
+      throw problem(`it leaves no room on disk (limits.persistentBytes: ${persistentBytes})`);
     const sets = [...values].map(([slot, value]) => ({ op: 'set' as const, name: slot, value }));
     object.change([{ op: 'clear' }, ...sets]);
     const { size } = object.slots;
@@ -270,6 +279,7 @@ export class Objects {
   }
 
   #drop(object: SharedObject): void {
+    if (!object.isPersistent) this.#floor = Math.max(this.#floor, object.version);
     this.#forget(object);
     this.#objects.delete(keyOf(object.name, object.isPersistent));
     this.#host.dropped(object);

@@ -75,7 +75,7 @@ export class SharedObject {
   readonly durability: Durability | undefined;
   readonly #host: SharedObjectHost;
   readonly #audience: Audience;
-  #version = 1;
+  #version: number;
   readonly #scripts = new Scripts();
   /** What clients have asked for meanwhile. */
   #waiting: (Request | Departure)[] = [];
@@ -88,18 +88,19 @@ export class SharedObject {
   /** On disk. */
   readonly #quota: Usage | undefined;
 
-  /** A persistent one with `kept`. Throws `E_AMF` when what was stored is damaged. */
-  constructor(name: string, host: SharedObjectHost, kept?: Kept) {
+  /** A persistent one with `kept`. `version`: of another. Throws `E_AMF` when what was stored is damaged. */
+  constructor(name: string, host: SharedObjectHost, kept?: Kept, version = 1) {
+    this.#version = version;
     this.name = name;
     this.isPersistent = kept !== undefined;
     this.#host = host;
     this.slots = new Slots(kept ? [host.usage, kept.store.usage] : [host.usage]);
     const { slots, isPersistent } = this;
-    const version = () => this.#version;
+    const current = () => this.#version;
     this.#audience = new Audience({
       ...{ name, isPersistent, slots },
       get version() {
-        return version();
+        return current();
       },
       get limits() {
         return host.limits;
@@ -137,7 +138,7 @@ export class SharedObject {
     };
   }
 
-  /** 1 at first, so that 0 is what one says who has seen nothing. Rises by one with each message, or step of the server, that changes something. */
+  /** 1 or more at first, so that 0 is what one says who has seen nothing. Rises by one with each message, or step of the server, that changes something. */
   get version(): number {
     return this.#version;
   }
@@ -538,6 +539,8 @@ export class SharedObject {
     const changes: SharedChange[] = [];
     const list: SharedSync[] = [];
     for (const [key, slot] of before) {
+      // Who is here is still here.
+      if (this.slots.presence.has(key)) continue;
       const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
       if (slot) {
         const { value } = slot;
@@ -603,7 +606,7 @@ export class SharedObject {
   #limitFor(key: string, value: SharedValue): ObjectLimit | undefined {
     const { limits, usage } = this.#host;
     const slot = this.slots.get(key);
-    if (sizeOf(key, value) > limits.slotBytes) return 'slotBytes';
+    if (sizeOf(key, value) > limits.slotBytes || isLongName(key)) return 'slotBytes';
     if (!slot && this.slots.size >= limits.slots) return 'slots';
     const more = costOf(key, value) - (slot ? costOf(key, slot.value) : 0);
     if (this.#quota && more > 0 && this.#quota.bytes + more > limits.persistentBytes)
@@ -612,6 +615,7 @@ export class SharedObject {
   }
 }
 
+const MAX_NAME_BYTES = 1024;
 const NOTHING = Buffer.alloc(0);
 const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.RequestChange,
@@ -628,6 +632,11 @@ function byWriter(owed: readonly Owed[]): Map<Subscription, SharedObjectEvent[]>
     byWriter.set(writer, events);
   }
   return byWriter;
+}
+
+/** Clients have no longer ones (wire/shared-object.ts). */
+function isLongName(name: string): boolean {
+  return name.length > MAX_NAME_BYTES / 3 && Buffer.byteLength(name) > MAX_NAME_BYTES;
 }
 
 function isSlotRequest(event: SharedObjectEvent): event is SharedObjectEvent & { key: string } {

@@ -196,7 +196,9 @@ export class Slots {
 
   #note(name: string): void {
     this.#changes++;
-    if (this.#unsaved && !this.#unsaved.has(name)) this.#unsaved.set(name, this.#slots.get(name));
+    if (!this.#unsaved || this.#unsaved.has(name)) return;
+    // What goes with a client never is on disk.
+    this.#unsaved.set(name, this.presence.has(name) ? undefined : this.#slots.get(name));
   }
 
   #forgetOldest(): void {

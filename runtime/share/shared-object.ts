@@ -7,7 +7,9 @@ import {
   ask,
   askAfterAll,
   Bytes,
+  decodeUtf8,
   decodeValues,
+  encodeUtf8,
   expectClient,
   functionIn,
   hasOwn,
@@ -31,6 +33,7 @@ import {
   send,
   setBytes,
   shown,
+  utf8Length,
 } from '../shared.ts';
 import type { SharedChange, SharedDecision, SharedObjectOpened, SharedSync } from '../wall/sharing.ts';
 import { ALLOWED, authorize, REFUSED } from './authorize.ts';
@@ -52,6 +55,8 @@ const persistentByName = new SafeMap<string, SharedObject>();
 /** Whoever waits for `saved`. */
 const saving = new SafeMap<number, { resolve: () => void; reject: (error: unknown) => void }>();
 const MAX_SAVING = 10_000;
+/** Of a slot, as clients have it (wire/shared-object.ts). */
+const MAX_NAME_BYTES = 1024;
 let lastSave = 0;
 /** Only this file makes them. */
 const MAKING = {};
@@ -123,6 +128,8 @@ export class SharedObject {
       object.#slots.clear();
       object.#bound.clear();
       object.#version++;
+      // What the script has done in a lock comes after.
+      for (let i = 0; i < object.#changes.length; i++) object.#take(object.#changes[i]!);
     };
   }
 
@@ -670,7 +677,18 @@ function finishSaving(request: number, isOk: boolean): void {
 
 function nameOf(member: string, name: unknown): string {
   if (typeof name === 'number') return `${name}`;
-  if (typeof name === 'string' && name !== '') return name;
+  if (typeof name === 'string' && name !== '') {
+    const length = utf8Length(name);
+    if (length > MAX_NAME_BYTES)
+      throw new NativeRangeError(
+        `${member}: the name of a slot has ${MAX_NAME_BYTES} bytes at the most, and this one ${length}`,
+      );
+    // As clients will read it: half a surrogate pair is no character.
+    if (length === name.length) return name;
+    const bytes = new Bytes(length);
+    encodeUtf8(name, bytes, 0);
+    return decodeUtf8(bytes, 0, length);
+  }
   throw new NativeTypeError(`${member}: expected the name of a slot, got ${shown(name)}`);
 }
 

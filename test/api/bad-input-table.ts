@@ -214,7 +214,7 @@ SharedObject.get persistence               | SharedObject.get("p", X)           
 SharedObject.commit name                   | SharedObject.commit(X)                              | nothing text |
 SharedObject.autoCommit value              | so.autoCommit = X                                   | anything |
 SharedObject.resyncDepth value             | so.resyncDepth = X                                  | seven fraction negative Infinity huge | says: so.resyncDepth
-SharedObject.getProperty name              | so.getProperty(X)                                   | number numeral word long | says: so.getProperty
+SharedObject.getProperty name              | so.getProperty(X)                                   | number numeral word | says: so.getProperty; RangeError: long
 SharedObject.getPropertyNames              | so.getPropertyNames(X)                              | anything |
 SharedObject.setProperty name              | so.setProperty(X, 1)                                | number numeral word | says: so.setProperty; RangeError: long
 SharedObject.setProperty value             | so.setProperty("k", X)                              | nothing true number empty numeral word object array function bare shifty callable | says: so.setProperty; RangeError: long
@@ -230,7 +230,7 @@ SharedObject.lock                          | so.lock(X)                         
 SharedObject.unlock                        | so.unlock(X)                                        | anything |
 SharedObject.authorize value               | so.authorize = X                                    | nothing callable | says: so.authorize
 SharedObject.transaction change            | so.transaction(X)                                   | function | says: so.transaction; own: dead
-SharedObject.watch name                    | so.watch(X, () => {})()                             | number numeral word long | says: so.watch
+SharedObject.watch name                    | so.watch(X, () => {})()                             | number numeral word | says: so.watch; RangeError: long
 SharedObject.watch listener                | so.watch("k", X)()                                  | callable | says: so.watch
 SharedObject.purge version                 | so.purge(X)                                         | seven fraction huge Infinity | says: so.purge
 SharedObject.saved                         | so.saved(X)                                         | anything |

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
@@ -329,6 +329,59 @@ test('a data folder has one server', async () => {
   expect(second.errors).toContain(`process ${first.pid} `);
   await killed(first);
   await (await serverOn(data)).stop();
+});
+
+test('who is here stays here, and who leaves goes, though the disk is full', async () => {
+  const server = await serverOn(temporaryFolder());
+  const [ann, bob] = [await player(server), await player(server)];
+  const come = "SharedObject.get('notes', true).setProperty(args[0], 'here', { until: client })";
+  await run(ann.client, come, 'ann');
+  await run(bob.client, come, 'bob');
+  await ann.holds({ ann: 'here', bob: 'here' });
+  limitFileSize(server.pid, 4096);
+  ann.set('large', 'x'.repeat(60_000));
+  await ann.syncs.waitFor('the status', ({ statuses }) => statuses.length > 0);
+  await ann.holds({ ann: 'here', bob: 'here' });
+  bob.client.destroy();
+  await ann.holds({ ann: 'here' });
+  const from = ann.syncs.mark;
+  ann.set('large', 'x'.repeat(60_000));
+  await ann.syncs.waitFor('another status', ({ statuses }) => statuses.length > 0, from);
+  await ann.holds({ ann: 'here' });
+  limitFileSize(server.pid, 'unlimited');
+  await ann.setAndWait('small', 1);
+  await ann.holds({ ann: 'here', small: 1 });
+  await killed(server);
+  await (await player(await serverOn(server.dataFolder))).holds({ small: 1 });
+});
+
+test('whether a slot goes with a client is on disk, though its value is the same', async () => {
+  const server = await serverOn(temporaryFolder());
+  const ann = await player(server);
+  const code = `
+    globalThis.so = SharedObject.get('notes', true);
+    so.setProperty('going', 1);
+    so.setProperty('staying', 1, { until: client });
+    return so.flush();`;
+  expect(await run(ann.client, code)).toBe(true);
+  const again = "so.setProperty('going', 1, { until: client }); so.setProperty('staying', 1);";
+  await run(ann.client, again);
+  await eventually('it to be on disk', async () => (await run(ann.client, 'return so.isDirty')) === false);
+  await killed(server);
+  await (await player(await serverOn(server.dataFolder))).holds({ staying: 1 });
+});
+
+test('a database that has lost its file takes no more changes', async () => {
+  const server = await serverOn(temporaryFolder());
+  const ann = await player(server);
+  await ann.setAndWait('a', 1);
+  rmSync(join(server.dataFolder, 'shared-objects.db'));
+  ann.set('b', 1);
+  await ann.syncs.waitFor('the status', ({ statuses }) => statuses.length > 0);
+  await ann.holds({ a: 1 });
+  await server.waitForLog(
+    ({ code, message }) => code === 'E_DATA' && message.includes('was removed or replaced'),
+  );
 });
 
 test.each([

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { SharedObjectEventType as Event } from '../../wire/shared-object.ts';
 import { eventually } from '../support/journal.ts';
 import { connect, type RtmpClient } from '../support/rtmp-client.ts';
 import { run, runsCode } from '../support/run.ts';
@@ -17,6 +18,8 @@ const server = useServer({
         };
         so.say = function (...args) { heard.push(['say', ...args]); };`,
     },
+    large: { 'main.js': runsCode },
+    plain: { 'README.md': 'No script here.' },
     slow: { 'main.js': runsCode, 'app.json': '{ "limits": { "handlerMs": 20000 } }' },
     tight: { 'main.js': runsCode, 'app.json': '{ "limits": { "sharedObjectBytes": 65536 } }' },
     small: {
@@ -321,6 +324,59 @@ test('a handler that takes longer than clients wait comes last, and finds out ab
   const copy = 'return args.map((name) => so.getProperty(name))';
   const names = ['began', 'x', 'y', 'gone', 'own', 'both'];
   expect(await run(client, copy, ...names)).toEqual([true, 'script', 'script', undefined, 1, undefined]);
+});
+
+test('a script that opens a large object has all of it, whatever goes meanwhile', async () => {
+  const at = `large/room${room++}`;
+  const { client, so } = await pair(at, 'large');
+  for (let n = 0; n < 3000; n += 100) {
+    const set = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`s${n + i}`, 'x'.repeat(600)]));
+    so.change({ set });
+  }
+  await so.setAndWait('end', 1);
+  // What goes while it is read page by page moves what comes after.
+  const reader = await connect(`${server.rtmp}/${at}`);
+  const opened = run(reader, "globalThis.so = SharedObject.get('large'); return so.size()");
+  for (let n = 0; n < 3000; n += 2) so.change({ remove: `s${n}` });
+  await opened;
+  await so.setAndWait('end', 2);
+  const names = (await run(client, 'return so.getPropertyNames().sort()')) as string[];
+  expect(names).toEqual([...so.data.keys()].sort());
+});
+
+test('names of slots are what clients can have', async () => {
+  const { client, so } = await pair(newRoom());
+  const long = "try { so.setProperty('€'.repeat(342), 1) } catch (error) { return error.message }";
+  expect(await run(client, long)).toContain('1024 bytes at the most, and this one 1026');
+  await run(client, "so.setProperty('€'.repeat(341), 1); so.setProperty('half \\ud800', 2)");
+  await so.holds({ ['€'.repeat(341)]: 1, 'half \ufffd': 2 });
+  so.change({ remove: 'half \ufffd' });
+  await so.setAndWait('end', 1);
+  expect(await run(client, "return [so.getProperty('half \\ud800'), so.size()]")).toEqual([undefined, 2]);
+});
+
+test('clearSharedObjects within a lock: what the lock has is set after it', async () => {
+  const { client, so } = await pair(newRoom());
+  await so.setAndWait('old', 1);
+  const code =
+    "so.lock(); so.setProperty('a', 1); application.clearSharedObjects('/'); so.unlock(); return so.getPropertyNames()";
+  expect(await run(client, code)).toEqual(['a']);
+  await so.holds({ a: 1 });
+});
+
+test('who writes to the next object of a name before it hears of it gets its own back', async () => {
+  const at = newRoom('plain');
+  const ann = (await pair(at, 'brief')).so;
+  for (let n = 0; n < 20; n++) await ann.setAndWait('a', n);
+  const { version } = ann;
+  ann.release();
+  const bob = new RemoteSharedObject(await connect(`${server.rtmp}/${at}`), 'brief');
+  bob.version = version;
+  bob.send([{ type: Event.Use }]);
+  bob.set('a', 'mine');
+  await bob.syncs.waitFor('an answer', ({ list }) => list.some(({ name }) => name === 'a'));
+  await bob.holds({ a: 'mine' });
+  expect(bob.version).toBeGreaterThan(version);
 });
 
 test('what there is no room for is not in the copy of the script either, and its author hears of it', async () => {

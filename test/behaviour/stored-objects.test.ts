@@ -28,6 +28,8 @@ async function furnished(): Promise<TestServer> {
       number: 1.5,
       nothing: [null, true],
       deep: { list: [1, { two: 'zwei' }] },
+      '': 'without a name',
+      ['__proto__']: 'a slot like others',
       when: new Date(86_400_000),
       typed: new TypedObject('com.example.Point', { x: 1 }),
       cyclic,
@@ -35,6 +37,7 @@ async function furnished(): Promise<TestServer> {
     },
   });
   await ann.setAndWait('last', 1);
+  expect(ann.data.get('__proto__')).toBe('a slot like others');
   const bob = await player(server, 'other/a/b', 'deep/er', 3);
   await bob.setAndWait('amf3', { x: [1, 2, 3] });
   return server;
@@ -54,7 +57,8 @@ test('what is exported as JSON lines is the same in another server, where somebo
   const server = await furnished();
   const text = await exported(server);
   const lines = text.trimEnd().split('\n');
-  expect(lines.map((line) => JSON.parse(line))).toEqual([
+  expect(lines[0]).toContain('"":{"json":"without a name"},"__proto__":{"json":"a slot like others"}');
+  expect(lines.map((line) => JSON.parse(line.replace(/"":.*"when"/, '"when"')))).toEqual([
     {
       app: 'app',
       instance: 'room',
@@ -83,6 +87,7 @@ test('what is exported as JSON lines is the same in another server, where somebo
   expect([answer.status, await answer.json()]).toEqual([200, { imported: 2 }]);
   await cyd.syncs.waitFor('what was imported', ({ list }) => list.some(({ name }) => name === 'last'));
   expect(cyd.data.has('own')).toBe(false);
+  expect([cyd.data.get(''), cyd.data.get('__proto__')]).toEqual(['without a name', 'a slot like others']);
   expect(cyd.data.get('when')).toEqual(new Date(86_400_000));
   const round = cyd.data.get('cyclic') as { self: unknown };
   expect(round.self).toBe(round);
@@ -130,6 +135,36 @@ test.each([
   expect(body.message).toMatch(says);
   expect(body.message).toMatch(/^line 2: .*\(1 objects were imported\)$/);
   expect(await exported(server)).toBe(good);
+});
+
+test('an import that there is no room for changes nothing', async () => {
+  const limits = {
+    persistentObjects: 3,
+    persistentBytes: 65_536,
+    slotBytes: 65_536,
+    sharedObjectBytes: 131_072,
+  };
+  const server = await startServer({ apps, limits });
+  const ann = await player(server, 'app/room', 'notes');
+  await ann.setAndWait('x', 1);
+  const lineWith = (instance: string, object: string, kib: number) =>
+    JSON.stringify({ app: 'app', instance, object, slots: { y: { json: 'x'.repeat(kib * 1024) } } });
+  const refusal = async (line: string) =>
+    ((await (await imported(server, line)).json()) as { message: string }).message;
+  expect(await refusal(lineWith('room', 'notes', 63.9))).toContain('limits.persistentBytes: 65536');
+  expect(await refusal(lineWith('asleep', 'notes', 63.9))).toContain('limits.persistentBytes: 65536');
+  await ann.holds({ x: 1 });
+  for (const name of ['a', 'b'])
+    expect((await imported(server, lineWith('asleep', name, 1))).status).toBe(200);
+  expect(await refusal(lineWith('asleep', 'c', 1))).toContain('limits.persistentObjects');
+  expect((await imported(server, lineWith('asleep', 'b', 2))).status).toBe(200);
+  const nothing = JSON.stringify({
+    app: 'app',
+    instance: 'room',
+    object: 'notes',
+    slots: { y: { json: null } },
+  });
+  expect(await refusal(nothing)).toContain('slots.y is nothing');
 });
 
 test('megabytes are imported in one request, and exported again', async () => {
@@ -192,7 +227,7 @@ test('what there is, and how long the disk takes, is in the reports', async () =
   const answer = await fetch(`${server.http}/api/instances/app/room`);
   const { sharedObjects } = (await answer.json()) as { sharedObjects: unknown };
   expect(sharedObjects).toEqual([
-    { name: 'notes', persistent: true, version: 3, slots: 9, bytes: expect.any(Number), subscribers: 1 },
+    { name: 'notes', persistent: true, version: 3, slots: 11, bytes: expect.any(Number), subscribers: 1 },
     { name: 'pointers', persistent: false, version: 2, slots: 1, bytes: 256 + 1 + 9, subscribers: 1 },
   ]);
   const metrics = async () => (await fetch(`${server.http}/metrics`)).text();

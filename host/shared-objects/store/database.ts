@@ -1,6 +1,8 @@
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { StagewireError } from '../../base/errors.ts';
+import { lineOf, type ObjectLine, readLine } from './lines.ts';
 
 /** One slot as it is on disk. `value` is AMF that stands by itself; null for one that was removed at that version. */
 export interface StoredSlot {
@@ -83,9 +85,10 @@ const MIGRATIONS = [
 
 /**
  * Clients may have been told of versions that a server which was killed had not written yet. After that every object
- * goes on from so much further, and whoever knows an older version is told everything.
+ * goes on from so much further, and whoever knows an older version is told everything. By another number each time: a
+ * backup that was restored goes on beside what came after it, and the same versions must not be two.
  */
-const LEAP = 1 << 20;
+const LEAP = 1 << 18;
 
 const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
@@ -98,17 +101,24 @@ export class Database {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #leapsAll = false;
+  readonly #file: string;
+  readonly #inode: number | undefined;
 
   /** Throws `E_DATA` with one line for the terminal. */
   constructor(file: string) {
+    if (existsSync(file) && statSync(file).size === 0 && existsSync(`${file}-wal`))
+      throw new StagewireError('E_DATA', 'host', 'is empty, though something was written: restore a backup');
     reserve(file);
     const db = new DatabaseSync(file);
     this.#db = db;
+    this.#file = file;
+    this.#inode = inodeOf(file);
     try {
       db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA foreign_keys = ON');
       // The lock comes with the first transaction that writes, and stays.
       db.exec('BEGIN IMMEDIATE');
       this.#checkAndMigrate();
+      if (this.#meta('isClean') === 0) this.#checkPages();
       db.exec('COMMIT');
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864');
       this.#transact(() => {
@@ -152,6 +162,17 @@ export class Database {
     this.#transact(() => {
       for (const save of saves) this.#save(save);
     });
+  }
+
+  /** As a line of JSON; undefined when it is not there. */
+  line(key: ObjectKey): string | undefined {
+    const object = this.load(key);
+    return object.isStored ? lineOf(key, object) : undefined;
+  }
+
+  /** What a line of JSON says. Throws `E_IMPORT`. */
+  readLine(text: string): ObjectLine {
+    return readLine(text);
   }
 
   /** In a version that is newer than any that there was. Returns what it took before; undefined when it is new. */
@@ -214,13 +235,15 @@ export class Database {
 
   /** Writes a copy of all that is committed to a new file. */
   backup(file: string): void {
-    reserve(file);
+    // A part of it must not pass for all of it.
+    const part = `${file}.part`;
+    reserve(part);
     try {
       // SQLite's own backup in steps fails now and then when something is saved in between.
-      this.#prepare('VACUUM INTO ?').run(file);
-    } catch (error) {
-      rmSync(file, { force: true });
-      throw error;
+      this.#prepare('VACUUM INTO ?').run(part);
+      renameSync(part, file);
+    } finally {
+      rmSync(part, { force: true });
     }
   }
 
@@ -248,11 +271,18 @@ export class Database {
     this.#db.exec(`PRAGMA user_version = ${MIGRATIONS.length}; PRAGMA application_id = ${APPLICATION_ID}`);
   }
 
+  /** After a start that did not end well. Throws `E_DATA`. */
+  #checkPages(): void {
+    const found = this.#prepare('PRAGMA quick_check(1)').get()?.quick_check;
+    if (found !== 'ok') throw new StagewireError('E_DATA', 'host', `is damaged: ${String(found)}`);
+  }
+
   #leap(): void {
+    const leap = LEAP + randomInt(LEAP);
     this.#db.exec(
-      `UPDATE objects SET version = version + ${LEAP}, known_since = version + ${LEAP};
+      `UPDATE objects SET version = version + ${leap}, known_since = version + ${leap};
        DELETE FROM slots WHERE value IS NULL;
-       UPDATE meta SET value = value + ${LEAP} WHERE key = 'floor'`,
+       UPDATE meta SET value = value + ${leap} WHERE key = 'floor'`,
     );
   }
 
@@ -285,6 +315,13 @@ export class Database {
   }
 
   #transact(work: () => void): void {
+    // What is written to a file that has no name any more nobody will find.
+    if (inodeOf(this.#file) !== this.#inode)
+      throw new StagewireError(
+        'E_DATA',
+        'host',
+        'was removed or replaced: end the server, and restore a backup',
+      );
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       work();
@@ -313,6 +350,10 @@ export class Database {
     this.#statements.set(sql, known);
     return known;
   }
+}
+
+function inodeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino;
 }
 
 /** What clients stored is nobody else's to read. The files beside it (WAL) are made with the same rights. */

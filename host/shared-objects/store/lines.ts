@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { readSharedValue, sharedValueFrom, sharedValueOf } from '../../../wire/shared-values.ts';
-import { firstProblem } from '../../base/check.ts';
+import { firstProblem, quoted } from '../../base/check.ts';
 import { describeError, StagewireError } from '../../base/errors.ts';
+import { isNothing } from '../values.ts';
 import type { ObjectKey, StoredObject } from './database.ts';
 
 /**
@@ -13,13 +14,11 @@ const line = z.strictObject({
   app: z.string(),
   instance: z.string(),
   object: z.string(),
-  slots: z.record(
-    z.string().min(1),
-    z.union([z.strictObject({ json: z.json() }), z.strictObject({ amf: z.base64() })], {
-      error: '{"json": a value} or {"amf": "base64"}',
-    }),
-  ),
+  slots: z.custom<Record<string, unknown>>((slots) => typeof slots === 'object' && slots !== null, {
+    error: 'an object',
+  }),
 });
+const slotValue = z.union([z.strictObject({ json: z.json() }), z.strictObject({ amf: z.base64() })]);
 
 export interface ObjectLine extends ObjectKey {
   readonly values: ReadonlyMap<string, Uint8Array>;
@@ -42,14 +41,30 @@ export function readLine(text: string): ObjectLine {
   if (wrong) throw problem(`${wrong.what}${wrong.text}`);
   const { app, instance, object, slots } = line.parse(content);
   const values = Object.entries(slots).map(([name, value]): [string, Uint8Array] => {
-    try {
-      if ('json' in value) return [name, sharedValueOf(value.json, 0).bytes];
-      return [name, sharedValueFrom(new Uint8Array(Buffer.from(value.amf, 'base64'))).bytes];
-    } catch (error) {
-      throw problem(`slots.${name.slice(0, 80)}: ${describeError(error, 200)}`);
-    }
+    const where = `slots.${name.slice(0, 80)}`;
+    const parsed = slotValue.safeParse(value);
+    if (!parsed.success)
+      throw problem(`${where} is ${quoted(value)}, expected {"json": a value} or {"amf": "base64"}`);
+    const { bytes, isNone } = valueIn(parsed.data, where);
+    if (isNone) throw problem(`${where} is nothing: no slot holds that`);
+    return [name, bytes];
   });
   return { app, instance, name: object, values: new Map(values) };
+}
+
+function valueIn(
+  value: { json: unknown } | { amf: string },
+  where: string,
+): { bytes: Uint8Array; isNone: boolean } {
+  try {
+    const shared =
+      'json' in value
+        ? sharedValueOf(value.json, 0)
+        : sharedValueFrom(new Uint8Array(Buffer.from(value.amf, 'base64')));
+    return { bytes: shared.bytes, isNone: isNothing(shared) };
+  } catch (error) {
+    throw problem(`${where}: ${describeError(error, 200)}`);
+  }
 }
 
 function jsonOf(bytes: Uint8Array): { json: unknown } | { amf: string } {

@@ -10,6 +10,8 @@ export type Method =
   | 'save'
   | 'usage'
   | 'replace'
+  | 'line'
+  | 'readLine'
   | 'remove'
   | 'names'
   | 'keysAfter'
