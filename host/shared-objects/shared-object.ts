@@ -556,8 +556,17 @@ export class SharedObject {
     }
     this.#version = next;
     this.#audience.push({ version: next, writer: undefined, forWriter: [], forOthers: told });
-    for (const writer of byWriter(owed).keys())
-      if (this.#audience.has(writer)) this.#audience.tell(writer, [statusEvent('SharedObject.Flush.Failed')]);
+    // What was not to be written is on disk already.
+    this.#acknowledge(owed.filter(({ key }) => !before.has(key)));
+    const answered = new Set(list.map(({ name }) => name));
+    for (const [writer, lost] of byWriter(owed.filter(({ key }) => before.has(key)))) {
+      if (!this.#audience.has(writer)) continue;
+      // A slot that was cleared meanwhile has not changed by this, and its writer still waits for an answer.
+      const gone = lost.flatMap(({ key }) =>
+        answered.has(key) ? [] : [{ type: Type.Remove, key } as const],
+      );
+      this.#audience.tell(writer, [...gone, statusEvent('SharedObject.Flush.Failed')]);
+    }
     this.#report({ client: 0, version: next, changes, list, sends: [], status: 'SharedObject.Flush.Failed' });
   }
 
@@ -624,8 +633,8 @@ const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.Send,
 ]);
 
-function byWriter(owed: readonly Owed[]): Map<Subscription, SharedObjectEvent[]> {
-  const byWriter = new Map<Subscription, SharedObjectEvent[]>();
+function byWriter(owed: readonly Owed[]): Map<Subscription, { type: typeof Type.Success; key: string }[]> {
+  const byWriter = new Map<Subscription, { type: typeof Type.Success; key: string }[]>();
   for (const { writer, key } of owed) {
     const events = byWriter.get(writer) ?? [];
     events.push({ type: Type.Success, key });
