@@ -561,11 +561,12 @@ export class SharedObject {
     const answered = new Set(list.map(({ name }) => name));
     for (const [writer, lost] of byWriter(owed.filter(({ key }) => before.has(key)))) {
       if (!this.#audience.has(writer)) continue;
-      // A slot that was cleared meanwhile has not changed by this, and its writer still waits for an answer.
-      const gone = lost.flatMap(({ key }) =>
-        answered.has(key) ? [] : [{ type: Type.Remove, key } as const],
-      );
-      this.#audience.tell(writer, [...gone, statusEvent('SharedObject.Flush.Failed')]);
+      // What has not changed by this, since it was cleared meanwhile, or goes with a client: the writer waits for an answer.
+      const others = lost.filter(({ key }) => !answered.has(key));
+      const answers = others.map(({ key }): SharedObjectEvent => {
+        return { type: this.slots.get(key) ? Type.Success : Type.Remove, key };
+      });
+      this.#audience.tell(writer, [...answers, statusEvent('SharedObject.Flush.Failed')]);
     }
     this.#report({ client: 0, version: next, changes, list, sends: [], status: 'SharedObject.Flush.Failed' });
   }
