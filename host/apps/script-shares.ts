@@ -107,10 +107,9 @@ export class ScriptShares {
   #change(object: SharedObject, observer: Observer, changes: readonly SharedChange[]): void {
     const refused = object.change(changes, observer);
     if (refused === undefined) return;
-    const { sharedObjectBytes, persistentBytes } = this.#objects.limits;
-    const limits = object.isPersistent
-      ? `limits.sharedObjectBytes is ${sharedObjectBytes}, limits.persistentBytes ${persistentBytes}`
-      : `limits.sharedObjectBytes is ${sharedObjectBytes}`;
+    const { sharedObjectBytes, appSharedObjectBytes, persistentBytes } = this.#objects.limits;
+    const ofAll = `limits.sharedObjectBytes is ${sharedObjectBytes}, limits.appSharedObjectBytes ${appSharedObjectBytes}`;
+    const limits = object.isPersistent ? `${ofAll}, limits.persistentBytes ${persistentBytes}` : ofAll;
     this.#warn(`the shared object "${object.name}" has no room for its slot "${refused}": ${limits}`);
   }
 

@@ -25,6 +25,8 @@ export interface ObjectsHost {
   /** Asked for at each step, as they may change. */
   readonly settings: { readonly limits: SharedObjectsLimits; readonly sharedObjects?: Defaults | undefined };
   readonly store: InstanceStore;
+  /** Of all instances of the application together: kept current. */
+  readonly appUsage: Usage;
   readonly log: Log;
   /** It has something to tell. */
   changed(object: SharedObject): void;
@@ -67,6 +69,10 @@ export class Objects {
 
   get limits(): SharedObjectsLimits {
     return this.#host.settings.limits;
+  }
+
+  get appUsage(): Usage {
+    return this.#host.appUsage;
   }
 
   [Symbol.iterator](): Iterator<SharedObject> {
@@ -140,10 +146,12 @@ export class Objects {
     if (this.#isClosed) return 'the instance is over';
     if (!stored.isStored && store.usage.objects >= persistentObjects)
       return `the application has ${persistentObjects} persistent ones (limits.persistentObjects)`;
-    const { sharedObjectBytes } = this.limits;
+    const { sharedObjectBytes, appSharedObjectBytes } = this.limits;
     if (this.usage.bytes + stored.bytes > sharedObjectBytes) this.#dropResting();
     if (this.usage.bytes + stored.bytes > sharedObjectBytes)
       return `all of them would take more than ${sharedObjectBytes} bytes of memory (limits.sharedObjectBytes)`;
+    if (this.appUsage.bytes + stored.bytes > appSharedObjectBytes)
+      return `those of the application would take more than ${appSharedObjectBytes} bytes of memory (limits.appSharedObjectBytes)`;
     const object = new SharedObject(name, this, { stored, store });
     // What it has on disk counts already, and counts in memory from now on.
     if (stored.isStored) store.usage.bytes -= stored.bytes;
@@ -282,6 +290,7 @@ export class Objects {
     object.vacateAll();
     const { slots, durability, version, name } = object;
     this.usage.bytes -= slots.bytes;
+    this.appUsage.bytes -= slots.bytes;
     if (!durability) return;
     durability.close();
     const { store } = this.#host;

@@ -17,6 +17,8 @@ export interface SharedObjectLimits {
   readonly slotBytes: number;
   /** Of all objects of the instance together. */
   readonly sharedObjectBytes: number;
+  /** Of all instances of the application together. */
+  readonly appSharedObjectBytes: number;
   /** What may wait for a subscriber before it is told of changes in one go, later. */
   readonly sharedObjectQueueBytes: number;
   /** Of all persistent objects of the application together. */
@@ -30,6 +32,8 @@ export interface SharedObjectHost {
   readonly limits: SharedObjectLimits;
   /** Of all objects together. */
   readonly usage: Usage;
+  /** Of all instances of the application together. */
+  readonly appUsage: Usage;
   /** There is something to flush. */
   changed(object: SharedObject): void;
   /** Everything is on disk that can be. */
@@ -83,7 +87,8 @@ export class SharedObject {
     this.name = name;
     this.isPersistent = kept !== undefined;
     this.#host = host;
-    this.slots = new Slots(kept ? [host.usage, kept.store.usage] : [host.usage]);
+    const { usage, appUsage } = host;
+    this.slots = new Slots(kept ? [usage, appUsage, kept.store.usage] : [usage, appUsage]);
     const { slots, isPersistent } = this;
     const version = () => this.#version;
     this.#audience = new Audience({
@@ -587,11 +592,12 @@ export class SharedObject {
   }
 
   #hasRoomFor(key: string, value: SharedValue): boolean {
-    const { limits, usage } = this.#host;
+    const { limits, usage, appUsage } = this.#host;
     const slot = this.slots.get(key);
     if (sizeOf(key, value) > limits.slotBytes || (!slot && this.slots.size >= limits.slots)) return false;
     const more = costOf(key, value) - (slot ? costOf(key, slot.value) : 0);
     if (this.#quota && more > 0 && this.#quota.bytes + more > limits.persistentBytes) return false;
+    if (more > 0 && appUsage.bytes + more > limits.appSharedObjectBytes) return false;
     return usage.bytes + more <= limits.sharedObjectBytes;
   }
 }
