@@ -236,6 +236,21 @@ test('what there is, and how long the disk takes, is in the reports', async () =
   expect(await metrics()).toMatch(/^stagewire_shared_object_commit_failures_total 1$/m);
 });
 
+test('slots that were removed do not fill the disk, where no limit counts them', async () => {
+  const data = temporaryFolder();
+  const server = await startServer({ apps, data });
+  const ann = await player(server, 'app/room', 'names');
+  const names = Array.from({ length: 1000 }, (_, index) => `s${index}`);
+  ann.change({ set: Object.fromEntries(names.map((name) => [name, 1])) });
+  ann.change(...names.map((name) => ({ remove: name })));
+  await ann.setAndWait('last', 1);
+  await server.stop();
+  const database = new DatabaseSync(join(data, 'shared-objects.db'));
+  const rows = database.prepare('SELECT count(*) AS count FROM slots').get();
+  database.close();
+  expect(rows?.count).toBeLessThanOrEqual(65);
+});
+
 test('the files are for nobody else to read', async () => {
   const server = await furnished();
   await fetch(`${server.http}/api/backup`, { method: 'POST' });
