@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import { bounded, LOUD_INSTANCES, LogBudget } from '../base/log-budget.ts';
 import type { Company } from '../scripts/core-pool.ts';
 import { Leash } from '../scripts/leash.ts';
+import type { Usage } from '../shared-objects/slots.ts';
 import type { AppSettings } from './app-file.ts';
 import type { AppBuilder, Build } from './builder.ts';
 import type { AppFiles } from './files/app-files.ts';
@@ -29,6 +30,8 @@ export class App {
   readonly news: Log;
   /** Of all its instances together. */
   readonly logBudget: LogBudget;
+  /** What the shared objects of its instances hold in memory. */
+  readonly sharedUsage: Usage = { bytes: 0 };
   /** Of the scripts that start from now on: new code begins with a clean record. */
   leash: Leash;
   #settings: AppSettings;

@@ -395,7 +395,7 @@ export class Clients implements SeatHost {
   obey(incarnation: Incarnation, command: ClientCommand): void {
     if (incarnation !== this.#script || this.#isClosed) return;
     if (command.kind === 'broadcast') {
-      this.#broadcasts.push(command);
+      if (this.#broadcasts.push(command) >= MAX_BROADCASTS) this.#flushBroadcasts();
       return;
     }
     this.#flushBroadcasts();
@@ -519,6 +519,9 @@ function serialize(end: ClientEnd, { method, args }: BroadcastCall): Buffer {
 function bandwidthOf(value: number): number {
   return value > 0 && value < Number.MAX_SAFE_INTEGER ? Math.max(LEAST_BANDWIDTH, Math.round(value)) : 0;
 }
+
+/** In one write: the host makes it without a pause. */
+const MAX_BROADCASTS = 1000;
 
 /** Deliveries that mean nothing to another script than the one they were for. */
 const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([

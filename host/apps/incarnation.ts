@@ -14,6 +14,7 @@ import type { Leash } from '../scripts/leash.ts';
 import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
+import type { Usage } from '../shared-objects/slots.ts';
 import type { Store } from '../shared-objects/store/store.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
@@ -36,6 +37,8 @@ export interface InstanceHost {
   readonly files: AppFiles;
   /** For persistent shared objects. */
   readonly store: Store;
+  /** What the shared objects of the application's instances hold in memory. */
+  readonly sharedUsage: Usage;
   /** What becomes of the instances is told there. */
   readonly news: Log;
   /** Of all instances together, for what their scripts print. */

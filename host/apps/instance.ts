@@ -115,6 +115,7 @@ export class Instance {
         return host.settings;
       },
       store: host.store.of(app, instance),
+      appUsage: host.sharedUsage,
       log: host.log.child({ instance: this.name }),
       isName: isResourceName,
     });

@@ -14,7 +14,10 @@ import { Instance } from './instance.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
-export type ServerHost = Omit<InstanceHost, 'settings' | 'leash' | 'news' | 'logBudget' | 'files'> & {
+export type ServerHost = Omit<
+  InstanceHost,
+  'settings' | 'leash' | 'news' | 'logBudget' | 'sharedUsage' | 'files'
+> & {
   readonly limits: Limits;
   readonly lockedLimits: readonly string[];
   /** By application: folders elsewhere that its scripts may use, by the path they know them under. */
@@ -171,6 +174,7 @@ export class Registry implements Lobby {
       ...this.#host,
       news: app.news,
       logBudget: app.logBudget,
+      sharedUsage: app.sharedUsage,
       files: app.files,
       get leash() {
         return app.leash;

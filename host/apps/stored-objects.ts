@@ -5,6 +5,8 @@ import { describeError, StagewireError } from '../base/errors.ts';
 import { isResourceName } from '../rtmp/names.ts';
 import { costOfBytes } from '../shared-objects/slots.ts';
 import type { ObjectKey } from '../shared-objects/store/database.ts';
+import { LineThread } from '../shared-objects/store/line-thread.ts';
+import type { ObjectLine } from '../shared-objects/store/lines.ts';
 import type { Store } from '../shared-objects/store/store.ts';
 import type { Registry } from './registry.ts';
 
@@ -45,15 +47,20 @@ export class StoredObjects {
 
   /** A line for each, with its line end; of one application, or all. What is changed meanwhile may be in it or not. */
   async *lines(app?: string): AsyncGenerator<string> {
-    let after: ObjectKey | undefined;
-    for (;;) {
-      const keys = await this.#store.keysAfter(after, PAGE, app);
-      for (const key of keys) {
-        const line = await this.#store.line(key);
-        if (line !== undefined) yield `${line}\n`;
+    const thread = new LineThread();
+    try {
+      let after: ObjectKey | undefined;
+      for (;;) {
+        const keys = await this.#store.keysAfter(after, PAGE, app);
+        for (const key of keys) {
+          const object = await this.#store.load(key);
+          if (object.isStored) yield `${await thread.write(key, object)}\n`;
+        }
+        after = keys.at(-1);
+        if (!after) return;
       }
-      after = keys.at(-1);
-      if (!after) return;
+    } finally {
+      await thread.close();
     }
   }
 
@@ -62,28 +69,27 @@ export class StoredObjects {
    * for the first that is wrong: those before it are done.
    */
   async import(source: Readable): Promise<number> {
+    const thread = new LineThread();
     let number = 0;
     let done = 0;
-    for await (const text of linesOf(source)) {
-      number++;
-      if (text.trim() === '') continue;
-      try {
-        await this.#importLine(text);
-      } catch (error) {
-        const why = error instanceof StagewireError ? error.message : describeError(error, 300);
-        throw new StagewireError(
-          'E_IMPORT',
-          'host',
-          `line ${number}: ${why} (${done} objects were imported)`,
-        );
+    try {
+      for await (const text of linesOf(source)) {
+        number++;
+        if (text.trim() === '') continue;
+        await this.#importLine(await thread.read(text));
+        done++;
       }
-      done++;
+    } catch (error) {
+      const why = error instanceof StagewireError ? error.message : describeError(error, 300);
+      const text = `line ${number}: ${why} (${done} objects were imported)`;
+      throw new StagewireError('E_IMPORT', 'host', text);
+    } finally {
+      await thread.close();
     }
     return done;
   }
 
-  async #importLine(text: string): Promise<void> {
-    const { values, ...key } = await this.#store.readLine(text);
+  async #importLine({ values, ...key }: ObjectLine): Promise<void> {
     for (const name of [key.app, key.instance, key.name])
       if (!isResourceName(name)) throw new Error(`${JSON.stringify(name.slice(0, 80))} is no name`);
     const limits = this.#registry.limitsOf(key.app);

@@ -80,6 +80,8 @@ const instanceLimits = {
   slotBytes: whole(256, MiB, 64 * KiB),
   /** What all shared objects of one instance hold, and 256 bytes for each of their slots. Default 16 MiB. */
   sharedObjectBytes: whole(64 * KiB, 1024 * MiB, 16 * MiB),
+  /** The same for all instances of an application together. Default 512 MiB. */
+  appSharedObjectBytes: whole(64 * KiB, 1024 * 1024 * MiB, 512 * MiB),
   /** Persistent shared objects of all instances of an application; more are not created. Default 10000. */
   persistentObjects: whole(0, 10_000_000, 10_000),
   /** What they hold on disk, and 256 bytes for each of their slots. Default 256 MiB. */

@@ -5,6 +5,7 @@ import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import { ByteReader } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
+import { Rounds } from '../base/rounds.ts';
 import { type BootFile, type BootFrame, type Done, type IsolateStats, TurnEnd } from '../core/frames.ts';
 import type { CpuAccount } from './accounts.ts';
 import type { Company, CorePool } from './core-pool.ts';
@@ -17,6 +18,9 @@ import { decodeAll, Mailbox, type MailboxLimits } from './mailbox.ts';
 /** Shares of the heap limit: a script is warned at the first, and again once it was below the second. */
 const LOW_MEMORY = 0.85;
 const LOW_MEMORY_OVER = 0.7;
+
+/** A turn may send hundreds of thousands of commands: those of all scripts share the host's time. */
+const rounds = new Rounds();
 
 /** What a script runs: the built code and its limits. */
 export interface ScriptSpec {
@@ -113,6 +117,11 @@ export class Script {
   #deliveries = 0;
   /** What the turn under way was given. */
   #inHand: Uint8Array | undefined;
+  /** What it has sent, as far as that is not done. */
+  #sent: ByteReader[] = [];
+  #doing: Promise<void> | undefined;
+  /** Of a turn that is over: what follows when all that it sent is done. */
+  #conclude: (() => void) | undefined;
   #pause: Timer | undefined;
   /** The last turn had hardly a processor in the time of one handler. */
   #isStarved = false;
@@ -183,8 +192,8 @@ export class Script {
         this.#heapBytes = heapBytes;
         this.#warnOfMemory(heapBytes);
       },
-      onAsk: (question, commands) => {
-        if (commands.length > 0) this.#deliverEarly(commands);
+      onAsk: async (question, commands) => {
+        if (commands.length > 0) await this.#deliverEarly(commands);
         return this.#listener.onAsk(question);
       },
     });
@@ -193,7 +202,7 @@ export class Script {
     if (booted.error) throw new BootError(booted.error.message, booted.error.stack);
     if (this.#isEnded) return core.dispose(home.isolate);
     this.#home = home;
-    this.#deliver(booted.commands);
+    await this.#deliver(booted.commands);
   }
 
   /** An entry ends early after yieldAfterMs, so each delivery has at least handlerMs. */
@@ -293,6 +302,8 @@ export class Script {
     this.#isEnded = true;
     this.#clock.clearTimer(this.#alarm);
     this.#clock.clearTimer(this.#pause);
+    this.#sent = [];
+    this.#conclude = undefined;
     this.#home?.core.dispose(this.#home.isolate);
     if (!this.#turn) this.#leash.end(this);
     this.#listener.onDispose();
@@ -345,15 +356,15 @@ export class Script {
     this.#deliveries += count;
     this.#isStarved = this.#charge(done.cpuUs) < this.#spec.handlerMs / 2;
     try {
-      this.#deliver(done.commands);
-      if (done.end === TurnEnd.timeout) this.#died('cpu', done, records);
-      else if (done.end === TurnEnd.memory) this.#died('memory', done, records);
-      else if (done.end === TurnEnd.failed) {
-        this.#listener.onError(done.message, done.stack);
-        if (done.finished < records.length) this.#died('crash', done, records);
-      } else if (done.finished < records.length) {
-        this.mailbox.putBack(records.subarray(done.finished), since);
+      const doing = this.#deliver(done.commands);
+      const conclude = () => this.#concludeTurn(done, records, since);
+      if (doing) {
+        this.#conclude = conclude;
+        await doing;
+        if (this.#conclude !== conclude) return; // it ended meanwhile
+        this.#conclude = undefined;
       }
+      conclude();
       if (done.end === TurnEnd.ok && home.core.hasWrittenAll) recycle();
     } catch (error) {
       // What comes out of an isolate is not to be trusted: what cannot be read ends it.
@@ -361,6 +372,18 @@ export class Script {
     }
     this.#isRunning = false;
     this.#listener.onTurnEnd(count);
+  }
+
+  /** What the turn has sent is done: what becomes of what it was given. */
+  #concludeTurn(done: Done, records: Uint8Array, since: number): void {
+    if (done.end === TurnEnd.timeout) this.#died('cpu', done, records);
+    else if (done.end === TurnEnd.memory) this.#died('memory', done, records);
+    else if (done.end === TurnEnd.failed) {
+      this.#listener.onError(done.message, done.stack);
+      if (done.finished < records.length) this.#died('crash', done, records);
+    } else if (done.finished < records.length) {
+      this.mailbox.putBack(records.subarray(done.finished), since);
+    }
   }
 
   /** What V8 counted, for the account and the throttle. Returns the milliseconds that it probably really was. */
@@ -373,13 +396,18 @@ export class Script {
   #coreDied({ reason, message, isSuspect, isOnlySuspect, ward, progress }: CoreDeath): void {
     if (this.#isEnded) return;
     const records = this.#inHand;
-    if (progress && records) {
+    const conclude = this.#conclude;
+    this.#conclude = undefined;
+    try {
       // It could not be interrupted, but what it had finished before that counts.
-      try {
-        this.#deliver(progress.commands);
-      } catch (error) {
-        return this.end(reason, `${message}; ${describeError(error)}`, true);
-      }
+      if (progress && records) this.#sent.push(new ByteReader(progress.commands));
+      while (this.#obey());
+    } catch (error) {
+      return this.end(reason, `${message}; ${describeError(error)}`, true);
+    }
+    conclude?.();
+    if (this.#isEnded) return;
+    if (progress && records) {
       return this.#died(reason, { ...progress, message }, records, isOnlySuspect);
     }
     const lost = records ? decodeAll(records) : [];
@@ -416,24 +444,38 @@ export class Script {
   }
 
   /** What a turn has sent before it asked. */
-  #deliverEarly(commands: Buffer): void {
+  async #deliverEarly(commands: Buffer): Promise<void> {
     if (this.#isEnded) return;
     try {
-      this.#deliver(commands);
+      await this.#deliver(commands);
     } catch (error) {
       this.end('crash', `it sent what is no command: ${describeError(error)}`, true);
     }
   }
 
-  #deliver(bytes: Buffer): void {
-    const reader = new ByteReader(bytes);
-    const commands: Command[] = [];
-    while (reader.remaining > 0) {
-      const command = decodeCommand(reader);
-      if (command.kind === 'wake-at') this.#setAlarm(command.atMs);
-      else commands.push(command);
+  /** Undefined when all of it has been done. Throws or rejects for what cannot be read. */
+  #deliver(bytes: Buffer): Promise<void> | undefined {
+    this.#sent.push(new ByteReader(bytes));
+    this.#doing ??= rounds
+      .run(() => this.#obey())
+      ?.finally(() => {
+        this.#doing = undefined;
+      });
+    return this.#doing;
+  }
+
+  /** Does the next command. Whether there may be more. */
+  #obey(): boolean {
+    const [reader] = this.#sent;
+    if (!reader) return false;
+    if (reader.remaining === 0) {
+      this.#sent.shift();
+      return this.#sent.length > 0;
     }
-    for (const command of commands) this.#listener.onCommand(command);
+    const command = decodeCommand(reader);
+    if (command.kind === 'wake-at') this.#setAlarm(command.atMs);
+    else this.#listener.onCommand(command);
+    return true;
   }
 
   #setAlarm(atMs: number): void {

@@ -12,7 +12,7 @@ import type { SharedObject } from './shared-object.ts';
 import type { Subscriber } from './subscription.ts';
 
 /** What the objects of an instance need of it. */
-export interface SharedObjectsHost extends Pick<ObjectsHost, 'settings' | 'store' | 'log'> {
+export interface SharedObjectsHost extends Pick<ObjectsHost, 'settings' | 'store' | 'appUsage' | 'log'> {
   isName(name: string): boolean;
 }
 
@@ -55,7 +55,7 @@ export class SharedObjects {
       get settings() {
         return host.settings;
       },
-      ...{ store: host.store, log: host.log },
+      ...{ store: host.store, appUsage: host.appUsage, log: host.log },
       changed: (object) => this.#flushSoon(object),
       isKept: (object) => this.#kept.has(object),
       dropped: (object) => {

@@ -26,6 +26,8 @@ export interface ObjectsHost {
   /** Asked for at each step, as they may change. */
   readonly settings: { readonly limits: SharedObjectsLimits; readonly sharedObjects?: Defaults | undefined };
   readonly store: InstanceStore;
+  /** Of all instances of the application together: kept current. */
+  readonly appUsage: Usage;
   readonly log: Log;
   /** It has something to tell. */
   changed(object: SharedObject): void;
@@ -71,6 +73,10 @@ export class Objects {
 
   get limits(): SharedObjectsLimits {
     return this.#host.settings.limits;
+  }
+
+  get appUsage(): Usage {
+    return this.#host.appUsage;
   }
 
   [Symbol.iterator](): Iterator<SharedObject> {
@@ -144,10 +150,12 @@ export class Objects {
     if (this.#isClosed) return 'the instance is over';
     if (!stored.isStored && store.usage.objects >= persistentObjects)
       return `the application has ${persistentObjects} persistent ones (limits.persistentObjects)`;
-    const { sharedObjectBytes } = this.limits;
+    const { sharedObjectBytes, appSharedObjectBytes } = this.limits;
     if (this.usage.bytes + stored.bytes > sharedObjectBytes) this.#dropResting();
     if (this.usage.bytes + stored.bytes > sharedObjectBytes)
       return `all of them would take more than ${sharedObjectBytes} bytes of memory (limits.sharedObjectBytes)`;
+    if (this.appUsage.bytes + stored.bytes > appSharedObjectBytes)
+      return `those of the application would take more than ${appSharedObjectBytes} bytes of memory (limits.appSharedObjectBytes)`;
     const object = new SharedObject(name, this, { stored, store });
     // What it has on disk counts already, and counts in memory from now on.
     if (stored.isStored) store.usage.bytes -= stored.bytes;
@@ -202,7 +210,9 @@ export class Objects {
     const object = this.#objects.get(keyOf(name, true)) ?? (await this.loaded(name));
     let more = -object.slots.bytes;
     for (const [slot, value] of values) more += costOfBytes(slot, value);
-    const { sharedObjectBytes, persistentBytes } = this.limits;
+    const { sharedObjectBytes, appSharedObjectBytes, persistentBytes } = this.limits;
+    if (more > 0 && this.appUsage.bytes + more > appSharedObjectBytes)
+      throw problem(`it leaves no room in memory (limits.appSharedObjectBytes: ${appSharedObjectBytes})`);
     if (more > 0 && this.usage.bytes + more > sharedObjectBytes)
       throw problem(`it leaves no room in memory (limits.sharedObjectBytes: ${sharedObjectBytes})`);
     if (more > 0 && this.#host.store.usage.bytes + more > persistentBytes)
@@ -290,6 +300,7 @@ export class Objects {
     object.vacateAll();
     const { slots, durability, version, name } = object;
     this.usage.bytes -= slots.bytes;
+    this.appUsage.bytes -= slots.bytes;
     if (!durability) return;
     durability.close();
     const { store } = this.#host;

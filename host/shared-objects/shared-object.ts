@@ -17,6 +17,8 @@ export interface SharedObjectLimits {
   readonly slotBytes: number;
   /** Of all objects of the instance together. */
   readonly sharedObjectBytes: number;
+  /** Of all instances of the application together. */
+  readonly appSharedObjectBytes: number;
   /** What may wait for a subscriber before it is told of changes in one go, later. */
   readonly sharedObjectQueueBytes: number;
   /** Of all persistent objects of the application together. */
@@ -26,7 +28,12 @@ export interface SharedObjectLimits {
 }
 
 /** What may leave no room for a slot. */
-export type ObjectLimit = 'slots' | 'slotBytes' | 'sharedObjectBytes' | 'persistentBytes';
+export type ObjectLimit =
+  | 'slots'
+  | 'slotBytes'
+  | 'sharedObjectBytes'
+  | 'appSharedObjectBytes'
+  | 'persistentBytes';
 
 export interface Refusal {
   readonly slot: string;
@@ -38,6 +45,8 @@ export interface SharedObjectHost {
   readonly limits: SharedObjectLimits;
   /** Of all objects together. */
   readonly usage: Usage;
+  /** Of all instances of the application together. */
+  readonly appUsage: Usage;
   /** There is something to flush. */
   changed(object: SharedObject): void;
   /** Everything is on disk that can be. */
@@ -94,7 +103,8 @@ export class SharedObject {
     this.name = name;
     this.isPersistent = kept !== undefined;
     this.#host = host;
-    this.slots = new Slots(kept ? [host.usage, kept.store.usage] : [host.usage]);
+    const { usage, appUsage } = host;
+    this.slots = new Slots(kept ? [usage, appUsage, kept.store.usage] : [usage, appUsage]);
     const { slots, isPersistent } = this;
     const current = () => this.#version;
     this.#audience = new Audience({
@@ -614,13 +624,14 @@ export class SharedObject {
 
   /** The limit that leaves no room for it. */
   #limitFor(key: string, value: SharedValue): ObjectLimit | undefined {
-    const { limits, usage } = this.#host;
+    const { limits, usage, appUsage } = this.#host;
     const slot = this.slots.get(key);
     if (sizeOf(key, value) > limits.slotBytes || isLongName(key)) return 'slotBytes';
     if (!slot && this.slots.size >= limits.slots) return 'slots';
     const more = costOf(key, value) - (slot ? costOf(key, slot.value) : 0);
     if (this.#quota && more > 0 && this.#quota.bytes + more > limits.persistentBytes)
       return 'persistentBytes';
+    if (more > 0 && appUsage.bytes + more > limits.appSharedObjectBytes) return 'appSharedObjectBytes';
     return usage.bytes + more > limits.sharedObjectBytes ? 'sharedObjectBytes' : undefined;
   }
 }

@@ -19,7 +19,11 @@ export interface Usage {
 
 /** What a slot takes besides its name and value, about. */
 const SLOT_BYTES = 256;
-/** Forgotten beyond this whatever `resyncDepth` says: names of slots are without end. */
+/**
+ * Removed slots are forgotten whatever `resyncDepth` says when there are more of them than slots, and than this: names are
+ * without end, no limit counts them, and where there are few slots it is cheap to tell all of them.
+ */
+const FEW_TOMBSTONES = 64;
 const MAX_TOMBSTONES = 10_000;
 /** Of their names. */
 const MAX_TOMBSTONE_BYTES = 64 * 1024;
@@ -57,9 +61,9 @@ export class Slots {
       return value ? [[name, { value, version, writer: 0, toldWriter: version }]] : [];
     });
     const removed = slots.filter(({ value }) => value === null).sort((a, b) => a.version - b.version);
+    for (const [name, slot] of live) this.set(name, slot);
     for (const { name, version } of removed) this.#bury(name, version);
     this.#knownSince = Math.max(this.#knownSince, knownSince);
-    for (const [name, slot] of live) this.set(name, slot);
     this.#unsaved = new Map();
   }
 
@@ -190,8 +194,8 @@ export class Slots {
     this.#tombstones.set(name, version);
     this.#tombstoneBytes += name.length;
     if (this.resyncDepth >= 0) this.purge(version - this.resyncDepth);
-    while (this.#tombstones.size > MAX_TOMBSTONES || this.#tombstoneBytes > MAX_TOMBSTONE_BYTES)
-      this.#forgetOldest();
+    const most = Math.min(MAX_TOMBSTONES, Math.max(FEW_TOMBSTONES, this.#slots.size));
+    while (this.#tombstones.size > most || this.#tombstoneBytes > MAX_TOMBSTONE_BYTES) this.#forgetOldest();
   }
 
   #note(name: string): void {

@@ -30,6 +30,10 @@ const server = useServer({
       }),
     },
     slow: { 'main.js': runsCode },
+    crowd: {
+      'main.js': runsCode,
+      'app.json': '{ "limits": { "sharedObjectBytes": 65536, "appSharedObjectBytes": 100000 } }',
+    },
   },
 });
 
@@ -425,6 +429,24 @@ test('whoever asks for a large object thousands of times is answered once', asyn
   await eventually('the content', () => bob.data.size === 3000);
   await client.settled();
   expect(client.receivedBytes).toBeLessThan(200_000);
+});
+
+test('all instances of an application have room for so much together', async () => {
+  const [ann, bob] = [await subscriber(newRoom('crowd')), await subscriber(newRoom('crowd'))];
+  const large = 'x'.repeat(60_000);
+  expect(await ann.setAndWait('a', large)).toMatchObject({ code: 'success' });
+  expect(await bob.setAndWait('b', large)).toMatchObject({ code: 'delete' });
+  await run(bob.client, 'SharedObject.get("own").setProperty("c", "x".repeat(60000))');
+  const reason = ({ message }: { message: string }) => message.includes('limits.appSharedObjectBytes is 100000');
+  await server.waitForLog(reason);
+  await bob.setAndWait('b', 'small');
+  await bob.holds({ b: 'small' });
+  // An object that nobody has any more leaves its room to others.
+  await ann.client.close();
+  await eventually('there is room', async () => {
+    await bob.setAndWait('b', large);
+    return bob.data.get('b') === large;
+  });
 });
 
 test('changes that are refused bring back no more than there is', async () => {

@@ -2,6 +2,7 @@ import { createConnection } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
+import { RemoteSharedObject } from '../support/shared-object.ts';
 
 const server = useServer({
   limits: { handlerMs: 2000 },
@@ -21,6 +22,11 @@ const server = useServer({
           },
           trap() { return Object.setPrototypeOf(this, new Proxy({}, { getPrototypeOf() { throw new Error('trap'); } })) && 1; },
           bigint() { return 1n; },
+          manyChanges() {
+            const so = SharedObject.get('many');
+            for (let i = 0; i < 60_000; i++) so.setProperty('k', i);
+            this.call('done');
+          },
           largeArguments() { application.broadcastMsg('noise', 'x'.repeat(2_000_000)); },
         });`,
     },
@@ -92,4 +98,17 @@ test('arguments that are too large for one call are refused where they are sent'
     ),
   });
   expect(await client.call('alive')).toBe('alive');
+});
+
+test('what a turn sends is done in pieces: between them others are told, and served', async () => {
+  const client = await connect(`${server.rtmp}/app/pieces`);
+  const so = await new RemoteSharedObject(client, 'many').connect();
+  const changesBefore = new Promise<number>((resolve) => {
+    client.methods.done = () => resolve(so.syncs.entries.length);
+  });
+  const from = so.syncs.mark;
+  await client.call('manyChanges');
+  // Those of a piece go out in the round after it; the call is made when all are done.
+  expect(await changesBefore).toBeGreaterThan(from);
+  await so.holds({ k: 59_999 });
 });

@@ -2,7 +2,6 @@ import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { StagewireError } from '../../base/errors.ts';
-import { lineOf, type ObjectLine, readLine } from './lines.ts';
 
 /** One slot as it is on disk. `value` is AMF that stands by itself; null for one that was removed at that version. */
 export interface StoredSlot {
@@ -162,17 +161,6 @@ export class Database {
     this.#transact(() => {
       for (const save of saves) this.#save(save);
     });
-  }
-
-  /** As a line of JSON; undefined when it is not there. */
-  line(key: ObjectKey): string | undefined {
-    const object = this.load(key);
-    return object.isStored ? lineOf(key, object) : undefined;
-  }
-
-  /** What a line of JSON says. Throws `E_IMPORT`. */
-  readLine(text: string): ObjectLine {
-    return readLine(text);
   }
 
   /** In a version that is newer than any that there was. Returns what it took before; undefined when it is new. */

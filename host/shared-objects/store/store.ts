@@ -5,7 +5,6 @@ import { Worker } from 'node:worker_threads';
 import { printable, StagewireError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Database, ObjectKey, Replacement, Save, StoredObject, StoredUsage } from './database.ts';
-import type { ObjectLine } from './lines.ts';
 import type { Answer, Method, Request } from './worker.ts';
 
 const FILE = 'shared-objects.db';
@@ -132,17 +131,6 @@ export class Store {
     if (before === undefined) usage.objects++;
   }
 
-  /** An object as a line of JSON; undefined when it is not there. */
-  line(key: ObjectKey): Promise<string | undefined> {
-    this.#saveAll();
-    return this.#ask('line', key);
-  }
-
-  /** Rejects with `E_IMPORT` for what is wrong. */
-  readLine(text: string): Promise<ObjectLine> {
-    return this.#ask('readLine', text);
-  }
-
   keysAfter(after: ObjectKey | undefined, count: number, app?: string): Promise<ObjectKey[]> {
     this.#saveAll();
     return this.#ask('keysAfter', after, count, app);
@@ -209,9 +197,7 @@ export class Store {
     const asked = this.#pending.get(answer.number);
     this.#pending.delete(answer.number);
     if ('result' in answer) asked?.resolve(answer.result);
-    else if (answer.code === 'E_IMPORT') {
-      asked?.reject(new StagewireError(answer.code, 'host', answer.message));
-    } else {
+    else {
       const text = `the shared objects in ${printable(this.file)}: ${answer.message}`;
       asked?.reject(new StagewireError(answer.code, 'host', text));
     }

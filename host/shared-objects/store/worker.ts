@@ -10,8 +10,6 @@ export type Method =
   | 'save'
   | 'usage'
   | 'replace'
-  | 'line'
-  | 'readLine'
   | 'remove'
   | 'names'
   | 'keysAfter'

@@ -31,6 +31,7 @@ function subscriber(): Subscriber & { messages: number } {
 const hostWith = (limits: Omit<SharedObjectLimits, 'persistentBytes'>): SharedObjectHost => ({
   limits: { ...limits, persistentBytes: 0 },
   usage: { bytes: 0 },
+  appUsage: { bytes: 0 },
   changed() {},
   settled() {},
   failed() {},
@@ -42,6 +43,7 @@ test('of many that ask in one round some are told at once, and the others a mome
     slots: 10,
     slotBytes: 1000,
     sharedObjectBytes: 100_000,
+    appSharedObjectBytes: 100_000,
     sharedObjectQueueBytes: 16_384,
     lockTimeoutMs: 0,
   };
@@ -69,6 +71,7 @@ test('who clears without being allowed to, or when too much waits, is told what 
     slots: 10,
     slotBytes: 1000,
     sharedObjectBytes: 100_000,
+    appSharedObjectBytes: 100_000,
     sharedObjectQueueBytes: 16_384,
     lockTimeoutMs: 0,
   };

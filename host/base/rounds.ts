@@ -1,0 +1,66 @@
+/** Of one round of the event loop, for all work together. */
+const ROUND_MS = 10;
+/** At a stretch: then it is somebody else's turn. */
+const STRETCH_MS = 2;
+/** Between two looks at the clock. */
+const STEPS = 8;
+
+/** One step of some work. Whether there is more to do; throws when there cannot be. */
+export type Step = () => boolean;
+
+interface Work {
+  readonly step: Step;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Work of which there may be much at once, though a step of it takes little: what one round of the event loop has no
+ * time for is done in the next ones, so that sockets are served in between. All take turns.
+ */
+export class Rounds {
+  #waiting: Work[] = [];
+  #usedMs = 0;
+  #nextRound: NodeJS.Immediate | undefined;
+
+  /** Undefined when all of it has been done; then it throws what a step threw. */
+  run(step: Step): Promise<void> | undefined {
+    if (this.#waiting.length === 0 && this.#usedMs < ROUND_MS && !this.#stretch(step)) return undefined;
+    return new Promise((done, failed) => {
+      this.#waiting.push({ step, done, failed });
+      this.#awaitRound();
+    });
+  }
+
+  /** Whether there is more to do. */
+  #stretch(step: Step): boolean {
+    const startedAt = performance.now();
+    try {
+      for (;;) {
+        for (let i = 0; i < STEPS; i++) if (!step()) return false;
+        if (performance.now() - startedAt >= STRETCH_MS) return true;
+      }
+    } finally {
+      this.#usedMs += performance.now() - startedAt;
+      this.#awaitRound();
+    }
+  }
+
+  #awaitRound(): void {
+    this.#nextRound ??= setImmediate(() => {
+      this.#nextRound = undefined;
+      this.#usedMs = 0;
+      while (this.#waiting.length > 0 && this.#usedMs < ROUND_MS) this.#goOn(this.#waiting.shift()!);
+      if (this.#waiting.length > 0) this.#awaitRound();
+    });
+  }
+
+  #goOn(work: Work): void {
+    try {
+      if (this.#stretch(work.step)) this.#waiting.push(work);
+      else work.done();
+    } catch (error) {
+      work.failed(error);
+    }
+  }
+}
