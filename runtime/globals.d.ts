@@ -543,7 +543,10 @@ interface SharedObject<Slots extends object = any> {
   send(method: string, ...args: unknown[]): boolean;
   /** As `send`; within a lock it comes after what was changed before it. */
   mark(method: string, ...args: unknown[]): boolean;
-  /** Until as many `unlock` what the script changes is one change, and changes of clients wait. Returns how many locks there are. */
+  /**
+   * Until as many `unlock` what the script changes is one change, of 20,000 parts at the most, and changes of clients wait.
+   * Returns how many locks there are.
+   */
   lock(): number;
   unlock(): number;
   /**

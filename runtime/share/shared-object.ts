@@ -57,6 +57,8 @@ const saving = new SafeMap<number, { resolve: () => void; reject: (error: unknow
 const MAX_SAVING = 10_000;
 /** Of a slot, as clients have it (wire/shared-object.ts). */
 const MAX_NAME_BYTES = 1024;
+/** Changes in one lock, or twice as many as there may be slots: the host carries them out in one piece. */
+const MAX_LOCKED = 20_000;
 let lastSave = 0;
 /** Only this file makes them. */
 const MAKING = {};
@@ -259,6 +261,7 @@ export class SharedObject {
     const bytes = argumentsOf(member, [value]);
     if (isNothing(bytes)) {
       if (!this.#slots.has(key)) return;
+      this.#expectRoom(member);
       this.#remember(key);
       this.#slots.delete(key);
       this.#bound.delete(key);
@@ -270,6 +273,7 @@ export class SharedObject {
     const known = this.#slots.get(key);
     const isChange = !known || !isSame(known, bytes);
     if (!isChange && until === 0 && !this.#bound.has(key)) return;
+    this.#expectRoom(member);
     this.#remember(key);
     if (until === 0) this.#bound.delete(key);
     else this.#bound.add(key);
@@ -294,6 +298,7 @@ export class SharedObject {
   }
 
   clear(): boolean {
+    this.#expectRoom('so.clear');
     if (this.#undo) this.#slots.forEach((_, name) => void this.#remember(name));
     this.#slots.clear();
     this.#bound.clear();
@@ -434,6 +439,7 @@ export class SharedObject {
   #send(member: string, method: unknown, args: unknown[]): void {
     if (typeof method !== 'string' || method === '' || API.has(method))
       throw new NativeTypeError(`${member}: expected the name of a method, got ${shown(method)}`);
+    this.#expectRoom(member);
     const all: unknown[] = [method];
     for (let i = 0; i < args.length; i++) append(all, args[i]);
     this.#change(member, { op: 'send', values: argumentsOf(member, all) });
@@ -455,6 +461,12 @@ export class SharedObject {
     if (this.#isChanged) this.#version++;
     this.#isChanged = false;
     send({ kind: 'share', object: this.#number, changes });
+  }
+
+  #expectRoom(member: string): void {
+    const most = MAX_LOCKED > this.#limits.slots * 2 ? MAX_LOCKED : this.#limits.slots * 2;
+    if (this.#changes.length >= most)
+      throw new NativeRangeError(`${member}: ${most} changes wait for so.unlock, and that is the limit`);
   }
 
   #expectOpen(member: string): void {

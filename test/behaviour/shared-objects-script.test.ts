@@ -393,3 +393,20 @@ test('what there is no room for is not in the copy of the script either, and its
     ({ message }) => message.includes('has no room for its slot') && message.includes('65536'),
   );
 });
+
+test('a lock holds so many changes: the host carries them out in one piece', async () => {
+  const client = await connect(`${server.rtmp}/${newRoom()}`);
+  const code = `
+    so.lock();
+    try { for (let i = 0; i < 30000; i++) so.setProperty('k', i); }
+    catch (e) { return [e.name, e.message, so.getProperty('k')]; }
+    finally { so.unlock(); }`;
+  expect(await run(client, code)).toEqual([
+    'RangeError',
+    'so.setProperty: 20000 changes wait for so.unlock, and that is the limit',
+    19_999,
+  ]);
+  // As the host has it.
+  const so = await new RemoteSharedObject(client, 'board').connect();
+  await so.holds({ k: 19_999 });
+});

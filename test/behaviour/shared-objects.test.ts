@@ -437,7 +437,8 @@ test('all instances of an application have room for so much together', async () 
   expect(await ann.setAndWait('a', large)).toMatchObject({ code: 'success' });
   expect(await bob.setAndWait('b', large)).toMatchObject({ code: 'delete' });
   await run(bob.client, 'SharedObject.get("own").setProperty("c", "x".repeat(60000))');
-  const reason = ({ message }: { message: string }) => message.includes('limits.appSharedObjectBytes is 100000');
+  const reason = ({ message }: { message: string }) =>
+    message.includes('limits.appSharedObjectBytes is 100000');
   await server.waitForLog(reason);
   await bob.setAndWait('b', 'small');
   await bob.holds({ b: 'small' });
