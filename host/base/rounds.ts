@@ -1,6 +1,6 @@
 /** Of one round of the event loop, for all work together. */
 const ROUND_MS = 10;
-/** At a stretch: then it is somebody else's turn. */
+/** At a stretch when others wait: then it is their turn. */
 const STRETCH_MS = 2;
 /** Between two looks at the clock. */
 const STEPS = 8;
@@ -35,10 +35,11 @@ export class Rounds {
   /** Whether there is more to do. */
   #stretch(step: Step): boolean {
     const startedAt = performance.now();
+    const limitMs = this.#waiting.length > 0 ? STRETCH_MS : ROUND_MS - this.#usedMs;
     try {
       for (;;) {
         for (let i = 0; i < STEPS; i++) if (!step()) return false;
-        if (performance.now() - startedAt >= STRETCH_MS) return true;
+        if (performance.now() - startedAt >= limitMs) return true;
       }
     } finally {
       this.#usedMs += performance.now() - startedAt;
