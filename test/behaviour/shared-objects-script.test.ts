@@ -187,8 +187,8 @@ test('an object that only the script has stays; it outlives the script that dies
 });
 
 test('the copy of a script is right again after a handler that clients did not wait for', async () => {
-  const at = newRoom();
-  const { client, so } = await pair(at);
+  const { client, so } = await pair(`slow/room${room++}`, 'copies');
+  await run(client, 'globalThis.so = SharedObject.get("copies")');
   const writes = [
     'so.setProperty("a", "script"); so.setProperty("b", null)',
     'so.clear(); so.setProperty("c", "script")',
@@ -196,12 +196,20 @@ test('the copy of a script is right again after a handler that clients did not w
     'so.lock(); so.setProperty("a", "locked")',
   ];
   for (const [i, write] of writes.entries()) {
-    await run(client, 'so.setProperty("b", 1); so.setProperty("busy", true)');
-    const from = so.syncs.mark;
-    const busy = run(client, `${write}; for (let i = 0; i < 1.5e8; i++);`);
+    await run(client, 'so.setProperty("b", 1)');
+    let from = so.syncs.mark;
+    const code = `
+      so.setProperty('busy', args[0]);
+      SharedObject.get('other', true).isDirty; // the server has that by now
+      ${write};
+      while (!new File('/flag' + args[0]).exists);`;
+    const busy = run(client, code, i);
+    await so.syncs.waitFor('the beginning', ({ list }) => list.some(({ name }) => name === 'busy'), from);
+    from = so.syncs.mark;
     so.change({ set: { a: 'client', b: i, e: i } });
     if (i === 2) so.change('clear', { set: { f: 1 } });
     await so.syncs.waitFor('an answer while the script is busy', ({ list }) => list.length > 0, from);
+    server.writeFile(`slow/flag${i}`, '');
     await busy;
     if (write.startsWith('so.lock'))
       await run(client, 'so.setProperty("g", so.getProperty("a")); so.unlock()');
