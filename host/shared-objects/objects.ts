@@ -242,7 +242,6 @@ export class Objects {
 
   /** Called by objects that could not be written. */
   failed(object: SharedObject, error: unknown): void {
-    if (this.#isClosed) this.#host.store.losesVersions();
     const what = `what changed in the shared object "${object.name}" is not on disk and taken back`;
     this.#failures.say(`${what}: ${describeError(error, 300)}`, 'E_DATA');
   }

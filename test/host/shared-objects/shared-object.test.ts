@@ -1,9 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  SharedObject,
-  type SharedObjectHost,
-  type SharedObjectLimits,
-} from '../../../host/shared-objects/shared-object.ts';
+import { SharedObject, type SharedObjectHost } from '../../../host/shared-objects/shared-object.ts';
 import type { Subscriber } from '../../../host/shared-objects/subscription.ts';
 import {
   decodeSharedObject,
@@ -28,8 +24,16 @@ function subscriber(): Subscriber & { messages: number } {
   };
 }
 
-const hostWith = (limits: Omit<SharedObjectLimits, 'persistentBytes'>): SharedObjectHost => ({
-  limits: { ...limits, persistentBytes: 0 },
+const newHost = (): SharedObjectHost => ({
+  limits: {
+    slots: 10,
+    slotBytes: 1000,
+    sharedObjectBytes: 100_000,
+    appSharedObjectBytes: 100_000,
+    sharedObjectQueueBytes: 16_384,
+    persistentBytes: 0,
+    lockTimeoutMs: 0,
+  },
   usage: { bytes: 0 },
   appUsage: { bytes: 0 },
   changed() {},
@@ -39,15 +43,7 @@ const hostWith = (limits: Omit<SharedObjectLimits, 'persistentBytes'>): SharedOb
 });
 
 test('of many that ask in one round some are told at once, and the others a moment later', () => {
-  const limits = {
-    slots: 10,
-    slotBytes: 1000,
-    sharedObjectBytes: 100_000,
-    appSharedObjectBytes: 100_000,
-    sharedObjectQueueBytes: 16_384,
-    lockTimeoutMs: 0,
-  };
-  const object = new SharedObject('chat', hostWith(limits));
+  const object = new SharedObject('chat', newHost());
   const all = Array.from({ length: 40 }, subscriber);
   for (const each of all) object.subscribe(each, 0);
   expect(object.flush()).toEqual({ told: 16, isBehind: true });
@@ -67,15 +63,7 @@ test('of many that ask in one round some are told at once, and the others a mome
 });
 
 test('who clears without being allowed to, or when too much waits, is told what there is', () => {
-  const limits = {
-    slots: 10,
-    slotBytes: 1000,
-    sharedObjectBytes: 100_000,
-    appSharedObjectBytes: 100_000,
-    sharedObjectQueueBytes: 16_384,
-    lockTimeoutMs: 0,
-  };
-  const object = new SharedObject('chat', hostWith(limits));
+  const object = new SharedObject('chat', newHost());
   const heard: SharedObjectEvent[][] = [];
   const writer = subscriber();
   const reader: Subscriber = {
