@@ -14,6 +14,7 @@ import { bundleCore, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
 import { Store } from './shared-objects/store/store.ts';
+import { Windows } from './streams/windows.ts';
 import { createApi } from './web/api.ts';
 import { Metrics } from './web/metrics.ts';
 import { answerOnce } from './web/one-request.ts';
@@ -49,10 +50,13 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const metrics = new Metrics({
     connections: () => rtmp.connections,
     instances: () => registry.instances.map(figuresOf),
+    windows: () => windows.figures,
+    viewers: () => windows.viewers,
     cores: () => pool.cores,
     coreDeaths: () => pool.deaths,
   });
   const store = await Store.open(config.data, log, metrics);
+  const windows = new Windows();
   const rtmpAddress = { ...config.rtmp };
   const host = {
     pool,
@@ -60,6 +64,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     lockedLimits: config.lockedLimits,
     fileDirectories: config.fileDirectories,
     store,
+    windows,
     ledger: metrics,
     log,
     clock,

@@ -5,6 +5,7 @@ import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
 import type { Defaults } from '../shared-objects/objects.ts';
+import { WINDOWS_MS, type WindowMs } from '../streams/windows.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
 import { isGone } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';
@@ -12,6 +13,7 @@ import { readPlainFile } from './plain-file.ts';
 
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
+const WINDOW_EXPECTED = `one of ${WINDOWS_MS.join(', ')}`;
 const DEPTH_EXPECTED = 'a whole number of versions up to 1000000000, or -1';
 const MAX_FETCH_HOSTS = 1000;
 /** The welcome message has it in commands, which somebody may copy into a shell. */
@@ -70,6 +72,13 @@ export const appFile = z.strictObject({
         .optional(),
     })
     .optional(),
+  /** How its streams are sent. */
+  streams: z
+    .strictObject({
+      /** What arrives in so many milliseconds goes to each viewer as one write. Without it the window grows with the viewers of the server: 0 below 50, 20 below 200, then 50. */
+      windowMs: z.literal(WINDOWS_MS, { error: WINDOW_EXPECTED }).optional(),
+    })
+    .optional(),
   /** Where its scripts may fetch from. */
   fetch: z
     .strictObject({
@@ -95,6 +104,7 @@ export interface AppSettings {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
   readonly sharedObjects?: Defaults | undefined;
+  readonly streams?: { readonly windowMs?: WindowMs | undefined } | undefined;
 }
 
 /**

@@ -16,6 +16,7 @@ import { mapStackTrace } from '../scripts/stack-trace.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
 import type { Usage } from '../shared-objects/slots.ts';
 import type { Store } from '../shared-objects/store/store.ts';
+import type { Windows } from '../streams/windows.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import { type Answerer, answer } from './answers.ts';
@@ -37,6 +38,7 @@ export interface InstanceHost {
   readonly files: AppFiles;
   /** For persistent shared objects. */
   readonly store: Store;
+  readonly windows: Windows;
   /** What the shared objects of the application's instances hold in memory. */
   readonly sharedUsage: Usage;
   /** What becomes of the instances is told there. */

@@ -109,7 +109,15 @@ export class Instance {
     this.startedAt = host.clock.now();
     this.#deaths = new Deaths(host);
     this.#throttle = new CpuThrottle(() => host.settings.limits.cpuPercent);
-    this.streams = new StreamDirectory(host.settings.limits);
+    this.streams = new StreamDirectory({
+      windows: host.windows,
+      get limits() {
+        return host.settings.limits;
+      },
+      get windowMs() {
+        return host.settings.streams?.windowMs;
+      },
+    });
     this.sharedObjects = new SharedObjects({
       get settings() {
         return host.settings;

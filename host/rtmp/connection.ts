@@ -13,9 +13,10 @@ import { decodeUserControl, encodeUserControl, UserControlType } from '../../wir
 import type { Limits } from '../base/limits.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { ChunkReader } from './chunk-reader.ts';
-import { ChunkStreamId, ChunkWriter, serializeMessage } from './chunk-writer.ts';
+import { ChunkStreamId, ChunkWriter } from './chunk-writer.ts';
+import { chunkStreamFor, rtmpFormat } from './format.ts';
 import { ServerHandshake } from './handshake.ts';
-import type { BandwidthLimits, Traffic, Transport } from './ports.ts';
+import type { BandwidthLimits, Traffic, Transport, WireFormat } from './ports.ts';
 
 /** What acknowledgements are sent for at least, whatever the peer asked. */
 const ACK_WINDOW = 2_500_000;
@@ -44,7 +45,7 @@ export class RtmpConnection implements Transport {
   readonly protocol: string;
   readonly isSecure: boolean;
   readonly address: string;
-  readonly format: string;
+  readonly format: WireFormat;
   readonly traffic: Traffic = {
     bytesIn: 0,
     bytesOut: 0,
@@ -102,7 +103,7 @@ export class RtmpConnection implements Transport {
     this.#limits = limits;
     this.#onDrop = onDrop;
     this.isSecure = isSecure;
-    this.format = `rtmp-${limits.outChunkBytes}`;
+    this.format = rtmpFormat(limits.outChunkBytes);
     this.protocol = isSecure ? 'rtmps' : 'rtmp';
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#waitingSince = this.#heardAt = this.#activeAt = performance.now();
@@ -144,20 +145,23 @@ export class RtmpConnection implements Transport {
     queueMicrotask(() => this.#flush());
   }
 
-  serialize(message: RtmpMessage, streamId: number): Buffer {
-    return serializeMessage(
-      { ...message, streamId },
-      chunkStreamFor(message.type),
-      this.#limits.outChunkBytes,
-    );
-  }
-
-  write(bytes: Buffer, messages: number): void {
-    if (this.#isClosed || this.#isEnding) return;
+  write(bytes: Buffer, messages: number, onWritten?: () => void): void {
+    if (this.#isClosed || this.#isEnding) {
+      onWritten?.();
+      return;
+    }
     this.traffic.messagesOut += messages;
     this.#activeAt = performance.now();
-    this.#flush();
-    this.#write(bytes);
+    if (this.#writer.length > 0) {
+      // One system call for what was said before and this.
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+      this.#flush();
+    }
+    if (this.#isUnpaced) return this.#writeNow(bytes, onWritten);
+    // Waits in pieces: whoever shares these bytes need not.
+    this.#write(onWritten ? Buffer.from(bytes) : bytes);
+    onWritten?.();
   }
 
   setReading(isReading: boolean): void {
@@ -372,8 +376,13 @@ export class RtmpConnection implements Transport {
     if (this.#writer.length > 0) this.#write(this.#writer.take());
   }
 
+  /** Whether no bandwidth limit holds up what is written now. */
+  get #isUnpaced(): boolean {
+    return this.#toClient.bytesPerSecond === 0 && this.#pacedBytes === 0;
+  }
+
   #write(bytes: Buffer): void {
-    if (this.#toClient.bytesPerSecond === 0 && this.#pacedBytes === 0) return this.#writeNow(bytes);
+    if (this.#isUnpaced) return this.#writeNow(bytes);
     this.#paced.push(bytes);
     this.#pacedBytes += bytes.length;
     if (!this.#pacer) this.#pace();
@@ -399,13 +408,16 @@ export class RtmpConnection implements Transport {
     }
   }
 
-  #writeNow(bytes: Buffer): void {
-    if (this.#isClosed) return;
+  #writeNow(bytes: Buffer, onWritten?: () => void): void {
+    if (this.#isClosed) {
+      onWritten?.();
+      return;
+    }
     this.traffic.bytesOut += bytes.length;
     if (this.#socket.writableLength === 0) this.#writes = this.#writtenBytes = 0;
     this.#writes++;
     this.#writtenBytes += bytes.length;
-    this.#socket.write(bytes);
+    this.#socket.write(bytes, onWritten);
   }
 
   #drop(code: string, text: string): void {
@@ -425,24 +437,4 @@ export class RtmpConnection implements Transport {
 function bug(error: unknown): StagewireError {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new StagewireError('E_BUG', 'host', text);
-}
-
-/** Commands and shared objects go out on 3 whatever their stream: some clients listen nowhere else. */
-function chunkStreamFor(type: number): number {
-  switch (type) {
-    case MessageType.Audio:
-      return ChunkStreamId.Audio;
-    case MessageType.Video:
-      return ChunkStreamId.Video;
-    case MessageType.DataAmf0:
-    case MessageType.DataAmf3:
-      return ChunkStreamId.Data;
-    case MessageType.CommandAmf0:
-    case MessageType.CommandAmf3:
-    case MessageType.SharedObjectAmf0:
-    case MessageType.SharedObjectAmf3:
-      return ChunkStreamId.Command;
-    default:
-      return ChunkStreamId.Control;
-  }
 }

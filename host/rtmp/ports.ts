@@ -24,21 +24,31 @@ export interface BandwidthLimits {
   toServer: number;
 }
 
+/** How messages become bytes on one kind of transport. */
+export interface WireFormat {
+  readonly name: string;
+  /** How many bytes `serializeInto` writes. */
+  lengthOf(message: RtmpMessage): number;
+  /** Writes the message under that message stream id and returns where it ends. The bytes depend on nothing sent before. */
+  serializeInto(target: Uint8Array, at: number, message: RtmpMessage, streamId: number): number;
+}
+
 /** A connection's outgoing half and its reading, whatever carries the messages. */
 export interface Transport {
   readonly protocol: string;
   readonly isSecure: boolean;
   readonly address: string;
   /** Transports of one format take the same bytes for the same message and message stream id. */
-  readonly format: string;
+  readonly format: WireFormat;
   /** Written but not yet taken by the operating system. */
   readonly queuedBytes: number;
   /** Copies the payload; sent together with all else that this round of the event loop sends. */
   send(message: RtmpMessage): void;
-  /** A message as bytes for `write`, under another message stream id. They depend on nothing sent before. */
-  serialize(message: RtmpMessage, streamId: number): Buffer;
-  /** Bytes of so many messages from `serialize`, possibly shared with other transports: nobody may change them afterwards. */
-  write(bytes: Buffer, messages: number): void;
+  /**
+   * So many messages in this transport's format, possibly shared with others: nobody may change the bytes before
+   * `onWritten` is called, which happens once, whatever becomes of the connection.
+   */
+  write(bytes: Buffer, messages: number, onWritten?: () => void): void;
   readonly traffic: Traffic;
   /** Sends a ping; false when the one before it was not answered yet. */
   ping(): boolean;

@@ -24,6 +24,7 @@ import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { BandwidthCheck } from './bandwidth-check.ts';
 import { CapsEx, type ConnectCommand, readConnect, requestOf } from './connect-command.ts';
+import { serialize } from './format.ts';
 import type {
   BandwidthLimits,
   ClientEnd,
@@ -170,7 +171,7 @@ export class Session implements ClientEnd {
   }
 
   get format(): string {
-    return this.#transport.format;
+    return this.#transport.format.name;
   }
 
   get objectEncoding(): 0 | 3 {
@@ -178,7 +179,7 @@ export class Session implements ClientEnd {
   }
 
   serialize(message: RtmpMessage): Buffer {
-    return this.#transport.serialize(message, message.streamId);
+    return serialize(this.#transport.format, message, message.streamId);
   }
 
   deliver(bytes: Buffer, messages: number): void {

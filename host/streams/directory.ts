@@ -1,19 +1,19 @@
-import { LiveStream, type LiveStreamLimits } from './live-stream.ts';
+import { LiveStream, type StreamHouse } from './live-stream.ts';
 
 /** The live streams of one instance, by name. A stream exists while somebody publishes or views it. */
 export class StreamDirectory {
-  readonly #limits: LiveStreamLimits;
+  readonly #house: StreamHouse;
   readonly #streams = new Map<string, LiveStream>();
 
-  constructor(limits: LiveStreamLimits) {
-    this.#limits = limits;
+  constructor(house: StreamHouse) {
+    this.#house = house;
   }
 
   /** The stream of that name, made when there is none. */
   open(name: string): LiveStream {
     let stream = this.#streams.get(name);
     if (!stream) {
-      const made = new LiveStream(name, this.#limits, () => {
+      const made = new LiveStream(name, this.#house, () => {
         if (this.#streams.get(name) === made) this.#streams.delete(name);
       });
       stream = made;

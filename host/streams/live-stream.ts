@@ -1,53 +1,54 @@
-import {
-  audioCacheKey,
-  isVideoKeyFrame,
-  isVideoSequenceHeader,
-  videoCacheKey,
-} from '../../wire/media-head.ts';
-import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import type { CatchUp, Viewer, ViewerLimits } from './viewer.ts';
+import type { RtmpMessage } from '../../wire/messages.ts';
+import { Audience } from './audience.ts';
+import { LateJoin } from './late-join.ts';
+import type { Viewer, ViewerLimits } from './viewer.ts';
+import type { WindowMs, Windows } from './windows.ts';
 
 export interface LiveStreamLimits extends ViewerLimits {
   /** The group of pictures kept for late joiners. */
   gopBytes: number;
 }
 
-/** Codec headers, one per role and track; senders choose the track ids. */
-const MAX_HEADERS = 64;
-const MAX_DATA_FRAMES = 64;
-/** What a kept message costs beside its payload. */
-const MESSAGE_OVERHEAD = 256;
+/** What the streams of an instance have in common. */
+export interface StreamHouse {
+  readonly windows: Windows;
+  readonly limits: LiveStreamLimits;
+  /** What the application chose; undefined for one that grows with the server's viewers. */
+  readonly windowMs: WindowMs | undefined;
+}
 
 /** What the script and the API see of a publisher. */
 export interface Publisher {
   readonly clientId: string;
 }
 
+/** A window ends early when so much has come. */
+const EARLY_BYTES = 256 * 1024;
+
 /**
  * One live stream: a name with at most one source and any number of viewers, who stay when the source goes and go
- * on with the next. What arrives in one round of the event loop goes to each viewer as
- * one write, of bytes that all viewers of a format share.
+ * on with the next. What arrives in one window goes to each viewer as one write, of bytes that all viewers of a
+ * format share.
  */
 export class LiveStream {
   readonly name: string;
-  readonly #limits: LiveStreamLimits;
+  readonly #house: StreamHouse;
   readonly #onIdle: () => void;
-  readonly #viewers = new Set<Viewer>();
-  readonly #headers = new Map<string, RtmpMessage>();
-  /** Data that late joiners get too, by handler name: `onMetaData` above all. */
-  readonly #dataFrames = new Map<string, RtmpMessage>();
-  /** From the last key frame on; undefined while there is none, or none that fits. */
-  #gop: RtmpMessage[] | undefined;
-  #gopBytes = 0;
+  readonly #audiences = new Map<string, Audience>();
+  readonly #late: LateJoin;
   #publisher: Publisher | undefined;
   #pending: RtmpMessage[] = [];
+  #pendingBytes = 0;
+  #windowMs: WindowMs = 0;
+  #viewers = 0;
   /** Bytes of media received from the present publisher. */
   bytesIn = 0;
 
-  constructor(name: string, limits: LiveStreamLimits, onIdle: () => void) {
+  constructor(name: string, house: StreamHouse, onIdle: () => void) {
     this.name = name;
-    this.#limits = limits;
+    this.#house = house;
     this.#onIdle = onIdle;
+    this.#late = new LateJoin(() => house.limits.gopBytes);
   }
 
   get publisher(): Publisher | undefined {
@@ -55,7 +56,7 @@ export class LiveStream {
   }
 
   get viewerCount(): number {
-    return this.#viewers.size;
+    return this.#viewers;
   }
 
   /** Takes the name for this source. False when it has one: the second gets BadName. */
@@ -63,120 +64,100 @@ export class LiveStream {
     if (this.#publisher) return false;
     this.#publisher = publisher;
     this.bytesIn = 0;
-    for (const viewer of this.#viewers) viewer.published();
+    this.#eachViewer((viewer) => viewer.published());
     return true;
   }
 
   /** The source ends; another publisher's request to end is ignored. */
   unpublish(publisher: Publisher): void {
     if (this.#publisher !== publisher) return;
-    this.#flush();
+    this.flush();
     this.#publisher = undefined;
-    this.#headers.clear();
-    this.#dataFrames.clear();
-    this.#forgetPictures();
-    for (const viewer of this.#viewers) viewer.unpublished();
+    this.#late.forget();
+    this.#eachViewer((viewer) => viewer.unpublished());
     this.#checkIdle();
   }
 
   /** Adds a viewer and gives it what a late joiner needs: metadata, codec headers, the pictures since the key frame. */
   join(viewer: Viewer): void {
-    this.#flush();
-    this.#viewers.add(viewer);
-    viewer.start(this.#catchUp());
+    this.flush();
+    const { format } = viewer.transport;
+    const key = keyOf(viewer);
+    let audience = this.#audiences.get(key);
+    if (!audience) {
+      audience = new Audience(format, viewer.streamId);
+      this.#audiences.set(key, audience);
+    }
+    audience.viewers.add(viewer);
+    this.#viewers++;
+    this.#house.windows.viewers++;
+    viewer.start(this.#late.catchUp, () => this.#late.bytesFor(format, viewer.streamId));
   }
 
   leave(viewer: Viewer): void {
-    if (this.#viewers.delete(viewer)) this.#checkIdle();
+    const key = keyOf(viewer);
+    const audience = this.#audiences.get(key);
+    if (!audience?.viewers.delete(viewer)) return;
+    if (audience.viewers.size === 0) this.#audiences.delete(key);
+    this.#viewers--;
+    this.#house.windows.viewers--;
+    this.#checkIdle();
   }
 
   /** The catch-up of a viewer who was away (paused): a late joiner's, without the data that it has. */
   resume(viewer: Viewer): void {
-    this.#flush();
-    viewer.start({ ...this.#catchUp(), dataFrames: [] });
+    this.flush();
+    viewer.resume(this.#late.catchUp);
   }
 
   /** Data for those who are here and those who come later (`@setDataFrame`). */
   setDataFrame(key: string, message: RtmpMessage): void {
-    if (this.#dataFrames.size < MAX_DATA_FRAMES || this.#dataFrames.has(key))
-      this.#dataFrames.set(key, message);
+    this.#late.setDataFrame(key, message);
     this.push(message);
   }
 
   clearDataFrame(key: string): void {
-    this.#dataFrames.delete(key);
+    this.#late.clearDataFrame(key);
   }
 
-  /** Audio, video or data of the publisher, in order. The payload is kept: it must not change. */
+  /** Audio, video or data of the source, in order. The payload is kept: it must not change. */
   push(message: RtmpMessage): void {
     this.bytesIn += message.payload.length;
-    this.#remember(message);
+    this.#late.remember(message);
+    if (this.#viewers === 0) return;
     this.#pending.push(message);
-    // The publisher's bytes of this round make one write to each viewer.
-    if (this.#pending.length === 1) queueMicrotask(() => this.#flush());
+    this.#pendingBytes += message.payload.length;
+    if (this.#pending.length === 1) {
+      const { windows, windowMs } = this.#house;
+      this.#windowMs = windows.lengthFor(windowMs);
+      windows.wait(this, this.#windowMs);
+    } else if (this.#pendingBytes > EARLY_BYTES && this.#windowMs > 0) this.flush();
   }
 
-  #flush(): void {
-    if (this.#pending.length === 0) return;
+  /** Sends what waits for the end of the window. */
+  flush(): void {
     const messages = this.#pending;
+    if (messages.length === 0) return;
     this.#pending = [];
-    if (this.#viewers.size === 0) return;
+    this.#pendingBytes = 0;
+    const { windows, limits } = this.#house;
+    const figures = windows.figuresOf(this.#windowMs);
+    figures.flushes++;
+    figures.messages += messages.length;
     const now = performance.now();
-    const shared = new Map<string, Buffer>();
-    for (const viewer of this.#viewers) viewer.send(messages, shared, now, this.#limits);
+    for (const audience of this.#audiences.values())
+      audience.send(messages, windows.pool, now, limits, figures);
   }
 
-  #remember(message: RtmpMessage): void {
-    const { type, payload } = message;
-    if (type === MessageType.Video) {
-      const key = videoCacheKey(payload);
-      if (key !== undefined) this.#rememberHeader(key, message);
-      if (isVideoKeyFrame(payload)) {
-        this.#gop = [];
-        this.#gopBytes = 0;
-      }
-      if (isVideoSequenceHeader(payload)) return;
-    } else if (type === MessageType.Audio) {
-      const key = audioCacheKey(payload);
-      if (key !== undefined) {
-        this.#rememberHeader(key, message);
-        return;
-      }
-    } else {
-      return; // data: late joiners get the data frames only
-    }
-    if (!this.#gop || payload.length === 0) return;
-    this.#gop.push(keepable(message));
-    this.#gopBytes += payload.length + MESSAGE_OVERHEAD;
-    if (this.#gopBytes > this.#limits.gopBytes) this.#forgetPictures();
-  }
-
-  #rememberHeader(key: string, message: RtmpMessage): void {
-    if (this.#headers.size < MAX_HEADERS || this.#headers.has(key)) {
-      this.#headers.set(key, keepable(message));
-    }
-  }
-
-  #forgetPictures(): void {
-    this.#gop = undefined;
-    this.#gopBytes = 0;
-  }
-
-  #catchUp(): CatchUp {
-    return {
-      dataFrames: [...this.#dataFrames.values()],
-      headers: [...this.#headers.values()],
-      pictures: this.#gop ?? [],
-    };
+  #eachViewer(tell: (viewer: Viewer) => void): void {
+    for (const { viewers } of this.#audiences.values()) for (const viewer of viewers) tell(viewer);
   }
 
   #checkIdle(): void {
-    if (!this.#publisher && this.#viewers.size === 0) this.#onIdle();
+    if (!this.#publisher && this.#viewers === 0) this.#onIdle();
   }
 }
 
-/** A message that is kept may be a view: a small one would keep the whole buffer alive that it was read into. */
-function keepable(message: RtmpMessage): RtmpMessage {
-  const { payload } = message;
-  return payload.length * 4 < payload.buffer.byteLength ? { ...message, payload: payload.slice() } : message;
+function keyOf({ transport, streamId }: Viewer): string {
+  return `${transport.format.name}/${streamId}`;
 }

@@ -1,20 +1,12 @@
 import { isVideoKeyFrame, isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import type { Transport } from '../rtmp/ports.ts';
+import { type CatchUp, type CatchUpBytes, serializeAll } from './late-join.ts';
 
 export interface ViewerLimits {
   /** What may wait for one viewer. */
   viewerQueueBytes: number;
   slowViewerMs: number;
-}
-
-/** What a viewer gets before live messages. */
-export interface CatchUp {
-  /** To be sent with time 0: FFmpeg takes metadata with another time for a track of its own. */
-  dataFrames: RtmpMessage[];
-  /** To be sent with the time of the first media message that follows. */
-  headers: RtmpMessage[];
-  pictures: RtmpMessage[];
 }
 
 /** What a viewer's stream has to say of its source. */
@@ -25,28 +17,37 @@ export interface ViewerEvents {
   tooSlow(): void;
 }
 
+/** What a viewer takes of a window: all of it, what is chosen for it, or nothing. */
+export type Share = 'all' | 'some' | 'none';
+
 /** One play of a live stream by one client. */
 export class Viewer {
-  readonly #transport: Transport;
-  readonly #streamId: number;
+  readonly transport: Transport;
+  readonly streamId: number;
   readonly #events: ViewerEvents;
   #wantsAudio = true;
   #wantsVideo = true;
   #isPaused = false;
   /** Sent with the time of the next message. */
-  #headers: RtmpMessage[] = [];
+  #headers: readonly RtmpMessage[] = [];
   /** Inter frames are of no use before a key frame. */
   #needsKeyFrame = true;
   #behindSince: number | undefined;
+  /** What is chosen of one round, until it is written. */
+  #chosen: RtmpMessage[] = [];
 
   constructor(transport: Transport, streamId: number, events: ViewerEvents) {
-    this.#transport = transport;
-    this.#streamId = streamId;
+    this.transport = transport;
+    this.streamId = streamId;
     this.#events = events;
   }
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  get #takesAll(): boolean {
+    return this.#wantsAudio && this.#wantsVideo;
   }
 
   published(): void {
@@ -72,45 +73,43 @@ export class Viewer {
     }
   }
 
-  /** Begins, or begins again after a pause. */
-  start({ dataFrames, headers, pictures }: CatchUp): void {
-    this.#isPaused = false;
-    for (const message of dataFrames) this.#write({ ...message, timestamp: 0 });
-    this.#headers = headers;
-    this.#needsKeyFrame = true;
-    for (const message of pictures) this.#sendOne(message);
+  /** Begins. `shared` has the catch-up as bytes, for whom takes all of it. */
+  start(catchUp: CatchUp, shared: () => CatchUpBytes): void {
+    if (this.#takesAll && catchUp.pictures.length > 0) {
+      this.#needsKeyFrame = false;
+      const { pieces, messages } = shared();
+      for (const [i, bytes] of pieces.entries()) this.transport.write(bytes, i === 0 ? messages : 0);
+      return;
+    }
+    for (const message of catchUp.dataFrames) this.#chosen.push({ ...message, timestamp: 0 });
+    this.#begin(catchUp);
   }
 
-  /** One round's messages. `shared` holds their bytes by format, for viewers who take all of them. */
-  send(
-    messages: readonly RtmpMessage[],
-    shared: Map<string, Buffer>,
-    now: number,
-    limits: ViewerLimits,
-  ): void {
-    if (this.#isPaused) return;
+  /** Begins again after a pause; it has the data frames. */
+  resume(catchUp: CatchUp): void {
+    this.#isPaused = false;
+    this.#begin(catchUp);
+  }
+
+  /** What it takes of these messages. A viewer that takes some of them is given them by `sendSome`. */
+  shareOf(messages: readonly RtmpMessage[], now: number, limits: ViewerLimits): Share {
+    if (this.#isPaused) return 'none';
     if (!this.#isKeepingUp(now, limits)) {
-      this.#transport.traffic.messagesDropped += messages.length;
-      return;
+      this.transport.traffic.messagesDropped += messages.length;
+      return 'none';
     }
-    const takesAll =
-      this.#wantsAudio && this.#wantsVideo && !this.#needsKeyFrame && this.#headers.length === 0;
-    if (!takesAll || this.#behindSince !== undefined) {
-      for (const message of messages) this.#sendOne(message);
-      return;
-    }
-    const key = `${this.#transport.format}/${this.#streamId}`;
-    let bytes = shared.get(key);
-    if (!bytes) {
-      bytes = Buffer.concat(messages.map((message) => this.#transport.serialize(message, this.#streamId)));
-      shared.set(key, bytes);
-    }
-    this.#transport.write(bytes, messages.length);
+    const isComplete = this.#takesAll && !this.#needsKeyFrame && this.#headers.length === 0;
+    return isComplete && this.#behindSince === undefined ? 'all' : 'some';
+  }
+
+  sendSome(messages: readonly RtmpMessage[]): void {
+    for (const message of messages) this.#choose(message);
+    this.#writeChosen();
   }
 
   /** Beyond its bound a viewer loses video until the next key frame; audio goes on up to twice the bound. */
   #isKeepingUp(now: number, limits: ViewerLimits): boolean {
-    const queued = this.#transport.queuedBytes;
+    const queued = this.transport.queuedBytes;
     if (queued <= limits.viewerQueueBytes) {
       if (this.#behindSince !== undefined && queued <= limits.viewerQueueBytes / 2)
         this.#behindSince = undefined;
@@ -127,17 +126,23 @@ export class Viewer {
     return queued <= limits.viewerQueueBytes * 1.5;
   }
 
-  #sendOne(message: RtmpMessage): void {
+  #begin({ headers, pictures }: CatchUp): void {
+    this.#headers = headers;
+    this.#needsKeyFrame = true;
+    for (const message of pictures) this.#choose(message);
+    this.#writeChosen();
+  }
+
+  #choose(message: RtmpMessage): void {
     if (!this.#isDue(message)) {
-      if (this.#behindSince !== undefined) this.#transport.traffic.messagesDropped++;
+      if (this.#behindSince !== undefined) this.transport.traffic.messagesDropped++;
       return;
     }
     if (this.#headers.length > 0 && message.type !== MessageType.DataAmf0) {
-      const headers = this.#headers;
+      for (const header of this.#headers) this.#chosen.push({ ...header, timestamp: message.timestamp });
       this.#headers = [];
-      for (const header of headers) this.#write({ ...header, timestamp: message.timestamp });
     }
-    this.#write(message);
+    this.#chosen.push(message);
   }
 
   #isDue({ type, payload }: RtmpMessage): boolean {
@@ -151,7 +156,10 @@ export class Viewer {
     return true;
   }
 
-  #write(message: RtmpMessage): void {
-    this.#transport.write(this.#transport.serialize(message, this.#streamId), 1);
+  #writeChosen(): void {
+    const chosen = this.#chosen;
+    if (chosen.length === 0) return;
+    this.#chosen = [];
+    this.transport.write(serializeAll(this.transport.format, chosen, this.streamId), chosen.length);
   }
 }

@@ -19,11 +19,21 @@ export interface CoreFigures {
   readonly residentBytes: number | undefined;
 }
 
+export interface WindowFigures {
+  readonly flushes: number;
+  readonly messages: number;
+  readonly writes: number;
+  readonly bytes: number;
+}
+
 /** Where the figures come from when somebody asks. */
 export interface MetricsSource {
   connections(): number;
   instances(): Iterable<InstanceFigures>;
   cores(): Iterable<CoreFigures>;
+  /** What was sent to viewers of live streams, by the length of the window in milliseconds. */
+  windows(): ReadonlyMap<number, WindowFigures>;
+  viewers(): number;
   /** Cores that ended by themselves or were killed for cause. */
   coreDeaths(): number;
 }
@@ -91,6 +101,31 @@ export class Metrics {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     });
+
+    gauge('stagewire_viewers', 'Plays of live streams.', () => source.viewers());
+    const totalPerWindow = (name: string, help: string, read: (figures: WindowFigures) => number) =>
+      new Counter({
+        name,
+        help,
+        labelNames: ['window_ms'],
+        registers,
+        collect() {
+          this.reset();
+          for (const [ms, figures] of source.windows()) this.inc({ window_ms: ms }, read(figures));
+        },
+      });
+    totalPerWindow(
+      'stagewire_window_flushes_total',
+      'Windows at whose end a live stream had something to send.',
+      (f) => f.flushes,
+    );
+    totalPerWindow('stagewire_window_messages_total', 'Messages that were sent in them.', (f) => f.messages);
+    totalPerWindow(
+      'stagewire_window_writes_total',
+      'Writes to viewers, each of one window.',
+      (f) => f.writes,
+    );
+    totalPerWindow('stagewire_window_bytes_total', 'Bytes of these writes.', (f) => f.bytes);
 
     const perCore = (name: string, help: string, read: (core: CoreFigures) => number | undefined) =>
       new Gauge({

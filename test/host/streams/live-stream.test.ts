@@ -1,37 +1,59 @@
 import { describe, expect, test } from 'vitest';
-import type { Transport } from '../../../host/rtmp/ports.ts';
+import type { Transport, WireFormat } from '../../../host/rtmp/ports.ts';
 import { LiveStream } from '../../../host/streams/live-stream.ts';
 import { Viewer } from '../../../host/streams/viewer.ts';
+import { Windows } from '../../../host/streams/windows.ts';
 import { encodeData } from '../../../wire/commands.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 
+const windows = new Windows();
 const limits = { gopBytes: 1000, viewerQueueBytes: 1000, slowViewerMs: 50 };
+
+/** One word a message, of a fixed length. */
+class NotingFormat implements WireFormat {
+  readonly name: string;
+  serialized = 0;
+  readonly kept: ArrayBufferLike[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  lengthOf(): number {
+    return 16;
+  }
+
+  serializeInto(target: Uint8Array, at: number, message: RtmpMessage, streamId: number): number {
+    this.serialized++;
+    this.kept.push(message.payload.buffer);
+    const word = `${nameOf(message)}@${message.timestamp}${streamId === 1 ? '' : `#${streamId}`}`;
+    target.set(Buffer.from(word.padEnd(16)), at);
+    return at + 16;
+  }
+}
+
+const plain = new NotingFormat('test');
 
 /** A transport that notes what is written, one word a message, and can be told to be slow. */
 class NotingTransport implements Transport {
   readonly protocol = 'test';
   readonly isSecure = false;
   readonly address = '';
-  readonly format: string;
+  readonly format: NotingFormat;
   queuedBytes = 0;
-  serialized = 0;
   readonly writes: string[] = [];
 
-  constructor(format = 'test') {
+  constructor(format = plain) {
     this.format = format;
   }
 
   get words(): string[] {
-    return this.writes.flatMap((write) => write.trim().split(' '));
+    return this.writes.flatMap((write) => write.trim().split(/ +/));
   }
 
-  serialize(message: RtmpMessage, streamId: number): Buffer {
-    this.serialized++;
-    return Buffer.from(`${nameOf(message)}@${message.timestamp}${streamId === 1 ? '' : `#${streamId}`} `);
-  }
-
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, _messages: number, onWritten?: () => void): void {
     this.writes.push(bytes.toString());
+    onWritten?.();
   }
 
   readonly traffic = {
@@ -93,7 +115,7 @@ function watch(stream: LiveStream, transport = new NotingTransport(), streamId =
 }
 
 function onAir(): LiveStream {
-  const stream = new LiveStream('s', limits, () => {});
+  const stream = new LiveStream('s', { windows, limits, windowMs: 0 }, () => {});
   stream.publish(publisher);
   stream.setDataFrame('onMetaData', meta);
   stream.push(media('config', 0));
@@ -148,26 +170,25 @@ describe('a live stream', () => {
     const stream = onAir();
     stream.push(media('key', 0));
     await settle();
-    const a = new NotingTransport();
+    const formats = [new NotingFormat('a'), new NotingFormat('b')] as const;
     const viewers = [
-      watch(stream, a),
-      watch(stream),
-      watch(stream, new NotingTransport(), 2),
-      watch(stream, new NotingTransport('other')),
+      watch(stream, new NotingTransport(formats[0])),
+      watch(stream, new NotingTransport(formats[0])),
+      watch(stream, new NotingTransport(formats[0]), 2),
+      watch(stream, new NotingTransport(formats[1])),
     ];
-    for (const { transport } of viewers) {
-      transport.writes.length = 0;
-      transport.serialized = 0;
-    }
+    for (const { transport } of viewers) transport.writes.length = 0;
+    for (const format of formats) format.serialized = 0;
     for (const at of [40, 80, 120]) stream.push(media('inter', at));
     await settle();
-    expect(viewers.map(({ transport }) => transport.writes.map((write) => write.trim()))).toEqual([
-      ['inter@40 inter@80 inter@120'],
-      ['inter@40 inter@80 inter@120'],
-      ['inter@40#2 inter@80#2 inter@120#2'],
-      ['inter@40 inter@80 inter@120'],
+    expect(viewers.map(({ transport }) => transport.words)).toEqual([
+      ['inter@40', 'inter@80', 'inter@120'],
+      ['inter@40', 'inter@80', 'inter@120'],
+      ['inter@40#2', 'inter@80#2', 'inter@120#2'],
+      ['inter@40', 'inter@80', 'inter@120'],
     ]);
-    expect(viewers.map(({ transport }) => transport.serialized)).toEqual([3, 0, 3, 3]);
+    expect(viewers.map(({ transport }) => transport.writes.length)).toEqual([1, 1, 1, 1]);
+    expect(formats.map(({ serialized }) => serialized)).toEqual([6, 3]);
   });
 
   test('drops the pictures it keeps when they outgrow their bound, and begins again at the next key frame', async () => {
@@ -191,13 +212,10 @@ describe('a live stream', () => {
   });
 
   test('keeps small payloads in memory of their own, not the buffers that they were read into', () => {
-    const kept: ArrayBufferLike[] = [];
-    const transport = new NotingTransport();
-    transport.serialize = ({ payload }) => {
-      kept.push(payload.buffer);
-      return Buffer.from('x');
-    };
-    const stream = new LiveStream('s', { ...limits, gopBytes: 10_000 }, () => {});
+    const { kept } = new NotingFormat('kept');
+    const transport = new NotingTransport(Object.assign(new NotingFormat('kept'), { kept }));
+    const house = { windows, limits: { ...limits, gopBytes: 10_000 }, windowMs: 0 } as const;
+    const stream = new LiveStream('s', house, () => {});
     stream.publish(publisher);
     const read = new Uint8Array(65_536);
     read.set(bodies.key!.payload, 1000);
@@ -273,7 +291,7 @@ describe('a live stream', () => {
 
   test('ends when nobody publishes and nobody views', () => {
     let idle = 0;
-    const stream = new LiveStream('s', limits, () => idle++);
+    const stream = new LiveStream('s', { windows, limits, windowMs: 0 }, () => idle++);
     stream.publish(publisher);
     const { viewer } = watch(stream);
     stream.unpublish(publisher);

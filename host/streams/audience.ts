@@ -1,0 +1,50 @@
+import type { RtmpMessage } from '../../wire/messages.ts';
+import type { WireFormat } from '../rtmp/ports.ts';
+import type { BlockPool } from './blocks.ts';
+import type { Viewer, ViewerLimits } from './viewer.ts';
+import type { WindowFigures } from './windows.ts';
+
+/** The viewers of one stream who take the same bytes: those of one format who play it under the same stream id. */
+export class Audience {
+  readonly viewers = new Set<Viewer>();
+  readonly #format: WireFormat;
+  readonly #streamId: number;
+
+  constructor(format: WireFormat, streamId: number) {
+    this.#format = format;
+    this.#streamId = streamId;
+  }
+
+  /** Sends what came in one window: written once, and once to each who takes all of it. */
+  send(
+    messages: readonly RtmpMessage[],
+    pool: BlockPool,
+    now: number,
+    limits: ViewerLimits,
+    figures: WindowFigures,
+  ): void {
+    let block: ReturnType<BlockPool['take']> | undefined;
+    for (const viewer of this.viewers) {
+      const share = viewer.shareOf(messages, now, limits);
+      if (share === 'none') continue;
+      if (share === 'some') {
+        viewer.sendSome(messages);
+        continue;
+      }
+      block ??= this.#write(messages, pool);
+      block.writeTo(viewer.transport, messages.length);
+      figures.writes++;
+      figures.bytes += block.bytes.length;
+    }
+    block?.close();
+  }
+
+  #write(messages: readonly RtmpMessage[], pool: BlockPool): ReturnType<BlockPool['take']> {
+    let length = 0;
+    for (const message of messages) length += this.#format.lengthOf(message);
+    const block = pool.take(length);
+    let at = 0;
+    for (const message of messages) at = this.#format.serializeInto(block.bytes, at, message, this.#streamId);
+    return block;
+  }
+}

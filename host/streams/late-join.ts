@@ -1,0 +1,161 @@
+import {
+  audioCacheKey,
+  isVideoKeyFrame,
+  isVideoSequenceHeader,
+  videoCacheKey,
+} from '../../wire/media-head.ts';
+import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import type { WireFormat } from '../rtmp/ports.ts';
+
+/** Codec headers, one per role and track; senders choose the track ids. */
+const MAX_HEADERS = 64;
+const MAX_DATA_FRAMES = 64;
+/** What a kept message costs beside its payload. */
+const MESSAGE_OVERHEAD = 256;
+/** Pieces of one catch-up before they are joined: each is a write. */
+const MAX_PIECES = 16;
+
+/** What a viewer gets before live messages. */
+export interface CatchUp {
+  /** To be sent with time 0: FFmpeg takes metadata with another time for a track of its own. */
+  readonly dataFrames: readonly RtmpMessage[];
+  /** To be sent with the time of the first media message that follows. */
+  readonly headers: readonly RtmpMessage[];
+  readonly pictures: readonly RtmpMessage[];
+}
+
+/** The same as bytes that all who come now share. */
+export interface CatchUpBytes {
+  readonly pieces: readonly Buffer[];
+  readonly messages: number;
+}
+
+interface Written {
+  pieces: Buffer[];
+  messages: number;
+  /** How many pictures are in the pieces. */
+  pictures: number;
+}
+
+/** What a stream keeps for those who come later: data frames, codec headers, and the pictures since the last key frame. */
+export class LateJoin {
+  readonly #gopBytes: () => number;
+  readonly #headers = new Map<string, RtmpMessage>();
+  /** Data that late joiners get too, by handler name: `onMetaData` above all. */
+  readonly #dataFrames = new Map<string, RtmpMessage>();
+  /** From the last key frame on; undefined while there is none, or none that fits. */
+  #pictures: RtmpMessage[] | undefined;
+  #pictureBytes = 0;
+  /** What has been written for those who came since the last key frame, by format and stream id. */
+  readonly #written = new Map<string, Written>();
+
+  constructor(gopBytes: () => number) {
+    this.#gopBytes = gopBytes;
+  }
+
+  remember(message: RtmpMessage): void {
+    const { type, payload } = message;
+    if (type === MessageType.Video) {
+      const key = videoCacheKey(payload);
+      if (key !== undefined) this.#rememberHeader(key, message);
+      if (isVideoKeyFrame(payload)) this.#begin();
+      if (isVideoSequenceHeader(payload)) return;
+    } else if (type === MessageType.Audio) {
+      const key = audioCacheKey(payload);
+      if (key !== undefined) {
+        this.#rememberHeader(key, message);
+        return;
+      }
+    } else {
+      return; // data: late joiners get the data frames only
+    }
+    if (!this.#pictures || payload.length === 0) return;
+    this.#pictures.push(keepable(message));
+    this.#pictureBytes += payload.length + MESSAGE_OVERHEAD;
+    if (this.#pictureBytes > this.#gopBytes()) this.#forgetPictures();
+  }
+
+  setDataFrame(key: string, message: RtmpMessage): void {
+    this.#written.clear();
+    if (this.#dataFrames.size < MAX_DATA_FRAMES || this.#dataFrames.has(key))
+      this.#dataFrames.set(key, message);
+  }
+
+  clearDataFrame(key: string): void {
+    this.#written.clear();
+    this.#dataFrames.delete(key);
+  }
+
+  /** The source is gone: the next has headers of its own. */
+  forget(): void {
+    this.#headers.clear();
+    this.#dataFrames.clear();
+    this.#forgetPictures();
+  }
+
+  get catchUp(): CatchUp {
+    return {
+      dataFrames: [...this.#dataFrames.values()],
+      headers: [...this.#headers.values()],
+      pictures: this.#pictures ?? [],
+    };
+  }
+
+  /** The whole catch-up in that format, written once for all who come before the next key frame. */
+  bytesFor(format: WireFormat, streamId: number): CatchUpBytes {
+    const key = `${format.name}/${streamId}`;
+    const catchUp = this.catchUp;
+    let written = this.#written.get(key);
+    const added: RtmpMessage[] = [];
+    if (!written) {
+      written = { pieces: [], messages: 0, pictures: 0 };
+      this.#written.set(key, written);
+      const timestamp = catchUp.pictures[0]?.timestamp ?? 0;
+      for (const message of catchUp.dataFrames) added.push({ ...message, timestamp: 0 });
+      for (const message of catchUp.headers) added.push({ ...message, timestamp });
+    }
+    added.push(...catchUp.pictures.slice(written.pictures));
+    if (added.length > 0) {
+      written.pieces.push(serializeAll(format, added, streamId));
+      if (written.pieces.length > MAX_PIECES) written.pieces = [Buffer.concat(written.pieces)];
+      written.messages += added.length;
+      written.pictures = catchUp.pictures.length;
+    }
+    return { pieces: [...written.pieces], messages: written.messages };
+  }
+
+  #rememberHeader(key: string, message: RtmpMessage): void {
+    if (this.#headers.size >= MAX_HEADERS && !this.#headers.has(key)) return;
+    // A header that changes between key frames belongs behind what is written already: whoever comes gets all anew.
+    this.#written.clear();
+    this.#headers.set(key, keepable(message));
+  }
+
+  #begin(): void {
+    this.#pictures = [];
+    this.#pictureBytes = 0;
+    this.#written.clear();
+  }
+
+  #forgetPictures(): void {
+    this.#pictures = undefined;
+    this.#pictureBytes = 0;
+    this.#written.clear();
+  }
+}
+
+/** Messages as one piece of memory. */
+export function serializeAll(format: WireFormat, messages: readonly RtmpMessage[], streamId: number): Buffer {
+  let length = 0;
+  for (const message of messages) length += format.lengthOf(message);
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (const message of messages) at = format.serializeInto(bytes, at, message, streamId);
+  return bytes;
+}
+
+/** A message that is kept may be a view: a small one would keep the whole buffer alive that it was read into. */
+function keepable(message: RtmpMessage): RtmpMessage {
+  const { payload } = message;
+  return payload.length * 4 < payload.buffer.byteLength ? { ...message, payload: payload.slice() } : message;
+}

@@ -1,0 +1,78 @@
+import { BlockPool } from './blocks.ts';
+
+/** Lengths an application may choose, in milliseconds. */
+export const WINDOWS_MS = [0, 20, 50, 100] as const;
+export type WindowMs = (typeof WINDOWS_MS)[number];
+
+/** From so many viewers of the server on, an application that chose no window has this one. */
+const ADAPTIVE: readonly (readonly [viewers: number, ms: WindowMs])[] = [
+  [200, 50],
+  [50, 20],
+];
+
+/** Who has something to send at the end of a window. */
+export interface Sender {
+  flush(): void;
+}
+
+/** What has been sent to viewers in windows of one length. */
+export interface WindowFigures {
+  /** Streams that had something to send at a window's end. */
+  flushes: number;
+  messages: number;
+  /** Writes to viewers, and their bytes. */
+  writes: number;
+  bytes: number;
+}
+
+/**
+ * When the streams of the server send: all those of one window length at the same moment, and no timer runs while
+ * nobody has anything to send. What costs is the number of writes (DESIGN.md, "Streams"), so the window grows with
+ * the number of viewers, whatever streams they watch.
+ */
+export class Windows {
+  readonly pool = new BlockPool();
+  readonly figures = new Map<WindowMs, WindowFigures>();
+  readonly #waiting = new Map<WindowMs, Set<Sender>>();
+  /** Of all streams. */
+  viewers = 0;
+
+  /** The length for an application that chose `chosen`, or none. */
+  lengthFor(chosen: WindowMs | undefined): WindowMs {
+    if (chosen !== undefined) return chosen;
+    for (const [viewers, ms] of ADAPTIVE) if (this.viewers >= viewers) return ms;
+    return 0;
+  }
+
+  /** Calls `flush` at the end of the running window; at once after this round of events for a length of 0. */
+  wait(sender: Sender, length: WindowMs): void {
+    if (length === 0) {
+      queueMicrotask(() => sender.flush());
+      return;
+    }
+    const waiting = this.#waiting.get(length);
+    if (waiting) {
+      waiting.add(sender);
+      return;
+    }
+    this.#waiting.set(length, new Set([sender]));
+    // Boundaries are the same for all senders, whenever they begin.
+    const now = performance.now();
+    setTimeout(() => this.#end(length), Math.ceil((Math.floor(now / length) + 1) * length - now));
+  }
+
+  figuresOf(length: WindowMs): WindowFigures {
+    let figures = this.figures.get(length);
+    if (!figures) {
+      figures = { flushes: 0, messages: 0, writes: 0, bytes: 0 };
+      this.figures.set(length, figures);
+    }
+    return figures;
+  }
+
+  #end(length: WindowMs): void {
+    const senders = this.#waiting.get(length) ?? [];
+    this.#waiting.delete(length);
+    for (const sender of senders) sender.flush();
+  }
+}
