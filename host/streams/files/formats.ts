@@ -1,0 +1,11 @@
+import type { Container } from './container.ts';
+import type { FileBytes } from './file-bytes.ts';
+import { FlvFile } from './flv/flv-file.ts';
+import { FileProblem } from './problem.ts';
+
+/** Looks at how the file begins, not at its name. */
+export async function openContainer(file: FileBytes): Promise<Container> {
+  const head = await file.take(0, 16);
+  if (head.length >= 3 && head[0] === 0x46 && head[1] === 0x4c && head[2] === 0x56) return FlvFile.open(file);
+  throw new FileProblem('structure', 'neither FLV nor MP4 nor MP3');
+}
