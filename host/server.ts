@@ -14,6 +14,7 @@ import { bundleCore, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
 import { Store } from './shared-objects/store/store.ts';
+import { Archive } from './streams/library.ts';
 import { Windows } from './streams/windows.ts';
 import { createApi } from './web/api.ts';
 import { Metrics } from './web/metrics.ts';
@@ -52,11 +53,13 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     instances: () => registry.instances.map(figuresOf),
     windows: () => windows.figures,
     viewers: () => windows.viewers,
+    archive: () => archive.figures,
     cores: () => pool.cores,
     coreDeaths: () => pool.deaths,
   });
   const store = await Store.open(config.data, log, metrics);
   const windows = new Windows();
+  const archive = new Archive(limits.fileCacheBytes, limits.openMediaFiles);
   const rtmpAddress = { ...config.rtmp };
   const host = {
     pool,
@@ -65,6 +68,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     fileDirectories: config.fileDirectories,
     store,
     windows,
+    archive,
     ledger: metrics,
     log,
     clock,
@@ -138,6 +142,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
           web.closeAllConnections();
           await waitUntil(() => rtmp.connections === 0, LINGER_MS);
           pool.close();
+          await archive.close();
           await store.close();
         })();
         return closing;
@@ -147,6 +152,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     pool.close();
     rtmp.close();
     await registry.close(0);
+    await archive.close();
     await store.close();
     throw error;
   }

@@ -12,7 +12,7 @@ import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, shown } from '.
 import { registerProxy } from './proxies.ts';
 import { expose, infoOf, isRpcError } from './rpc.ts';
 import { clearSharedObjects } from './share.ts';
-import { endLive, liveStreams, Stream, setLive, streamFor } from './stream.ts';
+import { clearStreams, endLive, liveStreams, publishedStream, Stream, setLive, streamFor } from './stream.ts';
 import type { BootOptions } from './wall/boot.ts';
 import type { ScriptProblem } from './wall/deliveries.ts';
 import type { ClientInfo, StreamRequest } from './wall/fields.ts';
@@ -70,6 +70,7 @@ export class ApplicationSide {
     hide(application, 'expose', expose);
     hide(application, 'on', (event: unknown, listener: unknown) => this.#listeners.add(event, listener));
     hide(application, 'clearSharedObjects', clearSharedObjects);
+    hide(application, 'clearStreams', clearStreams);
     hide(application, 'getStats', () => ask('application.stats'));
     hide(application, 'registerClass', registerClass);
     hide(application, 'registerProxy', registerProxy);
@@ -165,7 +166,7 @@ export class ApplicationSide {
     const client = this.#byNumber.get(number);
     if (!client) return;
     const candidate = this.#candidates.get(client);
-    const stream = candidate?.name === request.name ? candidate : new Stream(request);
+    const stream = publishedStream(request, candidate);
     this.#candidates.delete(client);
     setLive(stream);
     withAccessFrozen(() => this.#run('onPublish', [client, stream]));

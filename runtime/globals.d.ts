@@ -119,6 +119,12 @@ interface Application {
    * Whether it could delete them, and there was one for a path without `?` and `*`.
    */
   clearSharedObjects(path: string): boolean;
+  /**
+   * Removes recorded streams: "/" all of them, "/show" one, "/shows/*" and "/show?" those that fit; a prefix is for the
+   * container, such as "mp4:/shows/*", and FLV without one. What is being recorded is emptied and goes on. True when
+   * everything that the path stands for is gone; each stream's `onStatus` hears of it.
+   */
+  clearStreams(path: string): boolean;
   /** Traffic and connections since the instance began. Numbers by name: see `Statistics`. */
   getStats(): ApplicationStatistics;
   /**
@@ -326,16 +332,88 @@ interface AbortSignalLike {
 declare const Client: { readonly prototype: Client };
 
 /** A live stream of this instance. */
+/**
+ * A handle of a stream's name. The server can be its source (`play`), record whatever comes under it (`record`), and
+ * send messages into it (`send`). What the server plays and records goes on when new code takes over.
+ */
 interface Stream {
   /** Without container prefix and query. */
   readonly name: string;
   /** What followed `?` in the name it was published under: `token=x` of `rtmp://host/app/stream?token=x`. */
   readonly publishQueryString: string;
+  /** Seconds, as `setBufferTime` has set them. For streams of other servers only. */
+  readonly bufferTime: number;
+  /** Whether what is recorded is written at once, message by message. Default false: within a second. */
+  syncWrite: boolean;
+  /** Whether what the server plays here has its sound. Default true. */
+  receiveAudio: boolean;
+  /** Whether what the server plays here has its pictures. Default true. */
+  receiveVideo: boolean;
 
+  /**
+   * The server becomes the source of this stream: whoever publishes under the name is unpublished. `source`: a live or
+   * recorded stream such as `news`, `mp4:films/one.mp4`; false for an end. `start` in seconds: -2 live if somebody
+   * publishes it, else recorded, else waits; -1 live only; from 0 on recorded only. `length` in seconds: -1 to the end,
+   * 0 a single picture. `reset`: true in the place of all that plays; false when that has ended. Viewers see one stream
+   * without gaps. False for what is no name, or when the list is full (1,000); what fails later is told to `onStatus`.
+   */
+  play(
+    source: string | false,
+    start?: number,
+    length?: number,
+    reset?: boolean | number,
+    /** Streams of other servers cannot be played yet. */
+    connection?: null,
+  ): boolean;
+  /**
+   * Records this stream, whatever its source is, into `streams/<instance>/<name>.flv` of the application's folder:
+   * "record" anew, "append" behind what is there, "appendWithGap" after as much time as has passed since; false for an
+   * end, which says whether there was one. `maxDuration` in seconds and `maxSize` in KB: less than the application's
+   * limits.recordingMs and limits.recordingBytes; -1 for those.
+   */
+  record(
+    mode?: 'record' | 'append' | 'appendWithGap' | false,
+    maxDuration?: number,
+    maxSize?: number,
+  ): boolean;
+  /** Calls `handler` of each viewer's NetStream, and is recorded. `@setDataFrame`, a name and a value: for later viewers, too. */
+  send(handler: string, ...args: unknown[]): boolean;
+  /** Removes what was recorded under this name. False when there is nothing. */
+  clear(): boolean;
+  /** Writes what was recorded so far. False when nothing is recorded. */
+  flush(): boolean;
+  /** For streams of other servers. */
+  setBufferTime(seconds: number): boolean;
+
+  /** Hears what becomes of the stream: `NetStream.Play.Start`, `NetStream.Record.Stop` and the like. May be set on `Stream.prototype`. */
+  onStatus?: ((this: Stream, info: StreamStatus) => void) | undefined;
+
+  /** Functions are called for the data messages of that name which the stream carries. */
   [own: string]: any;
 }
 
-declare const Stream: { readonly prototype: Stream };
+/** What `onStatus` of a stream is told (Server-Side ActionScript Language Reference, Stream.onStatus). */
+interface StreamStatus {
+  level: 'status' | 'warning' | 'error';
+  code: string;
+  description: string;
+  /** The name of what plays, for codes of `play`; else that of the stream. */
+  details: string;
+}
+
+declare const Stream: {
+  readonly prototype: Stream;
+  /** The stream of that name, the same object each time; null for what is no name. A prefix such as `mp4:` is for its recording. */
+  get(name: string): Stream | null;
+  /** Seconds of a recorded stream; 0 when there is none. */
+  length(name: string): number;
+  /** Bytes of a recorded stream; 0 when there is none. */
+  size(name: string): number;
+  /** What a recorded stream says of itself (`duration`, `width` ...); null when there is none. */
+  getOnMetaData(name: string): Record<string, any> | null;
+  /** Ends what the server plays and records there. False when it plays nothing. */
+  destroy(stream: Stream): boolean;
+};
 
 declare const application: Application;
 

@@ -85,8 +85,8 @@ export class Invocations {
     this.#maxPerClient = Math.max(1, Math.floor(max / 10));
   }
 
-  send(command: Command): void {
-    this.#outbox.send(command);
+  send(command: Command, member?: string): void {
+    this.#outbox.send(command, member);
   }
 
   /** `client.call`: true when the call was sent. A call that cannot be sent has no other effect. */

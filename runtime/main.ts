@@ -31,7 +31,7 @@ import { installPromise, runSoon, settleRejected, takeTouched } from './promise.
 import { reserveMethods } from './reserved.ts';
 import { installRpc } from './rpc.ts';
 import { installShare, receiveShared } from './share.ts';
-import { installStream, Stream } from './stream.ts';
+import { installStream, receiveStream, Stream } from './stream.ts';
 import { installTemporal } from './temporal.ts';
 import { Timers } from './timers.ts';
 import { installToken } from './token.ts';
@@ -106,6 +106,9 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
       case 'shared-send':
       case 'shared-guard':
         return receiveShared(delivery, app.client(delivery.client));
+      case 'stream-status':
+      case 'stream-data':
+        return receiveStream(delivery);
       case 'wake':
         return timers.wake(mustYield);
       case 'start':

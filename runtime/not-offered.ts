@@ -1,7 +1,6 @@
 import { Client } from './client.ts';
 import { hide } from './clock.ts';
 import { NativeTypeError } from './primordials.ts';
-import { Stream } from './stream.ts';
 
 const NO_PEERS = 'peer-to-peer groups need RTMFP, which this server does not speak';
 
@@ -21,19 +20,13 @@ const NOT_OFFERED: readonly (readonly [names: string, instead: string])[] = [
   ],
 ];
 
-const NO_RECORDINGS = 'streams are not recorded';
-
 /** The same of methods, by the object that has them. */
 const METHODS_NOT_OFFERED: readonly (readonly [on: Holder, names: string, instead: string])[] = [
-  ['application', 'clearStreams', NO_RECORDINGS],
   ['application', 'denyPeerLookup sendPeerRedirect', NO_PEERS],
   ['client', 'introducePeer', NO_PEERS],
-  ['Stream', 'get', 'the streams that clients publish are in application.streams'],
-  ['Stream', 'length size getOnMetaData setVirtualPath destroy', NO_RECORDINGS],
-  ['stream', 'record clear flush', NO_RECORDINGS],
-  ['stream', 'play send setBufferTime', 'only clients publish'],
+  ['Stream', 'setVirtualPath', 'use streams.virtual in app.json'],
 ];
-type Holder = 'application' | 'client' | 'Stream' | 'stream';
+type Holder = 'application' | 'client' | 'Stream';
 
 /** The traps of one name. They are inherited, and find the name and the advice on the object itself. */
 interface Sign {
@@ -52,7 +45,6 @@ export function installNotOffered(global: typeof globalThis, application: object
     application,
     client: Client.prototype,
     Stream: (global as { Stream?: unknown }).Stream as object,
-    stream: Stream.prototype,
   };
   // One for all: nothing of a script may stay on it.
   const target = Object.freeze(function NotOffered() {});

@@ -44,13 +44,8 @@ export class Outbox {
   /** `member` is what the script called, for what is thrown at it. */
   send(command: Command, member = ''): void {
     const { kind } = command;
-    if (kind === 'invoke' || kind === 'broadcast') {
-      const bytes = lengthOf(command.args);
-      if (bytes > this.#mostArguments)
-        throw new NativeRangeError(
-          `${member}: ${command.method}: its arguments measure ${bytes} bytes, and ${this.#mostArguments} may be sent at once`,
-        );
-    }
+    if (kind === 'invoke' || kind === 'broadcast') this.#checkArguments(member, command.method, command.args);
+    else if (kind === 'stream-send') this.#checkArguments(member, command.stream, command.values);
     const isPrinted = kind === 'log' || kind === 'script-error';
     if (isPrinted && this.#dropped > 0 && !this.#reportDropped()) {
       this.#dropped++;
@@ -61,12 +56,22 @@ export class Outbox {
       kind === 'invoke' ||
       kind === 'broadcast' ||
       kind === 'share' ||
+      kind === 'stream-send' ||
+      kind === 'stream-set' ||
       kind === 'fetch' ||
       kind === 'charge';
     if (this.#writeCommand(command, isReserved ? RESERVE_BYTES : 0, isPrinted)) return;
     if (kind === 'charge') return; // the account is a little short
     if (!isPrinted) throw this.#isFull(member);
     this.#dropped++;
+  }
+
+  #checkArguments(member: string, receiver: string, args: Uint8Array): void {
+    const bytes = lengthOf(args);
+    if (bytes > this.#mostArguments)
+      throw new NativeRangeError(
+        `${member}: ${receiver}: its arguments measure ${bytes} bytes, and ${this.#mostArguments} may be sent at once`,
+      );
   }
 
   /**

@@ -50,8 +50,9 @@ import {
   typedArrayName,
 } from './primordials.ts';
 import { isThenable, makePromise, touch } from './promise.ts';
-import { reserveMethod, reserveMethods } from './reserved.ts';
+import { isReserved, reserveMethod, reserveMethods } from './reserved.ts';
 import { RpcError } from './rpc.ts';
+import { streams } from './stream.ts';
 import type { Timers } from './timers.ts';
 import type { Command } from './wall/commands.ts';
 
@@ -102,6 +103,7 @@ function share() {
     isClassic,
     isBuffer,
     isOpaque,
+    isReserved,
     isThenable,
     isView,
     keysOf,
@@ -123,7 +125,7 @@ function share() {
     reportError,
     reserveMethods,
     runHandler,
-    send: (command: Command) => invocations().send(command),
+    send: (command: Command, member?: string) => invocations().send(command, member),
     SafeMap,
     SafeSet,
     SafeWeakMap,
@@ -143,6 +145,7 @@ function share() {
     RpcError,
     wordOf,
     request: ((url, init, done) => fetches.request(url, init, done)) as Fetches['request'],
+    streams,
     startTimer: (where: string, run: () => void, ms: number) => timers.start(where, run, ms),
   };
 }

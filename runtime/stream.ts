@@ -1,28 +1,50 @@
 import { makeOpaque } from './amf.ts';
+import { askAfterAll } from './ask.ts';
 import { hide } from './clock.ts';
-import { define, deleteProperty, NativeTypeError, SafeMap } from './primordials.ts';
+import { loadPart } from './parts.ts';
+import { define, deleteProperty, NativeTypeError, SafeMap, SafeWeakMap, shown } from './primordials.ts';
+import type { StreamPart } from './stream/main.ts';
+import type { Delivery } from './wall/deliveries.ts';
 import type { StreamRequest } from './wall/fields.ts';
 
-/** A live stream as the script sees it. One object per name for as long as it is published. */
+export type StreamDelivery = Extract<Delivery, { kind: `stream-${string}` }>;
+
+/** A stream as the script sees it. One object per name for as long as it is published, or open by `Stream.get`. */
 export class Stream {
   readonly name: string;
   /** What followed `?` in the publish name, without the `?`. */
   readonly publishQueryString: string;
 
-  constructor(request: StreamRequest) {
+  constructor(request: Pick<StreamRequest, 'name' | 'query'>) {
     makeOpaque(this);
+    made.set(this, true);
     this.name = request.name;
     this.publishQueryString = request.query;
   }
 }
 
+/** Every one there is. */
+const made = new SafeWeakMap<object, boolean>();
 const live = new SafeMap<string, Stream>();
+/** Those that the script has asked for. */
+const opened = new SafeMap<string, Stream>();
 /** `application.streams`: the script's to read; nothing here relies on it. */
 export const liveStreams: Record<string, Stream> = {};
 
+/** What the part has of these. */
+export const streams = { made, live, opened, Stream };
+
 /** The published stream of that name, or an object for one that nobody publishes yet. */
 export function streamFor(request: StreamRequest): Stream {
-  return live.get(request.name) ?? new Stream(request);
+  return live.get(request.name) ?? opened.get(request.name) ?? new Stream(request);
+}
+
+/** The object for a stream that a client publishes now; `candidate` is the one that was asked about. */
+export function publishedStream(request: StreamRequest, candidate: Stream | undefined): Stream {
+  const known = opened.get(request.name);
+  if (known) define(known, 'publishQueryString', request.query);
+  const isSame = candidate?.name === request.name;
+  return known ?? (isSame ? candidate : new Stream(request));
 }
 
 export function setLive(stream: Stream): void {
@@ -35,13 +57,64 @@ export function endLive(name: string): void {
   deleteProperty(liveStreams, name);
 }
 
-/** The global `Stream`: its prototype is open to scripts, its construction is not. */
+let part: StreamPart | undefined;
+
+function streamPart(): StreamPart {
+  part ??= loadPart<StreamPart>('stream');
+  return part;
+}
+
+/** `application.clearStreams`: true when everything that the path stands for is gone. */
+export function clearStreams(path: unknown): boolean {
+  const member = 'application.clearStreams';
+  if (typeof path !== 'string' || path === '')
+    throw new NativeTypeError(`${member}: expected a path such as "/" or "mp4:/shows/*", got ${shown(path)}`);
+  return askAfterAll('stream.clear-all', path) as boolean;
+}
+
+/** What becomes of a stream that the script has open. */
+export function receiveStream(delivery: StreamDelivery): void {
+  part?.receive(delivery);
+}
+
+const METHODS = ['play', 'record', 'send', 'clear', 'flush', 'setBufferTime'] as const;
+const PROPERTIES = ['bufferTime', 'syncWrite', 'receiveAudio', 'receiveVideo'] as const;
+const STATIC_METHODS = ['get', 'length', 'size', 'getOnMetaData', 'destroy'] as const;
+
+export type StreamMethod = (typeof METHODS)[number];
+export type StreamProperty = (typeof PROPERTIES)[number];
+export type StaticStreamMethod = (typeof STATIC_METHODS)[number];
+
+/** The global `Stream`: its prototype is open to scripts, its construction is not. What it does is in the part. */
 export function installStream(global: typeof globalThis): void {
   function PublicStream(): never {
-    throw new NativeTypeError('Stream: streams are made by the server');
+    throw new NativeTypeError('Stream: streams are made by the server; use Stream.get(name)');
   }
   Object.defineProperty(PublicStream, 'name', { value: 'Stream' });
   Object.defineProperty(PublicStream, 'prototype', { value: Stream.prototype, writable: false });
+  for (const name of STATIC_METHODS) {
+    Object.defineProperty(PublicStream, name, {
+      value: (...args: unknown[]) => streamPart().statics[name](...args),
+      writable: true,
+      configurable: true,
+    });
+  }
+  for (const name of METHODS) {
+    hide(Stream.prototype, name, function method(this: unknown, ...args: unknown[]) {
+      return streamPart().methods[name](this, args);
+    });
+  }
+  for (const name of PROPERTIES) {
+    Object.defineProperty(Stream.prototype, name, {
+      get(this: unknown) {
+        return streamPart().get(this, name);
+      },
+      set(this: unknown, value: unknown) {
+        streamPart().set(this, name, value);
+      },
+      configurable: true,
+    });
+  }
   hide(Stream.prototype, 'constructor', PublicStream);
   hide(global, 'Stream', PublicStream);
 }

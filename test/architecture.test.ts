@@ -36,7 +36,7 @@ describe('imports', () => {
   });
 
   // A bundle of its own, evaluated beside the runtime's: whatever else it imported would be there twice.
-  test.each(['data', 'file', 'share', 'token', 'web'])(
+  test.each(['data', 'file', 'share', 'stream', 'token', 'web'])(
     'of runtime/%s/ stay there, but for types, what parts share and numbers of the wall',
     (part) => {
       const own = new RegExp(`^runtime/(${part}/|shared.ts|wall/(asks|files).ts)`);
@@ -50,7 +50,7 @@ describe('imports', () => {
   test('of runtime/shared.ts happen in the parts of the runtime only', () => {
     const users = imports.filter(({ to }) => to === 'runtime/shared.ts').map(({ from }) => from);
     expect(users.length).toBeGreaterThan(0);
-    expect(users.filter((from) => !/^runtime\/(data|file|share|token|web)\//.test(from))).toEqual([]);
+    expect(users.filter((from) => !/^runtime\/(data|file|share|stream|token|web)\//.test(from))).toEqual([]);
   });
 
   test('of host/ go to host/, wire/, packages, and of runtime/ only to the wall', () => {

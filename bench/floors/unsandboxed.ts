@@ -30,6 +30,7 @@ function makeSeat(client: ClientEnd): Seat {
     callOr: (_name, _transaction, _command, onMissing) => onMissing(),
     sharedObject() {},
     reply() {},
+    streamLength: () => Promise.resolve(0),
     openStream() {
       throw new Error('the floor has no streams');
     },

@@ -10,6 +10,7 @@ import {
 import { commandMessage, encodeCommandAround, encodeValues } from '../../wire/commands.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import { status } from '../../wire/status.ts';
+import type { StreamName } from '../../wire/stream-name.ts';
 import type { Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type {
@@ -243,6 +244,12 @@ export class Clients implements SeatHost {
     const isCrowded = this.#sharing.receive(seat, message);
     // It is read again after a turn, and one is sure to come.
     if (this.#script && (isCrowded || this.#script.script.mailbox.isFull)) this.#pressure.pause(seat);
+  }
+
+  /** Seconds of a recorded stream that the client may play. */
+  async streamLength(seat: ClientSeat, stream: StreamName): Promise<number> {
+    const isAllowed = isCovered(seat.info.access.readAccess, stream.name, this.#host.settings);
+    return isAllowed ? this.#streams.library.lengthOf(stream) : 0;
   }
 
   streamOwner(seat: ClientSeat): StreamOwner {

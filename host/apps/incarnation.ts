@@ -16,6 +16,8 @@ import { mapStackTrace } from '../scripts/stack-trace.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
 import type { Usage } from '../shared-objects/slots.ts';
 import type { Store } from '../shared-objects/store/store.ts';
+import type { StreamDirectory } from '../streams/directory.ts';
+import type { Archive } from '../streams/library.ts';
 import type { Windows } from '../streams/windows.ts';
 import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
@@ -25,6 +27,7 @@ import type { Build, BuiltFile } from './builder.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
+import { ScriptStreams, type StreamCommand } from './script-streams.ts';
 
 /** What every instance of an application shares. */
 export interface InstanceHost {
@@ -39,6 +42,7 @@ export interface InstanceHost {
   /** For persistent shared objects. */
   readonly store: Store;
   readonly windows: Windows;
+  readonly archive: Archive;
   /** What the shared objects of the application's instances hold in memory. */
   readonly sharedUsage: Usage;
   /** What becomes of the instances is told there. */
@@ -72,6 +76,7 @@ export type ClientCommand = Exclude<
       | 'fetch'
       | 'unfetch'
       | ShareCommand['kind']
+      | StreamCommand['kind']
       | 'shutdown';
   }
 >;
@@ -132,6 +137,7 @@ export class Incarnation {
   #files: Files | undefined;
   readonly #objects: SharedObjects;
   readonly #shares: ScriptShares;
+  readonly #streams: ScriptStreams;
   /** While it starts: hears why it cannot, or an empty text. */
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
@@ -147,6 +153,7 @@ export class Incarnation {
     build: Build,
     host: InstanceHost,
     objects: SharedObjects,
+    streams: StreamDirectory,
     throttle: CpuThrottle,
     listener: IncarnationListener,
   ) {
@@ -160,6 +167,7 @@ export class Incarnation {
         if (this.#logBudget.takes(text)) this.log.warn(text);
       },
     );
+    this.#streams = new ScriptStreams(streams, () => this.script);
     this.settings = host.settings;
     this.#app = build.app;
     this.#host = host;
@@ -191,6 +199,7 @@ export class Incarnation {
         this.#fetcher.close();
         this.#files?.close();
         this.#shares.close();
+        this.#streams.close();
       },
       onLowMemory: (heapBytes) => {
         const { heapMb: limitMb } = this.settings.limits;
@@ -205,7 +214,12 @@ export class Incarnation {
     const { limits } = this.settings;
     this.#files ??= new Files({ files: this.#host.files, limits, inputs: this.build.inputs });
     if (this.script.isEnded) this.#files.close();
-    return { ...this.#listener.answerers, ...this.#files.answerers, ...this.#shares.answerers };
+    return {
+      ...this.#listener.answerers,
+      ...this.#files.answerers,
+      ...this.#shares.answerers,
+      ...this.#streams.answerers,
+    };
   }
 
   /** Boots and runs `onAppStart`. What is wrong with the application has been told to its author. Held afterwards. */
@@ -279,6 +293,7 @@ export class Incarnation {
   /** It is the script of the instance now, and has been told who is there. */
   takeOver(): void {
     this.#shares.takeOver();
+    this.#streams.takeOver();
   }
 
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
@@ -321,6 +336,9 @@ export class Incarnation {
         case 'share-resync-depth':
         case 'share-save':
           return this.#shares.obey(command);
+        case 'stream-send':
+        case 'stream-set':
+          return this.#streams.obey(command);
         case 'shutdown':
           return this.#listener.onShutdown(this);
         case 'wake-at':
@@ -491,6 +509,8 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   'shared-saved': 'what follows saving a shared object',
   'shared-unlock': 'a shared object',
   'shared-guard': 'authorize of a shared object',
+  'stream-status': 'onStatus of a stream',
+  'stream-data': 'a handler of a stream',
   reply: 'the handler of an answer',
   unanswered: 'the handler of an answer',
   fetched: 'what follows a fetch',

@@ -1,8 +1,8 @@
+import { isResourceName } from '../../wire/stream-name.ts';
 import type { Timer } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import { isResourceName } from '../rtmp/names.ts';
 import type { ClientEnd, ConnectRequest, Refusal, Seat } from '../rtmp/ports.ts';
 import type { Company } from '../scripts/core-pool.ts';
 import { CpuThrottle } from '../scripts/cpu-throttle.ts';
@@ -10,6 +10,7 @@ import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { ScriptEnd, ScriptFigures } from '../scripts/script.ts';
 import { SharedObjects } from '../shared-objects/directory.ts';
 import { StreamDirectory } from '../streams/directory.ts';
+import { Library } from '../streams/library.ts';
 import { type AppSettings, isSameSettings } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { Clients } from './clients.ts';
@@ -109,7 +110,16 @@ export class Instance {
     this.startedAt = host.clock.now();
     this.#deaths = new Deaths(host);
     this.#throttle = new CpuThrottle(() => host.settings.limits.cpuPercent);
-    this.streams = new StreamDirectory({
+    const library = new Library({
+      storage: host.files.sandbox,
+      instance,
+      archive: host.archive,
+      log: host.news.child({ instance: this.name }),
+      get limits() {
+        return host.settings.limits;
+      },
+    });
+    const house = {
       windows: host.windows,
       get limits() {
         return host.settings.limits;
@@ -117,7 +127,8 @@ export class Instance {
       get windowMs() {
         return host.settings.streams?.windowMs;
       },
-    });
+    };
+    this.streams = new StreamDirectory(house, library);
     this.sharedObjects = new SharedObjects({
       get settings() {
         return host.settings;
@@ -367,7 +378,7 @@ export class Instance {
   }
 
   #incarnate(build: Build): Incarnation {
-    return new Incarnation(this.name, build, this.#host, this.sharedObjects, this.#throttle, {
+    return new Incarnation(this.name, build, this.#host, this.sharedObjects, this.streams, this.#throttle, {
       onCommand: (incarnation, command) => this.#clients.obey(incarnation, command),
       onCharge: (client, handler, ms) => {
         this.usage.add(handler, ms);
@@ -494,6 +505,7 @@ export class Instance {
     this.#deaths.close();
     this.#startNow?.();
     this.#clients.close(why);
+    this.streams.close();
     this.sharedObjects.close();
     this.#current?.script.dispose();
     this.#current = undefined;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { isResourceName } from '../../wire/stream-name.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { LogBudget } from '../base/log-budget.ts';
-import { isResourceName } from '../rtmp/names.ts';
 import type { ClientEnd, ConnectRequest, Lobby, Refusal, Seat } from '../rtmp/ports.ts';
 import { App } from './app.ts';
 import { readAppSettings } from './app-file.ts';

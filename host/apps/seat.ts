@@ -1,6 +1,7 @@
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import type { ClientInfo, CommandBody } from '../../runtime/wall/fields.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
+import type { StreamName } from '../../wire/stream-name.ts';
 import type { Timer } from '../base/clock.ts';
 import type {
   BandwidthLimits,
@@ -28,6 +29,7 @@ export interface SeatHost {
   sharedObject(seat: ClientSeat, message: RtmpMessage): void;
   leave(seat: ClientSeat): void;
   streamOwner(seat: ClientSeat): StreamOwner;
+  streamLength(seat: ClientSeat, stream: StreamName): Promise<number>;
   readonly callQueueBytes: number;
   readonly bandwidth: BandwidthLimits;
 }
@@ -110,6 +112,10 @@ export class ClientSeat implements Seat {
 
   openStream(streamId: number, transport: Transport): StreamEnd {
     return new NetStream(streamId, transport, this.#host.streamOwner(this));
+  }
+
+  streamLength(stream: StreamName): Promise<number> {
+    return this.#host.streamLength(this, stream);
   }
 
   sharedObject(message: RtmpMessage): void {

@@ -1,8 +1,8 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { isResourceName } from '../../wire/stream-name.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
-import { isResourceName } from '../rtmp/names.ts';
 import { costOfBytes } from '../shared-objects/slots.ts';
 import type { ObjectKey } from '../shared-objects/store/database.ts';
 import { LineThread } from '../shared-objects/store/line-thread.ts';

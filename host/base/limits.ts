@@ -90,6 +90,10 @@ const instanceLimits = {
   lockTimeoutMs: wholeOrOff(24 * 60 * minute, 0),
   /** A client for which more waits is told of changes to shared objects later, in one go. Default 1 MiB. */
   sharedObjectQueueBytes: whole(16 * KiB, 256 * MiB, MiB),
+  /** How long a recorded stream may get, in milliseconds; 0 for no limit. Default 0. */
+  recordingMs: wholeOrOff(2 ** 31 - 1, 0),
+  /** How large; 0 for no limit. Default 0. */
+  recordingBytes: wholeOrOff(2 ** 50, 0),
   /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */
   mailboxRecords: whole(16, 1_000_000, 4096),
   /** The same in bytes. Default 4 MiB. */
@@ -208,6 +212,12 @@ const mediaLimits = {
   slowViewerMs: whole(100, 10 * minute, 10_000),
   /** The group of pictures kept for late joiners of one stream. Default 16 MiB. */
   gopBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
+  /** Recording stops when less of the disk is free, in MB. Default 512. */
+  freeDiskMb: wholeOrOff(1_048_576, 512),
+  /** What is kept in memory of recorded files that are played, for all their viewers. Default 64 MiB. */
+  fileCacheBytes: whole(MiB, 16_384 * MiB, 64 * MiB),
+  /** Recorded files that are open. Default 500. */
+  openMediaFiles: whole(1, 100_000, 500),
 };
 
 /** Every bound of the server, flat: `limits.handlerMs`. */

@@ -31,6 +31,8 @@ const PACED_BYTES = 8192;
 export interface MessageHandler {
   /** May throw StagewireError: the connection is dropped then. */
   onMessage(message: RtmpMessage): void;
+  /** The client buffers so many milliseconds of a stream. */
+  onBuffer(streamId: number, bufferMs: number): void;
   /** Nothing but control messages has passed for `idleClientMs`. */
   onIdle(): void;
   /** Called once, whatever ended the connection. */
@@ -344,6 +346,8 @@ export class RtmpConnection implements Transport {
       this.#pingSentAt = undefined;
       this.traffic.pingMs = Math.max(1, Math.round(this.#heardAt - this.#pingedAt));
     }
+    if (control.type === UserControlType.SetBufferLength)
+      this.#handler.onBuffer(control.streamId, control.bufferMs);
     if (control.type !== UserControlType.PingRequest) return;
     const pong = encodeUserControl({ type: UserControlType.PingResponse, sentAt: control.sentAt });
     this.send(controlMessage(MessageType.UserControl, pong));

@@ -5,6 +5,7 @@
 import type { CommandBody } from '../../runtime/wall/fields.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { StatusCode } from '../../wire/status.ts';
+import type { StreamName } from '../../wire/stream-name.ts';
 
 /** What has crossed a connection so far. Bytes count all that the protocol adds below TCP's. */
 export interface Traffic {
@@ -104,6 +105,8 @@ export interface Seat {
   /** The answer to `ClientEnd.invoke`. */
   reply(request: InvokeId, isOk: boolean, command: CommandBody): void;
   openStream(streamId: number, transport: Transport): StreamEnd;
+  /** Seconds of a recorded stream; 0 when there is none. */
+  streamLength(stream: StreamName): Promise<number>;
   /** A message of type 19 or 16. Throws `E_AMF` and the like for a malformed one. */
   sharedObject(message: RtmpMessage): void;
   leave(): void;
@@ -152,22 +155,30 @@ export interface ClientEnd {
   disconnect(why?: Refusal): void;
 }
 
-/** `play` as the client asked for it; times in milliseconds, -2000 live or recorded, -1000 live only. */
+/** `play` as the client asked for it; times in milliseconds. */
 export interface PlayRequest {
-  name: string;
-  query: string;
+  stream: StreamName;
+  /** -2000: live or recorded; -1000: live only; from 0 on: recorded only. */
   startMs: number;
+  /** -1: to the end; 0: a single frame. */
+  durationMs: number;
+  /** Plays at once, in the place of what plays now. */
   isReset: boolean;
+  /** A recording as fast as it can be sent, not at its own pace. */
+  isAtOnce: boolean;
 }
 
 /** One NetStream of a client: publishes, plays, or does nothing. */
 export interface StreamEnd {
   readonly isPublishing: boolean;
-  publish(name: string, query: string, mode: string): void;
+  publish(stream: StreamName, mode: string): void;
   play(request: PlayRequest): void;
-  pause(isPaused: boolean): void;
+  /** `positionMs`: where the client is in what it plays, when it says so. */
+  pause(isPaused: boolean, positionMs?: number): void;
   seek(positionMs: number): void;
   receive(medium: 'audio' | 'video', isWanted: boolean): void;
+  /** The client buffers so many milliseconds. */
+  setBuffer(bufferMs: number): void;
   /** Audio, video and data of a publisher. */
   media(message: RtmpMessage): void;
   /** `closeStream`: the id may publish or play again. May be called twice. */

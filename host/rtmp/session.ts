@@ -18,6 +18,7 @@ import {
   splitAggregate,
 } from '../../wire/messages.ts';
 import { describe, type StatusCode, status } from '../../wire/status.ts';
+import { parseStreamName, type StreamName } from '../../wire/stream-name.ts';
 import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
@@ -112,6 +113,10 @@ export class Session implements ClientEnd {
         this.#sharedObject(message);
         return;
     }
+  }
+
+  onBuffer(streamId: number, bufferMs: number): void {
+    this.#streams.get(streamId)?.setBuffer(bufferMs);
   }
 
   onIdle(): void {
@@ -392,12 +397,25 @@ export class Session implements ClientEnd {
     const [wanted] = this.#values(message).args;
     const details = typeof wanted === 'string' ? wanted : '';
     seat.callOr(name, transaction, { type: message.type, body: message.payload }, () => {
-      if (transaction !== 0) {
-        this.#send(encodeCommand('_result', transaction, null, name === 'getStreamLength' ? 0 : undefined));
-      }
+      if (name === 'getStreamLength') return this.#tellLength(seat, transaction, details);
+      if (transaction !== 0) this.#send(encodeCommand('_result', transaction, null, undefined));
       if (name === 'checkBandwidth') this.checkBandwidth();
       const notice = ENCODER_NOTICES[name];
       if (notice) this.#send(encodeCommand(`on${name}`, 0, null, { ...status(notice, details), details }));
+    });
+  }
+
+  /** Seconds of a recorded stream, 0 for what is none (FFmpeg asks before it plays). */
+  #tellLength(seat: Seat, transaction: number, name: string): void {
+    if (transaction === 0) return;
+    let stream: StreamName;
+    try {
+      stream = parseStreamName(name);
+    } catch {
+      return this.#send(encodeCommand('_result', transaction, null, 0));
+    }
+    void seat.streamLength(stream).then((seconds) => {
+      if (this.#state.at === 'connected') this.#send(encodeCommand('_result', transaction, null, seconds));
     });
   }
 

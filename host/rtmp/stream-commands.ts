@@ -1,6 +1,9 @@
+import { parseStreamName, type StreamName } from '../../wire/stream-name.ts';
 import type { AmfValue } from '../../wire/values.ts';
-import { parseStreamName } from './names.ts';
 import type { StreamEnd } from './ports.ts';
+
+/** Of a timer of Node. */
+const MAX_TIMER_MS = 0x7fffffff;
 
 export type StreamCommand = (stream: StreamEnd, args: readonly AmfValue[]) => void;
 
@@ -9,9 +12,9 @@ export const streamCommands: ReadonlyMap<string, StreamCommand> = new Map<string
   ['publish', publish],
   ['play', play],
   ['play2', play2],
-  ['pause', (stream, [isPaused]) => stream.pause(isPaused === true)],
+  ['pause', (stream, [isPaused, at]) => stream.pause(isPaused === true, timeOrNone(at))],
   // Flash Player 10 buffers by itself and says so.
-  ['pauseRaw', (stream, [isPaused]) => stream.pause(isPaused === true)],
+  ['pauseRaw', (stream, [isPaused, at]) => stream.pause(isPaused === true, timeOrNone(at))],
   ['seek', (stream, [positionMs]) => stream.seek(typeof positionMs === 'number' ? positionMs : 0)],
   ['receiveAudio', (stream, [isWanted]) => stream.receive('audio', isWanted !== false)],
   // receiveVideo also takes frames per second, 0 for none.
@@ -22,28 +25,54 @@ export const streamCommands: ReadonlyMap<string, StreamCommand> = new Map<string
 /** `publish(false)` stops. */
 function publish(stream: StreamEnd, [wanted, mode]: readonly AmfValue[]): void {
   if (typeof wanted !== 'string') return stream.close();
-  const { name, query } = nameOrNone(wanted);
-  stream.publish(name, query, typeof mode === 'string' ? mode : 'live');
+  stream.publish(nameOrNone(wanted), typeof mode === 'string' ? mode : 'live');
 }
 
 /** `play(false)` stops. On the wire times are milliseconds, whatever the specification says. */
-function play(stream: StreamEnd, [wanted, start, , reset]: readonly AmfValue[]): void {
+function play(stream: StreamEnd, [wanted, start, duration, reset]: readonly AmfValue[]): void {
   if (typeof wanted !== 'string') return stream.close();
-  const startMs = typeof start === 'number' ? start : -2000;
-  stream.play({ ...nameOrNone(wanted), startMs, isReset: reset !== false && reset !== 0 && reset !== 2 });
+  stream.play({
+    stream: nameOrNone(wanted),
+    startMs: startOf(start),
+    durationMs: durationOf(duration),
+    isReset: reset !== false && reset !== 0 && reset !== 2,
+    isAtOnce: reset === 2 || reset === 3,
+  });
+}
+
+/** -1 and -2 in seconds, as the specification has them, and in milliseconds, as clients send them. */
+function startOf(start: AmfValue): number {
+  if (typeof start !== 'number' || Number.isNaN(start)) return -2000;
+  if (start === -1 || start === -1000) return -1000;
+  return start >= 0 ? Math.min(start, Number.MAX_SAFE_INTEGER) : -2000;
+}
+
+function durationOf(duration: AmfValue): number {
+  return typeof duration === 'number' && duration >= 0 ? Math.min(duration, MAX_TIMER_MS) : -1;
+}
+
+function timeOrNone(at: AmfValue): number | undefined {
+  return typeof at === 'number' && at >= 0 && Number.isFinite(at) ? at : undefined;
 }
 
 function play2(stream: StreamEnd, [options]: readonly AmfValue[]): void {
   const wanted = isObject(options) ? options.streamName : undefined;
-  if (typeof wanted === 'string') stream.play({ ...nameOrNone(wanted), startMs: -2000, isReset: true });
+  if (typeof wanted !== 'string') return;
+  stream.play({
+    stream: nameOrNone(wanted),
+    startMs: -2000,
+    durationMs: -1,
+    isReset: true,
+    isAtOnce: false,
+  });
 }
 
 /** An empty name for one that cannot be: the stream refuses it with a status of its own. */
-function nameOrNone(text: string): { name: string; query: string } {
+function nameOrNone(text: string): StreamName {
   try {
     return parseStreamName(text);
   } catch {
-    return { name: '', query: '' };
+    return { name: '', container: '', query: '' };
   }
 }
 

@@ -1,7 +1,7 @@
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { matches } from '../base/resource-path.ts';
 import { Complaints } from './complaints.ts';
-import { matches } from './object-path.ts';
 import { type ObjectLimit, SharedObject, type SharedObjectLimits } from './shared-object.ts';
 import { costOfBytes, type Usage } from './slots.ts';
 import type { StoredObject } from './store/database.ts';

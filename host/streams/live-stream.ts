@@ -1,6 +1,7 @@
-import type { RtmpMessage } from '../../wire/messages.ts';
+import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import { Audience } from './audience.ts';
 import { LateJoin } from './late-join.ts';
+import type { Recording } from './recording/recording.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
 import type { WindowMs, Windows } from './windows.ts';
 
@@ -17,11 +18,22 @@ export interface StreamHouse {
   readonly windowMs: WindowMs | undefined;
 }
 
-/** What the script and the API see of a publisher. */
+/** Who a stream comes from: a client, or the server itself, which has no client's id. */
 export interface Publisher {
   readonly clientId: string;
+  /** The name is taken from it. It may not publish again before that returns. */
+  evicted(): void;
 }
 
+/** Takes what a stream carries within the server: what records it, or sends it on under another name. */
+export interface Tap {
+  take(message: RtmpMessage): void;
+  /** Another source than before is there, or none. */
+  sourceChanged(isThere: boolean): void;
+}
+
+/** FMS, Application.xml, MaxLatency. */
+const MAX_LATENCY_MS = 500;
 /** A window ends early when so much has come. */
 const EARLY_BYTES = 256 * 1024;
 
@@ -34,6 +46,7 @@ export class LiveStream {
   readonly name: string;
   readonly #house: StreamHouse;
   readonly #onIdle: () => void;
+  readonly #onData: (message: RtmpMessage) => void;
   readonly #audiences = new Map<string, Audience>();
   readonly #late: LateJoin;
   #publisher: Publisher | undefined;
@@ -41,13 +54,24 @@ export class LiveStream {
   #pendingBytes = 0;
   #windowMs: WindowMs = 0;
   #viewers = 0;
+  /** Of the last audio or video message, and when it came. */
+  #lastTime = 0;
+  #pushedAt = performance.now();
+  #recording: Recording | undefined;
+  readonly #taps = new Set<Tap>();
   /** Bytes of media received from the present publisher. */
   bytesIn = 0;
 
-  constructor(name: string, house: StreamHouse, onIdle: () => void) {
+  constructor(
+    name: string,
+    house: StreamHouse,
+    onIdle: () => void,
+    onData: (message: RtmpMessage) => void = () => {},
+  ) {
     this.name = name;
     this.#house = house;
     this.#onIdle = onIdle;
+    this.#onData = onData;
     this.#late = new LateJoin(() => house.limits.gopBytes);
   }
 
@@ -64,6 +88,8 @@ export class LiveStream {
     if (this.#publisher) return false;
     this.#publisher = publisher;
     this.bytesIn = 0;
+    this.#recording?.splice();
+    for (const tap of this.#taps) tap.sourceChanged(true);
     this.#eachViewer((viewer) => viewer.published());
     return true;
   }
@@ -74,8 +100,9 @@ export class LiveStream {
     this.flush();
     this.#publisher = undefined;
     this.#late.forget();
+    for (const tap of this.#taps) tap.sourceChanged(false);
     this.#eachViewer((viewer) => viewer.unpublished());
-    this.#checkIdle();
+    this.checkIdle();
   }
 
   /** Adds a viewer and gives it what a late joiner needs: metadata, codec headers, the pictures since the key frame. */
@@ -101,7 +128,7 @@ export class LiveStream {
     if (audience.viewers.size === 0) this.#audiences.delete(key);
     this.#viewers--;
     this.#house.windows.viewers--;
-    this.#checkIdle();
+    this.checkIdle();
   }
 
   /** The catch-up of a viewer who was away (paused): a late joiner's, without the data that it has. */
@@ -110,20 +137,68 @@ export class LiveStream {
     viewer.resume(this.#late.catchUp);
   }
 
+  get recording(): Recording | undefined {
+    return this.#recording;
+  }
+
+  /** What comes from now on is recorded, from the last key frame on. */
+  record(recording: Recording): void {
+    this.#recording = recording;
+    this.#catchUp(recording);
+  }
+
+  /** The tap takes all that comes, from the last key frame on. */
+  tap(tap: Tap): void {
+    this.#taps.add(tap);
+    this.#catchUp(tap);
+  }
+
+  untap(tap: Tap): void {
+    if (this.#taps.delete(tap)) this.checkIdle();
+  }
+
+  #catchUp(tap: Pick<Tap, 'take'>): void {
+    const { dataFrames, headers, pictures } = this.#late.catchUp;
+    const timestamp = pictures[0]?.timestamp ?? 0;
+    for (const message of [...dataFrames, ...headers]) tap.take({ ...message, timestamp });
+    for (const message of pictures) tap.take(message);
+  }
+
+  /** Another recording than the present one goes on. */
+  stopRecording(recording: Recording): Promise<void> {
+    if (this.#recording === recording) {
+      this.#recording = undefined;
+      this.checkIdle();
+    }
+    return recording.stop();
+  }
+
   /** Data for those who are here and those who come later (`@setDataFrame`). */
-  setDataFrame(key: string, message: RtmpMessage): void {
+  setDataFrame(key: string, message: RtmpMessage, isOurs = false): void {
     this.#late.setDataFrame(key, message);
-    this.push(message);
+    this.push(message, isOurs);
   }
 
   clearDataFrame(key: string): void {
     this.#late.clearDataFrame(key);
   }
 
-  /** Audio, video or data of the source, in order. The payload is kept: it must not change. */
-  push(message: RtmpMessage): void {
+  /** The time for a message of the server's own: that of the last, or as much later as has passed since (FMS, MaxLatency). */
+  get nowForData(): number {
+    const passed = performance.now() - this.#pushedAt;
+    return (passed > MAX_LATENCY_MS ? this.#lastTime + Math.round(passed) : this.#lastTime) >>> 0;
+  }
+
+  /** Audio, video or data of the source, in order. The payload is kept: it must not change. `isOurs`: it comes from the script. */
+  push(message: RtmpMessage, isOurs = false): void {
     this.bytesIn += message.payload.length;
+    if (message.type === MessageType.Audio || message.type === MessageType.Video) {
+      this.#lastTime = message.timestamp;
+      this.#pushedAt = performance.now();
+    } else if (!isOurs) this.#onData(message);
     this.#late.remember(message);
+    this.#recording?.take(message);
+    for (const tap of this.#taps) tap.take(message);
     if (this.#viewers === 0) return;
     this.#pending.push(message);
     this.#pendingBytes += message.payload.length;
@@ -153,8 +228,9 @@ export class LiveStream {
     for (const { viewers } of this.#audiences.values()) for (const viewer of viewers) tell(viewer);
   }
 
-  #checkIdle(): void {
-    if (!this.#publisher && this.#viewers === 0) this.#onIdle();
+  /** It goes when nobody has anything to do with it; for whoever has opened it and left nothing behind, too. */
+  checkIdle(): void {
+    if (!this.#publisher && !this.#recording && this.#taps.size === 0 && this.#viewers === 0) this.#onIdle();
   }
 }
 

@@ -1,14 +1,14 @@
 import type { StreamRequest } from '../../runtime/wall/fields.ts';
-import { decodeValues, encodeCommand, encodeData } from '../../wire/commands.ts';
-import { controlMessage, MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import { describe, type StatusCode, status } from '../../wire/status.ts';
-import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
-import { type AmfLimits, type AmfValue, EcmaArray } from '../../wire/values.ts';
+import type { RtmpMessage } from '../../wire/messages.ts';
+import { describe } from '../../wire/status.ts';
+import type { StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { PlayRequest, StreamEnd, Transport } from '../rtmp/ports.ts';
-import type { StreamDirectory } from './directory.ts';
 import type { LiveStream, Publisher } from './live-stream.ts';
-import { Viewer } from './viewer.ts';
+import { Playback, type PlaybackOwner } from './play/playback.ts';
+import type { Recording, RecordMode } from './recording/recording.ts';
+import { relay } from './relay.ts';
+import { Voice } from './voice.ts';
 
 export interface Verdict {
   isAllowed: boolean;
@@ -16,44 +16,46 @@ export interface Verdict {
 }
 
 /** What a stream asks of the instance it belongs to. */
-export interface StreamOwner {
+export interface StreamOwner extends PlaybackOwner {
   readonly clientId: string;
-  readonly streams: StreamDirectory;
   /** The script's verdict. Always settles; refuses when the script cannot say. */
   authorize(action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict>;
-  /** Whether the player may read the raw samples of that stream. */
-  sampleAccess(name: string): { audio: boolean; video: boolean };
   published(stream: StreamRequest): void;
   unpublished(stream: StreamRequest): void;
-  /** The client reads too slowly for what it plays: it is disconnected. */
-  tooSlow(): void;
 }
 
 /** Messages that an encoder sends before it heard whether it may publish. */
 const MAX_EARLY_MESSAGES = 256;
 const MAX_EARLY_BYTES = 1024 * 1024;
-/** Metadata of a file with a key-frame index has some thousand values. */
-const METADATA_LIMITS: AmfLimits = { depth: 16, values: 32_768 };
+/** Requests to play whose verdict is awaited. */
+const MAX_ASKING = 1000;
+const RECORD_MODES: readonly string[] = ['record', 'append', 'appendWithGap'] satisfies RecordMode[];
 
 type State =
   | { at: 'idle' }
   /** The script is deciding; `early` is what an impatient encoder has sent meanwhile. */
   | { at: 'asking'; early: RtmpMessage[]; earlyBytes: number }
-  | { at: 'publishing'; request: StreamRequest; stream: LiveStream; publisher: Publisher }
-  | { at: 'playing'; request: PlayRequest; stream: LiveStream; viewer: Viewer };
+  | {
+      at: 'publishing';
+      request: StreamRequest;
+      stream: LiveStream;
+      publisher: Publisher;
+      recording: Recording | undefined;
+    }
+  /** `asking`: requests that the script decides about, in order. */
+  | { at: 'playing'; playback: Playback; asking: number; order: Promise<void> };
 
 /** One NetStream of one client: its state, and the statuses that the client hears (RTMP 1.0, section 7.2.2). */
 export class NetStream implements StreamEnd {
-  readonly #id: number;
-  readonly #transport: Transport;
+  readonly #voice: Voice;
   readonly #owner: StreamOwner;
   /** Flash Player says what it wants before it plays. */
   readonly #wants = { audio: true, video: true };
+  #bufferMs = 0;
   #state: State = { at: 'idle' };
 
   constructor(id: number, transport: Transport, owner: StreamOwner) {
-    this.#id = id;
-    this.#transport = transport;
+    this.#voice = new Voice(transport, id, owner.clientId);
     this.#owner = owner;
   }
 
@@ -61,13 +63,15 @@ export class NetStream implements StreamEnd {
     return this.#state.at === 'publishing' || this.#state.at === 'asking';
   }
 
-  publish(name: string, query: string, mode: string): void {
-    if (this.#state.at === 'publishing' || this.#state.at === 'asking') {
-      this.#status('NetStream.Failed', 'This NetStream is publishing already.', name);
+  publish(stream: StreamName, mode: string): void {
+    const { name, query } = stream;
+    const voice = this.#voice;
+    if (this.isPublishing) {
+      voice.status('NetStream.Failed', 'This NetStream is publishing already.', name);
       return;
     }
     this.close();
-    if (name === '') return this.#status('NetStream.Publish.BadName', 'That is no name for a stream.', name);
+    if (name === '') return voice.status('NetStream.Publish.BadName', 'That is no name for a stream.', name);
     if (this.#isTaken(name)) return;
 
     const request = { name, query, mode };
@@ -76,56 +80,57 @@ export class NetStream implements StreamEnd {
     void this.#owner.authorize('publish', request).then((verdict) => {
       if (this.#state !== asking) return; // closed, or asked for something else
       this.#state = { at: 'idle' };
-      if (!verdict.isAllowed) this.#status('NetStream.Publish.BadName', verdict.description, name);
-      else if (!this.#isTaken(name)) this.#startPublishing(request, asking.early);
+      if (!verdict.isAllowed) voice.status('NetStream.Publish.BadName', verdict.description, name);
+      else if (!this.#isTaken(name)) this.#startPublishing(stream, request, asking.early);
     });
   }
 
   play(request: PlayRequest): void {
-    this.close();
-    const { name, query } = request;
-    if (name === '') return this.#status('NetStream.Play.Failed', 'That is no name of a stream.', name);
-    const asking: State = { at: 'asking', early: [], earlyBytes: 0 };
-    this.#state = asking;
-    void this.#owner.authorize('play', { name, query, mode: '' }).then((verdict) => {
-      if (this.#state !== asking) return;
-      this.#state = { at: 'idle' };
-      if (!verdict.isAllowed) this.#status('NetStream.Play.Failed', verdict.description, name);
-      else if (request.startMs >= 0)
-        this.#status('NetStream.Play.StreamNotFound', describe.streamNotFound(name), name);
-      else this.#startPlaying(request);
+    const { name, query } = request.stream;
+    if (request.isReset || this.#state.at !== 'playing') this.close();
+    if (name === '') return this.#voice.status('NetStream.Play.Failed', 'That is no name of a stream.', name);
+    if (this.#state.at !== 'playing') {
+      const playback = new Playback(this.#voice, this.#owner, this.#wants, this.#bufferMs);
+      this.#state = { at: 'playing', playback, asking: 0, order: Promise.resolve() };
+    }
+    const state = this.#state;
+    if (state.asking >= MAX_ASKING)
+      return this.#voice.status('NetStream.Play.Failed', 'Too many requests to play wait.', name);
+    state.asking++;
+    const verdict = this.#owner.authorize('play', { name, query, mode: '' });
+    // A playlist has the order in which it was asked for, whoever is decided about first.
+    state.order = state.order.then(async () => {
+      const { isAllowed, description } = await verdict;
+      state.asking--;
+      if (this.#state !== state) return;
+      if (isAllowed) state.playback.add(request);
+      else this.#voice.status('NetStream.Play.Failed', description, name);
     });
   }
 
-  pause(isPaused: boolean): void {
-    const state = this.#state;
-    if (state.at !== 'playing') return;
-    const { name } = state.request;
-    if (isPaused) {
-      state.viewer.pause();
-      this.#status('NetStream.Pause.Notify', describe.paused(name), name);
-    } else {
-      this.#status('NetStream.Unpause.Notify', describe.unpaused(name), name);
-      if (state.viewer.isPaused) state.stream.resume(state.viewer);
-    }
+  pause(isPaused: boolean, positionMs?: number): void {
+    if (this.#state.at === 'playing') this.#state.playback.pause(isPaused, positionMs);
   }
 
-  seek(_positionMs: number): void {
-    if (this.#state.at !== 'playing') return;
-    const { name } = this.#state.request;
-    this.#status('NetStream.Seek.Failed', `${name} is live: it cannot be sought.`, name);
+  seek(positionMs: number): void {
+    if (this.#state.at === 'playing') this.#state.playback.seek(positionMs);
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
     this.#wants[medium] = isWanted;
-    if (this.#state.at === 'playing') this.#state.viewer.receive(medium, isWanted);
+    if (this.#state.at === 'playing') this.#state.playback.receive(medium, isWanted);
+  }
+
+  setBuffer(bufferMs: number): void {
+    this.#bufferMs = bufferMs;
+    if (this.#state.at === 'playing') this.#state.playback.setBuffer(bufferMs);
   }
 
   media(message: RtmpMessage): void {
     const state = this.#state;
     if (state.at === 'publishing') {
       try {
-        this.#relay(state.stream, message);
+        relay(state.stream, message);
       } catch (error) {
         // Data that cannot be read is dropped, the stream goes on.
         if (!(error instanceof StagewireError)) throw error;
@@ -140,104 +145,44 @@ export class NetStream implements StreamEnd {
     const state = this.#state;
     this.#state = { at: 'idle' };
     if (state.at === 'playing') {
-      state.stream.leave(state.viewer);
+      state.playback.close();
     } else if (state.at === 'publishing') {
-      const { name } = state.request;
-      state.stream.unpublish(state.publisher);
-      this.#owner.unpublished(state.request);
-      this.#status('NetStream.Unpublish.Success', describe.unpublished(name), name);
+      const { request, stream, publisher, recording } = state;
+      stream.unpublish(publisher);
+      if (recording) stream.stopRecording(recording);
+      this.#owner.unpublished(request);
+      const { name } = request;
+      this.#voice.status('NetStream.Unpublish.Success', describe.unpublished(name), name);
+      this.#owner.streams.tell(name, 'NetStream.Unpublish.Success', describe.unpublished(name));
     }
   }
 
   #isTaken(name: string): boolean {
     if (!this.#owner.streams.find(name)?.publisher) return false;
-    this.#status('NetStream.Publish.BadName', describe.alreadyPublishing(name), name);
+    this.#voice.status('NetStream.Publish.BadName', describe.alreadyPublishing(name), name);
     return true;
   }
 
-  #startPublishing(request: StreamRequest, early: readonly RtmpMessage[]): void {
-    const { name } = request;
+  #startPublishing(named: StreamName, request: StreamRequest, early: readonly RtmpMessage[]): void {
+    const { name, mode } = request;
     const stream = this.#owner.streams.open(name);
-    const publisher: Publisher = { clientId: this.#owner.clientId };
+    const publisher: Publisher = { clientId: this.#owner.clientId, evicted: () => this.close() };
     stream.publish(publisher);
-    this.#state = { at: 'publishing', request, stream, publisher };
-    this.#control(UserControlType.StreamBegin);
-    this.#status('NetStream.Publish.Start', describe.published(name), name);
-    if (request.mode !== 'live') {
-      this.#status('NetStream.Record.Failed', 'This server does not record yet; the stream is live.', name);
-    }
+    const recording = RECORD_MODES.includes(mode)
+      ? this.#record(stream, named, mode as RecordMode)
+      : undefined;
+    this.#state = { at: 'publishing', request, stream, publisher, recording };
+    this.#voice.event('StreamBegin');
+    this.#voice.status('NetStream.Publish.Start', describe.published(name), name);
+    this.#owner.streams.tell(name, 'NetStream.Publish.Start', describe.published(name));
     this.#owner.published(request);
     for (const message of early) this.media(message);
   }
 
-  #startPlaying(request: PlayRequest): void {
-    const { name } = request;
-    const stream = this.#owner.streams.open(name);
-    const viewer = new Viewer(this.#transport, this.#id, {
-      published: () => this.#status('NetStream.Play.PublishNotify', describe.published(name), name),
-      unpublished: () => this.#status('NetStream.Play.UnpublishNotify', describe.unpublished(name), name),
-      tooSlow: () => {
-        this.#status('NetStream.Play.InsufficientBW', 'The connection is too slow for this stream.', name);
-        this.#owner.tooSlow();
-      },
-    });
-    viewer.receive('audio', this.#wants.audio);
-    viewer.receive('video', this.#wants.video);
-    this.#state = { at: 'playing', request, stream, viewer };
-    this.#control(UserControlType.StreamBegin);
-    if (request.isReset) this.#status('NetStream.Play.Reset', describe.playReset(name), name);
-    this.#status('NetStream.Play.Start', describe.playStarted(name), name);
-    this.#allowSamples(name);
-    stream.join(viewer);
+  #record(stream: LiveStream, named: StreamName, mode: RecordMode): Recording {
+    const limits = { maxMs: 0, maxBytes: 0 };
+    return this.#owner.streams.recordStream(stream, named, mode, limits, (code, description) =>
+      this.#voice.status(code, description, named.name),
+    );
   }
-
-  /** Flash Player lets nobody at the samples unless it is told so (the reference's section 6.1, audioSampleAccess). */
-  #allowSamples(name: string): void {
-    const { audio, video } = this.#owner.sampleAccess(name);
-    if (!audio && !video) return;
-    const payload = encodeData('|RtmpSampleAccess', audio, video);
-    this.#transport.send({ type: MessageType.DataAmf0, streamId: this.#id, timestamp: 0, payload });
-  }
-
-  /** A publisher's message on its way to the viewers: metadata is kept and loses its `@setDataFrame`. */
-  #relay(stream: LiveStream, message: RtmpMessage): void {
-    if (message.type === MessageType.Audio || message.type === MessageType.Video) {
-      stream.push(message);
-      return;
-    }
-    const [first] = decodeValues(message, METADATA_LIMITS, 1);
-    if (first === '@setDataFrame' || first === '@clearDataFrame') {
-      const [, key, value] = decodeValues(message, METADATA_LIMITS, 3);
-      if (typeof key !== 'string') return;
-      if (first === '@clearDataFrame') stream.clearDataFrame(key);
-      else stream.setDataFrame(key, dataMessage(message.timestamp, key, asEcmaArray(value)));
-    } else if (first === 'onMetaData') {
-      const [, value] = decodeValues(message, METADATA_LIMITS, 2);
-      stream.setDataFrame(first, dataMessage(message.timestamp, first, asEcmaArray(value)));
-    } else {
-      stream.push(message);
-    }
-  }
-
-  #control(type: typeof UserControlType.StreamBegin): void {
-    const payload = encodeUserControl({ type, streamId: this.#id });
-    this.#transport.send(controlMessage(MessageType.UserControl, payload));
-  }
-
-  #status(code: StatusCode, description: string, details: string): void {
-    const info = { ...status(code, description), details, clientid: this.#owner.clientId };
-    const payload = encodeCommand('onStatus', 0, null, info);
-    this.#transport.send({ type: MessageType.CommandAmf0, streamId: this.#id, timestamp: 0, payload });
-  }
-}
-
-function dataMessage(timestamp: number, name: string, value: AmfValue): RtmpMessage {
-  return { type: MessageType.DataAmf0, streamId: 0, timestamp, payload: encodeData(name, value) };
-}
-
-/** FFmpeg as a player looks for stream properties in an ECMA array only. */
-function asEcmaArray(value: AmfValue): AmfValue {
-  const isPlain =
-    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-  return isPlain ? new EcmaArray(value as Record<string, AmfValue>) : value;
 }

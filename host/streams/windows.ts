@@ -1,4 +1,5 @@
 import { BlockPool } from './blocks.ts';
+import { Pacer } from './play/pacer.ts';
 
 /** Lengths an application may choose, in milliseconds. */
 export const WINDOWS_MS = [0, 20, 50, 100] as const;
@@ -9,6 +10,10 @@ const ADAPTIVE: readonly (readonly [viewers: number, ms: WindowMs])[] = [
   [200, 50],
   [50, 20],
 ];
+
+const FILE_TICK_MS = 100;
+/** About a picture: what a broadcast sends at once is as large as that. */
+const BROADCAST_TICK_MS = 40;
 
 /** Who has something to send at the end of a window. */
 export interface Sender {
@@ -32,6 +37,9 @@ export interface WindowFigures {
  */
 export class Windows {
   readonly pool = new BlockPool();
+  /** Of those who play files, and of what the server itself broadcasts. */
+  readonly pacer = new Pacer(FILE_TICK_MS);
+  readonly broadcastPacer = new Pacer(BROADCAST_TICK_MS);
   readonly figures = new Map<WindowMs, WindowFigures>();
   readonly #waiting = new Map<WindowMs, Set<Sender>>();
   /** Of all streams. */

@@ -34,6 +34,8 @@ export interface MetricsSource {
   /** What was sent to viewers of live streams, by the length of the window in milliseconds. */
   windows(): ReadonlyMap<number, WindowFigures>;
   viewers(): number;
+  /** Recorded files that are played, and streams that are recorded. */
+  archive(): { reads: number; cachedBytes: number; open: number; recordings: number };
   /** Cores that ended by themselves or were killed for cause. */
   coreDeaths(): number;
 }
@@ -103,6 +105,18 @@ export class Metrics {
     });
 
     gauge('stagewire_viewers', 'Plays of live streams.', () => source.viewers());
+    total(
+      'stagewire_media_file_reads_total',
+      'Segments that were read from recorded files.',
+      () => source.archive().reads,
+    );
+    gauge(
+      'stagewire_media_file_cache_bytes',
+      'Segments of recorded files in memory.',
+      () => source.archive().cachedBytes,
+    );
+    gauge('stagewire_media_files_open', 'Recorded files that are open.', () => source.archive().open);
+    gauge('stagewire_recordings', 'Streams that are recorded.', () => source.archive().recordings);
     const totalPerWindow = (name: string, help: string, read: (figures: WindowFigures) => number) =>
       new Counter({
         name,

@@ -70,6 +70,15 @@ export type Command =
   | { kind: 'share-resync-depth'; object: number; depth: number }
   /** Answered by `shared-saved`. */
   | { kind: 'share-save'; object: number; request: number }
+  /** `stream`: a name with the container's prefix. `values`: a data message, the name of the handler first. */
+  | { kind: 'stream-send'; stream: string; values: Uint8Array }
+  | {
+      kind: 'stream-set';
+      stream: string;
+      isSynchronous: boolean;
+      receivesAudio: boolean;
+      receivesVideo: boolean;
+    }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -128,6 +137,8 @@ const CommandKind = {
   'share-auto-commit': 30,
   'share-resync-depth': 31,
   'share-save': 32,
+  'stream-send': 33,
+  'stream-set': 34,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -222,6 +233,16 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'share-purge':
       out.u32(cmd.object);
       out.u32(cmd.version);
+      break;
+    case 'stream-send':
+      text(out, cmd.stream);
+      blob(out, cmd.values);
+      break;
+    case 'stream-set':
+      text(out, cmd.stream);
+      out.u8(cmd.isSynchronous ? 1 : 0);
+      out.u8(cmd.receivesAudio ? 1 : 0);
+      out.u8(cmd.receivesVideo ? 1 : 0);
       break;
     case 'shutdown':
       break;
@@ -345,6 +366,16 @@ export function decodeCommand(reader: ByteReader): Command {
       };
     case CommandKind['share-purge']:
       return { kind: 'share-purge', object: record.u32(), version: record.u32() };
+    case CommandKind['stream-send']:
+      return { kind: 'stream-send', stream: readText(record), values: readBlob(record) };
+    case CommandKind['stream-set']:
+      return {
+        kind: 'stream-set',
+        stream: readText(record),
+        isSynchronous: record.u8() === 1,
+        receivesAudio: record.u8() === 1,
+        receivesVideo: record.u8() === 1,
+      };
     case CommandKind.shutdown:
       return { kind: 'shutdown' };
     case CommandKind.unfetch:

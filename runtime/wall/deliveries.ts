@@ -63,6 +63,17 @@ export type Delivery =
   | { kind: 'shared-guard'; object: number; request: number; client: number; changes: SharedChange[] }
   /** A client has waited for so long: the script's lock is to end. */
   | { kind: 'shared-unlock'; object: number; waitedMs: number }
+  /** For the `onStatus` of a stream that the script has open, by name. */
+  | {
+      kind: 'stream-status';
+      stream: string;
+      level: string;
+      code: string;
+      description: string;
+      details: string;
+    }
+  /** A data message that such a stream carries: the name of the handler, then its arguments. */
+  | { kind: 'stream-data'; stream: string; values: Uint8Array }
   /** The heap holds so much, and may hold so much. */
   | { kind: 'low-memory'; usedMb: number; limitMb: number }
   | {
@@ -112,6 +123,8 @@ const DeliveryKind = {
   'shared-guard': 21,
   'shared-status': 22,
   'shared-saved': 23,
+  'stream-status': 24,
+  'stream-data': 25,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -172,6 +185,17 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       text(out, delivery.level);
       text(out, delivery.code);
       text(out, delivery.description);
+      break;
+    case 'stream-status':
+      text(out, delivery.stream);
+      text(out, delivery.level);
+      text(out, delivery.code);
+      text(out, delivery.description);
+      text(out, delivery.details);
+      break;
+    case 'stream-data':
+      text(out, delivery.stream);
+      blob(out, delivery.values);
       break;
     case 'shared-saved':
       out.u32(delivery.request);
@@ -287,6 +311,17 @@ export function decodeDelivery(reader: ByteReader): Delivery {
         code: readText(record),
         description: readText(record),
       };
+    case DeliveryKind['stream-status']:
+      return {
+        kind: 'stream-status',
+        stream: readText(record),
+        level: readText(record),
+        code: readText(record),
+        description: readText(record),
+        details: readText(record),
+      };
+    case DeliveryKind['stream-data']:
+      return { kind: 'stream-data', stream: readText(record), values: readBlob(record) };
     case DeliveryKind['shared-saved']:
       return { kind: 'shared-saved', request: record.u32(), isOk: record.u8() === 1 };
     case DeliveryKind['shared-guard']:

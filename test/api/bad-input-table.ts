@@ -112,7 +112,7 @@ export const HANDLERS: readonly string[] = [
   'shutdown',
 ]
   .map((name) => `Application.${name}`)
-  .concat('SharedObject.onSync', 'SharedObject.onStatus');
+  .concat('SharedObject.onSync', 'SharedObject.onStatus', 'Stream.onStatus');
 
 /**
  * One row for each argument: the member and the argument, a call with X in its place, and the values that are fine.
@@ -184,6 +184,28 @@ Client.__resolve value                     | client.__resolve = X               
 Client.on event                            | client.on(X, () => {})                              | |
 Client.on listener                         | client.on("disconnect", X)                          | callable |
 Stream.constructor                         | new Stream(X)                                       | | says: Stream
+Application.clearStreams path              | application.clearStreams(X)                         | numeral word long |
+Stream.get name                            | Stream.get(X)                                       | empty numeral word long |
+Stream.length name                         | Stream.length(X)                                    | empty numeral word long |
+Stream.size name                           | Stream.size(X)                                      | empty numeral word long |
+Stream.getOnMetaData name                  | Stream.getOnMetaData(X)                             | empty numeral word long |
+Stream.destroy stream                      | Stream.destroy(X)                                   | |
+Stream.play source                         | Stream.get("bad").play(X)                           | empty numeral word long | says: stream.play
+Stream.play start                          | Stream.get("bad").play("bad2", X)                   | missing numeric | says: stream.play
+Stream.play length                         | Stream.get("bad").play("bad2", -2, X)               | missing numeric | says: stream.play
+Stream.play reset                          | Stream.get("bad").play("bad2", -2, -1, X)           | anything |
+Stream.play connection                     | Stream.get("bad").play("bad2", -2, -1, true, X)     | nothing | says: stream.play
+Stream.record mode                         | Stream.get("bad3").record(X)                        | missing undefined | says: stream.record
+Stream.record maxDuration                  | Stream.get("bad3").record("record", X)              | missing numeric | says: stream.record
+Stream.record maxSize                      | Stream.get("bad3").record("record", -1, X)          | missing numeric | says: stream.record
+Stream.send handler                        | Stream.get("bad").send(X)                           | numeral word long | says: stream.send
+Stream.send args                           | Stream.get("bad").send("x", X)                      | amf | says: stream.send
+Stream.clear                               | Stream.get("bad4").clear(X)                         | anything |
+Stream.flush                               | Stream.get("bad4").flush(X)                         | anything |
+Stream.setBufferTime seconds               | Stream.get("bad").setBufferTime(X)                  | null true seven fraction huge Infinity empty numeral array bigint shifty | says: stream.setBufferTime
+Stream.syncWrite value                     | Stream.get("bad").syncWrite = X                     | anything |
+Stream.receiveAudio value                  | Stream.get("bad").receiveAudio = X                  | anything |
+Stream.receiveVideo value                  | Stream.get("bad").receiveVideo = X                  | anything |
 
 load file                                  | load(X)                                             | | StagewireError: numeral word
 trace value                                | trace(X)                                            | missing texty symbol |
@@ -209,6 +231,7 @@ clearTimeout id                            | clearTimeout(X)                    
 clearInterval id                           | clearInterval(X)                                    | missing numeric |
 queueMicrotask callback                    | queueMicrotask(X)                                   | callable |
 
+SharedObject.constructor                   | new SharedObject(X)                                 | | says: SharedObject
 SharedObject.get name                      | SharedObject.get(X)                                 | numeral word |
 SharedObject.get persistence               | SharedObject.get("p", X)                            | nothing true |
 SharedObject.commit name                   | SharedObject.commit(X)                              | nothing text |

@@ -76,14 +76,10 @@ test('methods that are not offered say so, and can be defined', async () => {
   const stream = await client.createStream();
   await stream.publish('show');
   const uses = [
-    ['application.clearStreams("/")', 'streams are not recorded'],
     ['application.denyPeerLookup()', PEERS],
     ['application.sendPeerRedirect()', PEERS],
     ['client.introducePeer()', PEERS],
-    ['Stream.get("show")', 'the streams that clients publish are in application.streams'],
-    ['Stream.length("show")', 'streams are not recorded'],
-    ['stream.record()', 'streams are not recorded'],
-    ['stream.send("onCue", 1)', 'only clients publish'],
+    ['Stream.setVirtualPath("show")', 'use streams.virtual in app.json'],
   ] as const;
   for (const [use, advice] of uses) {
     const [name] = use.split('(');

@@ -10,7 +10,8 @@ export interface ApiMember {
 }
 
 /** Objects that scripts only get, and one that the compiler reads. */
-const ONLY_READ = /^(Info|ScriptErrorInfo|Statistics|ApplicationStatistics|ClientStatistics|ClientMethods)$/;
+const ONLY_READ =
+  /^(Info|ScriptErrorInfo|StreamStatus|Statistics|ApplicationStatistics|ClientStatistics|ClientMethods)$/;
 /** Their properties are arguments, though nobody sets them afterwards. */
 const ARGUMENTS = /^(Invocation|AbortSignalLike|FetchOptions|ResultObject|TokenExpectations)$/;
 
@@ -26,7 +27,7 @@ export function apiMembers(): ApiMember[] {
     if (kind === 'function') add(name, parametersOf(code));
     if (kind === 'interface' || kind === 'class') addMembers(name, lines.slice(1, -1));
     // What is no interface can be made with `new`, or answers that it cannot.
-    if (kind === 'class' || code.includes('{ readonly prototype: ')) add(`${name}.constructor`, []);
+    if (kind === 'class' || /\{\s+readonly prototype: /.test(code)) add(`${name}.constructor`, []);
     if (kind === 'const') {
       const [, names] = /^declare const \w+: Record<([^,]*), \(\.\.\.values/.exec(code) ?? [];
       for (const each of names?.match(/\w+/g) ?? []) add(`${name}.${each}`, ['values']);

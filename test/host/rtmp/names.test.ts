@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseApp, parseStreamName } from '../../../host/rtmp/names.ts';
+import { parseApp } from '../../../host/rtmp/names.ts';
 
 describe('the app of a connect command', () => {
   const cases = [
@@ -37,24 +37,6 @@ describe('the app of a connect command', () => {
   ]) {
     test(`${JSON.stringify(app.slice(0, 20))} is refused`, () => {
       expect(() => parseApp(app, '')).toThrow(expect.objectContaining({ code: 'E_NAME', blame: 'peer' }));
-    });
-  }
-});
-
-describe('a stream name', () => {
-  const cases = [
-    { text: 'cam', is: { name: 'cam', query: '' } },
-    { text: 'cam?token=x?y', is: { name: 'cam', query: 'token=x?y' } },
-    { text: 'mp4:shows/one.f4v', is: { name: 'shows/one.f4v', query: '' } },
-    { text: 'flv:cam', is: { name: 'cam', query: '' } },
-    { text: 'a=b-c', is: { name: 'a=b-c', query: '' } },
-  ];
-  for (const { text, is } of cases)
-    test(`"${text}" is ${is.name}`, () => expect(parseStreamName(text)).toEqual(is));
-
-  for (const text of ['', '?x', '../x', 'a/../b', '/abs', 'a\\b', 'mp4:', 'a\u0000']) {
-    test(`${JSON.stringify(text)} is refused`, () => {
-      expect(() => parseStreamName(text)).toThrow(expect.objectContaining({ code: 'E_NAME' }));
     });
   }
 });

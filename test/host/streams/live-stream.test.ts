@@ -104,7 +104,8 @@ const meta: RtmpMessage = {
   timestamp: 0,
   payload: encodeData('onMetaData', {}),
 };
-const publisher = { clientId: 'a' };
+const publisherOf = (clientId: string) => ({ clientId, evicted() {}, isAlive: async () => true });
+const publisher = publisherOf('a');
 const silent = { published() {}, unpublished() {}, tooSlow() {} };
 const settle = () => new Promise<void>((resolve) => queueMicrotask(resolve));
 
@@ -269,7 +270,7 @@ describe('a live stream', () => {
     const { transport } = watch(stream, new NotingTransport(), 1, events);
     stream.unpublish(publisher);
     transport.writes.length = 0;
-    expect(stream.publish({ clientId: 'b' })).toBe(true);
+    expect(stream.publish(publisherOf('b'))).toBe(true);
     for (const [name, at] of [
       ['config', 0],
       ['inter', 10],
@@ -283,7 +284,7 @@ describe('a live stream', () => {
 
   test('has one publisher, and only that one can end it', () => {
     const stream = onAir();
-    const other = { clientId: 'b' };
+    const other = publisherOf('b');
     expect(stream.publish(other)).toBe(false);
     stream.unpublish(other);
     expect(stream.publisher).toBe(publisher);

@@ -1,5 +1,5 @@
 /**
- * Whether a path as `application.clearSharedObjects` takes it stands for that name: `/` for every name, otherwise the
+ * Whether a path as `application.clearSharedObjects` and `clearStreams` take it stands for that name: `/` for every name, otherwise the
  * name itself, or one with `?` and `*` in its last element (Server-Side ActionScript Language Reference). What such a
  * pattern matches may be a folder: it stands for everything in it.
  */

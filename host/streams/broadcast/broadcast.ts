@@ -1,0 +1,219 @@
+import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
+import { describe, type StatusCode } from '../../../wire/status.ts';
+import type { StreamName } from '../../../wire/stream-name.ts';
+import { StagewireError } from '../../base/errors.ts';
+import type { StreamDirectory } from '../directory.ts';
+import { FileProblem, type MediaFile } from '../files/media-files.ts';
+import type { LiveStream, Publisher } from '../live-stream.ts';
+import { relay } from '../relay.ts';
+import { Timeline } from '../timeline.ts';
+import { FileSource } from './file-source.ts';
+import { LiveSource } from './live-source.ts';
+import type { Source } from './source.ts';
+
+/** An item of a server's playlist, with the times of `PlayRequest`. */
+export interface BroadcastItem {
+  readonly stream: StreamName;
+  readonly startMs: number;
+  readonly durationMs: number;
+}
+
+/** Tells the script: a code, its description, and the name of the item. */
+export type TellScript = (code: StatusCode, description: string, details: string) => void;
+
+const MAX_ITEMS = 1000;
+const LIVE_ONLY = -1000;
+const LINGER_MS = 500;
+/** Streams that play streams that play streams. */
+const MAX_CHAIN = 32;
+
+/**
+ * A live stream whose source is the server: files and other live streams one after the other, which its viewers see
+ * as one (the reference's section 10.3). While it lasts nobody else publishes under that name.
+ */
+export class Broadcast implements Publisher {
+  readonly clientId = '';
+  readonly #streams: StreamDirectory;
+  readonly #stream: LiveStream;
+  readonly #tell: TellScript;
+  readonly #onEnd: () => void;
+  readonly #list: BroadcastItem[] = [];
+  readonly #timeline = new Timeline();
+  #source: Source | undefined;
+  /** The live stream that it plays at present. */
+  #plays: LiveStream | undefined;
+  #run = 0;
+  #isStarting = false;
+  #isStopped = false;
+  #linger: NodeJS.Timeout | undefined;
+  receivesAudio = true;
+  receivesVideo = true;
+
+  constructor(stream: LiveStream, streams: StreamDirectory, tell: TellScript, onEnd: () => void) {
+    this.#stream = stream;
+    this.#streams = streams;
+    this.#tell = tell;
+    this.#onEnd = onEnd;
+    stream.publisher?.evicted();
+    stream.publish(this);
+  }
+
+  /** False when the list is full. */
+  add(item: BroadcastItem, isReset: boolean): boolean {
+    if (isReset) {
+      this.#list.length = 0;
+      this.#leave();
+      this.#tell('NetStream.Play.Reset', describe.playReset(item.stream.name), item.stream.name);
+    }
+    if (this.#list.length >= MAX_ITEMS) return false;
+    clearTimeout(this.#linger);
+    this.#list.push(item);
+    if (!this.#source && !this.#isStarting) this.#next();
+    return true;
+  }
+
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    clearTimeout(this.#linger);
+    this.#list.length = 0;
+    this.#leave();
+    this.#stream.unpublish(this);
+    this.#onEnd();
+  }
+
+  /** Another broadcast, or none, takes the name. */
+  evicted(): void {
+    this.stop();
+  }
+
+  /** Whether what it plays comes, by whatever way, from that stream. */
+  comesFrom(stream: LiveStream): boolean {
+    let at: LiveStream | undefined = this.#plays;
+    for (let depth = 0; at; depth++) {
+      if (at === stream || depth > MAX_CHAIN) return true;
+      const { publisher } = at as LiveStream;
+      at = publisher instanceof Broadcast ? publisher.#plays : undefined;
+    }
+    return false;
+  }
+
+  #next(): void {
+    this.#leave();
+    const item = this.#list.shift();
+    if (!item) return;
+    const run = this.#run;
+    this.#isStarting = true;
+    this.#start(item, run).catch((error: unknown) => {
+      const problem = error instanceof FileProblem ? error.message : String(error);
+      if (run === this.#run) this.#fail(item, problem);
+    });
+  }
+
+  async #start(item: BroadcastItem, run: number): Promise<void> {
+    const { stream: named, startMs } = item;
+    const live = this.#streams.find(named.name);
+    if (startMs === LIVE_ONLY || (startMs < 0 && live?.publisher && live !== this.#stream))
+      return this.#playLive(item);
+    const file = await this.#streams.library.open(named);
+    if (run !== this.#run) {
+      file?.release();
+      return;
+    }
+    if (file) this.#playFile(item, file);
+    else if (startMs < 0) this.#playLive(item);
+    else {
+      this.#tell('NetStream.Play.StreamNotFound', describe.streamNotFound(named.name), named.name);
+      this.#isStarting = false;
+      this.#goOn(item);
+    }
+  }
+
+  #playLive(item: BroadcastItem): void {
+    const { name } = item.stream;
+    const source = this.#streams.open(name);
+    this.#plays = source;
+    if (this.comesFrom(this.#stream)) {
+      this.#plays = undefined;
+      return this.#fail(item, 'it would play itself');
+    }
+    const run = this.#run;
+    this.#begin(
+      item,
+      new LiveSource(source, item.durationMs, {
+        ...this.#endOf(item, run),
+        published: (isThere) => {
+          if (run !== this.#run) return;
+          if (isThere) this.#tell('NetStream.Play.PublishNotify', describe.published(name), name);
+          else this.#tell('NetStream.Play.UnpublishNotify', describe.unpublished(name), name);
+        },
+      }),
+    );
+  }
+
+  #playFile(item: BroadcastItem, file: MediaFile): void {
+    const range = { startMs: Math.max(0, item.startMs), durationMs: item.durationMs };
+    const source = new FileSource(file, range, this.#streams.broadcastPacer, this.#endOf(item, this.#run));
+    this.#begin(item, source);
+  }
+
+  #begin({ stream: { name } }: BroadcastItem, source: Source): void {
+    this.#isStarting = false;
+    this.#source = source;
+    this.#timeline.splice();
+    this.#tell('NetStream.Play.Start', describe.playStarted(name), name);
+    source.start();
+  }
+
+  #endOf(item: BroadcastItem, run: number) {
+    const isCurrent = () => run === this.#run;
+    return {
+      take: (message: RtmpMessage) => {
+        if (isCurrent()) this.#take(message);
+      },
+      ended: () => {
+        if (isCurrent()) this.#goOn(item);
+      },
+      failed: (description: string) => {
+        if (isCurrent()) this.#fail(item, description);
+      },
+    };
+  }
+
+  #take(message: RtmpMessage): void {
+    if (message.type === MessageType.Audio && !this.receivesAudio) return;
+    if (message.type === MessageType.Video && !this.receivesVideo) return;
+    const timestamp = this.#timeline.map(message, performance.now()) >>> 0;
+    try {
+      relay(this.#stream, { ...message, timestamp });
+    } catch (error) {
+      // Data that cannot be read is dropped, the stream goes on.
+      if (!(error instanceof StagewireError)) throw error;
+    }
+  }
+
+  #fail(item: BroadcastItem, description: string): void {
+    const { name } = item.stream;
+    this.#streams.library.complain(name, description);
+    this.#tell('NetStream.Play.Failed', description, name);
+    this.#isStarting = false;
+    this.#goOn(item);
+  }
+
+  /** Some time after the last item the name is free again: a script that plays on makes no gap. */
+  #goOn({ stream: { name } }: BroadcastItem): void {
+    if (this.#list.length > 0) return this.#next();
+    this.#leave();
+    this.#tell('NetStream.Play.Stop', describe.playStopped(name), name);
+    // The script may have heard of the end by now and go on.
+    this.#linger = setTimeout(() => this.stop(), LINGER_MS);
+  }
+
+  #leave(): void {
+    this.#run++;
+    this.#isStarting = false;
+    this.#source?.close();
+    this.#source = undefined;
+    this.#plays = undefined;
+  }
+}

@@ -1,0 +1,279 @@
+import { mkdir, readdir, rmdir, stat, unlink } from 'node:fs/promises';
+import type { StreamName } from '../../wire/stream-name.ts';
+import { StagewireError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { matches } from '../base/resource-path.ts';
+import { FileProblem, type MediaFile, MediaFiles, type MediaProbe } from './files/media-files.ts';
+import {
+  AlreadyRecorded,
+  Recording,
+  type RecordingEvents,
+  type RecordingLimits,
+  type RecordMode,
+} from './recording/recording.ts';
+
+/** The folder of an application, as Sandbox of host/apps has it: links are followed as long as they stay inside. */
+export interface MediaStorage {
+  /** Does something with what is, or will be, at that path below the application's folder. */
+  at<T>(path: string, use: (spot: { at: string; real: string }) => Promise<T>): Promise<T>;
+}
+
+export interface LibraryOptions {
+  readonly storage: MediaStorage;
+  readonly instance: string;
+  readonly limits: RecordingLimits;
+  readonly archive: Archive;
+  readonly log: Log;
+}
+
+/** What all libraries of the server share. */
+export class Archive {
+  readonly files: MediaFiles;
+  /** What is being recorded, by the real path. */
+  readonly recorded = new Map<string, Recording>();
+  readonly #recordings = new Set<Recording>();
+
+  constructor(cacheBytes: number, maxOpen: number) {
+    this.files = new MediaFiles({ cacheBytes, maxOpen });
+  }
+
+  began(recording: Recording): void {
+    this.#recordings.add(recording);
+  }
+
+  ended(recording: Recording): void {
+    this.#recordings.delete(recording);
+  }
+
+  get figures() {
+    return { ...this.files.usage, recordings: this.#recordings.size };
+  }
+
+  /** Completes all recordings. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#recordings].map((recording) => recording.stop()));
+    await this.files.close();
+  }
+}
+
+const ENDINGS_OF: Readonly<Record<string, readonly string[]>> = {
+  mp4: ['.mp4', '.f4v', '.m4v', '.mov', '.m4a'],
+  f4v: ['.f4v'],
+  mp3: ['.mp3'],
+};
+/** Files and folders that are looked at when several are removed. */
+const MAX_ENTRIES = 10_000;
+/** Names with these endings are files as they are. */
+const ENDINGS = ['.flv', '.mp4', '.f4v', '.m4v', '.mov', '.m4a', '.mp3'];
+
+/** The recorded streams of one instance: files in the application's folder, under `streams/<instance>/`. */
+export class Library {
+  readonly #storage: MediaStorage;
+  readonly #folder: string;
+  readonly #options: LibraryOptions;
+  readonly #archive: Archive;
+  readonly #log: Log;
+
+  constructor(options: LibraryOptions) {
+    const { storage, instance, archive, log } = options;
+    this.#storage = storage;
+    this.#folder = `/streams/${instance}`;
+    this.#options = options;
+    this.#archive = archive;
+    this.#log = log;
+  }
+
+  /** The absolute path of the file that a stream was recorded to, links resolved; undefined when there is none. */
+  async find(stream: StreamName): Promise<string | undefined> {
+    for (const file of filesFor(stream)) {
+      const found = await this.#at(file, async ({ at, real }) =>
+        (await stat(at)).isFile() ? real : undefined,
+      );
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Opens the file of a recorded stream; undefined when there is none. Rejects with a FileProblem. */
+  async open(stream: StreamName): Promise<MediaFile | undefined> {
+    const path = await this.find(stream);
+    return path === undefined ? undefined : this.#archive.files.open(path);
+  }
+
+  /** Seconds; 0 for what is not there, or is no recording. */
+  async lengthOf(stream: StreamName): Promise<number> {
+    return ((await this.probe(stream))?.durationMs ?? 0) / 1000;
+  }
+
+  /** Something is wrong with a file: for the log. */
+  complain(name: string, problem: string): void {
+    this.#log.warn(`the recorded stream ${name}: ${problem}`, { code: 'E_MEDIA_FILE' });
+  }
+
+  /** Begins to record under that name. Whatever goes wrong is told to `events`. */
+  record(
+    stream: StreamName,
+    mode: RecordMode,
+    own: { maxMs: number; maxBytes: number },
+    events: RecordingEvents,
+    isSynchronous?: () => boolean,
+  ): Recording {
+    let place: string | undefined;
+    const archive = this.#archive;
+    const recording: Recording = new Recording(
+      async () => {
+        const real = await this.#place(stream);
+        if (archive.recorded.has(real)) throw new AlreadyRecorded(`${stream.name} is being recorded already`);
+        archive.recorded.set(real, recording);
+        place = real;
+        return real;
+      },
+      mode,
+      this.#limitsWith(own),
+      {
+        ...events,
+        failed: (problem) => {
+          this.complain(stream.name, problem.description);
+          events.failed(problem);
+        },
+        ended: () => {
+          archive.ended(recording);
+          events.ended?.();
+          if (place !== undefined) archive.recorded.delete(place);
+        },
+      },
+      isSynchronous,
+    );
+    archive.began(recording);
+    return recording;
+  }
+
+  /** A script may ask for less than the application allows. */
+  #limitsWith({ maxMs, maxBytes }: { maxMs: number; maxBytes: number }): RecordingLimits {
+    const { recordingMs, recordingBytes, freeDiskMb } = this.#options.limits;
+    return {
+      recordingMs: least(recordingMs, maxMs),
+      recordingBytes: least(recordingBytes, maxBytes),
+      freeDiskMb,
+    };
+  }
+
+  /** What a script is told of a recorded stream; undefined when there is none that can be read. */
+  async probe(stream: StreamName): Promise<MediaProbe | undefined> {
+    const path = await this.find(stream);
+    if (path === undefined) return undefined;
+    try {
+      return await this.#archive.files.probe(path);
+    } catch (error) {
+      if (!(error instanceof FileProblem)) throw error;
+      this.complain(stream.name, error.message);
+      return undefined;
+    }
+  }
+
+  /** Removes the file; one that is being recorded is emptied. False when there is none, or the system refuses. */
+  async remove(stream: StreamName): Promise<boolean> {
+    for (const file of filesFor(stream))
+      if (await this.#at(file, (spot) => this.#removeFile(spot))) return true;
+    return false;
+  }
+
+  /**
+   * Removes the recordings that the path stands for, of one container (`application.clearStreams`), and the folders that
+   * are empty then. Returns the names of those that are gone and of those that are not.
+   */
+  async removeAll(path: string, container: string): Promise<{ gone: string[]; kept: string[] }> {
+    const endings = ENDINGS_OF[container] ?? ['.flv'];
+    const gone: string[] = [];
+    const kept: string[] = [];
+    const folders = [''];
+    for (const folder of folders) {
+      for (const entry of (await this.#at(folder, ({ at }) => readdir(at, { withFileTypes: true }))) ?? []) {
+        const file = folder === '' ? entry.name : `${folder}/${entry.name}`;
+        if (gone.length + kept.length + folders.length > MAX_ENTRIES) return { gone, kept: [...kept, '...'] };
+        if (entry.isDirectory()) folders.push(file);
+        const ending = endings.find((one) => file.toLowerCase().endsWith(one));
+        if (!entry.isFile() || ending === undefined) continue;
+        const name = ending === '.flv' ? file.slice(0, -ending.length) : file;
+        if (!matches(path, name)) continue;
+        const isGone = await this.#at(file, (spot) => this.#removeFile(spot));
+        (isGone ? gone : kept).push(name);
+      }
+    }
+    for (const folder of folders.slice(1).reverse())
+      await this.#at(folder, ({ at }) => rmdir(at).catch(() => {}));
+    return { gone, kept };
+  }
+
+  async #removeFile({ at, real }: { at: string; real: string }): Promise<boolean> {
+    if (!(await stat(at)).isFile()) return false;
+    const recording = this.#archive.recorded.get(real);
+    if (recording) recording.clear();
+    else await unlink(at);
+    return true;
+  }
+
+  /** Whether something records to that stream's file. */
+  async isRecorded(stream: StreamName): Promise<boolean> {
+    const path = await this.find(stream);
+    return path !== undefined && this.#archive.recorded.has(path);
+  }
+
+  /** The folders on the way are made. */
+  async #place({ name, container }: StreamName): Promise<string> {
+    if (container !== '' && container !== 'flv')
+      throw new StagewireError('E_RECORD', 'app', `streams are recorded as FLV, not as ${container}`);
+    const file = `${this.#folder}/${withEnding(name, '.flv')}`;
+    const components = file.slice(1).split('/');
+    for (let depth = 1; depth < components.length; depth++) {
+      const folder = `/${components.slice(0, depth).join('/')}`;
+      await this.#storage.at(folder, ({ at }) => mkdir(at).catch(unlessThere));
+    }
+    return this.#storage.at(file, async ({ real }) => real);
+  }
+
+  /** Undefined for what is not there, or cannot be reached. */
+  async #at<T>(
+    file: string,
+    use: (spot: { at: string; real: string }) => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#storage.at(file === '' ? this.#folder : `${this.#folder}/${file}`, use);
+    } catch (error) {
+      if (error instanceof StagewireError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** What a name may stand for, in order (the reference's section 16.3). */
+function filesFor({ name, container }: StreamName): string[] {
+  switch (container) {
+    case 'mp4':
+    case 'f4v':
+      return [name, `${name}.mp4`, `${name}.f4v`];
+    case 'mp3':
+    case 'id3':
+      return [withEnding(name, '.mp3')];
+    case 'flv':
+      return [withEnding(name, '.flv')];
+    default: {
+      const isFile = ENDINGS.some((ending) => name.toLowerCase().endsWith(ending));
+      return isFile ? [name, `${name}.flv`] : [`${name}.flv`];
+    }
+  }
+}
+
+/** 0 stands for no limit. */
+function least(a: number, b: number): number {
+  if (a === 0 || b === 0) return a + b;
+  return Math.min(a, b);
+}
+
+function withEnding(name: string, ending: string): string {
+  return name.toLowerCase().endsWith(ending) ? name : name + ending;
+}
+
+function unlessThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
+}

@@ -1,0 +1,262 @@
+import { isVideoKeyFrame, isVideoSequenceHeader } from '../../../wire/media-head.ts';
+import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
+import { describe } from '../../../wire/status.ts';
+import { FileProblem, type MediaFile, type Segment } from '../files/media-files.ts';
+import { serializeAll } from '../late-join.ts';
+import type { Voice } from '../voice.ts';
+import type { Item, ItemEnd, Wants } from './item.ts';
+import type { Paced, Pacer } from './pacer.ts';
+import { segmentBytes } from './segment-bytes.ts';
+
+/** Of a file, in milliseconds. `durationMs`: -1 to its end, 0 for a single frame. */
+export interface Range {
+  startMs: number;
+  durationMs: number;
+}
+
+/** Sent ahead of the time at which it is due: what clients that name no buffer can do with. */
+const MIN_AHEAD_MS = 2000;
+/** More is not read for a client before it has taken what waits. */
+const MAX_QUEUED_BYTES = 512 * 1024;
+
+/** A recorded file as one viewer plays it: at the file's pace, ahead by the client's buffer. */
+export class FileItem implements Item, Paced {
+  readonly #name: string;
+  readonly #file: MediaFile;
+  readonly #voice: Voice;
+  readonly #wants: Wants;
+  readonly #endMs: number;
+  readonly #isSingleFrame: boolean;
+  readonly #pacer: Pacer;
+  readonly #events: ItemEnd;
+  #aheadMs = MIN_AHEAD_MS;
+  /** Each beginning at another place is a run; what belongs to the one before comes to nothing. */
+  #run = 0;
+  #busyRun = -1;
+  /** Where the next segment begins; undefined when all was read. */
+  #position: number | undefined;
+  #sentMs = 0;
+  /** What time of the file it is: `ms` at `at`. It stands still while `at` is undefined. */
+  #clock: { at: number | undefined; ms: number } = { at: undefined, ms: 0 };
+  #isPaused = false;
+  #needsKeyFrame = false;
+  #sentBytes = 0;
+  #isClosed = false;
+
+  constructor(
+    name: string,
+    file: MediaFile,
+    { startMs, durationMs }: Range,
+    voice: Voice,
+    wants: Wants,
+    pacer: Pacer,
+    events: ItemEnd,
+  ) {
+    this.#name = name;
+    this.#file = file;
+    this.#voice = voice;
+    this.#wants = wants;
+    this.#endMs = durationMs > 0 ? startMs + durationMs : Number.POSITIVE_INFINITY;
+    this.#isSingleFrame = durationMs === 0;
+    this.#pacer = pacer;
+    this.#events = events;
+    pacer.add(this);
+  }
+
+  /** For `onPlayStatus`: seconds, and bytes sent. */
+  get figures(): { duration: number; bytes: number } {
+    return { duration: this.#file.durationMs / 1000, bytes: this.#sentBytes };
+  }
+
+  get endMs(): number {
+    return this.#sentMs;
+  }
+
+  start(positionMs: number): void {
+    const { metadata } = this.#file;
+    if (metadata) {
+      this.#write([{ type: MessageType.DataAmf0, streamId: 0, timestamp: 0, payload: metadata }]);
+    }
+    void this.#begin(positionMs);
+  }
+
+  pause(isPaused: boolean, positionMs: number | undefined): void {
+    if (isPaused) {
+      this.#isPaused = true;
+      this.#stopClock();
+      this.#voice.status('NetStream.Pause.Notify', describe.paused(this.#name), this.#name);
+      return;
+    }
+    this.#voice.status('NetStream.Unpause.Notify', describe.unpaused(this.#name), this.#name);
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    // The client goes on from where it says that it is: what was sent beyond that it has thrown away.
+    void this.#begin(positionMs ?? this.#nowMs);
+  }
+
+  seek(positionMs: number): void {
+    const wanted = Math.max(0, Math.floor(positionMs));
+    if (wanted > this.#file.durationMs) {
+      const last = String(this.#file.durationMs / 1000);
+      this.#voice.status('NetStream.Seek.InvalidTime', `${this.#name} ends at ${last} s.`, last);
+      return;
+    }
+    void this.#begin(wanted, () => {
+      this.#voice.event('StreamEof');
+      this.#voice.event('StreamIsRecorded');
+      this.#voice.event('StreamBegin');
+      this.#voice.status('NetStream.Seek.Notify', describe.seeking(wanted, this.#voice.streamId), this.#name);
+      this.#voice.status('NetStream.Play.Start', describe.playStarted(this.#name), this.#name);
+    });
+  }
+
+  receive(medium: 'audio' | 'video', isWanted: boolean): void {
+    if (medium === 'video' && isWanted && !this.#wants.video) this.#needsKeyFrame = true;
+    this.#wants[medium] = isWanted;
+  }
+
+  setBuffer(bufferMs: number): void {
+    this.#aheadMs = Math.max(MIN_AHEAD_MS, bufferMs);
+    this.tick();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#run++;
+    this.#pacer.remove(this);
+    this.#file.release();
+  }
+
+  tick(): void {
+    if (this.#busyRun === this.#run || this.#isPaused || this.#isClosed || this.#clock.at === undefined)
+      return;
+    void this.#work(this.#run, () => this.#fill(this.#run));
+  }
+
+  /** Begins at the last key frame before that time. */
+  #begin(positionMs: number, announce?: () => void): Promise<void> {
+    const run = ++this.#run;
+    this.#stopClock();
+    return this.#work(run, async () => {
+      const { position, timestampMs, isBeyondEnd } = await this.#file.seek(positionMs);
+      if (run !== this.#run) return;
+      const headers = await this.#file.headersAt(position);
+      if (run !== this.#run) return;
+      announce?.();
+      if (isBeyondEnd) {
+        this.#position = undefined;
+        return this.#end();
+      }
+      this.#position = position;
+      this.#sentMs = timestampMs;
+      this.#needsKeyFrame = false;
+      // The time runs from where the client wants to be; what comes before that is for its decoder.
+      this.#clock = { at: this.#isPaused ? undefined : performance.now(), ms: positionMs };
+      this.#write(
+        headers
+          .filter((header) => this.#isWanted(header))
+          .map((header) => ({ ...header, timestamp: timestampMs })),
+      );
+      if (this.#isPaused) return this.#showFrame(run);
+      await this.#fill(run);
+    });
+  }
+
+  async #work(run: number, task: () => Promise<void>): Promise<void> {
+    this.#busyRun = run;
+    try {
+      await task();
+    } catch (error) {
+      if (!(error instanceof FileProblem)) return this.#voice.transport.fail(error);
+      if (run === this.#run && !this.#isClosed) this.#events.failed(error.message);
+    } finally {
+      if (this.#busyRun === run) this.#busyRun = -1;
+    }
+  }
+
+  /** Sends as far ahead as the client's buffer goes. The pacer, or the client's reading, brings us back. */
+  async #fill(run: number): Promise<void> {
+    while (run === this.#run && !this.#isPaused && this.#position !== undefined) {
+      if (this.#sentMs - this.#nowMs >= this.#aheadMs) return;
+      if (this.#voice.transport.queuedBytes > MAX_QUEUED_BYTES) return;
+      const segment = await this.#file.read(this.#position);
+      if (run !== this.#run || this.#isPaused) return;
+      if (this.#isSingleFrame) return this.#sendFrame(segment);
+      this.#send(segment);
+    }
+    if (run === this.#run && !this.#isPaused && this.#position === undefined) this.#end();
+  }
+
+  /** A viewer who is paused sees where it is. */
+  async #showFrame(run: number): Promise<void> {
+    if (this.#position === undefined) return;
+    const segment = await this.#file.read(this.#position);
+    if (run !== this.#run) return;
+    const frame = segment.messages.find(isFrame);
+    if (frame && this.#wants.video) this.#write([frame]);
+  }
+
+  #sendFrame({ messages, next }: Segment): void {
+    const at = messages.findIndex(this.#file.hasVideo ? isFrame : () => true);
+    this.#write(messages.slice(0, at + 1));
+    this.#position = at < 0 ? next : undefined;
+    if (this.#position === undefined) this.#end();
+  }
+
+  #send(segment: Segment): void {
+    const { messages, next, endMs } = segment;
+    const { audio, video } = this.#wants;
+    const isLast = endMs >= this.#endMs;
+    if (audio && video && !this.#needsKeyFrame && !isLast) {
+      const bytes = segmentBytes(segment, this.#voice.transport.format, this.#voice.streamId);
+      this.#sentBytes += bytes.length;
+      this.#voice.transport.write(bytes, messages.length, this.#goOn);
+    } else {
+      this.#write(messages.filter((message) => message.timestamp < this.#endMs && this.#isWanted(message)));
+    }
+    this.#sentMs = Math.max(this.#sentMs, endMs);
+    this.#position = isLast ? undefined : next;
+  }
+
+  /** The client has taken what was written: there may be room for more. */
+  readonly #goOn = () => {
+    if (this.#voice.transport.queuedBytes <= MAX_QUEUED_BYTES / 2) this.tick();
+  };
+
+  #isWanted({ type, payload }: RtmpMessage): boolean {
+    if (type === MessageType.Audio) return this.#wants.audio;
+    if (type !== MessageType.Video) return true;
+    if (!this.#wants.video) return false;
+    if (!this.#needsKeyFrame || isVideoSequenceHeader(payload)) return true;
+    if (!isVideoKeyFrame(payload)) return false;
+    this.#needsKeyFrame = false;
+    return true;
+  }
+
+  #write(messages: readonly RtmpMessage[]): void {
+    if (messages.length === 0) return;
+    const { transport, streamId } = this.#voice;
+    const bytes = serializeAll(transport.format, messages, streamId);
+    this.#sentBytes += bytes.length;
+    transport.write(bytes, messages.length, this.#goOn);
+  }
+
+  #end(): void {
+    this.#stopClock();
+    this.#events.ended();
+  }
+
+  get #nowMs(): number {
+    const { at, ms } = this.#clock;
+    return at === undefined ? ms : ms + performance.now() - at;
+  }
+
+  #stopClock(): void {
+    this.#clock = { at: undefined, ms: this.#nowMs };
+  }
+}
+
+function isFrame({ type, payload }: RtmpMessage): boolean {
+  return type === MessageType.Video && payload.length > 0 && !isVideoSequenceHeader(payload);
+}

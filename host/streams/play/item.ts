@@ -1,0 +1,24 @@
+/** What plays at present: a live stream or a file. */
+export interface Item {
+  /** `positionMs`: where the client is, when it says so. */
+  pause(isPaused: boolean, positionMs: number | undefined): void;
+  seek(positionMs: number): void;
+  receive(medium: 'audio' | 'video', isWanted: boolean): void;
+  /** The client's buffer, in milliseconds. */
+  setBuffer(bufferMs: number): void;
+  /** Nothing more is sent. */
+  close(): void;
+}
+
+/** How an item ends by itself. */
+export interface ItemEnd {
+  /** Everything was sent. */
+  ended(): void;
+  failed(description: string): void;
+}
+
+/** What the client wants to see and hear; it may say so before it plays. */
+export interface Wants {
+  audio: boolean;
+  video: boolean;
+}

@@ -1,0 +1,81 @@
+import { describe } from '../../../wire/status.ts';
+import type { LiveStream } from '../live-stream.ts';
+import { Viewer } from '../viewer.ts';
+import type { Voice } from '../voice.ts';
+import type { Item, ItemEnd, Wants } from './item.ts';
+
+export interface LiveItemEvents extends ItemEnd {
+  /** The client reads too slowly. */
+  tooSlow(): void;
+}
+
+/** A live stream as one viewer plays it, for as long as it lasts or for a time that counts from its first being there. */
+export class LiveItem implements Item {
+  readonly #stream: LiveStream;
+  readonly #voice: Voice;
+  readonly #viewer: Viewer;
+  readonly #durationMs: number;
+  readonly #events: LiveItemEvents;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `durationMs`: -1 for no end. A stream that is waited for is waited for as long. */
+  constructor(stream: LiveStream, voice: Voice, wants: Wants, durationMs: number, events: LiveItemEvents) {
+    const { name } = stream;
+    this.#stream = stream;
+    this.#voice = voice;
+    this.#durationMs = durationMs;
+    this.#events = events;
+    this.#viewer = new Viewer(voice.transport, voice.streamId, {
+      published: () => {
+        voice.status('NetStream.Play.PublishNotify', describe.published(name), name);
+        this.#startTimer();
+      },
+      unpublished: () => voice.status('NetStream.Play.UnpublishNotify', describe.unpublished(name), name),
+      tooSlow: () => {
+        voice.status('NetStream.Play.InsufficientBW', 'The connection is too slow for this stream.', name);
+        events.tooSlow();
+      },
+    });
+    this.#viewer.receive('audio', wants.audio);
+    this.#viewer.receive('video', wants.video);
+  }
+
+  start(): void {
+    this.#stream.join(this.#viewer);
+    this.#startTimer();
+  }
+
+  pause(isPaused: boolean): void {
+    const { name } = this.#stream;
+    if (isPaused) {
+      this.#viewer.pause();
+      this.#voice.status('NetStream.Pause.Notify', describe.paused(name), name);
+    } else {
+      this.#voice.status('NetStream.Unpause.Notify', describe.unpaused(name), name);
+      if (this.#viewer.isPaused) this.#stream.resume(this.#viewer);
+    }
+  }
+
+  seek(): void {
+    const { name } = this.#stream;
+    this.#voice.status('NetStream.Seek.Failed', `${name} is live: it cannot be sought.`, name);
+  }
+
+  receive(medium: 'audio' | 'video', isWanted: boolean): void {
+    this.#viewer.receive(medium, isWanted);
+  }
+
+  setBuffer(): void {}
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#stream.leave(this.#viewer);
+  }
+
+  /** From the beginning of the stream on; while there is none, from now. */
+  #startTimer(): void {
+    if (this.#durationMs < 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#events.ended(), this.#durationMs);
+  }
+}

@@ -1,0 +1,29 @@
+/** Who looks now and then whether it is time to send more. */
+export interface Paced {
+  tick(): void;
+}
+
+/** One timer for all who do so; none while nobody does. */
+export class Pacer {
+  readonly #tickMs: number;
+  readonly #paced = new Set<Paced>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(tickMs: number) {
+    this.#tickMs = tickMs;
+  }
+
+  add(one: Paced): void {
+    this.#paced.add(one);
+    this.#timer ??= setInterval(() => {
+      for (const each of this.#paced) each.tick();
+    }, this.#tickMs);
+  }
+
+  remove(one: Paced): void {
+    this.#paced.delete(one);
+    if (this.#paced.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,21 @@
+import type { WireFormat } from '../../rtmp/ports.ts';
+import type { Segment } from '../files/media-files.ts';
+import { serializeAll } from '../late-join.ts';
+
+const written = new WeakMap<Segment, Map<string, Buffer>>();
+
+/** A segment in that format, written once for all who play the file and for as long as the segment is in memory. */
+export function segmentBytes(segment: Segment, format: WireFormat, streamId: number): Buffer {
+  let formats = written.get(segment);
+  if (!formats) {
+    formats = new Map();
+    written.set(segment, formats);
+  }
+  const key = `${format.name}/${streamId}`;
+  let bytes = formats.get(key);
+  if (!bytes) {
+    bytes = serializeAll(format, segment.messages, streamId);
+    formats.set(key, bytes);
+  }
+  return bytes;
+}
