@@ -1,0 +1,30 @@
+/** What an AudioSpecificConfig says (ISO 14496-3, section 1.6.2.1). */
+export interface AudioConfig {
+  readonly objectType: number;
+  readonly sampleRate: number;
+  readonly channels: number;
+}
+
+const RATES = [
+  96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350,
+];
+/** By channel configuration; 7 has eight. */
+const CHANNELS = [0, 1, 2, 3, 4, 5, 6, 8];
+
+/** `undefined` for what is too short to be one. */
+export function parseAudioConfig(record: Uint8Array): AudioConfig | undefined {
+  let bits = 0;
+  const read = (count: number): number => {
+    let value = 0;
+    for (let i = 0; i < count; i++, bits++) {
+      value = value * 2 + (((record[bits >> 3] ?? 0) >> (7 - (bits & 7))) & 1);
+    }
+    return value;
+  };
+  const first = read(5);
+  const objectType = first === 31 ? 32 + read(6) : first;
+  const index = read(4);
+  const sampleRate = index === 15 ? read(24) : (RATES[index] ?? 0);
+  const channels = CHANNELS[read(4)] ?? 0;
+  return bits <= record.length * 8 ? { objectType, sampleRate, channels } : undefined;
+}

@@ -1,0 +1,145 @@
+import { MessageType, type RtmpMessage } from '../../../../wire/messages.ts';
+import type { Container, MediaInfo, Part, Place } from '../container.ts';
+import type { FileBytes } from '../file-bytes.ts';
+import { FileProblem } from '../problem.ts';
+import { BOX_HEADER_BYTES, type Box, boxAt } from './boxes.ts';
+import { type Cursor, cursorOf, positionOf } from './cursor.ts';
+import { mp4Metadata } from './mp4-metadata.ts';
+import { readMp4Part } from './mp4-part.ts';
+import type { SampleList } from './sample-list.ts';
+import { readSampleTable } from './sample-table.ts';
+import { chooseTracks, type Track, type TrackHead } from './tracks.ts';
+
+/** The index of a day of sound and pictures is shorter. */
+const MAX_MOOV_BYTES = 64 * 1024 * 1024;
+/** Boxes of a file before its index. */
+const MAX_BOXES = 10_000;
+
+/**
+ * MP4, F4V and QuickTime (ISO 14496-12) as far as RTMP has codecs for them: one track of each kind, its samples in the
+ * order of decoding. The reader is ours since RTMP sends decode times, and Mediabunny (1.61) has them for itself: its
+ * packets tell when they are shown. To sort those of a whole track costs over a second for two hours, and comes to
+ * other times than the file's where the frame rate varies. It also has a movie's tables as objects, of any number.
+ */
+export class Mp4File implements Container {
+  readonly info: MediaInfo;
+  readonly #file: FileBytes;
+  readonly #video: Track | undefined;
+  readonly #audio: Track | undefined;
+
+  private constructor(file: FileBytes, tracks: readonly Track[], moovPosition: number) {
+    this.#file = file;
+    this.#video = tracks.find(({ head }) => head.codec.isVideo);
+    this.#audio = tracks.find(({ head }) => !head.codec.isVideo);
+    const durationMs = Math.max(...tracks.map(({ samples }) => samples.endMs));
+    this.info = {
+      kind: 'mp4',
+      durationMs,
+      bytes: file.sizeBytes,
+      metadata: mp4Metadata(tracks, durationMs, moovPosition),
+      hasVideo: this.#video !== undefined,
+      hasAudio: this.#audio !== undefined,
+    };
+  }
+
+  static async open(file: FileBytes): Promise<Mp4File> {
+    const parsed = parsing.then(() => parse(file));
+    parsing = parsed.catch(() => {});
+    const { tracks, moovPosition } = await parsed;
+    return new Mp4File(file, tracks, moovPosition);
+  }
+
+  get memoryBytes(): number {
+    return [this.#video, this.#audio].reduce((sum, track) => sum + (track?.samples.memoryBytes ?? 0), 0);
+  }
+
+  async seek(positionMs: number): Promise<Place> {
+    const isBeyondEnd = positionMs > this.info.durationMs;
+    const lead = this.#video ?? this.#audio!;
+    const { samples } = lead;
+    const last = Math.max(lead.first, samples.firstFrom(Math.floor(positionMs) + 1) - 1);
+    const found = lead === this.#video ? samples.keyBefore(last) : last;
+    const sample = Math.max(lead.first, found);
+    const other = (track: Track) => Math.max(track.first, track.samples.firstFrom(samples.timeOf(sample)));
+    const isStart = sample === lead.first;
+    const cursor: Cursor =
+      lead === this.#video
+        ? { video: sample, audio: this.#audio ? (isStart ? this.#audio.first : other(this.#audio)) : 0 }
+        : { video: 0, audio: sample };
+    return { position: positionOf(cursor), timestampMs: this.#timeAt(cursor), isBeyondEnd };
+  }
+
+  async headersAt(position: number): Promise<RtmpMessage[]> {
+    const timestamp = this.#timeAt(cursorOf(position));
+    return [this.#video, this.#audio].flatMap((track) => {
+      const { config = undefined, isVideo = false } = track?.head.codec ?? {};
+      const type = isVideo ? MessageType.Video : MessageType.Audio;
+      return config ? { type, streamId: 0, timestamp, payload: config.slice() } : [];
+    });
+  }
+
+  read(position: number): Promise<Part> {
+    return readMp4Part(this.#file, this.#video, this.#audio, cursorOf(position));
+  }
+
+  #timeAt({ video, audio }: Cursor): number {
+    const times = [timeIn(this.#video, video), timeIn(this.#audio, audio)].filter(
+      (time) => time !== undefined,
+    );
+    return times.length > 0 ? Math.min(...times) : this.info.durationMs;
+  }
+}
+
+/** One file at a time: an index may be long, and what is made of it longer. */
+let parsing: Promise<unknown> = Promise.resolve();
+
+async function parse(file: FileBytes): Promise<{ tracks: Track[]; moovPosition: number }> {
+  const { box, position } = await findMoov(file);
+  const bytes = await file.take(box.start, box.end - box.start);
+  if (bytes.length < box.end - box.start) throw new FileProblem('io', 'the file was cut short');
+  const moov = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const tracks = chooseTracks(moov).flatMap((head) => {
+    const samples = readSampleTable(moov, head.stbl, head.timescale, head.edit, file.sizeBytes);
+    return samples.count > 0 ? { head, samples, first: firstPlayed(head, samples) } : [];
+  });
+  if (tracks.length === 0) throw new FileProblem('no-track', 'no track has a sample');
+  shiftAll(tracks);
+  return { tracks, moovPosition: position };
+}
+
+function timeIn(track: Track | undefined, sample: number): number | undefined {
+  return track && sample < track.samples.count ? track.samples.timeOf(sample) : undefined;
+}
+
+async function findMoov(file: FileBytes): Promise<{ box: Box; position: number }> {
+  let position = 0;
+  for (let boxes = 0; boxes < MAX_BOXES && position < file.sizeBytes; boxes++) {
+    const header = await file.take(position, BOX_HEADER_BYTES);
+    const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+    const box = boxAt(view, 0, position, file.sizeBytes);
+    if (!box) break;
+    if (box.type === 'moov') {
+      if (box.end - box.start <= MAX_MOOV_BYTES) return { box, position };
+      throw new FileProblem('structure', `its index has ${box.end - box.start} bytes`);
+    }
+    position = box.end;
+  }
+  throw new FileProblem('structure', 'it has no index (moov): it was not finished');
+}
+
+/** What an edit list cuts off at the start is left out, as far as decoders can do without. */
+function firstPlayed({ codec, edit }: TrackHead, samples: SampleList): number {
+  const last = samples.firstFrom(Math.round(edit.delayMs) + 1) - 1;
+  // Sound fades in from the frame before.
+  if (!codec.isVideo) return Math.max(0, last - 1);
+  let key = samples.keyBefore(last);
+  while (key > 0 && samples.timeOf(key) + samples.compositionOf(key) > edit.delayMs)
+    key = samples.keyBefore(key - 1);
+  return Math.max(0, key);
+}
+
+/** Frames that are decoded before the movie begins: it begins later, for all tracks, as times are never below 0. */
+function shiftAll(tracks: readonly Track[]): void {
+  const earliest = Math.min(...tracks.map(({ samples, first }) => samples.timeOf(first)));
+  if (earliest < 0) for (const { samples } of tracks) samples.shiftMs = -earliest;
+}
