@@ -1,3 +1,5 @@
+import { AudioFormat } from '../../../wire/media-head.ts';
+
 /** What an AudioSpecificConfig says (ISO 14496-3, section 1.6.2.1). */
 export interface AudioConfig {
   readonly objectType: number;
@@ -27,4 +29,11 @@ export function parseAudioConfig(record: Uint8Array): AudioConfig | undefined {
   const sampleRate = index === 15 ? read(24) : (RATES[index] ?? 0);
   const channels = CHANNELS[read(4)] ?? 0;
   return bits <= record.length * 8 ? { objectType, sampleRate, channels } : undefined;
+}
+
+/** The head of a message with MP3 (Video File Format 10.1, section E.4.2.1): 16 bit, and the rates that it knows. */
+export function mp3Head(rate: number, channels: number): number {
+  if (rate === 8000) return (AudioFormat.Mp38k << 4) | 2 | (channels > 1 ? 1 : 0);
+  const code = rate > 22_050 ? 3 : rate > 11_025 ? 2 : 1;
+  return (AudioFormat.Mp3 << 4) | (code << 2) | 2 | (channels > 1 ? 1 : 0);
 }

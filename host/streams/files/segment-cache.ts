@@ -1,7 +1,7 @@
 import type { Segment } from './media-files.ts';
 
 /** What a message takes beside its bytes. */
-const MESSAGE_BYTES = 200;
+const MESSAGE_BYTES = 250;
 
 /** Segments that were read, as long as there is room: the least recently used go first. */
 export class SegmentCache {

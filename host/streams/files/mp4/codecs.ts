@@ -1,6 +1,6 @@
 import { AudioFormat, FrameType, VideoCodec, VideoPacketType } from '../../../../wire/media-head.ts';
 import type { AmfObject } from '../../../../wire/values.ts';
-import { type AudioConfig, parseAudioConfig } from '../audio-config.ts';
+import { type AudioConfig, mp3Head, parseAudioConfig } from '../audio-config.ts';
 import { type Box, boxesIn, childOf, copyOf } from './boxes.ts';
 import { readElementaryStream } from './elementary-stream.ts';
 
@@ -141,13 +141,6 @@ function mp3Codec(rate: number, channels: number): Codec {
     },
     properties: { audiocodecid: '.mp3', audiosamplerate: rate, audiochannels: channels },
   };
-}
-
-/** The head of a message with MP3 (Video File Format 10.1, section E.4.2.1): 16 bit, and the rates that it knows. */
-export function mp3Head(rate: number, channels: number): number {
-  if (rate === 8000) return (AudioFormat.Mp38k << 4) | 2 | (channels > 1 ? 1 : 0);
-  const code = rate > 22_050 ? 3 : rate > 11_025 ? 2 : 1;
-  return (AudioFormat.Mp3 << 4) | (code << 2) | 2 | (channels > 1 ? 1 : 0);
 }
 
 function configOf(moov: DataView, boxes: Box, type: string): Uint8Array | undefined {
