@@ -4,6 +4,7 @@ import type { FileBytes } from '../file-bytes.ts';
 import { FileProblem } from '../problem.ts';
 import { BOX_HEADER_BYTES, type Box, boxAt } from './boxes.ts';
 import { type Cursor, cursorOf, positionOf } from './cursor.ts';
+import { readFragments } from './fragments.ts';
 import { mp4Metadata } from './mp4-metadata.ts';
 import { readMp4Part } from './mp4-part.ts';
 import type { SampleList } from './sample-list.ts';
@@ -98,10 +99,14 @@ async function parse(file: FileBytes): Promise<{ tracks: Track[]; moovPosition: 
   const bytes = await file.take(box.start, box.end - box.start);
   if (bytes.length < box.end - box.start) throw new FileProblem('io', 'the file was cut short');
   const moov = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const tracks = chooseTracks(moov).flatMap((head) => {
-    const samples = readSampleTable(moov, head.stbl, head.timescale, head.edit, file.sizeBytes);
-    return samples.count > 0 ? { head, samples, first: firstPlayed(head, samples) } : [];
-  });
+  const found = chooseTracks(moov).map((head) => ({
+    head,
+    samples: readSampleTable(moov, head.stbl, head.timescale, head.edit, file.sizeBytes),
+  }));
+  await readFragments(file, moov, found, box.end);
+  const tracks = found.flatMap(({ head, samples }) =>
+    samples.count > 0 ? { head, samples, first: firstPlayed(head, samples) } : [],
+  );
   if (tracks.length === 0) throw new FileProblem('no-track', 'no track has a sample');
   shiftAll(tracks);
   return { tracks, moovPosition: position };

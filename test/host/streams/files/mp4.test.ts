@@ -54,6 +54,21 @@ describe.each([
   { name: 'F4V', file: 'flash.f4v', options: [...source, ...avcAac, '-f', 'f4v'] },
   { name: 'HEVC', file: 'hevc.mp4', options: [...source, ...hevc, '-tag:v', 'hvc1'] },
   { name: 'HEVC called hev1', file: 'hev1.mp4', options: [...source, ...hevc] },
+  {
+    name: 'fragments',
+    file: 'pieces.mp4',
+    options: [...source, ...avcAac, '-movflags', '+frag_keyframe+empty_moov'],
+  },
+  {
+    name: 'fragments as of OBS',
+    file: 'obs.mp4',
+    options: [...source, ...avcAac, '-movflags', '+frag_keyframe+empty_moov+delay_moov+default_base_moof'],
+  },
+  {
+    name: 'fragments behind a first one',
+    file: 'first.mp4',
+    options: [...source, ...avcAac, '-movflags', '+frag_keyframe'],
+  },
   { name: 'AV1', file: 'av1.mp4', options: [...picture(3), ...tone(3), ...av1] },
   { name: 'VP9', file: 'vp9.mp4', options: [...picture(3), ...tone(3), ...vp9] },
   { name: 'pictures alone', file: 'mute.mp4', options: [...picture(3), ...avcAac.slice(0, 10)] },
