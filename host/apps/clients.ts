@@ -255,6 +255,7 @@ export class Clients implements SeatHost {
   streamOwner(seat: ClientSeat): StreamOwner {
     return {
       clientId: seat.id,
+      limits: this.#host.settings.limits,
       streams: this.#streams,
       sampleAccess: (name) => {
         const { audioSampleAccess, videoSampleAccess } = seat.info.access;

@@ -210,6 +210,8 @@ const mediaLimits = {
   viewerQueueBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
   /** A viewer that stays behind for so long is closed. Default 10000. */
   slowViewerMs: whole(100, 10 * minute, 10_000),
+  /** Who wants a name that is taken waits so long for a sign of life of who publishes under it, and else has the name; 0: it is refused at once. Default 2000. */
+  publishTimeoutMs: wholeOrOff(minute, 2000),
   /** The group of pictures kept for late joiners of one stream. Default 16 MiB. */
   gopBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
   /** Recording stops when less of the disk is free, in MB. Default 512. */

@@ -93,6 +93,8 @@ export class RtmpConnection implements Transport {
   #writtenBytes = 0;
   #controlMessages = 0;
   #controlSecond = 0;
+  /** Whoever waits for a sign of life. */
+  readonly #heard = new Set<() => void>();
 
   constructor(
     socket: Socket,
@@ -193,6 +195,21 @@ export class RtmpConnection implements Transport {
     return wasAnswered;
   }
 
+  isAlive(withinMs: number): Promise<boolean> {
+    if (this.#isClosed || this.#isEnding) return Promise.resolve(false);
+    // Of one that is not read nothing can be said.
+    if (!this.#isReading || this.#readPause) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#heard.delete(heard) && resolve(false), withinMs);
+      const heard = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      this.#heard.add(heard);
+      this.#sendPing(performance.now());
+    });
+  }
+
   limitBandwidth({ toClient, toServer }: BandwidthLimits): void {
     const now = performance.now();
     this.#toClient = new Bandwidth(toClient, now);
@@ -276,6 +293,7 @@ export class RtmpConnection implements Transport {
   #receive(bytes: Buffer): void {
     if (this.#isClosed) return;
     this.#heardAt = performance.now();
+    if (this.#heard.size > 0) this.#tellHeard();
     this.traffic.bytesIn += bytes.length;
     this.#paceReading(bytes.length);
     try {
@@ -294,6 +312,11 @@ export class RtmpConnection implements Transport {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  #tellHeard(): void {
+    for (const heard of this.#heard) heard();
+    this.#heard.clear();
   }
 
   /** Reads no more than the client's bandwidth lets it send. */

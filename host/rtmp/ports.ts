@@ -53,6 +53,8 @@ export interface Transport {
   readonly traffic: Traffic;
   /** Sends a ping; false when the one before it was not answered yet. */
   ping(): boolean;
+  /** Whether a byte comes from the peer within that time; it is pinged for it. */
+  isAlive(withinMs: number): Promise<boolean>;
   limitBandwidth(limits: BandwidthLimits): void;
   /** Stops and resumes reading from the peer. */
   setReading(isReading: boolean): void;

@@ -21,6 +21,8 @@ export interface StreamHouse {
 /** Who a stream comes from: a client, or the server itself, which has no client's id. */
 export interface Publisher {
   readonly clientId: string;
+  /** Whether it gives a sign of life within that time. */
+  isAlive(withinMs: number): Promise<boolean>;
   /** The name is taken from it. It may not publish again before that returns. */
   evicted(): void;
 }

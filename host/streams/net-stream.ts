@@ -18,6 +18,7 @@ export interface Verdict {
 /** What a stream asks of the instance it belongs to. */
 export interface StreamOwner extends PlaybackOwner {
   readonly clientId: string;
+  readonly limits: { readonly publishTimeoutMs: number };
   /** The script's verdict. Always settles; refuses when the script cannot say. */
   authorize(action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict>;
   published(stream: StreamRequest): void;
@@ -72,17 +73,10 @@ export class NetStream implements StreamEnd {
     }
     this.close();
     if (name === '') return voice.status('NetStream.Publish.BadName', 'That is no name for a stream.', name);
-    if (this.#isTaken(name)) return;
-
     const request = { name, query, mode };
     const asking: State = { at: 'asking', early: [], earlyBytes: 0 };
     this.#state = asking;
-    void this.#owner.authorize('publish', request).then((verdict) => {
-      if (this.#state !== asking) return; // closed, or asked for something else
-      this.#state = { at: 'idle' };
-      if (!verdict.isAllowed) voice.status('NetStream.Publish.BadName', verdict.description, name);
-      else if (!this.#isTaken(name)) this.#startPublishing(stream, request, asking.early);
-    });
+    void this.#decide(stream, request, asking);
   }
 
   play(request: PlayRequest): void {
@@ -157,16 +151,41 @@ export class NetStream implements StreamEnd {
     }
   }
 
-  #isTaken(name: string): boolean {
-    if (!this.#owner.streams.find(name)?.publisher) return false;
-    this.#voice.status('NetStream.Publish.BadName', describe.alreadyPublishing(name), name);
-    return true;
+  /** The name is to be free, and the script to agree; meanwhile the client may close, or ask for something else. */
+  async #decide(stream: StreamName, request: StreamRequest, asking: State & { at: 'asking' }): Promise<void> {
+    const { name } = request;
+    const present = () => this.#owner.streams.find(name)?.publisher;
+    const before = present();
+    let refusal = before && (await this.#isThere(before)) ? describe.alreadyPublishing(name) : undefined;
+    if (refusal === undefined && this.#state === asking) {
+      const verdict = await this.#owner.authorize('publish', request);
+      const now = present();
+      if (!verdict.isAllowed) refusal = verdict.description;
+      // Somebody else may have been allowed meanwhile.
+      else if (now && now !== before) refusal = describe.alreadyPublishing(name);
+      else if (this.#state === asking) now?.evicted();
+    }
+    if (this.#state !== asking) return;
+    this.#state = { at: 'idle' };
+    if (refusal === undefined) this.#startPublishing(stream, request, asking.early);
+    else this.#voice.status('NetStream.Publish.BadName', refusal, name);
+  }
+
+  /** A publisher that gives no sign of life has lost its connection, and often comes back under the same name. */
+  async #isThere(publisher: Publisher): Promise<boolean> {
+    const { publishTimeoutMs } = this.#owner.limits;
+    if (publishTimeoutMs === 0 || publisher.clientId === this.#owner.clientId) return true;
+    return publisher.isAlive(publishTimeoutMs);
   }
 
   #startPublishing(named: StreamName, request: StreamRequest, early: readonly RtmpMessage[]): void {
     const { name, mode } = request;
     const stream = this.#owner.streams.open(name);
-    const publisher: Publisher = { clientId: this.#owner.clientId, evicted: () => this.close() };
+    const publisher: Publisher = {
+      clientId: this.#owner.clientId,
+      isAlive: (withinMs) => this.#voice.transport.isAlive(withinMs),
+      evicted: () => this.close(),
+    };
     stream.publish(publisher);
     const recording = RECORD_MODES.includes(mode)
       ? this.#record(stream, named, mode as RecordMode)

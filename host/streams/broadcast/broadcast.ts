@@ -82,6 +82,10 @@ export class Broadcast implements Publisher {
     this.#onEnd();
   }
 
+  isAlive(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   /** Another broadcast, or none, takes the name. */
   evicted(): void {
     this.stop();

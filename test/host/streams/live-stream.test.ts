@@ -67,6 +67,9 @@ class NotingTransport implements Transport {
   ping(): boolean {
     return true;
   }
+  isAlive(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
   limitBandwidth(): void {}
   send(): void {}
   setReading(): void {}
