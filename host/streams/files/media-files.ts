@@ -152,7 +152,7 @@ export class MediaFiles {
       ...shared.info,
       seek: async (positionMs) => {
         check();
-        return this.#thread.ask({ method: 'seek', file, positionMs });
+        return this.#thread.ask({ method: 'seek', file, positionMs: positionMs > 0 ? positionMs : 0 });
       },
       headersAt: async (position) => {
         check();

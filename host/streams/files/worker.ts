@@ -4,10 +4,14 @@ import type { Part } from './container.ts';
 import { OpenFiles } from './open-files.ts';
 import { FileProblem } from './problem.ts';
 import type { FileAnswer, FileResults, FileThreadData, NumberedRequest } from './protocol.ts';
+import { Turnstile } from './turnstile.ts';
 
 /** The thread that reads media files. Requests are carried out side by side: while one waits for the disk, others go on. */
 
 const port = parentPort!;
+/** Each has memory for what it reads. Reads take a moment, but who seeks may have a file gone through. */
+const readers = new Turnstile(16);
+const seekers = new Turnstile(16);
 const files = new OpenFiles((workerData as FileThreadData).maxOpen);
 
 port.on('message', (request: NumberedRequest) => void answer(request));
@@ -27,13 +31,13 @@ async function answer(request: NumberedRequest): Promise<void> {
 async function carryOut(request: NumberedRequest): Promise<FileResults[keyof FileResults]> {
   switch (request.method) {
     case 'open':
-      return files.open(request.path);
+      return seekers.run(() => files.open(request.path));
     case 'seek':
-      return files.get(request.file).seek(request.positionMs);
+      return seekers.run(async () => files.get(request.file).seek(request.positionMs));
     case 'headers':
-      return files.get(request.file).headersAt(request.position);
+      return seekers.run(async () => files.get(request.file).headersAt(request.position));
     case 'read':
-      return files.get(request.file).read(request.position);
+      return readers.run(async () => files.get(request.file).read(request.position));
     case 'close':
       return files.close(request.file);
     case 'ping':

@@ -99,10 +99,11 @@ async function parse(file: FileBytes): Promise<{ tracks: Track[]; moovPosition: 
   const bytes = await file.take(box.start, box.end - box.start);
   if (bytes.length < box.end - box.start) throw new FileProblem('io', 'the file was cut short');
   const moov = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found = chooseTracks(moov).map((head) => ({
-    head,
-    samples: readSampleTable(moov, head.stbl, head.timescale, head.edit, file.sizeBytes),
-  }));
+  const found: Omit<Track, 'first'>[] = [];
+  for (const head of chooseTracks(moov)) {
+    const { stbl, timescale, edit } = head;
+    found.push({ head, samples: await readSampleTable(moov, stbl, timescale, edit, file.sizeBytes) });
+  }
   await readFragments(file, moov, found, box.end);
   const tracks = found.flatMap(({ head, samples }) =>
     samples.count > 0 ? { head, samples, first: firstPlayed(head, samples) } : [],

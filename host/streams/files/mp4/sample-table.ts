@@ -1,10 +1,20 @@
+import { setImmediate } from 'node:timers/promises';
 import { FileProblem } from '../problem.ts';
 import { type Box, childOf, entryCount } from './boxes.ts';
 import type { Edit } from './edit-list.ts';
 import { SampleList } from './sample-list.ts';
 
+/** After so many samples, about twenty milliseconds, others in the thread have their turn. */
+const TURN_SAMPLES = 65_536;
+
 /** The sample table of a track (ISO 14496-12, section 8.5 to 8.7) as a list of samples. One pass over each table. */
-export function readSampleTable(moov: DataView, stbl: Box, timescale: number, edit: Edit, fileBytes: number) {
+export async function readSampleTable(
+  moov: DataView,
+  stbl: Box,
+  timescale: number,
+  edit: Edit,
+  fileBytes: number,
+): Promise<SampleList> {
   const sizes = sizesOf(moov, stbl, fileBytes);
   const chunks = chunksOf(moov, stbl);
   const deltas = new Runs(moov, childOf(moov, stbl, 'stts'));
@@ -27,6 +37,7 @@ export function readSampleTable(moov: DataView, stbl: Box, timescale: number, ed
       // A negative one was meant: such a difference is longer than any recording.
       time += delta >= 0 ? delta : 0;
       sample++;
+      if (sample % TURN_SAMPLES === 0) await setImmediate();
     }
   }
   return list;

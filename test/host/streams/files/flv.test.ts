@@ -112,7 +112,9 @@ describe('a file of FFmpeg', () => {
     const packets = packetsOf(await everythingIn(file));
     expect(packets.length).toBeGreaterThan(whole.length - 10);
     expect(packets).toEqual(whole.slice(0, packets.length));
+    expect(file.durationMs).toBe(Math.max(...packets.map(({ dtsMs }) => dtsMs)));
     expect(file.durationMs).toBeGreaterThan(3500);
+    expect((await file.seek(Number.NaN)).position).toBe((await file.seek(-5)).position);
     file.release();
   });
 
