@@ -2,12 +2,16 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { FileProblem, fromSystem } from './problem.ts';
 
+/** The main thread would not wait for longer, and whoever goes on for nobody keeps others waiting. */
+const OPEN_MS = 15_000;
+
 /** An open file, as long as it was when it was opened: what is appended later does not count. */
 export class FileBytes {
   readonly sizeBytes: number;
   /** The same for the same content of the same file. */
   readonly identity: string;
   readonly #handle: FileHandle;
+  #giveUpAt = performance.now() + OPEN_MS;
 
   private constructor(handle: FileHandle, stats: Stats) {
     this.#handle = handle;
@@ -58,7 +62,13 @@ export class FileBytes {
     await this.#handle.close().catch(() => {});
   }
 
+  /** From now on, reading may take its time. */
+  isOpened(): void {
+    this.#giveUpAt = Infinity;
+  }
+
   async #read(target: Uint8Array, offset: number, length: number, position: number) {
+    if (performance.now() > this.#giveUpAt) throw new FileProblem('io', 'it took too long to open');
     try {
       return await this.#handle.read(target, offset, length, position);
     } catch (error) {
@@ -111,6 +121,11 @@ export class Window {
     this.#start = position;
     this.#length = await this.#file.into(this.#bytes, position);
     return count <= this.#length;
+  }
+
+  /** One byte that it holds. */
+  byteAt(position: number): number {
+    return this.#bytes[position - this.#start]!;
   }
 
   /** A view of bytes that it holds, good until the next load. */

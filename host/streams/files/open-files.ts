@@ -59,6 +59,7 @@ export class OpenFiles {
     this.#opening++;
     try {
       const container = await openContainer(bytes);
+      bytes.isOpened();
       if (this.#tableBytes() + container.memoryBytes > MAX_TABLE_BYTES) {
         throw new FileProblem('busy', 'too many large media files are open');
       }

@@ -9,9 +9,9 @@ import { Turnstile } from './turnstile.ts';
 /** The thread that reads media files. Requests are carried out side by side: while one waits for the disk, others go on. */
 
 const port = parentPort!;
-/** Each has memory for what it reads. Reads take a moment, but who seeks may have a file gone through. */
+/** Each has memory for what it reads. */
+const openers = new Turnstile(8);
 const readers = new Turnstile(16);
-const seekers = new Turnstile(16);
 const files = new OpenFiles((workerData as FileThreadData).maxOpen);
 
 port.on('message', (request: NumberedRequest) => void answer(request));
@@ -31,11 +31,11 @@ async function answer(request: NumberedRequest): Promise<void> {
 async function carryOut(request: NumberedRequest): Promise<FileResults[keyof FileResults]> {
   switch (request.method) {
     case 'open':
-      return seekers.run(() => files.open(request.path));
+      return openers.run(() => files.open(request.path));
     case 'seek':
-      return seekers.run(async () => files.get(request.file).seek(request.positionMs));
+      return files.get(request.file).seek(request.positionMs);
     case 'headers':
-      return seekers.run(async () => files.get(request.file).headersAt(request.position));
+      return files.get(request.file).headersAt(request.position);
     case 'read':
       return readers.run(async () => files.get(request.file).read(request.position));
     case 'close':

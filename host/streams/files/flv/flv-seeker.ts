@@ -3,6 +3,7 @@ import { MessageType } from '../../../../wire/messages.ts';
 import type { MediaInfo } from '../container.ts';
 import { type FileBytes, Window } from '../file-bytes.ts';
 import { TimeIndex } from '../time-index.ts';
+import { Turnstile } from '../turnstile.ts';
 import type { KeyFrameList } from './flv-metadata.ts';
 import type { FlvScan } from './flv-scan.ts';
 import { type TagAt, TagWalk } from './flv-tags.ts';
@@ -14,6 +15,9 @@ const LIST_TOLERANCE_MS = 1000;
 /** A list that ends earlier is that of the file before somebody appended to it. */
 const LIST_END_MS = 60_000;
 const SAMPLES = 8;
+
+/** Hundreds may wait for the same pass over a file, and then look at it at once. */
+const lookers = new Turnstile(16);
 
 export interface Found {
   readonly position: number;
@@ -67,6 +71,15 @@ export class FlvSeeker {
     if (index.count === 0 || timeMs <= index.timeOf(0)) return undefined;
     const entry = index.find(timeMs);
     const limit = entry + 1 < index.count ? index.positionOf(entry + 1) : this.#file.sizeBytes;
+    return lookers.run(() => this.#lookFrom(index, entry, limit, timeMs));
+  }
+
+  #lookFrom(
+    index: TimeIndex,
+    entry: number,
+    limit: number,
+    timeMs: number,
+  ): Promise<Found | 'wrong' | undefined> {
     return Window.lend(this.#file, async (window) => {
       const walk = new TagWalk(this.#file, window, index.positionOf(entry));
       let found: Found | undefined;

@@ -66,7 +66,10 @@ export class TagWalk {
   }
 
   async #pointsBack(bodyEnd: number, sizeBytes: number): Promise<boolean> {
-    const trailer = await this.#file.take(bodyEnd, flvTagTrailerBytes);
+    const isHeld = this.#window.holds(bodyEnd, flvTagTrailerBytes);
+    const trailer = isHeld
+      ? this.#window.view(bodyEnd, flvTagTrailerBytes)
+      : await this.#file.take(bodyEnd, flvTagTrailerBytes);
     return trailer.length === 4 && new ByteReader(trailer).u32() === sizeBytes + flvTagHeaderBytes;
   }
 }

@@ -8,6 +8,8 @@ export interface FrameAt {
 
 /** How far to look for the next frame when one does not follow. */
 const RESYNC_BYTES = 256 * 1024;
+/** How every header begins. */
+const SYNC = 0xff;
 /** Three frames of the largest size, and more. */
 const NEAR_BYTES = 8 * 1024;
 
@@ -50,6 +52,7 @@ export class Mp3Walk {
     const end = Math.min(this.#file.sizeBytes, this.position + RESYNC_BYTES);
     for (let at = this.position + 1; at + MP3_HEADER_BYTES <= end; at++) {
       if (!this.#window.holds(at, NEAR_BYTES)) await this.#hold(at);
+      if (!this.#window.holds(at, 1) || this.#window.byteAt(at) !== SYNC) continue;
       const header = this.#headerAt(at);
       // One alone may be anything.
       if (!header || !this.#headerAt(at + header.sizeBytes)) continue;
@@ -66,6 +69,7 @@ export async function findFirstFrame(file: FileBytes, window: Window, start: num
   for (let at = start; at + MP3_HEADER_BYTES <= end; at++) {
     if (!window.holds(at, NEAR_BYTES)) await window.load(at, Math.min(NEAR_BYTES, file.sizeBytes - at));
     if (!window.holds(at, MP3_HEADER_BYTES)) return undefined;
+    if (window.byteAt(at) !== SYNC) continue;
     const like = wordAt(window.view(at, MP3_HEADER_BYTES), 0);
     if (areFrames(window, at, like, file.sizeBytes)) return { position: at, like };
   }
