@@ -17,22 +17,22 @@ export interface Codec {
 }
 
 /** Sample descriptions that are looked at. */
-const MAX_ENTRIES = 8;
+const MAX_ENTRIES = 64;
 const MAX_CONFIG_BYTES = 64 * 1024;
 /** Where boxes begin in a description (ISO 14496-12, section 12.1.3 and 12.2.3). */
 const VISUAL_BYTES = 78;
 const AUDIO_BYTES = 28;
 
-/** The codec of the first description of a track that is one for RTMP. */
-export function readCodec(moov: DataView, stbl: Box, isVideo: boolean): Codec | undefined {
+/** The codecs of a track's descriptions, in their order; `undefined` for those that RTMP does not know. */
+export function readCodecs(moov: DataView, stbl: Box, isVideo: boolean): (Codec | undefined)[] {
   const stsd = childOf(moov, stbl, 'stsd');
-  if (!stsd) return undefined;
-  let left = MAX_ENTRIES;
+  if (!stsd) return [];
+  const codecs: (Codec | undefined)[] = [];
   for (const entry of boxesIn(moov, stsd.start + 8, stsd.end)) {
-    const codec = isVideo ? videoCodec(moov, entry) : audioCodec(moov, entry);
-    if (codec || --left === 0) return codec;
+    codecs.push(isVideo ? videoCodec(moov, entry) : audioCodec(moov, entry));
+    if (codecs.length === MAX_ENTRIES) break;
   }
-  return undefined;
+  return codecs;
 }
 
 function videoCodec(moov: DataView, entry: Box): Codec | undefined {

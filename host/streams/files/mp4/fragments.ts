@@ -33,6 +33,7 @@ const RunFlag = {
 const NON_SYNC = 0x10000;
 
 interface Defaults {
+  description: number;
   duration: number;
   size: number;
   flags: number;
@@ -88,7 +89,7 @@ class FragmentReader {
 
   constructor(moov: DataView, mvex: Box, targets: readonly Target[]) {
     for (const target of targets) {
-      const defaults = { duration: 0, size: 0, flags: 0 };
+      const defaults = { description: 1, duration: 0, size: 0, flags: 0 };
       this.#targets.set(target.head.id, { ...target, defaults, time: 0 });
     }
     for (const trex of boxesIn(moov, mvex.start, mvex.end)) {
@@ -96,6 +97,7 @@ class FragmentReader {
       const target = this.#targets.get(moov.getUint32(trex.start + 4));
       if (!target) continue;
       target.defaults = {
+        description: moov.getUint32(trex.start + 8),
         duration: moov.getUint32(trex.start + 12),
         size: moov.getUint32(trex.start + 16),
         flags: moov.getUint32(trex.start + 20),
@@ -122,14 +124,14 @@ class FragmentReader {
       base = Number(moof.getBigUint64(at));
       at += 8;
     }
-    if (flags & TrackFlag.Description) at += 4;
     const number = (flag: number, usual: number) => {
       if (!(flags & flag)) return usual;
       at += 4;
       return moof.getUint32(at - 4);
     };
-    const usual = target?.defaults ?? { duration: 0, size: 0, flags: 0 };
-    const defaults = {
+    const usual = target?.defaults ?? { description: 1, duration: 0, size: 0, flags: 0 };
+    const defaults: Defaults = {
+      description: number(TrackFlag.Description, usual.description),
       duration: number(TrackFlag.Duration, usual.duration),
       size: number(TrackFlag.Size, usual.size),
       flags: number(TrackFlag.Flags, usual.flags),
@@ -166,6 +168,8 @@ class FragmentReader {
     };
     let offset = flags & RunFlag.Offset ? base + (next(RunFlag.Offset, 0) | 0) : dataEnd;
     let firstFlags = next(RunFlag.FirstFlags, -1);
+    const description = target?.head.codecs.length === 1 ? 0 : defaults.description - 1;
+    const isKnown = target?.head.codecs[description] !== undefined;
     this.#samples += count;
     if (this.#samples > MAX_SAMPLES)
       throw new FileProblem('structure', 'its fragments have too many samples');
@@ -181,8 +185,10 @@ class FragmentReader {
         const toMs = 1000 / head.timescale;
         const decodeMs = (time - head.edit.mediaTime) * toMs + head.edit.delayMs;
         const isKey = !head.codec.isVideo || (ownFlags & NON_SYNC) === 0;
-        if (offset >= 0)
-          samples.add(offset, size, decodeMs, decodeMs + composition * toMs, duration * toMs, isKey);
+        const showMs = decodeMs + composition * toMs;
+        if (offset >= 0 && isKnown) {
+          samples.add(offset, size, decodeMs, showMs, duration * toMs, isKey, description);
+        }
         target.time += duration;
       }
       offset += size;

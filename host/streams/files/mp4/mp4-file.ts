@@ -9,7 +9,7 @@ import { mp4Metadata } from './mp4-metadata.ts';
 import { readMp4Part } from './mp4-part.ts';
 import type { SampleList } from './sample-list.ts';
 import { readSampleTable } from './sample-table.ts';
-import { chooseTracks, type Track, type TrackHead } from './tracks.ts';
+import { chooseTracks, codecOf, type Track, type TrackHead } from './tracks.ts';
 
 /** The index of a day of sound and pictures is shorter. */
 const MAX_MOOV_BYTES = 64 * 1024 * 1024;
@@ -71,12 +71,19 @@ export class Mp4File implements Container {
   }
 
   async headersAt(position: number): Promise<RtmpMessage[]> {
-    const timestamp = this.#timeAt(cursorOf(position));
-    return [this.#video, this.#audio].flatMap((track) => {
-      const { config = undefined, isVideo = false } = track?.head.codec ?? {};
-      const type = isVideo ? MessageType.Video : MessageType.Audio;
-      return config ? { type, streamId: 0, timestamp, payload: config.slice() } : [];
-    });
+    const cursor = cursorOf(position);
+    const timestamp = this.#timeAt(cursor);
+    const messages: RtmpMessage[] = [];
+    for (const [track, sample] of [
+      [this.#video, cursor.video],
+      [this.#audio, cursor.audio],
+    ] as const) {
+      const codec = track && codecOf(track, sample);
+      if (!codec?.config) continue;
+      const type = codec.isVideo ? MessageType.Video : MessageType.Audio;
+      messages.push({ type, streamId: 0, timestamp, payload: codec.config.slice() });
+    }
+    return messages;
   }
 
   read(position: number): Promise<Part> {
@@ -101,8 +108,7 @@ async function parse(file: FileBytes): Promise<{ tracks: Track[]; moovPosition: 
   const moov = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: Omit<Track, 'first'>[] = [];
   for (const head of chooseTracks(moov)) {
-    const { stbl, timescale, edit } = head;
-    found.push({ head, samples: await readSampleTable(moov, stbl, timescale, edit, file.sizeBytes) });
+    found.push({ head, samples: await readSampleTable(moov, head, file.sizeBytes) });
   }
   await readFragments(file, moov, found, box.end);
   const tracks = found.flatMap(({ head, samples }) =>

@@ -2,8 +2,9 @@ import { MessageType, type RtmpMessage } from '../../../../wire/messages.ts';
 import { PART, type Part } from '../container.ts';
 import type { FileBytes } from '../file-bytes.ts';
 import { FileProblem } from '../problem.ts';
+import type { Codec } from './codecs.ts';
 import { type Cursor, positionOf } from './cursor.ts';
-import type { Track } from './tracks.ts';
+import { codecOf, type Track } from './tracks.ts';
 
 /** Samples closer together are read in one go. */
 const GAP_BYTES = 16 * 1024;
@@ -12,6 +13,9 @@ const RUN_BYTES = 1024 * 1024;
 interface Chosen {
   readonly track: Track;
   readonly sample: number;
+  readonly codec: Codec;
+  /** Whether this is the configuration in front of the sample. */
+  readonly isConfig: boolean;
   /** Where its message begins in the buffer. */
   readonly at: number;
 }
@@ -44,12 +48,15 @@ function choose(video: Track | undefined, audio: Track | undefined, { video: v, 
 
     const time = track.samples.timeOf(sample);
     firstTime ??= time;
-    const length = track.samples.bytesOf(sample) + track.head.codec.headBytes;
+    const codec = codecOf(track, sample);
+    const config = sample > track.first && track.samples.isChange(sample) ? codec.config : undefined;
+    const length = track.samples.bytesOf(sample) + codec.headBytes + (config?.length ?? 0);
     const isFull = bytes >= PART.enoughBytes || bytes + length > PART.maxBytes;
     if (chosen.length > 0 && (isFull || time - firstTime >= PART.spanMs || chosen.length === PART.messages)) {
       return { chosen, bytes, next: positionOf({ video: v, audio: a }) };
     }
-    chosen.push({ track, sample, at: bytes });
+    if (config) chosen.push({ track, sample, codec, isConfig: true, at: bytes });
+    chosen.push({ track, sample, codec, isConfig: false, at: bytes + (config?.length ?? 0) });
     bytes += length;
     if (isVideo) v++;
     else a++;
@@ -58,11 +65,13 @@ function choose(video: Track | undefined, audio: Track | undefined, { video: v, 
 
 /** Reads in the order of the file, and in as few pieces as it takes. */
 async function loadSamples(file: FileBytes, buffer: Uint8Array, chosen: readonly Chosen[]): Promise<void> {
-  const inFile = chosen.map(({ track: { head, samples }, sample, at }) => ({
-    offset: samples.offsetOf(sample),
-    bytes: samples.bytesOf(sample),
-    at: at + head.codec.headBytes,
-  }));
+  const inFile = chosen
+    .filter(({ isConfig }) => !isConfig)
+    .map(({ track: { samples }, sample, codec, at }) => ({
+      offset: samples.offsetOf(sample),
+      bytes: samples.bytesOf(sample),
+      at: at + codec.headBytes,
+    }));
   inFile.sort((one, other) => one.offset - other.offset);
 
   for (let from = 0; from < inFile.length; ) {
@@ -83,10 +92,18 @@ async function loadSamples(file: FileBytes, buffer: Uint8Array, chosen: readonly
   }
 }
 
-function messageOf(buffer: Uint8Array, { track: { head, samples }, sample, at }: Chosen): RtmpMessage {
-  const { codec } = head;
+function messageOf(
+  buffer: Uint8Array,
+  { track: { samples }, sample, codec, isConfig, at }: Chosen,
+): RtmpMessage {
+  const type = codec.isVideo ? MessageType.Video : MessageType.Audio;
+  const timestamp = samples.timeOf(sample);
+  if (isConfig) {
+    const payload = buffer.subarray(at, at + codec.config!.length);
+    payload.set(codec.config!);
+    return { type, streamId: 0, timestamp, payload };
+  }
   const payload = buffer.subarray(at, at + codec.headBytes + samples.bytesOf(sample));
   codec.writeHead(payload, samples.isKey(sample), samples.compositionOf(sample));
-  const type = codec.isVideo ? MessageType.Video : MessageType.Audio;
-  return { type, streamId: 0, timestamp: samples.timeOf(sample), payload };
+  return { type, streamId: 0, timestamp, payload };
 }

@@ -2,6 +2,7 @@ import { FileProblem } from '../problem.ts';
 
 /** Thirty pictures a second for a day and a half. */
 const MAX_SAMPLES = 4_000_000;
+const MAX_CHANGES = 1000;
 const MAX_TIME_MS = 0x7fffffff;
 /** The longest message less the longest head. */
 const MAX_SAMPLE_BYTES = 0xffffff - 16;
@@ -20,6 +21,8 @@ export class SampleList {
   #compositions: Int32Array<ArrayBuffer>;
   #keys: Uint32Array<ArrayBuffer> = new Uint32Array(64);
   #keyCount = 0;
+  /** From which sample on which description is in force. */
+  readonly #descriptions: { readonly from: number; readonly description: number }[] = [];
   count = 0;
   /** Added to all times. */
   shiftMs = 0;
@@ -43,10 +46,6 @@ export class SampleList {
     return this.#endMs + this.shiftMs;
   }
 
-  get keyCount(): number {
-    return this.#keyCount;
-  }
-
   /** Times are milliseconds and not rounded; what is not in the file is left out. */
   add(
     offset: number,
@@ -55,6 +54,7 @@ export class SampleList {
     showMs: number,
     durationMs: number,
     isKey: boolean,
+    description: number,
   ): void {
     if (bytes === 0 || bytes > MAX_SAMPLE_BYTES || offset + bytes > this.#fileBytes) return;
     const i = this.count;
@@ -68,6 +68,7 @@ export class SampleList {
     this.#compositions[i] = Math.max(-MAX_COMPOSITION_MS, Math.min(MAX_COMPOSITION_MS, composition));
     this.#endMs = Math.min(MAX_TIME_MS, Math.max(this.#endMs, Math.round(decodeMs + durationMs)));
     if (isKey) this.#addKey(i);
+    if (this.#descriptions.at(-1)?.description !== description) this.#change(i, description);
     this.count++;
   }
 
@@ -91,14 +92,20 @@ export class SampleList {
     return this.#keys[this.#keyAt(sample)] === sample;
   }
 
+  /** Which of the track's descriptions a sample has. */
+  descriptionOf(sample: number): number {
+    return this.#descriptions.findLast(({ from }) => from <= sample)?.description ?? 0;
+  }
+
+  /** Whether decoders have to be told of another description before that sample. */
+  isChange(sample: number): boolean {
+    return sample > 0 && this.#descriptions.some(({ from }) => from === sample);
+  }
+
   /** The last key frame at or before that one in the order of decoding; -1 when there is none. */
   keyBefore(sample: number): number {
     const key = this.#keyAt(sample);
     return key < 0 ? -1 : this.#keys[key]!;
-  }
-
-  firstKey(): number {
-    return this.#keyCount > 0 ? this.#keys[0]! : -1;
   }
 
   /** The first sample at or after that time; `count` when there is none. */
@@ -123,6 +130,13 @@ export class SampleList {
       else high = middle;
     }
     return low - 1;
+  }
+
+  #change(from: number, description: number): void {
+    if (this.#descriptions.length === MAX_CHANGES) {
+      throw new FileProblem('structure', `a track changes its description more than ${MAX_CHANGES} times`);
+    }
+    this.#descriptions.push({ from, description });
   }
 
   #addKey(sample: number): void {

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { FileProblem } from '../problem.ts';
 import { type Box, childOf, entryCount } from './boxes.ts';
-import type { Edit } from './edit-list.ts';
 import { SampleList } from './sample-list.ts';
+import type { TrackHead } from './tracks.ts';
 
 /** After so many samples, about twenty milliseconds, others in the thread have their turn. */
 const TURN_SAMPLES = 65_536;
@@ -10,9 +10,7 @@ const TURN_SAMPLES = 65_536;
 /** The sample table of a track (ISO 14496-12, section 8.5 to 8.7) as a list of samples. One pass over each table. */
 export async function readSampleTable(
   moov: DataView,
-  stbl: Box,
-  timescale: number,
-  edit: Edit,
+  { stbl, timescale, edit, codecs }: TrackHead,
   fileBytes: number,
 ): Promise<SampleList> {
   const sizes = sizesOf(moov, stbl, fileBytes);
@@ -27,12 +25,16 @@ export async function readSampleTable(
   let sample = 0;
   for (let chunk = 0; chunk < chunks.count && sample < sizes.count; chunk++) {
     let offset = chunks.offsetOf(chunk);
-    for (let left = chunks.samplesOf(chunk); left > 0 && sample < sizes.count; left--) {
+    const { samples, description: told } = chunks.runOf(chunk);
+    const description = codecs.length === 1 ? 0 : told;
+    const isKnown = codecs[description] !== undefined;
+    for (let left = samples; left > 0 && sample < sizes.count; left--) {
       const bytes = sizes.bytesOf(sample);
       const delta = deltas.next();
       const shown = time + compositions.next();
       const isKey = keys.has(sample + 1);
-      list.add(offset, bytes, time * toMs + edit.delayMs, shown * toMs + edit.delayMs, delta * toMs, isKey);
+      const [decodeMs, showMs] = [time * toMs + edit.delayMs, shown * toMs + edit.delayMs];
+      if (isKnown) list.add(offset, bytes, decodeMs, showMs, delta * toMs, isKey, description);
       offset += bytes;
       // A negative one was meant: such a difference is longer than any recording.
       time += delta >= 0 ? delta : 0;
@@ -57,7 +59,7 @@ function sizesOf(moov: DataView, stbl: Box, fileBytes: number) {
   return { count, bytesOf: (sample: number) => moov.getUint32(first + sample * 4) };
 }
 
-/** Where chunks begin, and how many samples each has. Asked for in order. */
+/** Where chunks begin, how many samples each has, and in which description. Asked for in order. */
 function chunksOf(moov: DataView, stbl: Box) {
   const stco = childOf(moov, stbl, 'stco');
   const co64 = childOf(moov, stbl, 'co64');
@@ -73,11 +75,14 @@ function chunksOf(moov: DataView, stbl: Box) {
   const runs = entryCount(moov, stsc, stsc.start + 4, 12);
   let run = -1;
   const firstOf = (index: number) => moov.getUint32(stsc.start + 8 + index * 12) - 1;
-  const samplesOf = (chunk: number) => {
+  const runOf = (chunk: number) => {
     while (run + 1 < runs && firstOf(run + 1) <= chunk) run++;
-    return run < 0 ? 0 : moov.getUint32(stsc.start + 8 + run * 12 + 4);
+    const at = stsc.start + 8 + run * 12;
+    return run < 0
+      ? { samples: 0, description: 0 }
+      : { samples: moov.getUint32(at + 4), description: moov.getUint32(at + 8) - 1 };
   };
-  return { count: entryCount(moov, box, box.start + 4, stco ? 4 : 8), offsetOf, samplesOf };
+  return { count: entryCount(moov, box, box.start + 4, stco ? 4 : 8), offsetOf, runOf };
 }
 
 /** Values that are the same for so many samples; the last one goes on. Without a table they are 0. */

@@ -1,13 +1,16 @@
 import { FileProblem } from '../problem.ts';
 import { type Box, boxesIn, boxIn, childOf, fourCc } from './boxes.ts';
-import { type Codec, readCodec } from './codecs.ts';
+import { type Codec, readCodecs } from './codecs.ts';
 import { type Edit, readEdit } from './edit-list.ts';
 import type { SampleList } from './sample-list.ts';
 
 /** A track that can be played, without its samples. */
 export interface TrackHead {
   readonly id: number;
+  /** The first that can be played. */
   readonly codec: Codec;
+  /** By sample descriptions, counted from 0. */
+  readonly codecs: readonly (Codec | undefined)[];
   readonly timescale: number;
   readonly durationUnits: number;
   readonly language: string;
@@ -21,6 +24,11 @@ export interface Track {
   readonly samples: SampleList;
   /** The first sample that is played. */
   readonly first: number;
+}
+
+/** The codec that a sample is in. Samples without one are not in the list. */
+export function codecOf({ head, samples }: Track, sample: number): Codec {
+  return head.codecs[samples.descriptionOf(sample)] ?? head.codec;
 }
 
 const MAX_TRACKS = 64;
@@ -51,13 +59,15 @@ function readTrack(moov: DataView, trak: Box, movieTimescale: number): TrackHead
   if (!hdlr || !mdhd || !tkhd || !stbl || hdlr.end - hdlr.start < 12) return undefined;
   const handler = fourCc(moov, hdlr.start + 8);
   if (handler !== 'vide' && handler !== 'soun') return undefined;
-  const codec = readCodec(moov, stbl, handler === 'vide');
+  const codecs = readCodecs(moov, stbl, handler === 'vide');
+  const codec = codecs.find((each) => each !== undefined);
   const { timescale, durationUnits, after } = timesOf(moov, mdhd);
   if (!codec || timescale === 0) return undefined;
   const packed = after + 2 <= mdhd.end ? moov.getUint16(after) : 0;
   return {
     id: idOf(moov, tkhd),
     codec,
+    codecs,
     timescale,
     durationUnits,
     language: languageOf(packed),
