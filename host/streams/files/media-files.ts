@@ -27,7 +27,10 @@ export interface MediaFile {
    * are opaque. `timestampMs` is that of the first message there. Beyond the end: the last key frame.
    */
   seek(positionMs: number): Promise<{ position: number; timestampMs: number; isBeyondEnd: boolean }>;
-  /** Codec configurations in force before that position, as whole messages: what a viewer who starts there needs first. */
+  /**
+   * Codec configurations in force before that position, as whole messages with the time of the first one there: what a
+   * viewer who starts there needs first.
+   */
   headersAt(position: number): Promise<readonly RtmpMessage[]>;
   /**
    * Messages from a position on, in the order of the file: about half a second, or 128 KB, at least one message. The

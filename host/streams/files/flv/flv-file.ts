@@ -1,5 +1,5 @@
 import { ByteReader } from '../../../../wire/bytes.ts';
-import { flvHeaderBytes } from '../../../../wire/flv.ts';
+import { decodeFlvTagHeader, flvHeaderBytes, flvTagHeaderBytes } from '../../../../wire/flv.ts';
 import type { RtmpMessage } from '../../../../wire/messages.ts';
 import type { Container, MediaInfo, Part, Place } from '../container.ts';
 import type { FileBytes } from '../file-bytes.ts';
@@ -76,21 +76,29 @@ export class FlvFile implements Container {
   }
 
   /**
-   * What was in force there before the message at the position. In a long file with a list of key frames, as long as
+   * What was in force there before the message at the position, with its time. In a long file with a list of key frames, as long as
    * nobody has gone through it, that is what it began with.
    */
   async headersAt(position: number): Promise<RtmpMessage[]> {
     if (!this.#seeker.isListed) await this.#scan.until(() => this.#scan.position >= position);
     const inForce = new Map<string, RtmpMessage>();
+    const timestamp = await this.#timeAt(position);
     for (const { key, tag } of this.#scan.configs) {
       if (tag.position >= position) break;
-      const { type, timestamp, bodyAt, sizeBytes } = tag;
+      const { type, bodyAt, sizeBytes } = tag;
       const payload = await this.#file.take(bodyAt, sizeBytes);
       if (payload.length < sizeBytes) throw new FileProblem('io', 'the file was cut short');
       inForce.delete(key);
       inForce.set(key, { type, streamId: 0, timestamp, payload });
     }
     return [...inForce.values()];
+  }
+
+  /** Players count from the first message that they get. */
+  async #timeAt(position: number): Promise<number> {
+    const head = await this.#file.take(position, flvTagHeaderBytes);
+    const isWhole = head.length === flvTagHeaderBytes;
+    return isWhole ? Math.max(0, decodeFlvTagHeader(new ByteReader(head)).timestamp) : this.info.durationMs;
   }
 
   read(position: number): Promise<Part> {
