@@ -7,9 +7,9 @@ import { type Cursor, cursorOf, positionOf } from './cursor.ts';
 import { readFragments } from './fragments.ts';
 import { mp4Metadata } from './mp4-metadata.ts';
 import { readMp4Part } from './mp4-part.ts';
-import type { SampleList } from './sample-list.ts';
+import { arrangeTracks, type LoadedTrack } from './presentation.ts';
 import { readSampleTable } from './sample-table.ts';
-import { chooseTracks, codecOf, type Track, type TrackHead } from './tracks.ts';
+import { chooseTracks, codecOf, type Track } from './tracks.ts';
 
 /** The index of a day of sound and pictures is shorter. */
 const MAX_MOOV_BYTES = 64 * 1024 * 1024;
@@ -106,16 +106,13 @@ async function parse(file: FileBytes): Promise<{ tracks: Track[]; moovPosition: 
   const bytes = await file.take(box.start, box.end - box.start);
   if (bytes.length < box.end - box.start) throw new FileProblem('io', 'the file was cut short');
   const moov = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found: Omit<Track, 'first'>[] = [];
+  const found: LoadedTrack[] = [];
   for (const head of chooseTracks(moov)) {
     found.push({ head, samples: await readSampleTable(moov, head, file.sizeBytes) });
   }
   await readFragments(file, moov, found, box.end);
-  const tracks = found.flatMap(({ head, samples }) =>
-    samples.count > 0 ? { head, samples, first: firstPlayed(head, samples) } : [],
-  );
+  const tracks = arrangeTracks(found);
   if (tracks.length === 0) throw new FileProblem('no-track', 'no track has a sample');
-  shiftAll(tracks);
   return { tracks, moovPosition: position };
 }
 
@@ -137,21 +134,4 @@ async function findMoov(file: FileBytes): Promise<{ box: Box; position: number }
     position = box.end;
   }
   throw new FileProblem('structure', 'it has no index (moov): it was not finished');
-}
-
-/** What an edit list cuts off at the start is left out, as far as decoders can do without. */
-function firstPlayed({ codec, edit }: TrackHead, samples: SampleList): number {
-  const last = samples.firstFrom(Math.round(edit.delayMs) + 1) - 1;
-  // Sound fades in from the frame before.
-  if (!codec.isVideo) return Math.max(0, last - 1);
-  let key = samples.keyBefore(last);
-  while (key > 0 && samples.timeOf(key) + samples.compositionOf(key) > edit.delayMs)
-    key = samples.keyBefore(key - 1);
-  return Math.max(0, key);
-}
-
-/** Frames that are decoded before the movie begins: it begins later, for all tracks, as times are never below 0. */
-function shiftAll(tracks: readonly Track[]): void {
-  const earliest = Math.min(...tracks.map(({ samples, first }) => samples.timeOf(first)));
-  if (earliest < 0) for (const { samples } of tracks) samples.shiftMs = -earliest;
 }

@@ -149,6 +149,29 @@ describe.each([
   });
 });
 
+test('a file cut without being encoded again begins with the key frame before, sound and pictures together', async () => {
+  const plain = pathOf('plain.mp4', [...source, ...avcAac]);
+  const path = makeMedia(folder, 'trimmed.mp4', '-ss', '1.3', '-i', plain, '-c', 'copy');
+  const expected = probePackets(path);
+  expect(expected.some(({ dtsMs }) => dtsMs < -300)).toBe(true);
+  const file = await files.open(path);
+  const packets = packetsOf(await everythingIn(file));
+  expect(packets[0]).toMatchObject({ kind: 'video', dtsMs: 0, isKey: true });
+  expect(packets.length).toBeGreaterThan(expected.length - 3);
+  const shifts = (['video', 'audio'] as const).map((kind) => {
+    const ours = packets.filter((packet) => packet.kind === kind);
+    const theirs = expected.filter((packet) => packet.kind === kind).slice(-ours.length);
+    const shift = ours[0]!.dtsMs - theirs[0]!.dtsMs;
+    for (const [i, { dtsMs, ptsMs, ...rest }] of theirs.entries()) {
+      expectNear(ours[i]!, { dtsMs: dtsMs + shift, ptsMs: ptsMs + shift, ...rest });
+    }
+    return shift;
+  });
+  // FFmpeg has the first picture that begins within the cut begin with it, up to one picture early.
+  expect(Math.abs(shifts[0]! - shifts[1]!)).toBeLessThan(40);
+  file.release();
+});
+
 test('headers are those of the codecs, in front of everything', async () => {
   const file = await files.open(pathOf('plain.mp4', [...source, ...avcAac]));
   const { position } = await file.seek(0);
