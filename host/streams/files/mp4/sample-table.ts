@@ -4,8 +4,8 @@ import { type Box, childOf, entryCount } from './boxes.ts';
 import { SampleList } from './sample-list.ts';
 import type { TrackHead } from './tracks.ts';
 
-/** After so many samples, about twenty milliseconds, others in the thread have their turn. */
-const TURN_SAMPLES = 65_536;
+/** After so many samples, some milliseconds, others in the thread have their turn. */
+const TURN_SAMPLES = 16_384;
 
 /** The sample table of a track (ISO 14496-12, section 8.5 to 8.7) as a list of samples. One pass over each table. */
 export async function readSampleTable(
