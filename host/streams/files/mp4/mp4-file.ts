@@ -18,9 +18,9 @@ const MAX_BOXES = 10_000;
 
 /**
  * MP4, F4V and QuickTime (ISO 14496-12) as far as RTMP has codecs for them: one track of each kind, its samples in the
- * order of decoding. The reader is ours since RTMP sends decode times, and Mediabunny (1.61) has them for itself: its
- * packets tell when they are shown. To sort those of a whole track costs over a second for two hours, and comes to
- * other times than the file's where the frame rate varies. It also has a movie's tables as objects, of any number.
+ * order of decoding. The reader is ours since RTMP sends decode times, and Mediabunny (1.61) keeps them to itself: its
+ * packets tell when they are shown. To sort all of these gives other times than the file's where the frame rate varies,
+ * and to go through them once, for two hours, took 1.5 s and 150 MB; this reader 0.3 s and 20 MB on the same busy machine.
  */
 export class Mp4File implements Container {
   readonly info: MediaInfo;
