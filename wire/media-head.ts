@@ -303,7 +303,7 @@ function readChannels(body: ByteReader, head: AudioHead): void {
 }
 
 /** Where the byte stands whose low four bits are the packet type, ModEx skipped. -1 when the head is cut off. */
-function packetTypeAt(payload: Uint8Array): number {
+export function packetTypeAt(payload: Uint8Array): number {
   let at = 0;
   while (at < payload.length && (payload[at]! & 15) === VideoPacketType.ModEx) {
     if (at + 3 >= payload.length) return -1;

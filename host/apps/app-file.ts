@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { isResourceName } from '../../wire/stream-name.ts';
 import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
 import type { Defaults } from '../shared-objects/objects.ts';
+import { CODEC_POLICIES, type CodecPolicy } from '../streams/codec-filter.ts';
 import { WINDOWS_MS, type WindowMs } from '../streams/windows.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
 import { isGone } from './main-file.ts';
@@ -13,6 +15,8 @@ import { readPlainFile } from './plain-file.ts';
 
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
+const CODECS_EXPECTED = CODEC_POLICIES.map((name) => `"${name}"`).join(', ');
+const VIRTUAL_EXPECTED = 'names of folders with paths that begin with "/", such as { "films": "/videos" }';
 const WINDOW_EXPECTED = `one of ${WINDOWS_MS.join(', ')}`;
 const DEPTH_EXPECTED = 'a whole number of versions up to 1000000000, or -1';
 const MAX_FETCH_HOSTS = 1000;
@@ -77,6 +81,19 @@ export const appFile = z.strictObject({
     .strictObject({
       /** What arrives in so many milliseconds goes to each viewer as one write. Without it the window grows with the viewers of the server: 0 below 50, 20 below 200, then 50. */
       windowMs: z.literal(WINDOWS_MS, { error: WINDOW_EXPECTED }).optional(),
+      /** What becomes of a codec that a player did not announce: it is left out, the play ends, or it is sent. Default "drop". */
+      codecs: z.enum(CODEC_POLICIES, { error: CODECS_EXPECTED }).optional(),
+      /** Whether publishing live removes the recording of that name, as Flash Media Server did. Default false. */
+      eraseOnPublish: z.boolean({ error: 'true or false' }).optional(),
+      /** Where recorded streams are whose name begins so, as scripts see the path: `{ "films": "/videos" }`. */
+      virtual: z
+        .record(
+          z.string().refine((name) => name === '/' || isResourceName(name), { error: VIRTUAL_EXPECTED }),
+          z.string({ error: VIRTUAL_EXPECTED }).min(1).max(1000).startsWith('/', { error: VIRTUAL_EXPECTED }),
+          { error: VIRTUAL_EXPECTED },
+        )
+        .refine((all) => Object.keys(all).length <= 100, { error: 'at most 100 names' })
+        .optional(),
     })
     .optional(),
   /** Where its scripts may fetch from. */
@@ -104,7 +121,14 @@ export interface AppSettings {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
   readonly sharedObjects?: Defaults | undefined;
-  readonly streams?: { readonly windowMs?: WindowMs | undefined } | undefined;
+  readonly streams?:
+    | {
+        readonly windowMs?: WindowMs | undefined;
+        readonly codecs?: CodecPolicy | undefined;
+        readonly eraseOnPublish?: boolean | undefined;
+        readonly virtual?: Readonly<Record<string, string>> | undefined;
+      }
+    | undefined;
 }
 
 /**

@@ -115,6 +115,9 @@ export class Instance {
       instance,
       archive: host.archive,
       log: host.news.child({ instance: this.name }),
+      get virtual() {
+        return host.settings.streams?.virtual ?? {};
+      },
       get limits() {
         return host.settings.limits;
       },
@@ -126,6 +129,12 @@ export class Instance {
       },
       get windowMs() {
         return host.settings.streams?.windowMs;
+      },
+      get codecPolicy() {
+        return host.settings.streams?.codecs ?? 'drop';
+      },
+      get erasesOnPublish() {
+        return host.settings.streams?.eraseOnPublish === true;
       },
     };
     this.streams = new StreamDirectory(house, library);

@@ -1,3 +1,4 @@
+import { CodecSupport } from '../../wire/codecs.ts';
 import { decodeCommandValues } from '../../wire/commands.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { AmfLimits } from '../../wire/values.ts';
@@ -9,7 +10,11 @@ import { isObject } from './stream-commands.ts';
 export const CapsEx = {
   /** It connects again when it is asked to. */
   Reconnect: 1,
+  Multitrack: 2,
+  ModEx: 4,
 } as const;
+
+const CODEC_KEYS = ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap'];
 
 /** What a client says of itself in the object of its `connect` command (RTMP 1.0, section 7.2.1.1). */
 export interface ConnectCommand {
@@ -21,6 +26,9 @@ export interface ConnectCommand {
   objectEncoding: 0 | 3;
   /** Of `CapsEx`; undefined when it says nothing. */
   capsEx: number | undefined;
+  codecs: CodecSupport;
+  /** Whether it speaks of codecs at all. */
+  isEnhanced: boolean;
 }
 
 /** Throws `E_AMF` for values that no client has reason to put there. */
@@ -40,6 +48,8 @@ export function readConnect(message: RtmpMessage, limits: AmfLimits): ConnectCom
     pageUrl: text('pageUrl'),
     objectEncoding: properties.objectEncoding === 3 ? 3 : 0,
     capsEx: typeof capsEx === 'number' ? capsEx : undefined,
+    codecs: CodecSupport.announced(properties),
+    isEnhanced: CODEC_KEYS.some((key) => Object.hasOwn(properties, key)),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { CodecSupport } from '../../wire/codecs.ts';
 import { StagewireError } from '../../wire/errors.ts';
 import {
   controlMessage,
@@ -56,6 +57,7 @@ export class RtmpConnection implements Transport {
     messagesDropped: 0,
     pingMs: 0,
   };
+  codecs = CodecSupport.none;
   readonly #socket: Socket;
   readonly #limits: Limits;
   readonly #onDrop: OnDrop;

@@ -3,6 +3,7 @@
  * calls them: host/streams and host/apps implement these.
  */
 import type { CommandBody } from '../../runtime/wall/fields.ts';
+import type { CodecSupport } from '../../wire/codecs.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { StatusCode } from '../../wire/status.ts';
 import type { StreamName } from '../../wire/stream-name.ts';
@@ -51,6 +52,8 @@ export interface Transport {
    */
   write(bytes: Buffer, messages: number, onWritten?: () => void): void;
   readonly traffic: Traffic;
+  /** What the client can do with codecs beyond those of RTMP 1.0. */
+  codecs: CodecSupport;
   /** Sends a ping; false when the one before it was not answered yet. */
   ping(): boolean;
   /** Whether a byte comes from the peer within that time; it is pinged for it. */

@@ -1,4 +1,5 @@
 import { walkAmf0 } from '../../wire/amf-walk.ts';
+import { forwardsAll } from '../../wire/codecs.ts';
 import {
   type CommandHead,
   commandMessage,
@@ -286,6 +287,7 @@ export class Session implements ClientEnd {
 
   #connect(head: CommandHead, message: RtmpMessage, argCount: number): void {
     const connect = readConnect(message, HOST_LIMITS);
+    this.#transport.codecs = connect.codecs;
     this.#greet();
     if (argCount > this.#limits.connectArgs) {
       this.#refuseWith(
@@ -508,9 +510,10 @@ const ENCODER_NOTICES: Record<string, Parameters<typeof status>[0]> = {
   FCUnsubscribe: 'NetStream.Play.Stop',
 };
 
-/** What the server can do of what the client says that it can (Enhanced RTMP v2, `capsEx`). */
-function extended({ capsEx }: ConnectCommand): { capsEx?: number } {
-  return capsEx === undefined ? {} : { capsEx: CapsEx.Reconnect };
+/** What the server can do, for clients that say the same of themselves (Enhanced RTMP v2, `capsEx` and the maps of codecs). */
+function extended({ capsEx, isEnhanced }: ConnectCommand): Readonly<Record<string, unknown>> {
+  const all = CapsEx.Reconnect | CapsEx.Multitrack | CapsEx.ModEx;
+  return { ...(capsEx !== undefined && { capsEx: all }), ...(isEnhanced && forwardsAll) };
 }
 
 function unknownFormat(format: number): StagewireError {

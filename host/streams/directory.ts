@@ -3,6 +3,7 @@ import type { StatusCode } from '../../wire/status.ts';
 import type { StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
 import { Broadcast, type BroadcastItem } from './broadcast/broadcast.ts';
+import type { CodecPolicy } from './codec-filter.ts';
 import type { Library } from './library.ts';
 import { LiveStream, type StreamHouse } from './live-stream.ts';
 import type { Pacer } from './play/pacer.ts';
@@ -39,6 +40,14 @@ export class StreamDirectory {
     this.library = library;
     this.pacer = house.windows.pacer;
     this.broadcastPacer = house.windows.broadcastPacer;
+  }
+
+  get erasesOnPublish(): boolean {
+    return this.#house.erasesOnPublish;
+  }
+
+  get codecPolicy(): CodecPolicy {
+    return this.#house.codecPolicy;
   }
 
   /** The stream of that name, made when there is none. */

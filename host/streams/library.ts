@@ -22,6 +22,8 @@ export interface LibraryOptions {
   readonly storage: MediaStorage;
   readonly instance: string;
   readonly limits: RecordingLimits;
+  /** Where streams are whose name begins so: paths below the application's folder, by folder, or by `/` for all. */
+  readonly virtual: Readonly<Record<string, string>>;
   readonly archive: Archive;
   readonly log: Log;
 }
@@ -223,7 +225,7 @@ export class Library {
   async #place({ name, container }: StreamName): Promise<string> {
     if (container !== '' && container !== 'flv')
       throw new StagewireError('E_RECORD', 'app', `streams are recorded as FLV, not as ${container}`);
-    const file = `${this.#folder}/${withEnding(name, '.flv')}`;
+    const file = this.#pathOf(withEnding(name, '.flv'));
     const components = file.slice(1).split('/');
     for (let depth = 1; depth < components.length; depth++) {
       const folder = `/${components.slice(0, depth).join('/')}`;
@@ -232,13 +234,25 @@ export class Library {
     return this.#storage.at(file, async ({ real }) => real);
   }
 
+  /** The longest of the virtual folders that fits comes first (FMS, VirtualDirectory). */
+  #pathOf(file: string): string {
+    const { virtual } = this.#options;
+    const own = file === '' ? this.#folder : `${this.#folder}/${file}`;
+    const components = file.split('/');
+    for (let depth = components.length - 1; depth > 0; depth--) {
+      const folder = components.slice(0, depth).join('/');
+      if (Object.hasOwn(virtual, folder)) return joined(virtual[folder]!, components.slice(depth).join('/'));
+    }
+    return Object.hasOwn(virtual, '/') ? joined(virtual['/']!, file) : own;
+  }
+
   /** Undefined for what is not there, or cannot be reached. */
   async #at<T>(
     file: string,
     use: (spot: { at: string; real: string }) => Promise<T>,
   ): Promise<T | undefined> {
     try {
-      return await this.#storage.at(file === '' ? this.#folder : `${this.#folder}/${file}`, use);
+      return await this.#storage.at(this.#pathOf(file), use);
     } catch (error) {
       if (error instanceof StagewireError) return undefined;
       throw error;
@@ -268,6 +282,10 @@ function filesFor({ name, container }: StreamName): string[] {
 function least(a: number, b: number): number {
   if (a === 0 || b === 0) return a + b;
   return Math.min(a, b);
+}
+
+function joined(folder: string, file: string): string {
+  return [folder.replace(/\/$/, ''), file].filter((part) => part !== '').join('/');
 }
 
 function withEnding(name: string, ending: string): string {

@@ -1,5 +1,7 @@
+import { fourCcsOf } from '../../wire/codecs.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import { Audience } from './audience.ts';
+import type { CodecPolicy } from './codec-filter.ts';
 import { LateJoin } from './late-join.ts';
 import type { Recording } from './recording/recording.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
@@ -16,6 +18,9 @@ export interface StreamHouse {
   readonly limits: LiveStreamLimits;
   /** What the application chose; undefined for one that grows with the server's viewers. */
   readonly windowMs: WindowMs | undefined;
+  readonly codecPolicy: CodecPolicy;
+  /** Publishing live removes the recording of that name. */
+  readonly erasesOnPublish: boolean;
 }
 
 /** Who a stream comes from: a client, or the server itself, which has no client's id. */
@@ -34,6 +39,8 @@ export interface Tap {
   sourceChanged(isThere: boolean): void;
 }
 
+/** Of one source. */
+const MAX_CODECS = 64;
 /** FMS, Application.xml, MaxLatency. */
 const MAX_LATENCY_MS = 500;
 /** A window ends early when so much has come. */
@@ -55,6 +62,8 @@ export class LiveStream {
   #pending: RtmpMessage[] = [];
   #pendingBytes = 0;
   #windowMs: WindowMs = 0;
+  /** Beyond those of RTMP 1.0, by FourCC: what has come from the present source. */
+  readonly #codecs = new Set<string>();
   #viewers = 0;
   /** Of the last audio or video message, and when it came. */
   #lastTime = 0;
@@ -102,6 +111,7 @@ export class LiveStream {
     this.flush();
     this.#publisher = undefined;
     this.#late.forget();
+    this.#codecs.clear();
     for (const tap of this.#taps) tap.sourceChanged(false);
     this.#eachViewer((viewer) => viewer.unpublished());
     this.checkIdle();
@@ -120,6 +130,7 @@ export class LiveStream {
     audience.viewers.add(viewer);
     this.#viewers++;
     this.#house.windows.viewers++;
+    for (const fourCc of this.#codecs) viewer.meet(fourCc);
     viewer.start(this.#late.catchUp, () => this.#late.bytesFor(format, viewer.streamId));
   }
 
@@ -195,6 +206,7 @@ export class LiveStream {
   push(message: RtmpMessage, isOurs = false): void {
     this.bytesIn += message.payload.length;
     if (message.type === MessageType.Audio || message.type === MessageType.Video) {
+      this.#noteCodecs(message);
       this.#lastTime = message.timestamp;
       this.#pushedAt = performance.now();
     } else if (!isOurs) this.#onData(message);
@@ -224,6 +236,16 @@ export class LiveStream {
     const now = performance.now();
     for (const audience of this.#audiences.values())
       audience.send(messages, windows.pool, now, limits, figures);
+  }
+
+  /** Viewers that did not announce a codec hear of it before the first message that has it. */
+  #noteCodecs({ type, payload }: RtmpMessage): void {
+    for (const fourCc of fourCcsOf(type, payload)) {
+      if (this.#codecs.has(fourCc) || this.#codecs.size >= MAX_CODECS) continue;
+      this.flush();
+      this.#codecs.add(fourCc);
+      this.#eachViewer((viewer) => viewer.meet(fourCc));
+    }
   }
 
   #eachViewer(tell: (viewer: Viewer) => void): void {

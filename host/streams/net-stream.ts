@@ -187,6 +187,8 @@ export class NetStream implements StreamEnd {
       evicted: () => this.close(),
     };
     stream.publish(publisher);
+    const { streams } = this.#owner;
+    if (!RECORD_MODES.includes(mode) && streams.erasesOnPublish) void streams.clear(named);
     const recording = RECORD_MODES.includes(mode)
       ? this.#record(stream, named, mode as RecordMode)
       : undefined;

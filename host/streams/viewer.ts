@@ -1,6 +1,7 @@
 import { isVideoKeyFrame, isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import type { Transport } from '../rtmp/ports.ts';
+import { CodecFilter } from './codec-filter.ts';
 import { type CatchUp, type CatchUpBytes, serializeAll } from './late-join.ts';
 
 export interface ViewerLimits {
@@ -15,6 +16,8 @@ export interface ViewerEvents {
   unpublished(): void;
   /** Behind for longer than it may be. */
   tooSlow(): void;
+  /** The stream has a codec that the client did not announce. */
+  refused(fourCc: string): void;
 }
 
 /** What a viewer takes of a window: all of it, what is chosen for it, or nothing. */
@@ -25,6 +28,7 @@ export class Viewer {
   readonly transport: Transport;
   readonly streamId: number;
   readonly #events: ViewerEvents;
+  readonly #codecs: CodecFilter;
   #wantsAudio = true;
   #wantsVideo = true;
   #isPaused = false;
@@ -36,10 +40,11 @@ export class Viewer {
   /** What is chosen of one round, until it is written. */
   #chosen: RtmpMessage[] = [];
 
-  constructor(transport: Transport, streamId: number, events: ViewerEvents) {
+  constructor(transport: Transport, streamId: number, events: ViewerEvents, codecs = transport.codecs) {
     this.transport = transport;
     this.streamId = streamId;
     this.#events = events;
+    this.#codecs = new CodecFilter(codecs, (fourCc) => events.refused(fourCc));
   }
 
   get isPaused(): boolean {
@@ -47,7 +52,7 @@ export class Viewer {
   }
 
   get #takesAll(): boolean {
-    return this.#wantsAudio && this.#wantsVideo;
+    return this.#wantsAudio && this.#wantsVideo && !this.#codecs.isActive;
   }
 
   published(): void {
@@ -57,7 +62,13 @@ export class Viewer {
   }
 
   unpublished(): void {
+    this.#codecs.reset();
     this.#events.unpublished();
+  }
+
+  /** The stream carries that codec. */
+  meet(fourCc: string): void {
+    this.#codecs.meet(fourCc);
   }
 
   pause(): void {
@@ -139,13 +150,16 @@ export class Viewer {
       return;
     }
     if (this.#headers.length > 0 && message.type !== MessageType.DataAmf0) {
-      for (const header of this.#headers) this.#chosen.push({ ...header, timestamp: message.timestamp });
+      for (const header of this.#headers)
+        if (this.#codecs.passes(header)) this.#chosen.push({ ...header, timestamp: message.timestamp });
       this.#headers = [];
     }
     this.#chosen.push(message);
   }
 
-  #isDue({ type, payload }: RtmpMessage): boolean {
+  #isDue(message: RtmpMessage): boolean {
+    const { type, payload } = message;
+    if (!this.#codecs.passes(message)) return false;
     if (type === MessageType.Audio) return this.#wantsAudio;
     if (type !== MessageType.Video) return true;
     if (!this.#wantsVideo) return false;

@@ -1,12 +1,14 @@
+import { CodecSupport, fourCcsOf } from '../../../wire/codecs.ts';
 import { isVideoKeyFrame, isVideoSequenceHeader } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { describe } from '../../../wire/status.ts';
+import { CodecFilter, type CodecPolicy } from '../codec-filter.ts';
 import { FileProblem, type MediaFile, type Segment } from '../files/media-files.ts';
 import { serializeAll } from '../late-join.ts';
 import type { Voice } from '../voice.ts';
-import type { Item, ItemEnd, Wants } from './item.ts';
+import { type Item, type ItemEnd, refuseCodec, type Wants } from './item.ts';
 import type { Paced, Pacer } from './pacer.ts';
-import { segmentBytes } from './segment-bytes.ts';
+import { segmentBytes, segmentCodecs } from './segment-bytes.ts';
 
 /** Of a file, in milliseconds. `durationMs`: -1 to its end, 0 for a single frame. */
 export interface Range {
@@ -28,6 +30,7 @@ export class FileItem implements Item, Paced {
   readonly #endMs: number;
   readonly #isSingleFrame: boolean;
   readonly #pacer: Pacer;
+  readonly #codecs: CodecFilter;
   readonly #events: ItemEnd;
   #aheadMs = MIN_AHEAD_MS;
   /** Each beginning at another place is a run; what belongs to the one before comes to nothing. */
@@ -50,6 +53,7 @@ export class FileItem implements Item, Paced {
     voice: Voice,
     wants: Wants,
     pacer: Pacer,
+    policy: CodecPolicy,
     events: ItemEnd,
   ) {
     this.#name = name;
@@ -59,6 +63,10 @@ export class FileItem implements Item, Paced {
     this.#endMs = durationMs > 0 ? startMs + durationMs : Number.POSITIVE_INFINITY;
     this.#isSingleFrame = durationMs === 0;
     this.#pacer = pacer;
+    const support = policy === 'send' ? CodecSupport.all : voice.transport.codecs;
+    this.#codecs = new CodecFilter(support, (fourCc) =>
+      refuseCodec(voice, name, fourCc, policy, () => events.ended()),
+    );
     this.#events = events;
     pacer.add(this);
   }
@@ -153,6 +161,8 @@ export class FileItem implements Item, Paced {
       this.#needsKeyFrame = false;
       // The time runs from where the client wants to be; what comes before that is for its decoder.
       this.#clock = { at: this.#isPaused ? undefined : performance.now(), ms: positionMs };
+      for (const { type, payload } of headers)
+        for (const fourCc of fourCcsOf(type, payload)) this.#codecs.meet(fourCc);
       this.#write(
         headers
           .filter((header) => this.#isWanted(header))
@@ -194,12 +204,12 @@ export class FileItem implements Item, Paced {
     const segment = await this.#file.read(this.#position);
     if (run !== this.#run) return;
     const frame = segment.messages.find(isFrame);
-    if (frame && this.#wants.video) this.#write([frame]);
+    if (frame && this.#wants.video && this.#codecs.passes(frame)) this.#write([frame]);
   }
 
   #sendFrame({ messages, next }: Segment): void {
     const at = messages.findIndex(this.#file.hasVideo ? isFrame : () => true);
-    this.#write(messages.slice(0, at + 1));
+    this.#write(messages.slice(0, at + 1).filter((message) => this.#codecs.passes(message)));
     this.#position = at < 0 ? next : undefined;
     if (this.#position === undefined) this.#end();
   }
@@ -207,8 +217,9 @@ export class FileItem implements Item, Paced {
   #send(segment: Segment): void {
     const { messages, next, endMs } = segment;
     const { audio, video } = this.#wants;
+    for (const fourCc of segmentCodecs(segment)) this.#codecs.meet(fourCc);
     const isLast = endMs >= this.#endMs;
-    if (audio && video && !this.#needsKeyFrame && !isLast) {
+    if (audio && video && !this.#needsKeyFrame && !isLast && !this.#codecs.isActive) {
       const bytes = segmentBytes(segment, this.#voice.transport.format, this.#voice.streamId);
       this.#sentBytes += bytes.length;
       this.#voice.transport.write(bytes, messages.length, this.#goOn);
@@ -224,7 +235,9 @@ export class FileItem implements Item, Paced {
     if (this.#voice.transport.queuedBytes <= MAX_QUEUED_BYTES / 2) this.tick();
   };
 
-  #isWanted({ type, payload }: RtmpMessage): boolean {
+  #isWanted(message: RtmpMessage): boolean {
+    const { type, payload } = message;
+    if (!this.#codecs.passes(message)) return false;
     if (type === MessageType.Audio) return this.#wants.audio;
     if (type !== MessageType.Video) return true;
     if (!this.#wants.video) return false;

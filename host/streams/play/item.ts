@@ -1,3 +1,6 @@
+import type { CodecPolicy } from '../codec-filter.ts';
+import type { Voice } from '../voice.ts';
+
 /** What plays at present: a live stream or a file. */
 export interface Item {
   /** `positionMs`: where the client is, when it says so. */
@@ -21,4 +24,19 @@ export interface ItemEnd {
 export interface Wants {
   audio: boolean;
   video: boolean;
+}
+
+/** Tells a client that it is not sent a codec which it did not announce; ends the play where the application wants that. */
+export function refuseCodec(
+  voice: Voice,
+  name: string,
+  fourCc: string,
+  policy: CodecPolicy,
+  end: () => void,
+): void {
+  const level = policy === 'refuse' ? 'error' : 'warning';
+  const description = `${name} has ${fourCc}, which the client did not announce when it connected.`;
+  voice.status('NetStream.Play.NoSupportedTrackFound', description, name, { level });
+  // Whoever calls is in the middle of something.
+  if (policy === 'refuse') queueMicrotask(end);
 }

@@ -1,8 +1,10 @@
+import { CodecSupport } from '../../../wire/codecs.ts';
 import { describe } from '../../../wire/status.ts';
+import type { CodecPolicy } from '../codec-filter.ts';
 import type { LiveStream } from '../live-stream.ts';
 import { Viewer } from '../viewer.ts';
 import type { Voice } from '../voice.ts';
-import type { Item, ItemEnd, Wants } from './item.ts';
+import { type Item, type ItemEnd, refuseCodec, type Wants } from './item.ts';
 
 export interface LiveItemEvents extends ItemEnd {
   /** The client reads too slowly. */
@@ -19,23 +21,36 @@ export class LiveItem implements Item {
   #timer: NodeJS.Timeout | undefined;
 
   /** `durationMs`: -1 for no end. A stream that is waited for is waited for as long. */
-  constructor(stream: LiveStream, voice: Voice, wants: Wants, durationMs: number, events: LiveItemEvents) {
+  constructor(
+    stream: LiveStream,
+    voice: Voice,
+    wants: Wants,
+    durationMs: number,
+    policy: CodecPolicy,
+    events: LiveItemEvents,
+  ) {
     const { name } = stream;
     this.#stream = stream;
     this.#voice = voice;
     this.#durationMs = durationMs;
     this.#events = events;
-    this.#viewer = new Viewer(voice.transport, voice.streamId, {
-      published: () => {
-        voice.status('NetStream.Play.PublishNotify', describe.published(name), name);
-        this.#startTimer();
+    this.#viewer = new Viewer(
+      voice.transport,
+      voice.streamId,
+      {
+        published: () => {
+          voice.status('NetStream.Play.PublishNotify', describe.published(name), name);
+          this.#startTimer();
+        },
+        unpublished: () => voice.status('NetStream.Play.UnpublishNotify', describe.unpublished(name), name),
+        tooSlow: () => {
+          voice.status('NetStream.Play.InsufficientBW', 'The connection is too slow for this stream.', name);
+          events.tooSlow();
+        },
+        refused: (fourCc) => refuseCodec(voice, name, fourCc, policy, () => events.ended()),
       },
-      unpublished: () => voice.status('NetStream.Play.UnpublishNotify', describe.unpublished(name), name),
-      tooSlow: () => {
-        voice.status('NetStream.Play.InsufficientBW', 'The connection is too slow for this stream.', name);
-        events.tooSlow();
-      },
-    });
+      policy === 'send' ? CodecSupport.all : voice.transport.codecs,
+    );
     this.#viewer.receive('audio', wants.audio);
     this.#viewer.receive('video', wants.video);
   }

@@ -136,6 +136,7 @@ export class Playback {
       this.#voice,
       { ...this.#wants },
       request.durationMs,
+      this.#owner.streams.codecPolicy,
       {
         ended: () => this.#ended(item, request),
         failed: () => {},
@@ -157,6 +158,7 @@ export class Playback {
       this.#voice,
       { ...this.#wants },
       pacer,
+      this.#owner.streams.codecPolicy,
       {
         ended: () => this.#ended(item, request, item),
         failed: (description) => {

@@ -1,6 +1,19 @@
+import { fourCcsOf } from '../../../wire/codecs.ts';
 import type { WireFormat } from '../../rtmp/ports.ts';
 import type { Segment } from '../files/media-files.ts';
 import { serializeAll } from '../late-join.ts';
+
+const codecs = new WeakMap<Segment, readonly string[]>();
+
+/** The codecs beyond those of RTMP 1.0 that a segment has, by FourCC. */
+export function segmentCodecs(segment: Segment): readonly string[] {
+  let found = codecs.get(segment);
+  if (!found) {
+    found = [...new Set(segment.messages.flatMap(({ type, payload }) => fourCcsOf(type, payload)))];
+    codecs.set(segment, found);
+  }
+  return found;
+}
 
 const written = new WeakMap<Segment, Map<string, Buffer>>();
 

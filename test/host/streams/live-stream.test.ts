@@ -3,6 +3,7 @@ import type { Transport, WireFormat } from '../../../host/rtmp/ports.ts';
 import { LiveStream } from '../../../host/streams/live-stream.ts';
 import { Viewer } from '../../../host/streams/viewer.ts';
 import { Windows } from '../../../host/streams/windows.ts';
+import { CodecSupport } from '../../../wire/codecs.ts';
 import { encodeData } from '../../../wire/commands.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 
@@ -41,6 +42,7 @@ class NotingTransport implements Transport {
   readonly address = '';
   readonly format: NotingFormat;
   queuedBytes = 0;
+  codecs = CodecSupport.all;
   readonly writes: string[] = [];
 
   constructor(format = plain) {
@@ -109,7 +111,7 @@ const meta: RtmpMessage = {
 };
 const publisherOf = (clientId: string) => ({ clientId, evicted() {}, isAlive: async () => true });
 const publisher = publisherOf('a');
-const silent = { published() {}, unpublished() {}, tooSlow() {} };
+const silent = { published() {}, unpublished() {}, tooSlow() {}, refused() {} };
 const settle = () => new Promise<void>((resolve) => queueMicrotask(resolve));
 
 function watch(stream: LiveStream, transport = new NotingTransport(), streamId = 1, events = silent) {
@@ -119,7 +121,11 @@ function watch(stream: LiveStream, transport = new NotingTransport(), streamId =
 }
 
 function onAir(): LiveStream {
-  const stream = new LiveStream('s', { windows, limits, windowMs: 0 }, () => {});
+  const stream = new LiveStream(
+    's',
+    { windows, limits, windowMs: 0, codecPolicy: 'drop', erasesOnPublish: false },
+    () => {},
+  );
   stream.publish(publisher);
   stream.setDataFrame('onMetaData', meta);
   stream.push(media('config', 0));
@@ -218,7 +224,13 @@ describe('a live stream', () => {
   test('keeps small payloads in memory of their own, not the buffers that they were read into', () => {
     const { kept } = new NotingFormat('kept');
     const transport = new NotingTransport(Object.assign(new NotingFormat('kept'), { kept }));
-    const house = { windows, limits: { ...limits, gopBytes: 10_000 }, windowMs: 0 } as const;
+    const house = {
+      windows,
+      limits: { ...limits, gopBytes: 10_000 },
+      windowMs: 0,
+      codecPolicy: 'drop',
+      erasesOnPublish: false,
+    } as const;
     const stream = new LiveStream('s', house, () => {});
     stream.publish(publisher);
     const read = new Uint8Array(65_536);
@@ -295,7 +307,11 @@ describe('a live stream', () => {
 
   test('ends when nobody publishes and nobody views', () => {
     let idle = 0;
-    const stream = new LiveStream('s', { windows, limits, windowMs: 0 }, () => idle++);
+    const stream = new LiveStream(
+      's',
+      { windows, limits, windowMs: 0, codecPolicy: 'drop', erasesOnPublish: false },
+      () => idle++,
+    );
     stream.publish(publisher);
     const { viewer } = watch(stream);
     stream.unpublish(publisher);

@@ -1,0 +1,233 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
+import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
+import { showTags } from '../support/recorded.ts';
+import { type ClientStream, connect, Type } from '../support/rtmp-client.ts';
+import { useServer } from '../support/server.ts';
+
+const policy = (codecs: string) => ({ 'app.json': JSON.stringify({ streams: { codecs } }) });
+const server = useServer({
+  apps: {
+    drop: { 'README.md': 'no script' },
+    refuse: policy('refuse'),
+    send: policy('send'),
+    erase: { 'app.json': JSON.stringify({ streams: { eraseOnPublish: true } }) },
+    virtual: {
+      'app.json': JSON.stringify({
+        streams: { virtual: { films: '/videos/low', 'films/high': '/videos/high' } },
+      }),
+    },
+  },
+});
+
+let rooms = 0;
+const newRoom = (app = 'drop') => `${server.rtmp}/${app}/room${rooms++}`;
+const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));
+/** Heads as in Enhanced RTMP v2: SequenceStart, CodedFramesX and CodedFrames; bodies made up. */
+const hevcHeader = hex('90 68766331 0101600000');
+const hevcKey = hex('93 68766331 00000005 26011122');
+const hevcInter = hex('a1 68766331 000000 00000005 02011133');
+const opusHeader = hex('90 4f707573 4f70757348656164');
+const opusFrame = hex('91 4f707573 fc112233');
+/** Two tracks of different codecs in one message. */
+const manyCodecs = hex('96 21 68766331 00 000004 11223344 61763031 01 000004 55667788');
+
+async function publish(room: string): Promise<ClientStream> {
+  const stream = await (await connect(room)).createStream();
+  await stream.publish('cam');
+  return stream;
+}
+
+async function play(room: string, properties: Record<string, unknown> = {}): Promise<ClientStream> {
+  const stream = await (await connect(room, { properties })).createStream();
+  await stream.play('cam');
+  return stream;
+}
+
+/** HEVC with AAC, and then a message that ends it for all. */
+async function sendHevc(stream: ClientStream): Promise<void> {
+  stream.video(0, hevcHeader);
+  stream.audio(0, aacHeader);
+  stream.video(0, hevcKey);
+  stream.audio(10, aacFrame(1));
+  stream.video(40, hevcInter);
+  stream.audio(50, aacFrame(2));
+  await stream.settled();
+}
+
+const videos = (stream: ClientStream) =>
+  stream.media
+    .filter(({ type }) => type === Type.Video)
+    .map(({ payload }) => Buffer.from(payload).toString('hex'));
+const asHex = (...payloads: Uint8Array[]) => payloads.map((payload) => Buffer.from(payload).toString('hex'));
+
+const able: [string, Record<string, unknown>][] = [
+  ['fourCcList', { fourCcList: ['av01', 'hvc1'] }],
+  ['fourCcList of all', { fourCcList: ['*'] }],
+  ['videoFourCcInfoMap', { videoFourCcInfoMap: { hvc1: 1 } }],
+  ['videoFourCcInfoMap that forwards all', { videoFourCcInfoMap: { '*': 4 } }],
+];
+for (const [name, properties] of able) {
+  test(`a player that announces HEVC by ${name} gets it, live and late`, async () => {
+    const room = newRoom();
+    const publisher = await publish(room);
+    const early = await play(room, properties);
+    await sendHevc(publisher);
+    await early.waitForMedia(aacFrame(2));
+    const late = await play(room, properties);
+    await late.waitForMedia(aacFrame(2));
+    for (const viewer of [early, late]) {
+      expect(videos(viewer)).toEqual(asHex(hevcHeader, hevcKey, hevcInter));
+      expect(viewer.codes).not.toContain('NetStream.Play.NoSupportedTrackFound');
+    }
+  });
+}
+
+const unable: [string, Record<string, unknown>][] = [
+  ['nothing', {}],
+  ['another codec', { fourCcList: ['av01'] }],
+  ['that it can encode it', { videoFourCcInfoMap: { hvc1: 2 } }],
+];
+for (const [name, properties] of unable) {
+  test(`a player that announces ${name} gets the sound, and hears why`, async () => {
+    const room = newRoom();
+    const publisher = await publish(room);
+    const early = await play(room, properties);
+    await sendHevc(publisher);
+    await early.waitForMedia(aacFrame(2));
+    const late = await play(room, properties);
+    await late.status('NetStream.Play.NoSupportedTrackFound');
+    publisher.audio(90, aacFrame(3));
+    await Promise.all([early, late].map((viewer) => viewer.waitForMedia(aacFrame(3))));
+    for (const viewer of [early, late]) {
+      expect(videos(viewer)).toEqual([]);
+      const codes = viewer.codes.filter((code) => code === 'NetStream.Play.NoSupportedTrackFound');
+      expect(codes).toHaveLength(1);
+    }
+    expect(await early.status('NetStream.Play.NoSupportedTrackFound')).toMatchObject({
+      level: 'warning',
+      description: expect.stringContaining('hvc1'),
+    });
+  });
+}
+
+test('H.264 after HEVC on the same name reaches everybody', async () => {
+  const room = newRoom();
+  const first = await publish(room);
+  const viewer = await play(room);
+  await sendHevc(first);
+  first.command('closeStream');
+  await viewer.status('NetStream.Play.UnpublishNotify');
+  const second = await publish(room);
+  second.video(0, avcHeader);
+  second.video(0, keyFrame(1));
+  second.video(40, interFrame(2));
+  await viewer.waitForMedia(interFrame(2));
+  expect(videos(viewer)).toEqual(asHex(avcHeader, keyFrame(1), interFrame(2)));
+});
+
+test('Opus is kept from who does not know it, and so is a message of several codecs of which one is unknown', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  const [deaf, hears] = [await play(room), await play(room, { fourCcList: ['Opus', 'hvc1'] })];
+  publisher.audio(0, opusHeader);
+  publisher.audio(10, opusFrame);
+  publisher.video(20, manyCodecs);
+  publisher.video(30, keyFrame(1));
+  await Promise.all([deaf, hears].map((viewer) => viewer.waitForMedia(keyFrame(1))));
+  const bodies = (viewer: ClientStream) =>
+    viewer.media.map(({ payload }) => Buffer.from(payload).toString('hex'));
+  expect(bodies(deaf)).toEqual(asHex(keyFrame(1)));
+  expect(bodies(hears)).toEqual(asHex(opusHeader, opusFrame, keyFrame(1)));
+});
+
+test('"refuse" ends the play with an error, "send" sends it all the same', async () => {
+  const refusing = newRoom('refuse');
+  const publisher = await publish(refusing);
+  const viewer = await play(refusing);
+  await sendHevc(publisher);
+  expect(await viewer.status('NetStream.Play.NoSupportedTrackFound')).toMatchObject({ level: 'error' });
+  await viewer.status('NetStream.Play.Stop');
+  const mark = viewer.mark;
+  publisher.audio(90, aacFrame(9));
+  await publisher.settled();
+  await viewer.settled();
+  expect(viewer.received.entries.slice(mark)).toEqual([]);
+
+  const sending = newRoom('send');
+  const source = await publish(sending);
+  const taker = await play(sending);
+  await sendHevc(source);
+  await taker.waitForMedia(hevcInter);
+});
+
+test('the server says that it passes on all codecs, to who speaks of codecs', async () => {
+  const { properties } = await connect(newRoom(), { properties: { fourCcList: ['hvc1'], capsEx: 7 } });
+  expect(properties).toMatchObject({
+    fourCcList: ['*'],
+    videoFourCcInfoMap: { '*': 4 },
+    audioFourCcInfoMap: { '*': 4 },
+    capsEx: 7,
+  });
+  const plain = await connect(newRoom());
+  expect(plain.properties).not.toHaveProperty('fourCcList');
+});
+
+test('a recorded HEVC stream is kept from who does not know it, too', async () => {
+  const folder = join(server.appsFolder, 'drop/streams/vod');
+  mkdirSync(folder, { recursive: true });
+  const tags = [
+    { type: 9, timestamp: 0, payload: hevcHeader },
+    { type: 8, timestamp: 0, payload: aacHeader },
+    { type: 9, timestamp: 0, payload: hevcKey },
+    { type: 8, timestamp: 10, payload: aacFrame(1) },
+    { type: 9, timestamp: 40, payload: hevcInter },
+  ];
+  const flags = { hasAudio: true, hasVideo: true };
+  writeFileSync(join(folder, 'cam.flv'), Buffer.concat([encodeFlvHeader(flags), ...tags.map(encodeFlvTag)]));
+  const room = `${server.rtmp}/drop/vod`;
+  const [blind, sees] = [await play(room), await play(room, { fourCcList: ['hvc1'] })];
+  await Promise.all([blind, sees].map((viewer) => viewer.status('NetStream.Play.Stop')));
+  expect(videos(blind)).toEqual([]);
+  expect(blind.codes).toContain('NetStream.Play.NoSupportedTrackFound');
+  await blind.waitForMedia(aacFrame(1));
+  expect(videos(sees).slice(-2)).toEqual(asHex(hevcKey, hevcInter));
+});
+
+test('eraseOnPublish removes the recording when a stream of that name is published live', async () => {
+  const folder = join(server.appsFolder, 'erase/streams/room');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'cam.flv'), 'whatever');
+  await publish(`${server.rtmp}/erase/room`);
+  await expect.poll(() => existsSync(join(folder, 'cam.flv'))).toBe(false);
+});
+
+test('STR-31: recorded streams of a virtual directory are where app.json says, the longest name first', async () => {
+  const flags = { hasAudio: true, hasVideo: true };
+  for (const [path, first] of [
+    ['videos/low/a', 100],
+    ['videos/high/a', 200],
+  ] as const) {
+    const file = join(server.appsFolder, 'virtual', `${path}.flv`);
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, Buffer.concat([encodeFlvHeader(flags), ...showTags(1, first).map(encodeFlvTag)]));
+  }
+  const client = await connect(`${server.rtmp}/virtual/room`);
+  for (const [name, first] of [
+    ['films/a', 100],
+    ['films/high/a', 200],
+  ] as const) {
+    const stream = await client.createStream();
+    await stream.play(name, 0);
+    await stream.waitForMedia(keyFrame(first));
+  }
+  const recorder = await client.createStream();
+  await recorder.publish('films/new', 'record');
+  await recorder.status('NetStream.Record.Start');
+  recorder.video(0, keyFrame(1));
+  recorder.command('closeStream');
+  await recorder.status('NetStream.Record.Stop');
+  expect(existsSync(join(server.appsFolder, 'virtual/videos/low/new.flv'))).toBe(true);
+});
