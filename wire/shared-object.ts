@@ -49,8 +49,8 @@ export interface SharedObjectMessage {
   events: readonly SharedObjectEvent[];
 }
 
-/** Of one message: each may have to be answered. */
-const MAX_EVENTS = 4096;
+/** Of one message: each may have to be answered. What has more is refused. */
+export const MAX_EVENTS = 4096;
 
 /** Of the name of an object, a slot or a status. The longest that is in use is far shorter. */
 const MAX_TEXT_BYTES = 1024;

@@ -1,5 +1,9 @@
-import { type SharedObjectEvent, SharedObjectEventType as Type } from '../../wire/shared-object.ts';
-import { fitFor, MAX_MESSAGE_BYTES, messageFor, messagesFor, sizeOfEvent } from './messages.ts';
+import {
+  MAX_EVENTS,
+  type SharedObjectEvent,
+  SharedObjectEventType as Type,
+} from '../../wire/shared-object.ts';
+import { fitFor, isFull, messageFor, messagesFor, sizeOfEvent } from './messages.ts';
 import { type Slots, sizeOf } from './slots.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 
@@ -181,7 +185,7 @@ export class Audience {
     subscription.isUnanswered = false;
     subscription.givenAt = this.#object.version;
     let sizeBytes = 0;
-    while (sizeBytes < MAX_MESSAGE_BYTES) {
+    while (!isFull(events.length, sizeBytes)) {
       subscription.pieces ??= { upTo: this.#object.version, events: this.eventsSince(subscription.told) };
       const { upTo, events: more } = subscription.pieces;
       const next = more.next();
@@ -195,9 +199,11 @@ export class Audience {
       subscription.told = upTo;
       subscription.pieces = undefined;
       if (upTo < this.#object.version) continue;
+      for (const key of subscription.owed.splice(0, MAX_EVENTS - events.length))
+        events.push({ type: Type.Success, key });
+      if (subscription.owed.length > 0) break;
       subscription.isBehind = false;
       subscription.joinedAt = this.#updates.length;
-      for (const key of subscription.owed.splice(0)) events.push({ type: Type.Success, key });
       break;
     }
     const version = subscription.isBehind ? (subscription.told ?? 0) : this.#object.version;

@@ -1,6 +1,7 @@
 import { MessageType } from '../../wire/messages.ts';
 import {
   encodeSharedObject,
+  MAX_EVENTS,
   type SharedObjectEvent,
   SharedObjectEventType as Type,
 } from '../../wire/shared-object.ts';
@@ -11,7 +12,12 @@ import { sizeOf } from './slots.ts';
 import type { Subscriber } from './subscription.ts';
 
 /** A message holds 16 MiB, and is made in one piece: what is more is told in several. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024;
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+/** Whether a message of so many events can take no more. A server that shares the object of another refuses longer ones. */
+export function isFull(events: number, sizeBytes: number): boolean {
+  return events >= MAX_EVENTS || sizeBytes >= MAX_MESSAGE_BYTES;
+}
 
 /** What messages say of the object that they are about. */
 interface About {
@@ -63,8 +69,9 @@ function inMessages(events: readonly SharedObjectEvent[]): (readonly SharedObjec
   const messages: SharedObjectEvent[][] = [[]];
   for (const event of events) {
     const size = sizeOfEvent(event);
+    const { length } = messages.at(-1)!;
     bytes += size;
-    if (bytes > MAX_MESSAGE_BYTES && messages.at(-1)!.length > 0) {
+    if (length >= MAX_EVENTS || (bytes > MAX_MESSAGE_BYTES && length > 0)) {
       messages.push([]);
       bytes = size;
     }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { SharedObject, type SharedObjectHost } from '../../../host/shared-objects/shared-object.ts';
 import type { Subscriber } from '../../../host/shared-objects/subscription.ts';
+import type { SharedChange } from '../../../runtime/wall/sharing.ts';
 import {
   decodeSharedObject,
   type SharedObjectEvent,
@@ -94,4 +95,39 @@ test('who clears without being allowed to, or when too much waits, is told what 
   expect(heard.at(-1)).toEqual(whole);
   observer.isBusy = false;
   object.settle();
+});
+
+test('no message has more events than a server that shares the object of another reads', () => {
+  const host = newHost();
+  const limits = { ...host.limits, slots: 20_000, sharedObjectBytes: 1e7, appSharedObjectBytes: 1e7 };
+  const object = new SharedObject('chat', { ...host, limits });
+  const told = new Map<string, Set<string>>();
+  const listener = (format: string): Subscriber => {
+    const known = new Set<string>();
+    told.set(format, known);
+    return {
+      ...subscriber(),
+      format,
+      serialize({ payload }) {
+        for (const event of decodeSharedObject(19, payload).events)
+          if (event.type === Type.Change) known.add(event.key);
+          else if (event.type === Type.Remove) known.delete(event.key);
+        return Buffer.from(payload);
+      },
+    };
+  };
+  const names = Array.from({ length: 10_000 }, (_, n) => `slot ${n}`);
+  const value = sharedValueOf(1, 0).bytes;
+  const change = (changes: SharedChange[]) => {
+    expect(object.change(changes)).toBeUndefined();
+    for (let isBehind = object.flush().isBehind; isBehind; ) isBehind = object.catchUp({ bytes: 1e7 });
+  };
+
+  object.subscribe(listener('first'), 0);
+  change(names.map((name) => ({ op: 'set', name, value })));
+  object.subscribe(listener('late'), 0);
+  change([]);
+  expect([...told.values()].map((known) => known.size)).toEqual([10_000, 10_000]);
+  change(names.map((name) => ({ op: 'remove', name })));
+  expect([...told.values()].map((known) => known.size)).toEqual([0, 0]);
 });
