@@ -60,6 +60,8 @@ const MAX_NAME_BYTES = 1024;
 /** Changes in one lock, or twice as many as there may be slots: the host carries them out in one piece. */
 const MAX_LOCKED = 20_000;
 let lastSave = 0;
+/** Names and values of slots, where the rest begins, or 0, and which of them go with a client. */
+type Page = [string[], Uint8Array[], number, string[]];
 /** Only this file makes them. */
 const MAKING = {};
 
@@ -115,13 +117,19 @@ export class SharedObject {
     this.#limits = { slots: opened[2], slotBytes: opened[3] };
     this.#autoCommit = opened[4];
     this.#resyncDepth = opened[5];
-    let from = 0;
-    do {
-      const page = ask('share.slots', number, from) as [string[], Uint8Array[], number, string[]];
+    this.#load(ask);
+  }
+
+  #load(askFirst: typeof ask): void {
+    let page = askFirst('share.slots', this.#number, 0) as Page;
+    this.#slots.clear();
+    this.#bound.clear();
+    for (;;) {
       for (let i = 0; i < page[0].length; i++) this.#slots.set(page[0][i]!, page[1][i]!);
       for (let i = 0; i < page[3].length; i++) this.#bound.add(page[3][i]!);
-      from = page[2];
-    } while (from > 0);
+      if (page[2] === 0) return;
+      page = ask('share.slots', this.#number, page[2]) as Page;
+    }
   }
 
   static {
@@ -180,8 +188,8 @@ export class SharedObject {
 
   set autoCommit(value: unknown) {
     this.#expectOpen('so.autoCommit');
+    send({ kind: 'share-auto-commit', object: this.#number, isAutomatic: !!value });
     this.#autoCommit = !!value;
-    send({ kind: 'share-auto-commit', object: this.#number, isAutomatic: this.#autoCommit });
   }
 
   get resyncDepth(): number {
@@ -192,8 +200,8 @@ export class SharedObject {
     if (typeof value !== 'number' || !(value >= -1))
       throw new NativeTypeError(`so.resyncDepth: expected a number of versions, or -1, got ${shown(value)}`);
     this.#expectOpen('so.resyncDepth');
-    this.#resyncDepth = value;
     send({ kind: 'share-resync-depth', object: this.#number, depth: value });
+    this.#resyncDepth = value;
   }
 
   /**
@@ -321,18 +329,19 @@ export class SharedObject {
   /** Changes of clients wait, and the script's own are one, until as many `unlock`. Returns how many locks there are. */
   lock(): number {
     this.#expectOpen('so.lock');
-    if (++this.#locks === 1) send({ kind: 'share-lock', object: this.#number, isLocked: true });
-    return this.#locks;
+    if (this.#locks === 0) send({ kind: 'share-lock', object: this.#number, isLocked: true });
+    return ++this.#locks;
   }
 
   unlock(): number {
     this.#expectOpen('so.unlock');
     if (this.#locks <= this.#floor) return this.#locks;
-    if (--this.#locks > 0) return this.#locks;
+    if (this.#locks > 1) return --this.#locks;
     try {
       this.#commit();
     } finally {
       send({ kind: 'share-lock', object: this.#number, isLocked: false });
+      this.#locks = 0;
     }
     return 0;
   }
@@ -457,10 +466,17 @@ export class SharedObject {
   #commit(): void {
     const changes = this.#changes;
     if (changes.length === 0 || this.#isDeciding) return;
+    const isChanged = this.#isChanged;
     this.#changes = [];
-    if (this.#isChanged) this.#version++;
     this.#isChanged = false;
-    send({ kind: 'share', object: this.#number, changes });
+    try {
+      send({ kind: 'share', object: this.#number, changes });
+    } catch (error) {
+      // The turn has sent too much: nothing of this has happened.
+      this.#load(askAfterAll);
+      throw error;
+    }
+    if (isChanged) this.#version++;
   }
 
   #expectRoom(member: string): void {

@@ -418,3 +418,25 @@ test('a lock holds so many changes: the host carries them out in one piece', asy
   const so = await new RemoteSharedObject(client, 'board').connect();
   await so.holds({ k: 19_999 });
 });
+
+test('what a turn had no room to send has not happened in the copy of the script either', async () => {
+  const { client, so } = await pair(newRoom());
+  await so.setAndWait('k0', 'before');
+  const code = `
+    const { version } = so;
+    const failed = [];
+    for (let i = 0; i < 80; i++) {
+      try { so.setProperty('k' + i, 'x'.repeat(60000)); } catch { failed.push(i); break; }
+    }
+    const copy = so.getPropertyNames();
+    try { for (;;) so.send('noise', 'x'.repeat(250000)); } catch {}
+    try { so.transaction(() => { so.clear(); so.setProperty('new', 'x'.repeat(60000)); }); } catch { failed.push('clear'); }
+    return [failed, copy.length, so.size(), so.version - version];`;
+  const [failed, copied, size, versions] = (await run(client, code)) as [unknown[], number, number, number];
+  expect(failed).toEqual([copied, 'clear']);
+  expect([size, versions]).toEqual([copied, copied]);
+  await so.setAndWait('end', 1);
+  expect(so.data.size).toBe(copied + 1);
+  expect(await run(client, 'return so.lock() + so.unlock()')).toBe(1);
+  expect(so.version).toBe(await run(client, 'return so.version'));
+});
