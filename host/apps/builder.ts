@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -17,8 +17,9 @@ import {
 } from './classic/classic-build.ts';
 import { MAX_MAP_LENGTH } from './classic/rewrite.ts';
 import { InputLoader, inputPlugin } from './input-loader.ts';
-import { findMain, isGone, type MainFile } from './main-file.ts';
+import { findMain, type MainFile } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';
+import { firstUnfinished } from './unfinished.ts';
 
 /** A script of a classic application beside the main one. */
 export type BuiltFile = TracedFile & BootFile;
@@ -67,8 +68,8 @@ export interface AppBuilderOptions {
 export const exportsName = '__stagewireApp';
 
 // An editor that saves by truncating and writing is done within a few milliseconds.
-const retries = 8;
-const retryMs = 25;
+const mostWaits = 8;
+const waitMs = 25;
 
 /** Builds one application again and again; between builds esbuild keeps what has not changed. */
 export class AppBuilder {
@@ -84,7 +85,7 @@ export class AppBuilder {
   /** What the last good build read: one of these gone missing is probably being saved. */
   #lastInputs: readonly string[] = [];
   /** Inputs that were found empty again and again: their authors mean it. */
-  #knownEmpty: readonly string[] = [];
+  #knownEmpty: ReadonlySet<string> = new Set();
   #running: Promise<unknown> | undefined;
   #next: Promise<Build> | undefined;
   #isDisposed = false;
@@ -127,31 +128,32 @@ export class AppBuilder {
     return build;
   }
 
+  /** A build may fail, or lack something, because an editor has just emptied or removed a file that it is about to write. */
   async #buildUntilWhole(): Promise<Build> {
-    for (let attempt = 1; ; attempt++) {
-      const isLast = attempt > retries || this.#isDisposed;
+    for (let waits = 0; ; ) {
+      const isLast = waits >= mostWaits || this.#isDisposed;
+      let suspect: string | undefined;
       try {
         const { build, empty } = await this.#buildOnce();
-        const isPartial = build.main
-          ? empty.some((input) => !this.#knownEmpty.includes(input))
-          : this.#lastInputs.length > 0;
-        if (isLast || !isPartial) {
+        suspect = build.main
+          ? empty.find((input) => !this.#knownEmpty.has(input))
+          : ((await firstUnfinished(this.#lastInputs)) ?? this.#lastInputs[0]);
+        if (isLast || suspect === undefined) {
           this.#lastInputs = build.inputs;
-          this.#knownEmpty = empty;
+          this.#knownEmpty = new Set(empty);
           return build;
         }
       } catch (error) {
         if (isLast || !(error instanceof BuildError) || error.isFinal) throw error;
-        if (!(await this.#isBeingWritten(error))) throw error;
+        suspect = await firstUnfinished(new Set([...this.#lastInputs, ...error.inputs]));
+        if (suspect === undefined) throw error;
       }
-      await new Promise<void>((done) => this.#clock.setTimer(done, retryMs));
+      // What stays as it is is meant to be: it is built once more, since others may have changed meanwhile.
+      do {
+        await new Promise<void>((done) => this.#clock.setTimer(done, waitMs));
+        waits++;
+      } while (waits < mostWaits && !this.#isDisposed && (await firstUnfinished([suspect])) !== undefined);
     }
-  }
-
-  /** A build may fail because an editor has just emptied or removed a file that it is about to write. */
-  async #isBeingWritten(failure: BuildError): Promise<boolean> {
-    const suspects = new Set([...this.#lastInputs, ...failure.inputs]);
-    return (await Promise.all([...suspects].map(isEmptyOrGone))).includes(true);
   }
 
   async #buildOnce(): Promise<{ build: Build; empty: readonly string[] }> {
@@ -412,14 +414,6 @@ function messagesOf(raw: readonly esbuild.Message[], folder: string, { read }: I
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */
 function inputPath(folder: string, name: string): string[] {
   return name.startsWith('<') || name.startsWith('(') ? [] : [resolve(folder, name)];
-}
-
-async function isEmptyOrGone(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).size === 0;
-  } catch (error) {
-    return isGone(error);
-  }
 }
 
 function mebibytes(sizeBytes: number): string {

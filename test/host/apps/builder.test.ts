@@ -5,6 +5,7 @@ import { createContext, runInContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BuildError } from '../../../host/apps/build-error.ts';
 import { AppBuilder, type Build } from '../../../host/apps/builder.ts';
+import { firstUnfinished } from '../../../host/apps/unfinished.ts';
 import { type Clock, systemClock } from '../../../host/base/clock.ts';
 import { mapStackTrace } from '../../../host/scripts/stack-trace.ts';
 
@@ -320,6 +321,37 @@ test('an empty main file, or one that is gone for good, is accepted in the end',
   expect(waits).toBeLessThan(20);
   await unlink(join(folder, 'main.ts'));
   expect(await builder.build()).not.toHaveProperty('main');
+});
+
+test('what stays empty is built twice, however long the builder waits for its editor', async () => {
+  let builds = 0;
+  let waits = 0;
+  const clock: Clock = { ...whileWaiting(async () => void waits++), now: () => ++builds };
+  builder = new AppBuilder(folder, { clock });
+  await write({ 'main.ts': 'import "./a.ts";', 'a.ts': '' });
+  await builder.build();
+  expect({ builds, waits }).toEqual({ builds: 2, waits: 8 });
+  await builder.build();
+  expect({ builds, waits }).toEqual({ builds: 3, waits: 8 });
+});
+
+test('of the many files of a build a few are looked at at one time, until one is being written', async () => {
+  await write({ 'a.ts': 'export {};', 'empty.ts': '' });
+  let looks = 0;
+  function* many() {
+    for (;;) {
+      looks++;
+      yield join(folder, looks < 1000 ? 'a.ts' : 'empty.ts');
+    }
+  }
+  const found = firstUnfinished(many());
+  expect(looks).toBeLessThan(100);
+  expect(await found).toBe(join(folder, 'empty.ts'));
+  expect(looks).toBeLessThan(1100);
+  expect(await firstUnfinished([join(folder, 'a.ts')])).toBeUndefined();
+  expect(await firstUnfinished([join(folder, 'a.ts'), join(folder, 'gone.ts')])).toBe(
+    join(folder, 'gone.ts'),
+  );
 });
 
 test('calls during a build share one more build, which sees what was written before them', async () => {
