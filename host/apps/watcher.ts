@@ -24,6 +24,8 @@ export interface AppWatcherOptions {
   readonly quietMs?: number;
   /** Files and folders of one application that are watched. Default 20000. */
   readonly maxEntries?: number;
+  /** What may happen in one round of the event loop before watching pauses. Default 1000. */
+  readonly maxEvents?: number;
   readonly clock?: Clock;
 }
 
@@ -46,6 +48,14 @@ interface WatchedApp {
 const MAX_ENTRIES = 20_000;
 /** Folders in one another. */
 const MAX_DEPTH = 32;
+/**
+ * The operating system's news are read until there are no more. Where a folder is renamed again and again they come
+ * faster than they are handled: the event loop would not go on until that ends.
+ */
+const MAX_EVENTS = 1000;
+/** The first pause, and the longest: each is twice as long as the one before unless that was long ago. */
+const PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 60_000;
 
 // An app that imports half of npm must not use up the machine's watches.
 const maxOutsideFiles = 512;
@@ -55,17 +65,30 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   readonly #root: string;
   readonly #quietMs: number;
   readonly #maxEntries: number;
+  readonly #maxEvents: number;
   readonly #clock: Clock;
   readonly #apps = new Map<string, WatchedApp>();
   #folders: FSWatcher | undefined;
   #outside: FSWatcher | undefined;
+  /** There was a first time. */
   #isReady = false;
+  /** What is there is being found out. */
+  #isLooking = true;
+  /** The applications that were found. */
+  readonly #found = new Set<string>();
+  /** In this round of the event loop. */
+  #events = 0;
+  #pause: Timer | undefined;
+  #pauseMs = PAUSE_MS;
+  #resumedAt = 0;
+  #isClosed = false;
 
   constructor(appsFolder: string, options: AppWatcherOptions = {}) {
     super();
     this.#root = resolve(appsFolder);
     this.#quietMs = options.quietMs ?? 100;
     this.#maxEntries = options.maxEntries ?? MAX_ENTRIES;
+    this.#maxEvents = options.maxEvents ?? MAX_EVENTS;
     this.#clock = options.clock ?? systemClock;
   }
 
@@ -76,29 +99,76 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
 
   /** Resolves when every change from now on will be seen. What exists by then is in `apps`, without events. */
   async start(): Promise<void> {
+    await this.#watch();
+    this.#isReady = true;
+  }
+
+  async #watch(): Promise<void> {
+    this.#isLooking = true;
     // chokidar holds back `unlink` for 100 ms: a folder that goes is `removed`, its main file not `changed` before.
     const ignored = (path: string, stats?: Stats) => this.#isIgnored(path, stats);
-    this.#outside = watch([], { ignoreInitial: true });
-    this.#folders = watch(this.#root, { ignored });
-    for (const watcher of [this.#folders, this.#outside]) {
-      watcher.on('error', (error) => {
-        this.emit(
-          'problem',
-          new StagewireError('E_WATCH', 'host', `watching ${this.#root}: ${describeError(error)}`),
-        );
-      });
+    const outside = watch(
+      [...this.#apps.values()].flatMap((app) => [...app.outside]),
+      { ignoreInitial: true },
+    );
+    const folders = watch(this.#root, { ignored });
+    this.#outside = outside;
+    this.#folders = folders;
+    for (const watcher of [folders, outside]) {
+      watcher.on('raw', () => this.#count());
+      watcher.on('error', (error) => this.#complain(describeError(error)));
     }
-    this.#folders.on('addDir', (path) => this.#onFolder(path));
-    this.#folders.on('unlinkDir', (path) => this.#onFolderGone(path));
-    for (const event of ['unlink', 'unlinkDir'] as const)
-      this.#folders.on(event, (path) => this.#forget(path));
+    folders.on('addDir', (path) => this.#onFolder(path));
+    folders.on('unlinkDir', (path) => this.#onFolderGone(path));
+    for (const event of ['unlink', 'unlinkDir'] as const) folders.on(event, (path) => this.#forget(path));
     for (const event of ['add', 'change', 'unlink'] as const) {
-      this.#folders.on(event, (path) => this.#isReady && this.#onFile(path));
-      this.#outside.on(event, (path) => this.#onOutsideFile(path));
+      folders.on(event, (path) => !this.#isLooking && this.#onFile(path));
+      outside.on(event, (path) => this.#onOutsideFile(path));
     }
-    const folders = this.#folders;
     await new Promise<void>((done) => folders.once('ready', done));
-    this.#isReady = true;
+    if (this.#folders === folders) this.#isLooking = false;
+  }
+
+  #complain(why: string): void {
+    this.emit('problem', new StagewireError('E_WATCH', 'host', `watching ${this.#root}: ${why}`));
+  }
+
+  #count(): void {
+    if (this.#events++ === 0)
+      setImmediate(() => {
+        this.#events = 0;
+      });
+    if (this.#events <= this.#maxEvents || this.#pause || !this.#isReady) return;
+    const pauseMs = this.#pauseMs;
+    this.#unwatchAll();
+    this.#complain(`too much happens at once: what has changed is looked for in ${pauseMs / 1000} s`);
+    this.#pause = this.#clock.setTimer(() => void this.#resume(), pauseMs);
+    const isNew = this.#clock.monotonic() - this.#resumedAt > LONGEST_PAUSE_MS;
+    this.#pauseMs = isNew ? PAUSE_MS * 2 : Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+
+  /** Whatever has changed meanwhile, nobody has seen: all applications are built. */
+  async #resume(): Promise<void> {
+    this.#pause = undefined;
+    this.#found.clear();
+    for (const app of this.#apps.values()) {
+      app.entries.clear();
+      app.isFull = false;
+    }
+    this.#resumedAt = this.#clock.monotonic();
+    await this.#watch();
+    if (this.#isLooking || this.#isClosed) return;
+    for (const [name, { folder, changes }] of [...this.#apps]) {
+      if (this.#found.has(name)) changes.touch();
+      else this.#onFolderGone(folder);
+    }
+  }
+
+  #unwatchAll(): Promise<unknown> {
+    const watchers = [this.#folders, this.#outside];
+    this.#folders = undefined;
+    this.#outside = undefined;
+    return Promise.all(watchers.map((watcher) => watcher?.close()));
   }
 
   /**
@@ -127,9 +197,11 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
 
   /** May be called twice. No event comes afterwards. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.removeAllListeners();
+    this.#clock.clearTimer(this.#pause);
     for (const { changes } of this.#apps.values()) changes.cancel();
-    await Promise.all([this.#folders?.close(), this.#outside?.close()]);
+    await this.#unwatchAll();
   }
 
   #onFolder(path: string): void {
@@ -137,9 +209,10 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     if (name === '' || name.includes(sep)) return;
     const reason = whyNotAnApp(name);
     if (reason !== undefined) {
-      this.emit('refused', name, reason);
+      if (!this.#isReady || !this.#isLooking) this.emit('refused', name, reason);
       return;
     }
+    this.#found.add(name);
     if (this.#apps.has(name)) return;
     this.#apps.set(name, {
       folder: path,

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import {
   appendFile,
   mkdir,
@@ -88,9 +89,9 @@ describe('watching real folders', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  async function start(maxEntries?: number): Promise<void> {
+  async function start(bounds: { maxEntries?: number; maxEvents?: number } = {}): Promise<void> {
     // A quiet time of 1 ms: how events are held is tested above, without a file system.
-    watcher = new AppWatcher(apps, { quietMs: 1, ...(maxEntries && { maxEntries }) });
+    watcher = new AppWatcher(apps, { quietMs: 1, ...bounds });
     events = [];
     for (const event of ['added', 'removed', 'changed'] as const) {
       watcher.on(event, (app) => events.push(`${event} ${app}`));
@@ -276,7 +277,7 @@ describe('watching real folders', () => {
   });
 
   test('of an application with very many files some are watched, and always what it begins with', async () => {
-    await start(20);
+    await start({ maxEntries: 20 });
     for (let n = 0; n < 40; n++) await writeFile(join(apps, `chat/main.${n}`), 'x');
     await vi.waitFor(() => expect(events.join()).toContain('chat has more than 20 files and folders'), {
       timeout: 20_000,
@@ -306,6 +307,30 @@ describe('watching real folders', () => {
     watcher.setInputs('linked', [join(root, 'real/lib/a.ts')]);
     await writeFile(join(root, 'real/lib/a.ts'), 'let a = 1;');
     await until('changed linked');
+  });
+
+  test('when too much happens at once watching pauses, and then says what has changed meanwhile', async () => {
+    await start({ maxEvents: 50 });
+    // All in one piece: the event loop finds a hundred news at once.
+    for (let n = 0; n < 50; n++) {
+      renameSync(join(apps, 'chat/lib'), join(apps, 'chat/other'));
+      renameSync(join(apps, 'chat/other'), join(apps, 'chat/lib'));
+    }
+    await until(`watching ${apps}: too much happens at once: what has changed is looked for in 1 s`);
+    await rm(join(apps, 'probe'), { recursive: true });
+    await mkdir(join(apps, 'late'));
+    await writeFile(join(apps, 'late/main.ts'), '');
+    for (const event of ['added late', 'removed probe', 'changed chat']) await until(event);
+    expect(watcher.apps).toEqual(['chat', 'late']);
+
+    // And from then on as before.
+    await vi.waitFor(() => {
+      const { length } = events;
+      events.length = 0;
+      expect(length).toBe(0);
+    });
+    await replace(join(apps, 'chat/lib/a.ts'), 'export const b = 1;');
+    await until('changed chat');
   });
 
   test('after closing nothing is reported', async () => {
