@@ -22,6 +22,7 @@ import { Usage } from './usage.ts';
 /** What all scripts of an instance have done together. */
 export interface Totals {
   cpuMs: number;
+  hostMs: number;
   turns: number;
   deliveries: number;
 }
@@ -93,7 +94,7 @@ export class Instance {
   readonly #ends = new Map<EndReason, number>();
   readonly usage = new Usage();
   /** Of the scripts that have ended. */
-  readonly #past: Totals = { cpuMs: 0, turns: 0, deliveries: 0 };
+  readonly #past: Totals = { cpuMs: 0, hostMs: 0, turns: 0, deliveries: 0 };
 
   constructor(
     app: string,
@@ -184,9 +185,14 @@ export class Instance {
   }
 
   get totals(): Readonly<Totals> {
-    const { cpuMs = 0, turns = 0, deliveries = 0 } = this.figures ?? {};
+    const { cpuMs = 0, hostMs = 0, turns = 0, deliveries = 0 } = this.figures ?? {};
     const past = this.#past;
-    return { cpuMs: past.cpuMs + cpuMs, turns: past.turns + turns, deliveries: past.deliveries + deliveries };
+    return {
+      cpuMs: past.cpuMs + cpuMs,
+      hostMs: past.hostMs + hostMs,
+      turns: past.turns + turns,
+      deliveries: past.deliveries + deliveries,
+    };
   }
 
   get limits(): Limits {
@@ -470,8 +476,9 @@ export class Instance {
 
   /** What a script has done counts beyond its end, and if it never came to start. */
   #addUp({ script }: Incarnation): void {
-    const { cpuMs, turns, deliveries } = script.figures;
+    const { cpuMs, hostMs, turns, deliveries } = script.figures;
     this.#past.cpuMs += cpuMs;
+    this.#past.hostMs += hostMs;
     this.#past.turns += turns;
     this.#past.deliveries += deliveries;
   }

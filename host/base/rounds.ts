@@ -10,6 +10,7 @@ export type Step = () => boolean;
 
 interface Work {
   readonly step: Step;
+  readonly took: (ms: number) => void;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
 }
@@ -23,17 +24,17 @@ export class Rounds {
   #usedMs = 0;
   #nextRound: NodeJS.Immediate | undefined;
 
-  /** Undefined when all of it has been done; then it throws what a step threw. */
-  run(step: Step): Promise<void> | undefined {
-    if (this.#waiting.length === 0 && this.#usedMs < ROUND_MS && !this.#stretch(step)) return undefined;
+  /** Undefined when all of it has been done; then it throws what a step threw. `took` hears of the time for each part. */
+  run(step: Step, took: (ms: number) => void): Promise<void> | undefined {
+    if (this.#waiting.length === 0 && this.#usedMs < ROUND_MS && !this.#stretch(step, took)) return undefined;
     return new Promise((done, failed) => {
-      this.#waiting.push({ step, done, failed });
+      this.#waiting.push({ step, took, done, failed });
       this.#awaitRound();
     });
   }
 
   /** Whether there is more to do. */
-  #stretch(step: Step): boolean {
+  #stretch(step: Step, took: (ms: number) => void): boolean {
     const startedAt = performance.now();
     const limitMs = this.#waiting.length > 0 ? STRETCH_MS : ROUND_MS - this.#usedMs;
     try {
@@ -42,7 +43,9 @@ export class Rounds {
         if (performance.now() - startedAt >= limitMs) return true;
       }
     } finally {
-      this.#usedMs += performance.now() - startedAt;
+      const ms = performance.now() - startedAt;
+      this.#usedMs += ms;
+      took(ms);
       this.#awaitRound();
     }
   }
@@ -58,7 +61,7 @@ export class Rounds {
 
   #goOn(work: Work): void {
     try {
-      if (this.#stretch(work.step)) this.#waiting.push(work);
+      if (this.#stretch(work.step, work.took)) this.#waiting.push(work);
       else work.done();
     } catch (error) {
       work.failed(error);

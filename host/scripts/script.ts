@@ -12,6 +12,7 @@ import type { Company, CorePool } from './core-pool.ts';
 import { type CoreDeath, CoreDeathError, type Home } from './core-process.ts';
 import type { CpuThrottle } from './cpu-throttle.ts';
 import type { EndReason } from './ends.ts';
+import { HostTime } from './host-time.ts';
 import type { Leash } from './leash.ts';
 import { decodeAll, Mailbox, type MailboxLimits } from './mailbox.ts';
 
@@ -21,6 +22,8 @@ const LOW_MEMORY_OVER = 0.7;
 
 /** A turn may send hundreds of thousands of commands: those of all scripts share the host's time. */
 const rounds = new Rounds();
+/** Of all scripts that wait for an answer. */
+const hostTime = new HostTime();
 
 /** What a script runs: the built code and its limits. */
 export interface ScriptSpec {
@@ -60,6 +63,8 @@ export interface ScriptEnd {
 /** What a script has done so far. */
 export interface ScriptFigures {
   readonly cpuMs: number;
+  /** What the host has used for what it sent and asked. */
+  readonly hostMs: number;
   /** When it last told; undefined before. */
   readonly heapBytes: number | undefined;
   readonly turns: number;
@@ -113,6 +118,7 @@ export class Script {
   #account: CpuAccount | undefined;
   #heapBytes: number | undefined;
   #isMemoryLow = false;
+  #hostMs = 0;
   #turns = 0;
   #deliveries = 0;
   /** What the turn under way was given. */
@@ -194,7 +200,8 @@ export class Script {
       },
       onAsk: async (question, commands) => {
         if (commands.length > 0) await this.#deliverEarly(commands);
-        return this.#listener.onAsk(question);
+        const end = hostTime.begin();
+        return this.#listener.onAsk(question).finally(() => this.#chargeHost(end()));
       },
     });
     this.#account = home.account;
@@ -213,6 +220,7 @@ export class Script {
   get figures(): ScriptFigures {
     return {
       cpuMs: this.#account?.cpuMs ?? 0,
+      hostMs: this.#hostMs,
       heapBytes: this.#heapBytes,
       turns: this.#turns,
       deliveries: this.#deliveries,
@@ -393,6 +401,12 @@ export class Script {
     return cpuMs;
   }
 
+  /** The script stands still meanwhile, so that with its own time this is no more than one processor's. */
+  #chargeHost(ms: number): void {
+    this.#hostMs += ms;
+    this.#throttle.spend(this.#clock.monotonic(), ms);
+  }
+
   #coreDied({ reason, message, isSuspect, isOnlySuspect, ward, progress }: CoreDeath): void {
     if (this.#isEnded) return;
     const records = this.#inHand;
@@ -457,7 +471,10 @@ export class Script {
   #deliver(bytes: Buffer): Promise<void> | undefined {
     this.#sent.push(new ByteReader(bytes));
     this.#doing ??= rounds
-      .run(() => this.#obey())
+      .run(
+        () => this.#obey(),
+        (ms) => this.#chargeHost(ms),
+      )
       ?.finally(() => {
         this.#doing = undefined;
       });

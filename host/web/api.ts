@@ -26,6 +26,8 @@ export interface InstanceDetails extends InstanceReport {
   limits: Readonly<Record<string, number>>;
   /** Process id of the core that its script lives in. */
   core: number | null;
+  /** What the host has used of processors for what its scripts sent and asked. */
+  hostMs: number;
   turns: number;
   deliveries: number;
   /** Deliveries a turn, on average. */

@@ -6,6 +6,7 @@ export interface InstanceFigures {
   readonly instance: string;
   readonly clients: number;
   readonly cpuMs: number;
+  readonly hostMs: number;
   readonly heapBytes: number | undefined;
   readonly turns: number;
   readonly deliveries: number;
@@ -199,6 +200,11 @@ export class Metrics {
       'stagewire_instance_cpu_seconds_total',
       "Processor time of an instance's scripts.",
       ({ cpuMs }) => cpuMs / 1000,
+    );
+    totalPerInstance(
+      'stagewire_instance_host_seconds_total',
+      'Processor time of the host for what its scripts sent and asked.',
+      ({ hostMs }) => hostMs / 1000,
     );
     perInstance(
       'stagewire_instance_heap_bytes',

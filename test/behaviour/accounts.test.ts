@@ -13,6 +13,11 @@ const script = `
     async later(times) { await null; return this.spin(times); },
     loop() { for (;;); },
     spinThenHoard() { this.spin(500); for (const all = []; ; ) all.push(all.concat(1)); },
+    look(times) { for (let i = 0; i < times; i++) new File('/main.ts').exists; },
+    share(times) {
+      const so = SharedObject.get('so');
+      for (let i = 0; i < times; i++) so.setProperty('slot ' + (i % 100), i);
+    },
     hoard() { globalThis.kept = []; for (let i = 0; i < 1e6; i++) kept.push([i]); return kept.length; },
   });`;
 
@@ -100,6 +105,46 @@ test('a handler that is stopped is charged to whom it belongs, and what a dead s
   expect(handlers[0]!.name).toBe('loop');
   expect(connected[0]!.cpuMs).toBeGreaterThan(75);
   expect(ends).toEqual({ cpu: 1 });
+});
+
+test('what the host does for a script is told, and counts beyond its end', async () => {
+  const client = await connect(`${server.rtmp}/app/host`);
+  const hostMs = async () => (await detailsOf(server, 'app/host')).hostMs;
+  expect(await hostMs()).toBeLessThan(50);
+  while ((await hostMs()) < 100) await client.call('look', 100);
+  const afterLooks = await hostMs();
+  while ((await hostMs()) < afterLooks + 50) await client.call('share', 5000);
+  const before = await hostMs();
+  await client.callFails('loop');
+  await client.call('cheap');
+  expect(await hostMs()).toBeGreaterThanOrEqual(before);
+  const seconds = (await metricsOf(server)).get(
+    'stagewire_instance_host_seconds_total{app="app",instance="host"}',
+  );
+  expect(seconds).toBeGreaterThanOrEqual(before / 1000 - 0.001);
+});
+
+test('what the host does for a script uses up the allowance of its instance', async () => {
+  const own = await startServer({
+    limits: { cpuPercent: 20, handlerMs: 10_000 },
+    apps: { app: { 'main.ts': script } },
+  });
+  const client = await connect(`${own.rtmp}/app/room`);
+  let isResting = false;
+  while (!isResting) {
+    let isAnswered = false;
+    void client.call('look', 1000).then(
+      () => (isAnswered = true),
+      () => {}, // the server is gone before its turn comes
+    );
+    await eventually('an answer, or a rest', async () => {
+      isResting = (await detailsOf(own, 'app/room')).mailbox.ageMs > 1000;
+      return isResting || isAnswered;
+    });
+  }
+  // Of two seconds in ten the script itself would have used up an eighth by now.
+  expect((await detailsOf(own, 'app/room')).hostMs).toBeLessThan(3500);
+  await own.destroy();
 });
 
 test('the heap is told', async () => {
