@@ -463,7 +463,7 @@ declare function queueMicrotask(callback: () => void): void;
  * folder are refused. Code (`main.ts`, `lib/*.asc` ...), `app.json`, `package.json`, `node_modules` and the files that
  * the script was built from can be read, not changed. What cannot be done is told in the log and to
  * `application.onStatus`, and the member returns false, -1 or undefined; an argument that is none throws a `TypeError`.
- * `limits.openFiles`, `limits.fileBytes` and `limits.files` bound it.
+ * `limits.openFiles`, `limits.fileBytes`, `limits.appFileBytes` and `limits.files` bound it.
  */
 declare class File {
   constructor(path: string);

@@ -50,6 +50,8 @@ const instanceLimits = {
   instancesPerApp: wholeOrOff(100_000, 0),
   /** Files and folders that an application's scripts have made, and not removed, since the server started. Default 1000. */
   files: whole(0, 1_000_000, 1000),
+  /** Bytes by which an application's scripts have made its files longer, less what they removed, since the server started. Default 1024 MiB. */
+  appFileBytes: whole(0, 1024 * 1024 * MiB, 1024 * MiB),
   /** Clients of one instance; 0 for no limit. Default 0. */
   clientsPerInstance: wholeOrOff(1_000_000, 0),
   /** Clients of one instance that its script has not decided about; more are refused. Default 1000. */

@@ -43,6 +43,12 @@ const server = useServer({
       'free/notes.txt': 'notes',
     },
     quota: { 'main.ts': main },
+    weight: {
+      'main.ts': main,
+      'app.json': '{"limits":{"appFileBytes":100000,"files":100}}',
+      'old.txt': 'x'.repeat(50_000),
+    },
+    'open-weight': { 'main.ts': main, 'app.json': '{"limits":{"appFileBytes":100000}}' },
     open: { 'main.ts': main, 'app.json': '{"limits":{"handlerMs":1500}}' },
     big: { 'main.ts': main },
     swap: { 'main.ts': main, 'plain/sub/target.txt': 'inside' },
@@ -370,4 +376,66 @@ test("what an argument does while it becomes text is the script's own business",
     'TypeError: File.remove: expected true for all that is in it, got "yes"',
     false,
   ]);
+});
+
+test('scripts make the files of an application so much longer, and more when they have removed something', async () => {
+  const [client, other] = [
+    await connect(`${server.rtmp}/weight/a`),
+    await connect(`${server.rtmp}/weight/b`),
+  ];
+  const run = (code: string, by = client) =>
+    by.call(
+      'run',
+      `const put = (name, bytes, mode = 'append') => {
+        const f = new File(name);
+        const isDone = f.open('text', mode) && f.write('x'.repeat(bytes));
+        f.close();
+        return isDone;
+      };
+      ${code}`,
+    );
+  expect(await run("return [put('a', 60000), put('b', 50000), put('a', 40000), put('b', 1)]")).toEqual([
+    true,
+    false,
+    true,
+    false,
+  ]);
+  expect((await refusals(client, 2))[0]).toBe(
+    'File.write: scripts have written 60000 bytes, and 50000 more are over the limit (limits.appFileBytes: 100000): remove some',
+  );
+  // All instances together; what is written over what is there takes nothing.
+  expect(
+    await run("return [put('c', 1), new File('/a').copyTo('/d'), put('a', 100000, 'write')]", other),
+  ).toEqual([false, false, true]);
+  // By emptying, by moving something to its place, by removing, with its folder too.
+  const steps = [
+    ["put('a', 100000, 'create')", [true]],
+    [
+      "put('a', 90000, 'create'), new File('/b').renameTo('/a'), put('c', 100000, 'create')",
+      [true, true, true],
+    ],
+    [
+      "new File('/c').remove(), new File('/').mkdir('sub'), put('sub/e', 100000), new File('/sub').remove(true)",
+      [true, true, true, true],
+    ],
+    ["new File('/old.txt').copyTo('/f'), new File('/f').copyTo('/g')", [true, true]],
+    ["new File('/f').copyTo('/h'), new File('/f').remove(), new File('/g').remove()", [false, true, true]],
+    ["put('i', 100000), put('i', 1)", [true, false]],
+  ] as const;
+  for (const [code, expected] of steps) expect(await run(`return [${code}]`)).toEqual(expected);
+});
+
+test('a file that is removed while it is open takes room until it is closed', async () => {
+  const client = await connect(`${server.rtmp}/open-weight`);
+  const code = `
+    const open = () => { const f = new File('gone'); f.open('text', 'create'); return f; };
+    const f = open();
+    const seen = [f.write('x'.repeat(40000)), new File('gone').remove(), f.write('x'.repeat(40000))];
+    const g = open();
+    seen.push(g.write('x'.repeat(40000)));
+    f.close();
+    seen.push(g.write('x'.repeat(100000)), g.write('x'));
+    g.close();
+    return seen;`;
+  expect(await client.call('run', code)).toEqual([true, true, true, false, true, false]);
 });

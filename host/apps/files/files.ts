@@ -23,7 +23,7 @@ interface OpenFile {
 export interface FilesOptions {
   /** Of the application. */
   readonly files: AppFiles;
-  readonly limits: Pick<Limits, 'openFiles' | 'fileBytes' | 'files'>;
+  readonly limits: Pick<Limits, 'openFiles' | 'fileBytes' | 'files' | 'appFileBytes'>;
   /** Absolute paths of the files that the script was built from. */
   readonly inputs: readonly string[];
 }
@@ -146,7 +146,8 @@ export class Files {
           path,
           'the file has another name, somewhere, under which it would change too (a hard link)',
         );
-      if ((flags & OpenFlag.create) !== 0) await file.truncate(0);
+      if ((flags & OpenFlag.create) !== 0) await this.#empty(file, opened.size);
+      this.#app.opened(opened);
       return file;
     } catch (error) {
       await file?.close();
@@ -156,8 +157,24 @@ export class Files {
   }
 
   async #letGo(file: FileHandle): Promise<void> {
-    this.#app.closed();
+    this.#app.closed(await file.stat().catch(() => undefined));
     await file.close();
+  }
+
+  async #empty(file: FileHandle, size: number): Promise<void> {
+    await file.truncate(0);
+    this.#app.shrunk(size);
+  }
+
+  /** Does what makes a file longer by so much, or fails on the way: a full disk takes a part. */
+  async #growing(file: FileHandle, size: number, bytes: number, grow: () => Promise<void>): Promise<void> {
+    this.#app.growing(bytes, this.#limits.appFileBytes);
+    try {
+      await grow();
+    } catch (error) {
+      this.#app.shrunk(bytes - Math.max(0, (await file.stat()).size - size));
+      throw error;
+    }
   }
 
   #file(number: unknown): OpenFile {
@@ -185,18 +202,21 @@ export class Files {
   async #write({ file, path, flags }: OpenFile, at: number, bytes: unknown): Promise<number> {
     if (!(bytes instanceof Uint8Array) || !isOffset(at)) throw refused(path, 'there is no such place');
     const isAppended = (flags & OpenFlag.append) !== 0;
-    const start = isAppended ? (await file.stat()).size : at;
+    const { size } = await file.stat();
+    const start = isAppended ? size : at;
     const end = start + bytes.length;
     const { fileBytes } = this.#limits;
     if (end > fileBytes)
       throw refused(path, `it would have ${end} bytes, more than the ${fileBytes} of limits.fileBytes`);
-    for (let written = 0; written < bytes.length; ) {
-      const rest = bytes.length - written;
-      const result = await file
-        .write(bytes, written, rest, isAppended ? null : start + written)
-        .catch(failure(path));
-      written += result.bytesWritten;
-    }
+    await this.#growing(file, size, Math.max(0, end - size), async () => {
+      for (let written = 0; written < bytes.length; ) {
+        const rest = bytes.length - written;
+        const result = await file
+          .write(bytes, written, rest, isAppended ? null : start + written)
+          .catch(failure(path));
+        written += result.bytesWritten;
+      }
+    });
     return end;
   }
 
@@ -236,8 +256,8 @@ export class Files {
           try {
             const there = await output.stat();
             if (there.dev === dev && there.ino === ino) throw refused(to, 'it is the file itself');
-            await output.truncate(0);
-            await copyBytes(input, output, size);
+            await this.#empty(output, there.size);
+            await this.#growing(output, 0, size, () => copyBytes(input, output, size));
             return true;
           } finally {
             await this.#letGo(output);
@@ -263,12 +283,18 @@ export class Files {
           if (target.components.length + depth > MAX_DEPTH)
             throw refused(to, `what is moved would lie more than ${MAX_DEPTH} folders deep`);
         }
-        await rename(source.at, target.at);
         // To itself nothing is moved, and nothing is gone.
-        if (there && !(there.dev === stats.dev && there.ino === stats.ino)) this.#app.removed(1);
+        const gone = there && !(there.dev === stats.dev && there.ino === stats.ino) ? there : undefined;
+        await rename(source.at, target.at);
+        if (gone) this.#gone(1, this.#app.freedBy(gone));
         return true;
       }),
     );
+  }
+
+  #gone(entries: number, bytes: number): void {
+    this.#app.removed(entries);
+    this.#app.shrunk(bytes);
   }
 
   #remove(path: unknown, isRecursive: boolean): Promise<boolean> {
@@ -277,12 +303,12 @@ export class Files {
       const stats = await lstat(spot.at);
       if (stats.isFile()) {
         await unlink(spot.at);
-        this.#app.removed(1);
+        this.#gone(1, this.#app.freedBy(stats));
       } else if (!stats.isDirectory()) throw refused(path, NO_FILE);
       else if (isRecursive) {
-        const { entries } = await measureTree(spot, this.#inputs);
+        const { entries, bytes } = await measureTree(spot, this.#inputs, (each) => this.#app.freedBy(each));
         await removeTree(spot);
-        this.#app.removed(entries + 1);
+        this.#gone(entries + 1, bytes);
       } else {
         await rmdir(spot.at);
         this.#app.removed(1);

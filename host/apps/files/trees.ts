@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { rmdir, unlink } from 'node:fs/promises';
 import { MAX_DEPTH, refused, whyNoName, whyReadOnly } from './paths.ts';
 import { assertWritable, entriesOf, lstatIfAny, namesIn, type Spot, withFolder } from './sandbox.ts';
@@ -5,20 +6,33 @@ import { assertWritable, entriesOf, lstatIfAny, namesIn, type Spot, withFolder }
 /** Of one folder, and of all that is removed or moved with one: the script waits meanwhile. */
 export const MAX_ENTRIES = 10_000;
 
-/** How many files and folders there are, and how deep the deepest lies. */
+/** How many files and folders there are, how deep the deepest lies, and what all weigh. */
 export interface Tree {
   entries: number;
   depth: number;
+  bytes: number;
 }
 
+type Weigh = (stats: Stats) => number;
+
 /** Goes through all that is in a folder. Throws when there is anything that scripts may not change. */
-export async function measureTree(spot: Spot, inputs: ReadonlySet<string>): Promise<Tree> {
-  const tree: Tree = { entries: 0, depth: 0 };
-  await measure(spot, 1, tree, inputs);
+export async function measureTree(
+  spot: Spot,
+  inputs: ReadonlySet<string>,
+  weigh: Weigh = () => 0,
+): Promise<Tree> {
+  const tree: Tree = { entries: 0, depth: 0, bytes: 0 };
+  await measure(spot, 1, tree, inputs, weigh);
   return tree;
 }
 
-async function measure(folder: Spot, depth: number, tree: Tree, inputs: ReadonlySet<string>): Promise<void> {
+async function measure(
+  folder: Spot,
+  depth: number,
+  tree: Tree,
+  inputs: ReadonlySet<string>,
+  weigh: Weigh,
+): Promise<void> {
   assertWritable(folder, inputs);
   tree.depth = Math.max(tree.depth, depth);
   if (depth > MAX_DEPTH) throw refused(folder.path, `it holds folders more than ${MAX_DEPTH} deep`);
@@ -30,7 +44,9 @@ async function measure(folder: Spot, depth: number, tree: Tree, inputs: Readonly
         throw refused(folder.path, `it holds more than ${MAX_ENTRIES} files and folders`);
       const child = inside(folder, at, name);
       assertWritable(child, inputs);
-      if ((await lstatIfAny(child.at))?.isDirectory()) await measure(child, depth + 1, tree, inputs);
+      const stats = await lstatIfAny(child.at);
+      if (stats) tree.bytes += weigh(stats);
+      if (stats?.isDirectory()) await measure(child, depth + 1, tree, inputs, weigh);
     }
   });
 }
