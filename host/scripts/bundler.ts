@@ -4,7 +4,7 @@ import type * as Esbuild from 'esbuild';
 import { describeError, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { watchAnswers } from './bundler-answers.ts';
-import { offerToOomKiller, residentBytes } from './process-stat.ts';
+import { isStopped, offerToOomKiller, residentBytes } from './process-stat.ts';
 
 /** What one piece of work may take. */
 export type BundlerLimits = Pick<Limits, 'buildMs' | 'buildMb'>;
@@ -89,7 +89,8 @@ export class Bundler {
     this.#jobs.add(job);
     this.#scales ??= setInterval(() => this.#weigh(), WEIGH_EVERY_MS).unref();
     const timer = setTimeout(() => {
-      job.isLate = true;
+      if (this.isOver) return; // through another's fault, it may be
+      job.isLate = !isStopped(this.#child.pid ?? 0); // frozen from outside, it had no time
       this.kill();
     }, buildMs);
     try {

@@ -144,6 +144,20 @@ test('a bundler that is killed from outside costs nobody a build', async () => {
   await server.stop();
 });
 
+test('a bundler that is frozen from outside costs nobody a build', async (context) => {
+  if (process.platform !== 'linux') return context.skip('whether a process is frozen is read in /proc');
+  const server = await startServer({ apps, limits: { buildMs: 2000 } });
+  const client = await connect(`${server.rtmp}/app/room`);
+  const calm = await connect(`${server.rtmp}/calm/room`);
+  const frozen = await bundlerOf(server);
+  process.kill(frozen, 'SIGSTOP');
+  await Promise.all([save(server, 'app', version(2)), save(server, 'calm', version(3))]);
+  expect(await Promise.all([client, calm].map((each) => each.call('version')))).toEqual([2, 3]);
+  await eventually('it to be gone', () => !bundlers(server).includes(frozen));
+  expect(server.log.entries.filter((r) => r.code === 'E_BUILD')).toEqual([]);
+  await server.stop();
+});
+
 test('a build that never ends keeps neither the start nor the end of the server waiting', async (context) => {
   if (process.platform === 'win32') return context.skip('Windows has no such pipes');
   const slow = { ...files, 'main.ts': importing };

@@ -81,6 +81,10 @@ const wrong = [
     text: '{ "limits": { "heapMb": 1 } }',
     says: 'limits.heapMb is 1, expected a whole number from 8 to 4096',
   },
+  {
+    text: '{ "limits": { "appFileBytes": -1 } }',
+    says: 'limits.appFileBytes is -1, expected a whole number from 0 to 1099511627776',
+  },
   { text: '{ "limits": { "connections": 5 } }', says: 'unknown option "limits.connections"' },
   { text: '{ "fetch": [] }', says: 'fetch is [], expected a JSON object' },
   { text: '{ "fetch": {} }', says: 'fetch.hosts is undefined, expected a list of hosts' },
