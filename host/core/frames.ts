@@ -60,8 +60,9 @@ export interface BootFile {
 
 export interface BootedFrame {
   error?: { message: string; stack: string };
-  /** As that of a turn. */
+  /** As those of a turn. */
   cpuUs: number;
+  answeredUs: number;
 }
 
 /** How an entry ended. After anything but `ok` the isolate is of no further use. */
@@ -186,6 +187,8 @@ export interface Done {
   running: number;
   /** Processor time of this turn as V8 counts it, microseconds: too much when threads compete (host/scripts/accounts.ts). */
   cpuUs: number;
+  /** Of that, what the core's first thread has worked for the script, which slept meanwhile. */
+  answeredUs: number;
   /** Of a turn under way: for how long the isolate has been in its present entry. */
   entryMs: number;
   message: string;
@@ -193,7 +196,7 @@ export interface Done {
   commands: Buffer;
 }
 
-const DONE_HEAD = 33;
+const DONE_HEAD = 41;
 
 export function doneFrame(kind: number, isolate: number, done: Done): Buffer {
   const message = Buffer.from(done.message);
@@ -206,6 +209,7 @@ export function doneFrame(kind: number, isolate: number, done: Done): Buffer {
   head.writeDoubleBE(done.entryMs, 17);
   head.writeUInt32BE(message.length, 25);
   head.writeUInt32BE(stack.length, 29);
+  head.writeDoubleBE(done.answeredUs, 33);
   return frame(kind, isolate, head, message, stack, done.commands);
 }
 
@@ -217,6 +221,7 @@ export function readDone(body: Buffer): Done {
     finished: body.readUInt32BE(1),
     running: body.readInt32BE(5),
     cpuUs: body.readDoubleBE(9),
+    answeredUs: body.readDoubleBE(33),
     entryMs: body.readDoubleBE(17),
     message: body.toString('utf8', DONE_HEAD, messageEnd),
     stack: body.toString('utf8', messageEnd, stackEnd),

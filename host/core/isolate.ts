@@ -59,6 +59,11 @@ export class CoreIsolate {
   #outputs: Buffer[] = [];
   /** V8's count at the end of the last turn. */
   #cpuUs = 0;
+  /** When it last asked, until it is answered: V8 counts waiting like work. */
+  #askedAt: number | undefined;
+  /** Since they were last told: how long it has waited for the host, and for what the core itself has answered. */
+  #waitedMs = 0;
+  #answeredMs = 0;
   /** Or the boot. */
   #turnBeganAt = 0;
 
@@ -186,13 +191,14 @@ export class CoreIsolate {
       end,
       ...this.#position(),
       ...failure,
-      cpuUs: this.takeCpuUs(),
+      ...this.takeCpu(),
       entryMs: 0,
       commands: join(this.#outputs),
     };
   }
 
   #question(): Question {
+    this.#askedAt = performance.now();
     const length = within(
       Atomics.load(this.#askHeader, AskHeader.length),
       0,
@@ -206,7 +212,10 @@ export class CoreIsolate {
   }
 
   /** Wakes the script that has asked. Nothing, when it has given up on that question. */
-  answer(number: number, bytes: Uint8Array): void {
+  answer(number: number, bytes: Uint8Array, isCores = false): void {
+    const ms = this.#takeAskedMs();
+    if (isCores) this.#answeredMs += ms;
+    else this.#waitedMs += ms;
     if (this.#askHeader[AskHeader.asked] !== number || bytes.length > MAX_ASK_BYTES) return;
     const needed = ASK_HEADER_BYTES + bytes.length;
     if (needed > this.#asks.byteLength) this.#asks.grow(needed);
@@ -223,7 +232,16 @@ export class CoreIsolate {
   progress(): Done {
     const entryMs = this.#enteredAt === undefined ? 0 : performance.now() - this.#enteredAt;
     const commands = join([...this.#outputs, this.#written()]);
-    return { end: TurnEnd.ok, ...this.#position(), message: '', stack: '', cpuUs: 0, entryMs, commands };
+    return {
+      end: TurnEnd.ok,
+      ...this.#position(),
+      message: '',
+      stack: '',
+      cpuUs: 0,
+      answeredUs: 0,
+      entryMs,
+      commands,
+    };
   }
 
   /** All that the turn under way has sent and nobody has taken. For a script that waits: it must not write meanwhile. */
@@ -253,14 +271,28 @@ export class CoreIsolate {
     };
   }
 
-  /** Processor time since the last call, as V8 counts it. */
-  takeCpuUs(): number {
+  /** Processor time since the last call: as V8 counts it, but not while it waited for the host. */
+  takeCpu(): { cpuUs: number; answeredUs: number } {
+    const waitedUs = (this.#waitedMs + this.#takeAskedMs()) * 1000;
+    const answeredUs = this.#answeredMs * 1000;
+    this.#waitedMs = 0;
+    this.#answeredMs = 0;
+    return { cpuUs: Math.max(answeredUs, this.#takeEnteredUs() - waitedUs), answeredUs };
+  }
+
+  #takeEnteredUs(): number {
     // One that is out of memory has been disposed of, and V8's count with it: the time that the turn took stands for it.
     if (this.#isolate.isDisposed) return (performance.now() - this.#turnBeganAt) * 1000;
     const now = Number(this.#isolate.cpuTime) / 1000;
     const used = now - this.#cpuUs;
     this.#cpuUs = now;
     return used;
+  }
+
+  #takeAskedMs(): number {
+    const askedAt = this.#askedAt;
+    this.#askedAt = undefined;
+    return askedAt === undefined ? 0 : performance.now() - askedAt;
   }
 
   /** Undefined when the isolate is gone. Waits while it is busy. */

@@ -36,6 +36,7 @@ const NOT_BEGUN: Done = {
   finished: 0,
   running: -1,
   cpuUs: 0,
+  answeredUs: 0,
   entryMs: 0,
   message: '',
   stack: '',
@@ -145,7 +146,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
   const release = await berth();
   const isolate = new CoreIsolate(request);
   isolates.set(id, isolate);
-  const booted: BootedFrame = { cpuUs: 0 };
+  const booted: BootedFrame = { cpuUs: 0, answeredUs: 0 };
   try {
     await isolate.boot(runtime!, request, (question) => ask(id, isolate, question));
   } catch (error) {
@@ -153,7 +154,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
     booted.error = { message, stack: stack ?? '' };
   }
   release();
-  booted.cpuUs = isolate.takeCpuUs();
+  Object.assign(booted, isolate.takeCpu());
   const commands = isolate.takeOutput();
   if (booted.error) {
     isolate.dispose();
@@ -166,7 +167,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
 }
 
 function ask(id: number, isolate: CoreIsolate, { number, to, bytes }: Question): void {
-  if (to === AskTo.core) return isolate.answer(number, answerHere(bytes));
+  if (to === AskTo.core) return isolate.answer(number, answerHere(bytes), true);
   const commands = to === AskTo.hostAfterAll ? isolate.takeAllOutput() : NOTHING;
   const head = Buffer.allocUnsafe(8);
   head.writeInt32BE(number);

@@ -15,9 +15,10 @@ export class CpuAccount {
     this.#core = core;
   }
 
-  /** A turn used that much by V8's count. Returns what it probably really used. */
-  add(us: number): number {
+  /** A turn used that much by V8's count, `answeredUs` of it in the core's first thread. Returns what it probably really used. */
+  add(us: number, answeredUs = 0): number {
     this.#pendingUs += us;
+    this.#core.answeredUs += answeredUs;
     this.#core.pending.set(this, this.#pendingUs);
     return us * this.#core.scale;
   }
@@ -42,6 +43,8 @@ export class CoreAccounts {
   readonly pending = new Map<CpuAccount, number>();
   /** What V8's counts are worth, by the last settlement. */
   scale = 1;
+  /** Since then: what the first thread, which else runs no script, has worked for scripts. */
+  answeredUs = 0;
   #last: ProcessCpu | undefined;
 
   /** The core has used this much so far. The first call only marks where to count from. */
@@ -51,11 +54,12 @@ export class CoreAccounts {
     for (const us of this.pending.values()) counted += us;
     if (now && last) {
       if (counted < ENOUGH_US) return; // later, together with what follows
-      const used = (now.allMs - last.allMs - (now.mainMs - last.mainMs)) * 1000;
+      const used = (now.allMs - last.allMs - (now.mainMs - last.mainMs)) * 1000 + this.answeredUs;
       this.scale = Math.min(Math.max(used / counted, 0), MAX_SCALE);
     }
     for (const account of this.pending.keys()) account.settle(this.scale);
     this.pending.clear();
+    this.answeredUs = 0;
     this.#last = now;
   }
 }

@@ -23,8 +23,9 @@ import { type CoreChild, KILLED, type Sandbox } from './sandbox.ts';
 /** What a boot produced before anybody was connected: the commands of the top level, or why there is no isolate. */
 export interface Booted {
   error?: { message: string; stack: string };
-  /** As that of a turn. */
+  /** As those of a turn. */
   cpuUs: number;
+  answeredUs: number;
   commands: Buffer;
 }
 
@@ -386,8 +387,8 @@ export class CoreProcess {
     switch (kind) {
       case FrameKind.booted: {
         const end = 4 + body.readUInt32BE(0);
-        const { error, cpuUs } = JSON.parse(body.toString('utf8', 4, end)) as BootedFrame;
-        waiting?.booted?.({ ...(error && { error }), cpuUs, commands: body.subarray(end) });
+        const { error, cpuUs, answeredUs } = JSON.parse(body.toString('utf8', 4, end)) as BootedFrame;
+        waiting?.booted?.({ ...(error && { error }), cpuUs, answeredUs, commands: body.subarray(end) });
         return;
       }
       case FrameKind.done:

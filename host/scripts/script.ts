@@ -129,7 +129,9 @@ export class Script {
   /** Of a turn that is over: what follows when all that it sent is done. */
   #conclude: (() => void) | undefined;
   #pause: Timer | undefined;
-  /** The last turn had hardly a processor in the time of one handler. */
+  /** Of the turn under way: for how long it has waited for answers. */
+  #waitedMs = 0;
+  /** The last turn had hardly a processor in the time of one handler, and did not wait for answers either. */
   #isStarved = false;
   #isHeld = true;
   #isEnded = false;
@@ -201,11 +203,15 @@ export class Script {
       onAsk: async (question, commands) => {
         if (commands.length > 0) await this.#deliverEarly(commands);
         const end = hostTime.begin();
-        return this.#listener.onAsk(question).finally(() => this.#chargeHost(end()));
+        const askedAt = this.#clock.monotonic();
+        return this.#listener.onAsk(question).finally(() => {
+          this.#chargeHost(end());
+          this.#waitedMs += this.#clock.monotonic() - askedAt;
+        });
       },
     });
     this.#account = home.account;
-    this.#charge(booted.cpuUs);
+    this.#charge(booted);
     if (booted.error) throw new BootError(booted.error.message, booted.error.stack);
     if (this.#isEnded) return core.dispose(home.isolate);
     this.#home = home;
@@ -342,6 +348,7 @@ export class Script {
     if (!home) return;
     const { records, count, since, recycle } = this.mailbox.take();
     this.#inHand = records;
+    this.#waitedMs = 0;
     this.#isRunning = true;
     let done: Done;
     try {
@@ -362,7 +369,7 @@ export class Script {
     this.#inHand = undefined;
     this.#turns++;
     this.#deliveries += count;
-    this.#isStarved = this.#charge(done.cpuUs) < this.#spec.handlerMs / 2;
+    this.#isStarved = this.#charge(done) + this.#waitedMs < this.#spec.handlerMs / 2;
     try {
       const doing = this.#deliver(done.commands);
       const conclude = () => this.#concludeTurn(done, records, since);
@@ -395,8 +402,8 @@ export class Script {
   }
 
   /** What V8 counted, for the account and the throttle. Returns the milliseconds that it probably really was. */
-  #charge(us: number): number {
-    const cpuMs = (this.#account?.add(us) ?? us) / 1000;
+  #charge({ cpuUs, answeredUs }: Pick<Done, 'cpuUs' | 'answeredUs'>): number {
+    const cpuMs = (this.#account?.add(cpuUs, answeredUs) ?? cpuUs) / 1000;
     this.#throttle.spend(this.#clock.monotonic(), cpuMs);
     return cpuMs;
   }

@@ -146,7 +146,7 @@ test('a bundler that is killed from outside costs nobody a build', async () => {
 
 test('a bundler that is frozen from outside costs nobody a build', async (context) => {
   if (process.platform !== 'linux') return context.skip('whether a process is frozen is read in /proc');
-  const server = await startServer({ apps, limits: { buildMs: 2000 } });
+  const server = await startServer({ apps, limits: { buildMs: 4000 } });
   const client = await connect(`${server.rtmp}/app/room`);
   const calm = await connect(`${server.rtmp}/calm/room`);
   const frozen = await bundlerOf(server);

@@ -66,6 +66,7 @@ describe('frames between host and core', () => {
       finished: 70,
       running: -1,
       cpuUs: 1234.5,
+      answeredUs: 34.25,
       entryMs: 0.25,
       message: 'zu spät',
       stack: 'at x',

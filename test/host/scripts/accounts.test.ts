@@ -13,6 +13,19 @@ test("what V8 counted is scaled to what the core's threads used, by share", () =
   expect([a.cpuMs, b.cpuMs]).toEqual([3000, 1000]);
 });
 
+test("what the core's first thread has answered counts for those who asked", () => {
+  const core = new CoreAccounts();
+  const [a, b] = [new CpuAccount(core), new CpuAccount(core)];
+  core.settle(used(0));
+  a.add(1_000_000, 900_000);
+  b.add(1_000_000);
+  core.settle(used(1100, 950)); // a's own tenth, and b
+  expect([a.cpuMs, b.cpuMs]).toEqual([1000, 1000]);
+  a.add(1_000_000);
+  core.settle(used(2100, 950));
+  expect(a.cpuMs).toBe(2000);
+});
+
 test('until the next settlement the last scale holds', () => {
   const core = new CoreAccounts();
   const account = new CpuAccount(core);

@@ -12,6 +12,7 @@ const done = {
   finished: 0,
   running: -1,
   cpuUs: 0,
+  answeredUs: 0,
   entryMs: 0,
   message: '',
   stack: '',
