@@ -171,6 +171,15 @@ export interface PlayRequest {
   isReset: boolean;
   /** A recording as fast as it can be sent, not at its own pace. */
   isAtOnce: boolean;
+  /** `play2`: takes the place of another item, when that is to play or while it plays. */
+  change?: StreamChange | undefined;
+}
+
+/** `swap`: of an item that is still to come; `switch`: also of the one that plays, which is the same at another bit rate. */
+export interface StreamChange {
+  kind: 'swap' | 'switch';
+  /** The name of the item that goes; empty for the one that plays. */
+  old: string;
 }
 
 /** One NetStream of a client: publishes, plays, or does nothing. */

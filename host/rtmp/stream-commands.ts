@@ -55,15 +55,21 @@ function timeOrNone(at: AmfValue): number | undefined {
   return typeof at === 'number' && at >= 0 && Number.isFinite(at) ? at : undefined;
 }
 
+/** `NetStreamPlayOptions` (ActionScript 3.0 Reference, NetStream.play2). `resume`: as `reset`, from where the client is. */
 function play2(stream: StreamEnd, [options]: readonly AmfValue[]): void {
-  const wanted = isObject(options) ? options.streamName : undefined;
-  if (typeof wanted !== 'string') return;
+  if (!isObject(options)) return;
+  const { streamName, oldStreamName, start, len, transition } = options;
+  if (transition === 'stop') return stream.close();
+  if (typeof streamName !== 'string') return;
+  const isChange = transition === 'swap' || transition === 'switch';
+  const old = typeof oldStreamName === 'string' ? nameOrNone(oldStreamName).name : '';
   stream.play({
-    stream: nameOrNone(wanted),
-    startMs: -2000,
-    durationMs: -1,
-    isReset: true,
+    stream: nameOrNone(streamName),
+    startMs: startOf(start),
+    durationMs: durationOf(len),
+    isReset: !isChange && transition !== 'append' && transition !== 'appendAndWait',
     isAtOnce: false,
+    change: isChange ? { kind: transition, old } : undefined,
   });
 }
 

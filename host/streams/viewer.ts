@@ -37,6 +37,8 @@ export class Viewer {
   /** Inter frames are of no use before a key frame. */
   #needsKeyFrame = true;
   #behindSince: number | undefined;
+  /** While it waits for a new key frame. */
+  #began: (() => void) | undefined;
   /** What is chosen of one round, until it is written. */
   #chosen: RtmpMessage[] = [];
 
@@ -84,8 +86,17 @@ export class Viewer {
     }
   }
 
+  /** Nothing is sent before a key frame comes that is new; `began` is called before it is written. */
+  awaitKeyFrame(began: () => void): void {
+    this.#began = began;
+  }
+
   /** Begins. `shared` has the catch-up as bytes, for whom takes all of it. */
   start(catchUp: CatchUp, shared: () => CatchUpBytes): void {
+    if (this.#began) {
+      this.#headers = catchUp.headers;
+      return;
+    }
     if (this.#takesAll && catchUp.pictures.length > 0) {
       this.#needsKeyFrame = false;
       const { pieces, messages } = shared();
@@ -159,6 +170,12 @@ export class Viewer {
 
   #isDue(message: RtmpMessage): boolean {
     const { type, payload } = message;
+    if (this.#began) {
+      if (type !== MessageType.Video || !isVideoKeyFrame(payload)) return false;
+      const began = this.#began;
+      this.#began = undefined;
+      began();
+    }
     if (!this.#codecs.passes(message)) return false;
     if (type === MessageType.Audio) return this.#wantsAudio;
     if (type !== MessageType.Video) return true;

@@ -27,7 +27,7 @@ export class FileItem implements Item, Paced {
   readonly #file: MediaFile;
   readonly #voice: Voice;
   readonly #wants: Wants;
-  readonly #endMs: number;
+  #endMs: number;
   readonly #isSingleFrame: boolean;
   readonly #pacer: Pacer;
   readonly #codecs: CodecFilter;
@@ -80,12 +80,24 @@ export class FileItem implements Item, Paced {
     return this.#sentMs;
   }
 
-  start(positionMs: number): void {
+  /** Ends before that time, since another item goes on from there. */
+  endAt(timeMs: number): void {
+    this.#endMs = Math.min(this.#endMs, timeMs);
+    this.tick();
+  }
+
+  /** Where the client is, by the clock. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** `clientMs`: where the client is, if that is elsewhere. */
+  start(positionMs: number, clientMs = positionMs): void {
     const { metadata } = this.#file;
     if (metadata) {
       this.#write([{ type: MessageType.DataAmf0, streamId: 0, timestamp: 0, payload: metadata }]);
     }
-    void this.#begin(positionMs);
+    void this.#begin(positionMs, undefined, clientMs);
   }
 
   pause(isPaused: boolean, positionMs: number | undefined): void {
@@ -143,7 +155,7 @@ export class FileItem implements Item, Paced {
   }
 
   /** Begins at the last key frame before that time. */
-  #begin(positionMs: number, announce?: () => void): Promise<void> {
+  #begin(positionMs: number, announce?: () => void, clientMs = positionMs): Promise<void> {
     const run = ++this.#run;
     this.#stopClock();
     return this.#work(run, async () => {
@@ -160,7 +172,7 @@ export class FileItem implements Item, Paced {
       this.#sentMs = timestampMs;
       this.#needsKeyFrame = false;
       // The time runs from where the client wants to be; what comes before that is for its decoder.
-      this.#clock = { at: this.#isPaused ? undefined : performance.now(), ms: positionMs };
+      this.#clock = { at: this.#isPaused ? undefined : performance.now(), ms: clientMs };
       for (const { type, payload } of headers)
         for (const fourCc of fourCcsOf(type, payload)) this.#codecs.meet(fourCc);
       this.#write(
@@ -188,6 +200,8 @@ export class FileItem implements Item, Paced {
   /** Sends as far ahead as the client's buffer goes. The pacer, or the client's reading, brings us back. */
   async #fill(run: number): Promise<void> {
     while (run === this.#run && !this.#isPaused && this.#position !== undefined) {
+      if (this.#sentMs >= this.#endMs) this.#position = undefined;
+      if (this.#position === undefined) break;
       if (this.#sentMs - this.#nowMs >= this.#aheadMs) return;
       if (this.#voice.transport.queuedBytes > MAX_QUEUED_BYTES) return;
       const segment = await this.#file.read(this.#position);

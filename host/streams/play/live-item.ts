@@ -9,6 +9,8 @@ import { type Item, type ItemEnd, refuseCodec, type Wants } from './item.ts';
 export interface LiveItemEvents extends ItemEnd {
   /** The client reads too slowly. */
   tooSlow(): void;
+  /** Of an item that was started at a key frame: that has come. */
+  began?: (() => void) | undefined;
 }
 
 /** A live stream as one viewer plays it, for as long as it lasts or for a time that counts from its first being there. */
@@ -58,6 +60,12 @@ export class LiveItem implements Item {
   start(): void {
     this.#stream.join(this.#viewer);
     this.#startTimer();
+  }
+
+  /** Sends nothing before the next key frame, and tells when that comes. */
+  startAtKeyFrame(): void {
+    this.#viewer.awaitKeyFrame(() => this.#events.began?.());
+    this.start();
   }
 
   pause(isPaused: boolean): void {

@@ -1,11 +1,12 @@
 import { describe, type StatusCode } from '../../../wire/status.ts';
-import type { PlayRequest } from '../../rtmp/ports.ts';
+import type { PlayRequest, StreamChange } from '../../rtmp/ports.ts';
 import type { StreamDirectory } from '../directory.ts';
 import { FileProblem, type MediaFile } from '../files/media-files.ts';
 import type { Voice } from '../voice.ts';
 import { FileItem } from './file-item.ts';
 import type { Item, Wants } from './item.ts';
 import { LiveItem } from './live-item.ts';
+import { nextKeyFrame } from './next-key-frame.ts';
 
 /** What plays needs of its NetStream. */
 export interface PlaybackOwner {
@@ -14,6 +15,12 @@ export interface PlaybackOwner {
   sampleAccess(name: string): { audio: boolean; video: boolean };
   /** The client reads too slowly for what it plays: it is disconnected. */
   tooSlow(): void;
+}
+
+interface UpNext {
+  readonly request: PlayRequest;
+  readonly file: MediaFile;
+  readonly atMs: number;
 }
 
 /** Items of one playlist. */
@@ -34,6 +41,12 @@ export class Playback {
   readonly #wants: Wants;
   readonly #list: PlayRequest[] = [];
   #item: Item | undefined;
+  /** What `#item` plays. */
+  #current: PlayRequest | undefined;
+  /** Goes on where the present file ends. */
+  #upNext: UpNext | undefined;
+  /** Takes the place of the present live stream with its first key frame. */
+  #coming: LiveItem | undefined;
   #bufferMs: number;
   /** Files that are being looked for; another beginning makes it void. */
   #search = 0;
@@ -51,6 +64,7 @@ export class Playback {
 
   /** Plays at once, in the place of all there is, or when that has ended. */
   add(request: PlayRequest): void {
+    if (request.change) return this.#change(request, request.change);
     if (request.isReset) this.close();
     const { name } = request.stream;
     if (this.#list.length >= MAX_ITEMS) {
@@ -68,6 +82,8 @@ export class Playback {
 
   seek(positionMs: number): void {
     this.#isFinished = false;
+    // What is about to take its place is the same elsewhere.
+    if (this.#upNext) this.#takeNext(this.#upNext);
     this.#item?.seek(positionMs);
   }
 
@@ -91,7 +107,101 @@ export class Playback {
   #closeItem(): void {
     this.#item?.close();
     this.#item = undefined;
+    this.#current = undefined;
     this.#isFinished = false;
+    this.#upNext?.file.release();
+    this.#upNext = undefined;
+    this.#coming?.close();
+    this.#coming = undefined;
+  }
+
+  #change(request: PlayRequest, { kind, old }: StreamChange): void {
+    const isCurrent = this.#current && !this.#isFinished && (old === '' || this.#current.stream.name === old);
+    if (kind === 'switch' && isCurrent) {
+      const search = ++this.#search;
+      this.#isStarting = false;
+      void this.#switch(request, search).catch((error: unknown) => {
+        if (!(error instanceof FileProblem)) return this.#voice.transport.fail(error);
+        if (search === this.#search) this.#cannotChange(request, error.message);
+      });
+      return;
+    }
+    const at = this.#list.findIndex(({ stream }) => stream.name === old);
+    if (at < 0) return this.#cannotChange(request, `${old} is not to be played`);
+    this.#list[at] = { ...request, isReset: false };
+    this.#tellTransition(request);
+  }
+
+  /** The same at another bit rate: from its next key frame on, which what plays now goes on to. */
+  async #switch(request: PlayRequest, search: number): Promise<void> {
+    const { streams } = this.#owner;
+    const item = this.#item;
+    if (item instanceof LiveItem) {
+      if (!streams.find(request.stream.name)?.publisher)
+        return this.#cannotChange(request, 'nobody publishes it');
+      this.#coming?.close();
+      const coming = this.#makeLive(request, () => {
+        if (this.#coming !== coming) return;
+        this.#coming = undefined;
+        this.#item?.close();
+        this.#item = coming;
+        this.#current = request;
+        this.#tellComplete(0);
+      });
+      this.#coming = coming;
+      this.#tellTransition(request);
+      coming.startAtKeyFrame();
+      return;
+    }
+    if (!(item instanceof FileItem)) return;
+    const file = await streams.library.open(request.stream);
+    const isStale = () => search !== this.#search || item !== this.#item;
+    if (!file || isStale()) {
+      file?.release();
+      if (!isStale()) this.#cannotChange(request, 'there is no such recording');
+      return;
+    }
+    const atMs = await nextKeyFrame(file, item.endMs).catch((error: unknown) => {
+      file.release();
+      throw error;
+    });
+    if (atMs === undefined || isStale()) {
+      file.release();
+      if (!isStale()) this.#cannotChange(request, 'no key frame follows in it');
+      return;
+    }
+    this.#upNext?.file.release();
+    this.#upNext = { request, file, atMs };
+    this.#tellTransition(request);
+    item.endAt(atMs);
+  }
+
+  #takeNext({ request, file, atMs }: UpNext): void {
+    const clientMs = this.#item instanceof FileItem ? this.#item.nowMs : atMs;
+    this.#upNext = undefined;
+    this.#item?.close();
+    const item = this.#makeFile({ ...request, startMs: atMs }, file);
+    this.#item = item;
+    this.#current = request;
+    item.setBuffer(this.#bufferMs);
+    item.start(atMs, clientMs);
+    if (this.#isPaused) item.pause(true, undefined);
+    this.#tellComplete(atMs);
+  }
+
+  #tellTransition({ stream: { name } }: PlayRequest): void {
+    const more = { reason: 'NetStream.Transition.Success' };
+    this.#voice.status('NetStream.Play.Transition', `Changing to ${name}.`, name, more);
+  }
+
+  #tellComplete(timestamp: number): void {
+    const { name } = this.#current!.stream;
+    const code = 'NetStream.Play.TransitionComplete';
+    this.#voice.data(timestamp, 'onPlayStatus', { level: 'status', code, details: name });
+  }
+
+  #cannotChange({ stream: { name } }: PlayRequest, why: string): void {
+    this.#voice.status('NetStream.Play.Failed', `Failed to change to ${name}; ${why}.`, name);
   }
 
   #next(): void {
@@ -131,7 +241,13 @@ export class Playback {
   }
 
   #playLive(request: PlayRequest): void {
-    const item = new LiveItem(
+    const item = this.#makeLive(request);
+    this.#announce(request, item);
+    item.start();
+  }
+
+  #makeLive(request: PlayRequest, began?: () => void): LiveItem {
+    const item: LiveItem = new LiveItem(
       this.#owner.streams.open(request.stream.name),
       this.#voice,
       { ...this.#wants },
@@ -141,17 +257,26 @@ export class Playback {
         ended: () => this.#ended(item, request),
         failed: () => {},
         tooSlow: () => this.#owner.tooSlow(),
+        began,
       },
     );
-    this.#announce(request, item);
-    item.start();
+    return item;
   }
 
   #playFile(request: PlayRequest, file: MediaFile): void {
-    const { stream, durationMs, isAtOnce } = request;
+    const item = this.#makeFile(request, file);
+    this.#voice.event('StreamIsRecorded');
+    this.#announce(request, item);
+    item.setBuffer(request.isAtOnce ? Number.POSITIVE_INFINITY : this.#bufferMs);
+    item.start(Math.max(0, request.startMs));
+    if (this.#isPaused) item.pause(true, undefined);
+  }
+
+  #makeFile(request: PlayRequest, file: MediaFile): FileItem {
+    const { stream, durationMs } = request;
     const startMs = Math.max(0, request.startMs);
     const { pacer, library } = this.#owner.streams;
-    const item = new FileItem(
+    const item: FileItem = new FileItem(
       stream.name,
       file,
       { startMs, durationMs },
@@ -168,16 +293,17 @@ export class Playback {
         },
       },
     );
-    this.#voice.event('StreamIsRecorded');
-    this.#announce(request, item);
-    item.setBuffer(isAtOnce ? Number.POSITIVE_INFINITY : this.#bufferMs);
-    item.start(startMs);
-    if (this.#isPaused) item.pause(true, undefined);
+    return item;
   }
 
-  #announce({ stream: { name }, isReset }: PlayRequest, item: Item): void {
+  #announce(request: PlayRequest, item: Item): void {
+    const {
+      stream: { name },
+      isReset,
+    } = request;
     this.#isStarting = false;
     this.#item = item;
+    this.#current = request;
     const voice = this.#voice;
     voice.event('StreamBegin');
     if (isReset) voice.status('NetStream.Play.Reset', describe.playReset(name), name);
@@ -189,6 +315,7 @@ export class Playback {
 
   #ended(item: Item, { stream: { name } }: PlayRequest, file?: FileItem): void {
     if (item !== this.#item) return;
+    if (this.#upNext) return this.#takeNext(this.#upNext);
     const voice = this.#voice;
     const at = file?.endMs ?? 0;
     if (this.#list.length > 0) {
