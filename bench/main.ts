@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.ts';
 import { benchDurable } from './durable.ts';
+import { benchFanOut } from './fan-out.ts';
 import { benchHostile, benchSoak } from './hostile.ts';
 import { benchInstances } from './instances.ts';
 import { benchKill } from './kill.ts';
@@ -32,6 +33,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   reload: benchReload,
   shared: benchSharedObjects,
   durable: benchDurable,
+  fanout: benchFanOut,
   types: benchTypes,
 };
 

@@ -6,9 +6,10 @@ import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lineOf, startNode, stopChild } from './support/children.ts';
 import { BenchClient, openSocket } from './support/client.ts';
-import { type ColyseusServer, joinColyseus, type Member, startColyseus } from './support/colyseus.ts';
+import { joinColyseus, type Member, startColyseus } from './support/colyseus.ts';
 import { cpuMsOf } from './support/cpu.ts';
 import { type Figure, median, type Report, rangeOf, spreadOf } from './support/figures.ts';
+import type { PeerServer } from './support/peer.ts';
 import { root, scratchFolder, startFloor, startServer } from './support/server.ts';
 
 const ROUNDS = 3;
@@ -44,7 +45,7 @@ interface Process {
 }
 
 /** One writer, many subscribers: processor time of the host for each update that reaches one of them. */
-async function fanOut(server: Process, floor: Process, peer: ColyseusServer | undefined): Promise<Figure> {
+async function fanOut(server: Process, floor: Process, peer: PeerServer | undefined): Promise<Figure> {
   const writer = await joinOurs(server.port, OBJECT);
   // The floor's writer is who comes first.
   const bareWriter = await openSocket(floor.port);
@@ -197,7 +198,7 @@ interface Side {
 }
 
 /** From sending a change until the last of a few subscribers has it, while others are busy with objects of their own. */
-async function latency(port: number, peer: ColyseusServer | undefined): Promise<Figure[]> {
+async function latency(port: number, peer: PeerServer | undefined): Promise<Figure[]> {
   const ours = await gatherFew((name) => joinOurs(port, name));
   const theirs = peer && (await gatherFew((name) => joinColyseus(peer.port, name)));
   const sides = theirs ? [ours, theirs] : [ours];

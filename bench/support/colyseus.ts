@@ -1,25 +1,16 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { lineOf, startNode, stopChild } from './children.ts';
+import { installPeer, type PeerServer } from './peer.ts';
 import { root } from './server.ts';
 
 const home = join(root, 'bench/peers/colyseus');
 
-/** The peer of shared objects: a Colyseus server in a process of its own. */
-export interface ColyseusServer {
-  /** With its version. */
-  readonly name: string;
-  readonly pid: number;
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
-/** Installs it at first. When it cannot be had, says so in a line: the bench goes on without it. */
-export async function startColyseus(): Promise<ColyseusServer | undefined> {
+/** The peer of shared objects: a Colyseus server in a process of its own. Installs it at first. When it cannot be had, says so in a line: the bench goes on without it. */
+export async function startColyseus(): Promise<PeerServer | undefined> {
   try {
-    install();
+    installPeer(home, 'Colyseus for bench/peers/colyseus');
     const child = startNode([join(home, 'server.mjs')]);
     const [, port] = await lineOf(child, /^ready (\d+)$/);
     const { dependencies } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
@@ -49,19 +40,4 @@ export async function joinColyseus(port: number, room: string): Promise<Member> 
     join(port: number, room: string): Promise<Member>;
   };
   return client.join(port, room);
-}
-
-function install(): void {
-  const installed = join(home, 'node_modules', '.package-lock.json');
-  const lock = join(home, 'package-lock.json');
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
-  console.log('installing Colyseus for bench/peers/colyseus (once) ...');
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'];
-  const { status, error, stderr } = spawnSync('npm', args, {
-    cwd: home,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  });
-  if (status !== 0) throw new Error(`npm ci: ${error?.message ?? stderr}`);
 }

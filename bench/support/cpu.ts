@@ -21,6 +21,24 @@ export function childrenOf(parent: number, text: string): number[] {
   );
 }
 
+/** All that a process has started, and what those have started. */
+export function descendantsOf(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const one of numbersIn('/proc')) {
+    const parent = readStat(one)?.parent;
+    if (parent === undefined) continue;
+    const siblings = children.get(parent);
+    if (siblings) siblings.push(one);
+    else children.set(parent, [one]);
+  }
+  const found: number[] = [];
+  for (let next = children.get(pid) ?? []; next.length > 0; ) {
+    found.push(...next);
+    next = next.flatMap((one) => children.get(one) ?? []);
+  }
+  return found;
+}
+
 function readStat(pid: number): ProcessStat | undefined {
   try {
     // The command's name, in parentheses, may contain anything.

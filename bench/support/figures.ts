@@ -34,8 +34,8 @@ export function medianSpread(rounds: readonly Spread[]): Spread {
   };
 }
 
-/** `us`, `ms`, `MB`, `%`: less is better. `/s`: more is better. */
-export type Unit = 'us' | 'ms' | 'MB' | '%' | '/s';
+/** `us`, `ms`, `KB`, `MB`, `%`, `x` (a ratio): less is better. `/s`: more is better. */
+export type Unit = 'us' | 'ms' | 'KB' | 'MB' | '%' | 'x' | '/s';
 
 /** The least that could have been: the same work without what is being measured. */
 export interface Floor extends Spread {

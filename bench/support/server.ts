@@ -29,6 +29,10 @@ export function profileInto(folder: string): void {
   profileFolder = folder;
 }
 
+export function isProfiling(): boolean {
+  return profileFolder !== undefined;
+}
+
 export async function startServer(apps: string, limits: Partial<Limits> = {}): Promise<StagewireServer> {
   const folder = scratchFolder();
   const data = join(folder, 'data');

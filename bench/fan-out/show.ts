@@ -1,0 +1,148 @@
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MachineLoad, treeCpuMs } from '../support/busy.ts';
+import { MediaSource, type Sent } from '../support/media.ts';
+import { Viewers } from '../support/viewers.ts';
+import { openPublisher, type Publisher, Sampler } from './ends.ts';
+import type { Target } from './targets.ts';
+
+/** Between the portions in which viewers join: what comes first in a server's list is told first. */
+const SAMPLERS = 5;
+/** RTMP's header of a message in one chunk. */
+const HEADER_BYTES = 12;
+/** How far from what is due the bytes that a viewer got may be. */
+const TOLERANCE = 0.02;
+/** What is under way when the publisher ends: a window and more. */
+const SETTLE_MS = 150;
+const PATIENCE_MS = 4000;
+
+/** What one run of a stream cost. */
+export interface Run {
+  /** The server's processor time for each viewer and second. */
+  costUs: number;
+  agesMs: number[];
+  /** Share of all processors that was busy, from 0 to 1. */
+  machine: number;
+  /** The same of what is none of the bench's: with much of it all figures are worth less. */
+  others: number;
+  /** Of one processor: what the viewers took. */
+  viewersLoad: number;
+  /** What went wrong, if something did. */
+  problems: string[];
+}
+
+/** A target with its streams, and those who watch them. Streams rest between runs. */
+export class Show {
+  readonly target: Target;
+  readonly #stream: string;
+  readonly #sources: { media: MediaSource; publisher: Publisher }[] = [];
+  #viewers: Viewers | undefined;
+  #samplers: Sampler[] = [];
+
+  private constructor(target: Target, stream: string) {
+    this.target = target;
+    this.#stream = stream;
+  }
+
+  /** Begins so many streams of that rate. */
+  static async open(target: Target, kbps: number, streams = 1, prefix = 's'): Promise<Show> {
+    const show = new Show(target, `${prefix}%d`);
+    for (let i = 0; i < streams; i++) {
+      const publisher = await openPublisher(target, `${prefix}${i}`);
+      const media = new MediaSource(kbps);
+      for (const message of media.opening()) publisher.send(message);
+      show.#sources.push({ media, publisher });
+    }
+    return show;
+  }
+
+  /** Sends away who was there, and lets others in: of all streams alike. */
+  async seat(count: number): Promise<void> {
+    await this.#empty();
+    const { port, app } = this.target;
+    const streams = this.#sources.length;
+    this.#viewers = await Viewers.start(port, app === undefined ? undefined : { app, stream: this.#stream });
+    const bulk = count - SAMPLERS;
+    for (let i = 0; i < SAMPLERS; i++) {
+      this.#samplers.push(await Sampler.open(this.target, this.#stream.replace('%d', '0')));
+      const share = (part: number) => Math.round((bulk * part) / (SAMPLERS - 1));
+      if (i < SAMPLERS - 1) await this.#viewers.open(share(i + 1) - share(i), streams);
+    }
+    for (const { media, publisher } of this.#sources) publisher.send(media.keyFrame());
+    await sleep(SETTLE_MS);
+  }
+
+  /** Plays all streams for so many seconds. */
+  async run(seconds: number): Promise<Run> {
+    const viewers = this.#viewers!;
+    const { pid } = this.target;
+    await viewers.zero();
+    for (const sampler of this.#samplers) sampler.agesMs = [];
+    const load = new MachineLoad();
+    const startedAt = performance.now();
+    const before = { server: treeCpuMs(pid), viewers: treeCpuMs(viewers.pid), bench: treeCpuMs(process.pid) };
+    const sent = await Promise.all(
+      this.#sources.map(async ({ media, publisher }, index) => {
+        // Nobody's streams keep time together.
+        await sleep((index / this.#sources.length) * 1000);
+        return media.play(seconds, (message) => publisher.send(message));
+      }),
+    );
+    const machine = load.look();
+    const elapsedMs = performance.now() - startedAt;
+    const known = treeCpuMs(process.pid) - before.bench;
+    const problems = await this.#settle(sent);
+    const cpu = { server: treeCpuMs(pid) - before.server, viewers: treeCpuMs(viewers.pid) - before.viewers };
+    const { bytes, viewers: bulk } = await viewers.seen();
+    // What was delivered counts: a server that merges may keep back the end of one run until the next.
+    const viewerSeconds = (bulk + this.#samplers.length) * seconds * (bytes / (dueOf(sent) * bulk));
+    const lateMs = Math.max(...sent.map((one) => one.lateMs));
+    if (lateMs > 100) problems.push(`the publisher was up to ${lateMs.toFixed(0)} ms late`);
+    return {
+      costUs: (cpu.server * 1000) / viewerSeconds,
+      agesMs: this.#samplers.flatMap(({ agesMs }) => agesMs),
+      machine,
+      others: Math.max(0, machine - known / (elapsedMs * availableParallelism())),
+      viewersLoad: cpu.viewers / (seconds * 1000),
+      problems,
+    };
+  }
+
+  /** Waits until everybody has what is due, and says who has not. */
+  async #settle(sent: readonly Sent[]): Promise<string[]> {
+    const due = dueOf(sent);
+    const tolerance = this.target.tolerance ?? TOLERANCE;
+    const deadline = performance.now() + PATIENCE_MS;
+    await sleep(SETTLE_MS);
+    for (;;) {
+      const { least, most, closed } = await this.#viewers!.seen();
+      const isWhole = least > due * (1 - tolerance) && most < due * (1 + tolerance);
+      if (isWhole && closed === 0) return [];
+      if (performance.now() < deadline && least < due && closed === 0) {
+        await sleep(SETTLE_MS);
+        continue;
+      }
+      const percent = (value: number) => `${((value / due) * 100).toFixed(1)} %`;
+      const problem = `viewers got ${percent(least)} to ${percent(most)} of what they should`;
+      return [closed > 0 ? `${problem}, ${closed} were closed` : problem];
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#empty();
+    for (const { publisher } of this.#sources) publisher.close();
+  }
+
+  async #empty(): Promise<void> {
+    for (const sampler of this.#samplers) sampler.close();
+    this.#samplers = [];
+    await this.#viewers?.stop();
+    this.#viewers = undefined;
+  }
+}
+
+/** What each viewer should get: all streams are alike but for a message. */
+function dueOf(sent: readonly Sent[]): number {
+  const { bytes, messages } = sent[0]!;
+  return bytes + messages * HEADER_BYTES;
+}

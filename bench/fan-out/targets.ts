@@ -1,0 +1,96 @@
+/** The servers that one stream is sent through: ours, the floors under it, and its peers. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { lineOf, startChild, stopChild } from '../support/children.ts';
+import { compileC, hasCompiler } from '../support/compile.ts';
+import { startNginx } from '../support/nginx.ts';
+import { startNodeMediaServer } from '../support/node-media-server.ts';
+import type { PeerServer } from '../support/peer.ts';
+import { isProfiling, scratchFolder, startFloor, startServer } from '../support/server.ts';
+import { StreamClient } from '../support/stream-client.ts';
+
+/** What is collected before it is sent to all viewers, in milliseconds. */
+export type Window = 0 | 50;
+export const WINDOWS = [0, 50] as const satisfies readonly Window[];
+
+export interface Target {
+  readonly name: string;
+  readonly role: 'ours' | 'floor' | 'peer';
+  /** Ours and the floors have one; the peers do as they do. */
+  readonly window?: Window;
+  readonly pid: number;
+  readonly port: number;
+  /** Over RTMP; the floors only pass bytes on. */
+  readonly app?: string;
+  /** How far from what is due what arrives in one run may be. */
+  readonly tolerance?: number;
+  stop(): Promise<void>;
+}
+
+const APP = 'open/bench';
+
+/** Everything that can be had here. What cannot is said in a line. */
+export async function startTargets(): Promise<Target[]> {
+  const targets: Target[] = await startOurs();
+  if (isProfiling()) return targets;
+  for (const window of new Set(targets.map((ours) => ours.window ?? 0)))
+    targets.push(...(await startFloors(window)));
+  const nginx = await startNginx();
+  if (nginx) targets.push({ ...nginx, role: 'peer', app: 'live' });
+  const nodeMediaServer = await startNodeMediaServer();
+  // It merges ten messages, and so keeps back up to nine of a run.
+  if (nodeMediaServer) targets.push({ ...nodeMediaServer, role: 'peer', app: 'live', tolerance: 0.1 });
+  return targets;
+}
+
+/** One server for each window, or one as it is when it knows no windows. */
+async function startOurs(): Promise<Target[]> {
+  const targets: Target[] = [];
+  for (const window of WINDOWS) {
+    const target = await startWithWindow(window);
+    if (!target) return [...targets, await startOurServer(undefined)];
+    targets.push(target);
+  }
+  return targets;
+}
+
+/** Undefined, with a line that says so, when applications cannot set a window. */
+export async function startWithWindow(window: Window): Promise<Target | undefined> {
+  const target = await startOurServer(window);
+  try {
+    (await StreamClient.open(target.port, APP)).close();
+    return target;
+  } catch (error) {
+    await target.stop();
+    console.log(`limits.windowMs ${window} is not taken: ${String(error).slice(0, 200)}`);
+    return undefined;
+  }
+}
+
+/** A server with one application, which has no script. */
+export async function startOurServer(window: Window | undefined): Promise<Target> {
+  const apps = scratchFolder();
+  mkdirSync(join(apps, 'open'));
+  if (window !== undefined) {
+    writeFileSync(join(apps, 'open', 'app.json'), JSON.stringify({ limits: { windowMs: window } }));
+  }
+  const { pid, port, stop } = await startServer(apps);
+  const name = window === undefined ? 'Stagewire as it is' : `Stagewire, ${window} ms`;
+  return { name, role: 'ours', window: window ?? 0, pid, port, app: APP, stop };
+}
+
+async function startFloors(window: Window): Promise<Target[]> {
+  const name = (what: string) => `${what}, ${window} ms`;
+  const inNode = await startFloor('windows.ts');
+  const floors: Target[] = [{ ...inNode, name: name('socket.write'), role: 'floor', window }];
+  const inC = await startCFloor();
+  if (inC) floors.push({ ...inC, name: name('send() in C'), role: 'floor', window });
+  return floors;
+}
+
+async function startCFloor(): Promise<Omit<PeerServer, 'name'> | undefined> {
+  if (!hasCompiler()) return undefined;
+  const child = startChild(compileC('bench/floors/fan-out.c'), []);
+  const [, port] = await lineOf(child, /^ready (\d+)$/);
+  return { pid: child.pid!, port: Number(port), stop: () => stopChild(child) };
+}
