@@ -53,8 +53,9 @@ class WindowedSender implements Publisher {
 
 /** One of the viewers, who looks at what comes. */
 export class Sampler {
-  /** How long each message was under way. */
+  /** How long each message was under way, since `begin`. */
   agesMs: number[] = [];
+  #since = 0;
   readonly #end: { close(): void };
 
   private constructor(end: { close(): void }) {
@@ -72,9 +73,16 @@ export class Sampler {
     }
     const client = await StreamClient.open(port, app);
     const sampler = new Sampler(client);
-    client.onMedia = (message) => sampler.#look(message);
+    client.onAudio = (message) => sampler.#look(message);
+    client.onVideo = client.onAudio;
     await client.play(stream);
     return sampler;
+  }
+
+  /** From now on messages that are sent from now on count. */
+  begin(): void {
+    this.agesMs = [];
+    this.#since = performance.now();
   }
 
   close(): void {
@@ -83,7 +91,7 @@ export class Sampler {
 
   #look({ payload }: RtmpMessage): void {
     const ageMs = ageMsOf(payload);
-    if (ageMs !== undefined) this.agesMs.push(ageMs);
+    if (ageMs !== undefined && performance.now() - ageMs > this.#since) this.agesMs.push(ageMs);
   }
 }
 

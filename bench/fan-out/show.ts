@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MachineLoad, treeCpuMs } from '../support/busy.ts';
-import { MediaSource, type Sent } from '../support/media.ts';
+import { GROUP_SECONDS, MediaSource, type Sent } from '../support/media.ts';
 import { Viewers } from '../support/viewers.ts';
 import { openPublisher, type Publisher, Sampler } from './ends.ts';
 import type { Target } from './targets.ts';
@@ -27,6 +27,8 @@ export interface Run {
   others: number;
   /** Of one processor: what the viewers took. */
   viewersLoad: number;
+  /** How late the publisher was at the worst. */
+  lateMs: number;
   /** What went wrong, if something did. */
   problems: string[];
 }
@@ -64,7 +66,7 @@ export class Show {
     this.#viewers = await Viewers.start(port, app === undefined ? undefined : { app, stream: this.#stream });
     const bulk = count - SAMPLERS;
     for (let i = 0; i < SAMPLERS; i++) {
-      this.#samplers.push(await Sampler.open(this.target, this.#stream.replace('%d', '0')));
+      this.#samplers.push(await Sampler.open(this.target, this.nameOf(0)));
       const share = (part: number) => Math.round((bulk * part) / (SAMPLERS - 1));
       if (i < SAMPLERS - 1) await this.#viewers.open(share(i + 1) - share(i), streams);
     }
@@ -72,12 +74,36 @@ export class Show {
     await sleep(SETTLE_MS);
   }
 
+  /** Lets some in who never read. */
+  async seatStuck(count: number): Promise<void> {
+    await this.#viewers!.openStuck(count);
+  }
+
+  /** What the stream of that number is called. */
+  nameOf(number: number): string {
+    return this.#stream.replace('%d', String(number));
+  }
+
+  /** Plays all streams until something is over. */
+  async playUntil(over: Promise<void>): Promise<void> {
+    let isOver = false;
+    const noted = over.finally(() => {
+      isOver = true;
+    });
+    await Promise.all([
+      noted,
+      ...this.#sources.map(async ({ media, publisher }) => {
+        while (!isOver) await media.play(GROUP_SECONDS, (message) => publisher.send(message));
+      }),
+    ]);
+  }
+
   /** Plays all streams for so many seconds. */
   async run(seconds: number): Promise<Run> {
     const viewers = this.#viewers!;
     const { pid } = this.target;
     await viewers.zero();
-    for (const sampler of this.#samplers) sampler.agesMs = [];
+    for (const sampler of this.#samplers) sampler.begin();
     const load = new MachineLoad();
     const startedAt = performance.now();
     const before = { server: treeCpuMs(pid), viewers: treeCpuMs(viewers.pid), bench: treeCpuMs(process.pid) };
@@ -97,13 +123,13 @@ export class Show {
     // What was delivered counts: a server that merges may keep back the end of one run until the next.
     const viewerSeconds = (bulk + this.#samplers.length) * seconds * (bytes / (dueOf(sent) * bulk));
     const lateMs = Math.max(...sent.map((one) => one.lateMs));
-    if (lateMs > 100) problems.push(`the publisher was up to ${lateMs.toFixed(0)} ms late`);
     return {
       costUs: (cpu.server * 1000) / viewerSeconds,
       agesMs: this.#samplers.flatMap(({ agesMs }) => agesMs),
       machine,
       others: Math.max(0, machine - known / (elapsedMs * availableParallelism())),
       viewersLoad: cpu.viewers / (seconds * 1000),
+      lateMs,
       problems,
     };
   }

@@ -22,6 +22,8 @@ export interface Target {
   readonly port: number;
   /** Over RTMP; the floors only pass bytes on. */
   readonly app?: string;
+  /** The address of our API. */
+  readonly http?: string;
   /** How far from what is due what arrives in one run may be. */
   readonly tolerance?: number;
   stop(): Promise<void>;
@@ -30,11 +32,11 @@ export interface Target {
 const APP = 'open/bench';
 
 /** Everything that can be had here. What cannot is said in a line. */
-export async function startTargets(): Promise<Target[]> {
-  const targets: Target[] = await startOurs();
+export async function startTargets(windows: readonly (Window | undefined)[]): Promise<Target[]> {
+  const targets: Target[] = [];
+  for (const window of windows) targets.push(await startOurs(window));
   if (isProfiling()) return targets;
-  for (const window of new Set(targets.map((ours) => ours.window ?? 0)))
-    targets.push(...(await startFloors(window)));
+  for (const window of windows) targets.push(...(await startFloors(window ?? 0)));
   const nginx = await startNginx();
   if (nginx) targets.push({ ...nginx, role: 'peer', app: 'live' });
   const nodeMediaServer = await startNodeMediaServer();
@@ -43,40 +45,30 @@ export async function startTargets(): Promise<Target[]> {
   return targets;
 }
 
-/** One server for each window, or one as it is when it knows no windows. */
-async function startOurs(): Promise<Target[]> {
-  const targets: Target[] = [];
-  for (const window of WINDOWS) {
-    const target = await startWithWindow(window);
-    if (!target) return [...targets, await startOurServer(undefined)];
-    targets.push(target);
-  }
-  return targets;
-}
-
-/** Undefined, with a line that says so, when applications cannot set a window. */
-export async function startWithWindow(window: Window): Promise<Target | undefined> {
-  const target = await startOurServer(window);
+/** The windows that applications can set, or undefined alone, with a line that says so, when they cannot. */
+export async function ourWindows(): Promise<(Window | undefined)[]> {
+  const target = await startOurs(0);
   try {
     (await StreamClient.open(target.port, APP)).close();
-    return target;
+    return [...WINDOWS];
   } catch (error) {
+    console.log(`limits.windowMs is not taken, so that there is one window: ${String(error).slice(0, 160)}`);
+    return [undefined];
+  } finally {
     await target.stop();
-    console.log(`limits.windowMs ${window} is not taken: ${String(error).slice(0, 200)}`);
-    return undefined;
   }
 }
 
-/** A server with one application, which has no script. */
-export async function startOurServer(window: Window | undefined): Promise<Target> {
+/** A server with one application, which has no script. Without a window it is as it is. */
+export async function startOurs(window: Window | undefined): Promise<Target> {
   const apps = scratchFolder();
   mkdirSync(join(apps, 'open'));
   if (window !== undefined) {
     writeFileSync(join(apps, 'open', 'app.json'), JSON.stringify({ limits: { windowMs: window } }));
   }
-  const { pid, port, stop } = await startServer(apps);
+  const { pid, port, http, stop } = await startServer(apps);
   const name = window === undefined ? 'Stagewire as it is' : `Stagewire, ${window} ms`;
-  return { name, role: 'ours', window: window ?? 0, pid, port, app: APP, stop };
+  return { name, role: 'ours', window: window ?? 0, pid, port, http, app: APP, stop };
 }
 
 async function startFloors(window: Window): Promise<Target[]> {

@@ -7,7 +7,10 @@ import { root } from './server.ts';
 
 const home = join(root, 'bench/peers/colyseus');
 
-/** The peer of shared objects: a Colyseus server in a process of its own. Installs it at first. When it cannot be had, says so in a line: the bench goes on without it. */
+/**
+ * The peer of shared objects: a Colyseus server in a process of its own. Installs it at first. When it cannot be had,
+ * says so in a line: the bench goes on without it.
+ */
 export async function startColyseus(): Promise<PeerServer | undefined> {
   try {
     installPeer(home, 'Colyseus for bench/peers/colyseus');

@@ -5,8 +5,11 @@ import { aacHeader, avcHeader } from '../../test/support/media.ts';
 import { encodeAmf0 } from '../../wire/amf0.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 
+/** Of the stream that most is measured with. */
+export const KBPS = 2500;
 const FRAMES_PER_SECOND = 30;
-const GROUP_SECONDS = 2;
+/** From one key frame to the next. */
+export const GROUP_SECONDS = 2;
 const FRAMES_PER_GROUP = FRAMES_PER_SECOND * GROUP_SECONDS;
 /** An AAC frame is 1024 samples. */
 const PACKETS_PER_SECOND = 44_100 / 1024;

@@ -25,8 +25,8 @@ export class StreamClient {
   #acknowledged = 0;
   #onCommand: (command: unknown[]) => void = () => {};
   #onEnd: (error: Error) => void = () => {};
-  /** Hears of audio and video. */
-  onMedia: (message: RtmpMessage) => void = () => {};
+  onAudio: (message: RtmpMessage) => void = () => {};
+  onVideo: (message: RtmpMessage) => void = () => {};
   isClosed = false;
 
   private constructor(socket: Socket) {
@@ -132,7 +132,8 @@ export class StreamClient {
 
   #message(message: RtmpMessage): void {
     const { type, payload } = message;
-    if (type === MessageType.Audio || type === MessageType.Video) this.onMedia(message);
+    if (type === MessageType.Audio) this.onAudio(message);
+    else if (type === MessageType.Video) this.onVideo(message);
     else if (type === MessageType.CommandAmf0) this.#onCommand(decodeAmf0(payload));
   }
 
