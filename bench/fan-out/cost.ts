@@ -6,7 +6,7 @@ import type { Target, Window } from './targets.ts';
 
 const ROUNDS = 3;
 const SECONDS = 2;
-const WARM_UP = { viewers: 50, seconds: 2 };
+const WARM_UP = { viewers: 100, seconds: 4 };
 /** Above that the processors were what was measured. */
 const SATURATED = 0.95;
 const LATE_MS = 100;
@@ -60,7 +60,7 @@ function figuresOf(count: number, ours: Target, runs: ReadonlyMap<Target, Run[]>
   const asked = ASKED[window];
   return [
     {
-      name: `${people}, a viewer-second (${ours.name})`,
+      name: `${people}, ${ours.label}: viewer-second`,
       unit: 'us',
       target: {},
       ...cost(ours),
@@ -74,7 +74,7 @@ function figuresOf(count: number, ours: Target, runs: ReadonlyMap<Target, Run[]>
       ],
     },
     {
-      name: `${people}, delay (${ours.name})`,
+      name: `${people}, ${ours.label}: delay`,
       unit: 'ms',
       target: { p50: asked.delayMs },
       ...delay(ours),

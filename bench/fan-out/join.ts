@@ -18,7 +18,7 @@ export async function measureJoins(target: Target): Promise<Figure> {
   await show.playUntil(joining);
   await show.close();
   return {
-    name: `joining, until the first picture (${target.name})`,
+    name: `first picture of who joins, ${target.label}`,
     unit: 'ms',
     target: { p50: 10 },
     ...spreadOf(samples),

@@ -20,9 +20,10 @@ export async function measureMany(target: Target): Promise<Figure> {
   }
   await many.close();
   await one.close();
+  const both = runs.flatMap((run) => [run.many, run.one]);
   const costs = (of: 'many' | 'one') => runs.map((run) => run[of].costUs);
   return {
-    name: `${STREAMS} streams beside one (${target.name})`,
+    name: `${STREAMS} streams beside one, ${target.label}`,
     unit: 'x',
     target: { p50: 2 },
     p50: median(costs('many')) / median(costs('one')),
@@ -30,7 +31,8 @@ export async function measureMany(target: Target): Promise<Figure> {
     notes: [
       `a viewer-second of ${KBPS / 1000} Mb/s with ${VIEWERS / STREAMS} viewers of each: ${rangeOf(costs('many'), 'us')}; ` +
         `with ${VIEWERS.toLocaleString('en-US')} of one: ${rangeOf(costs('one'), 'us')}`,
-      ...new Set(runs.flatMap((run) => [...run.many.problems, ...run.one.problems])),
+      `others than the bench up to ${Math.round(Math.max(...both.map(({ others }) => others)) * 100)} % of all`,
+      ...new Set(both.flatMap(({ problems }) => problems)),
     ],
   };
 }

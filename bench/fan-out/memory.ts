@@ -23,7 +23,7 @@ export async function measureMemory(target: Target): Promise<Figure> {
   await show.close();
   const mb = (kb: number) => `${(kb / 1024).toFixed(0)} MB`;
   return {
-    name: `memory of a viewer (${target.name})`,
+    name: `memory of a viewer, ${target.label}`,
     unit: 'KB',
     target: { p50: 65 },
     p50: (after - before) / VIEWERS,
@@ -53,7 +53,7 @@ export async function measureStuck(target: Target): Promise<Figure> {
   const left = await clientsOf(target);
   await show.close();
   return {
-    name: `growth with ${STUCK} stuck viewers (${target.name})`,
+    name: `growth, ${STUCK} stuck viewers, ${target.label}`,
     unit: 'MB',
     target: {},
     p50: Math.max(...samples),
