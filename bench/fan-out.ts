@@ -2,7 +2,7 @@ import { measureCost } from './fan-out/cost.ts';
 import { measureJoins } from './fan-out/join.ts';
 import { measureMany } from './fan-out/many.ts';
 import { measureMemory, measureStuck } from './fan-out/memory.ts';
-import { ourWindows, startOurs, startTargets, type Target, type Window } from './fan-out/targets.ts';
+import { startOurs, startTargets, type Target, WINDOWS, type Window } from './fan-out/targets.ts';
 import { hasCompiler } from './support/compile.ts';
 import type { Figure, Report } from './support/figures.ts';
 import { isProfiling } from './support/server.ts';
@@ -17,8 +17,7 @@ export async function benchFanOut(): Promise<Report> {
     console.log('fanout is left out: its viewers and a floor are in C, and there is no gcc');
     return { name: 'fan-out', figures };
   }
-  const windows = await ourWindows();
-  const targets = await startTargets(windows);
+  const targets = await startTargets();
   try {
     figures.push(...(await measureCost(targets)));
   } finally {
@@ -27,18 +26,15 @@ export async function benchFanOut(): Promise<Report> {
   if (isProfiling()) return { name: 'fan-out', figures };
 
   for (const measure of [measureJoins, measureMemory]) {
-    for (const window of windows) figures.push(await onFreshServer(window, measure));
+    for (const window of WINDOWS) figures.push(await onFreshServer(window, measure));
   }
   for (const measure of [measureStuck, measureMany]) {
-    figures.push(await onFreshServer(windows.at(-1), measure));
+    figures.push(await onFreshServer(50, measure));
   }
   return { name: 'fan-out', figures };
 }
 
-async function onFreshServer(
-  window: Window | undefined,
-  measure: (target: Target) => Promise<Figure>,
-): Promise<Figure> {
+async function onFreshServer(window: Window, measure: (target: Target) => Promise<Figure>): Promise<Figure> {
   const target = await startOurs(window);
   try {
     return await measure(target);

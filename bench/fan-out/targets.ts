@@ -7,7 +7,6 @@ import { startNginx } from '../support/nginx.ts';
 import { startNodeMediaServer } from '../support/node-media-server.ts';
 import type { PeerServer } from '../support/peer.ts';
 import { isProfiling, scratchFolder, startFloor, startServer } from '../support/server.ts';
-import { StreamClient } from '../support/stream-client.ts';
 
 /** What is collected before it is sent to all viewers, in milliseconds. */
 export type Window = 0 | 50;
@@ -34,11 +33,11 @@ export interface Target {
 const APP = 'open/bench';
 
 /** Everything that can be had here. What cannot is said in a line. */
-export async function startTargets(windows: readonly (Window | undefined)[]): Promise<Target[]> {
+export async function startTargets(): Promise<Target[]> {
   const targets: Target[] = [];
-  for (const window of windows) targets.push(await startOurs(window));
+  for (const window of WINDOWS) targets.push(await startOurs(window));
   if (isProfiling()) return targets;
-  for (const window of windows) targets.push(...(await startFloors(window ?? 0)));
+  for (const window of WINDOWS) targets.push(...(await startFloors(window)));
   const nginx = await startNginx();
   if (nginx) targets.push({ ...nginx, role: 'peer', app: 'live' });
   const nodeMediaServer = await startNodeMediaServer();
@@ -47,34 +46,18 @@ export async function startTargets(windows: readonly (Window | undefined)[]): Pr
   return targets;
 }
 
-/** The windows that applications can set, or undefined alone, with a line that says so, when they cannot. */
-export async function ourWindows(): Promise<(Window | undefined)[]> {
-  const target = await startOurs(0);
-  try {
-    (await StreamClient.open(target.port, APP)).close();
-    return [...WINDOWS];
-  } catch (error) {
-    console.log(`limits.windowMs is not taken, so that there is one window: ${String(error).slice(0, 160)}`);
-    return [undefined];
-  } finally {
-    await target.stop();
-  }
-}
-
-/** A server with one application, which has no script. Without a window it is as it is. */
-export async function startOurs(window: Window | undefined): Promise<Target> {
+/** A server with one application, which has no script. */
+export async function startOurs(window: Window): Promise<Target> {
   const apps = scratchFolder();
   mkdirSync(join(apps, 'open'));
-  if (window !== undefined) {
-    writeFileSync(join(apps, 'open', 'app.json'), JSON.stringify({ limits: { windowMs: window } }));
-  }
+  writeFileSync(join(apps, 'open', 'app.json'), JSON.stringify({ streams: { windowMs: window } }));
   const { pid, port, http, stop } = await startServer(apps);
-  const label = window === undefined ? 'as it is' : `window ${window} ms`;
+  const label = `window ${window} ms`;
   return {
     name: `Stagewire, ${label}`,
     label,
     role: 'ours',
-    window: window ?? 0,
+    window,
     pid,
     port,
     http,
