@@ -21,6 +21,7 @@ import type { BandwidthLimits, Traffic, Transport, WireFormat } from './ports.ts
 
 /** What acknowledgements are sent for at least, whatever the peer asked. */
 const ACK_WINDOW = 2_500_000;
+const NOTHING = Buffer.alloc(0);
 /** What Node keeps for a write that waits. */
 const WRITE_OVERHEAD = 256;
 /** A script may ask as often as it likes whether its clients are there. */
@@ -131,7 +132,8 @@ export class RtmpConnection implements Transport {
   /** Counts what each waiting write costs besides its bytes: many small ones weigh more than they measure. */
   get queuedBytes(): number {
     const waiting = this.#socket.writableLength;
-    const overhead = waiting === 0 ? 0 : (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
+    if (waiting === 0) return this.#pacedBytes + this.#writer.length;
+    const overhead = (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
     return waiting + overhead + this.#pacedBytes + this.#writer.length;
   }
 
@@ -446,7 +448,11 @@ export class RtmpConnection implements Transport {
     if (this.#socket.writableLength === 0) this.#writes = this.#writtenBytes = 0;
     this.#writes++;
     this.#writtenBytes += bytes.length;
-    this.#socket.write(bytes, onWritten);
+    this.#socket.write(bytes);
+    if (!onWritten) return;
+    // Most writes are with the operating system at once; only for those that are not a callback is worth its price.
+    if (this.#socket.writableLength === 0) onWritten();
+    else this.#socket.write(NOTHING, onWritten);
   }
 
   #drop(code: string, text: string): void {
