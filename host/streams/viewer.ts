@@ -23,6 +23,9 @@ export interface ViewerEvents {
 /** What a viewer takes of a window: all of it, what is chosen for it, or nothing. */
 export type Share = 'all' | 'some' | 'none';
 
+/** What a viewer that is behind does not get. */
+type Drop = 'nothing' | 'video' | 'media' | 'all';
+
 /** One play of a live stream by one client. */
 export class Viewer {
   readonly transport: Transport;
@@ -37,6 +40,7 @@ export class Viewer {
   /** Inter frames are of no use before a key frame. */
   #needsKeyFrame = true;
   #behindSince: number | undefined;
+  #dropped: Drop = 'nothing';
   /** While it waits for a new key frame. */
   #began: (() => void) | undefined;
   /** What is chosen of one round, until it is written. */
@@ -116,7 +120,8 @@ export class Viewer {
   /** What it takes of these messages. A viewer that takes some of them is given them by `sendSome`. */
   shareOf(messages: readonly RtmpMessage[], now: number, limits: ViewerLimits): Share {
     if (this.#isPaused) return 'none';
-    if (!this.#isKeepingUp(now, limits)) {
+    this.#dropped = this.#dueDrop(now, limits);
+    if (this.#dropped === 'all') {
       this.transport.traffic.messagesDropped += messages.length;
       return 'none';
     }
@@ -129,8 +134,11 @@ export class Viewer {
     this.#writeChosen();
   }
 
-  /** Beyond its bound a viewer loses video until the next key frame; audio goes on up to twice the bound. */
-  #isKeepingUp(now: number, limits: ViewerLimits): boolean {
+  /**
+   * Beyond its bound a viewer loses video until the next key frame, half as much further audio too; data messages it
+   * gets up to twice the bound (FMS: they are never dropped).
+   */
+  #dueDrop(now: number, limits: ViewerLimits): Drop {
     const queued = this.transport.queuedBytes;
     if (queued <= limits.viewerQueueBytes) {
       if (this.#behindSince !== undefined && queued <= limits.viewerQueueBytes / 2)
@@ -139,13 +147,14 @@ export class Viewer {
       this.#behindSince = now;
       this.#needsKeyFrame = true;
     }
-    if (this.#behindSince === undefined) return true;
+    if (this.#behindSince === undefined) return 'nothing';
     if (now - this.#behindSince > limits.slowViewerMs) {
       this.#isPaused = true;
       this.#events.tooSlow();
-      return false;
+      return 'all';
     }
-    return queued <= limits.viewerQueueBytes * 1.5;
+    if (queued > limits.viewerQueueBytes * 2) return 'all';
+    return queued > limits.viewerQueueBytes * 1.5 ? 'media' : 'video';
   }
 
   #begin({ headers, pictures }: CatchUp): void {
@@ -177,9 +186,9 @@ export class Viewer {
       began();
     }
     if (!this.#codecs.passes(message)) return false;
-    if (type === MessageType.Audio) return this.#wantsAudio;
+    if (type === MessageType.Audio) return this.#wantsAudio && this.#dropped !== 'media';
     if (type !== MessageType.Video) return true;
-    if (!this.#wantsVideo) return false;
+    if (!this.#wantsVideo || this.#dropped === 'media') return false;
     if (isVideoSequenceHeader(payload) || isVideoMetadata(payload)) return true;
     if (!this.#needsKeyFrame) return true;
     if (!isVideoKeyFrame(payload) || this.#behindSince !== undefined) return false;

@@ -11,6 +11,12 @@ import { run, runsCode } from '../support/run.ts';
 import { useServer } from '../support/server.ts';
 
 const server = useServer({
+  limits: {
+    viewerQueueBytes: 65_536,
+    slowViewerMs: 60_000,
+    publishTimeoutMs: 500,
+    mediaMessageBytes: 1_048_576,
+  },
   apps: {
     rows: {
       'main.asc': `${runsCode}
@@ -22,6 +28,12 @@ const server = useServer({
         };
         application.onPublish = function (client, stream) { lastPublished = stream; };`,
       'app.json': JSON.stringify({ limits: { recordingMs: 60_000 } }),
+    },
+    old: { 'app.json': JSON.stringify({ streams: { eraseOnPublish: true } }) },
+    virtual: {
+      'app.json': JSON.stringify({
+        streams: { virtual: { films: '/videos/low', 'films/high': '/videos/high' } },
+      }),
     },
   },
 });
@@ -77,13 +89,19 @@ test('STR-01: Stream.get is one object for each name, and null for what is no na
   expect(await run(client, "return Stream.get('live') === lastPublished")).toBe(true);
 });
 
-test('STR-02, STR-03: length and size of a recording, 0 for none', async () => {
+test('STR-02: Stream.length is the seconds of a recording, 0 for none', async () => {
   const room = newRoom();
   write(room, 'clip', showTags(3));
   const client = await join_(room);
-  expect(
-    await run(client, "return [Stream.length('clip'), Stream.length('flv:clip'), Stream.length('no')]"),
-  ).toEqual([2.97, 2.97, 0]);
+  const code =
+    "return [Stream.length('clip'), Stream.length('flv:clip'), Stream.length('no'), Stream.length('../x')]";
+  expect(await run(client, code)).toEqual([2.97, 2.97, 0, 0]);
+});
+
+test('STR-03: Stream.size is the bytes of a recording, 0 for none', async () => {
+  const room = newRoom();
+  write(room, 'clip', showTags(3));
+  const client = await join_(room);
   const bytes = 13 + showTags(3).reduce((sum, { payload }) => sum + 15 + payload.length, 0);
   expect(await run(client, "return [Stream.size('clip'), Stream.size('no')]")).toEqual([bytes, 0]);
 });
@@ -118,38 +136,51 @@ test('STR-06: Stream.destroy ends what the server plays and records', async () =
   expect(pictures(viewer)).toEqual([]);
 });
 
-test('STR-07, STR-22: setBufferTime is told by bufferTime', async () => {
+test('STR-07: bufferTime is two seconds until it is set, and read-only', async () => {
   const client = await join_(newRoom());
-  const code =
-    "var s = Stream.get('a'); var before = s.bufferTime; s.setBufferTime(5); return [before, s.bufferTime]";
-  expect(await run(client, code)).toEqual([2, 5]);
+  expect(await run(client, "return Stream.get('a').bufferTime")).toBe(2);
+  await client.callFails('run', "Stream.get('a').bufferTime = 3");
 });
 
-test('STR-11, STR-12: name and query of what is published, also on the object that was there before', async () => {
+test('STR-22: setBufferTime sets it', async () => {
+  const client = await join_(newRoom());
+  const code =
+    "var s = Stream.get('a'); return [s.setBufferTime(5), s.bufferTime, Stream.get('b').bufferTime]";
+  expect(await run(client, code)).toEqual([true, 5, 2]);
+});
+
+test('STR-11: name has neither prefix nor query', async () => {
+  const client = await join_(newRoom());
+  expect(await run(client, "return Stream.get('mp4:shows/a.f4v').name")).toBe('shows/a.f4v');
+  await publish(client, 'cam?key=1');
+  expect(await run(client, 'return lastPublished.name')).toBe('cam');
+});
+
+test('STR-12: publishQueryString is what followed the name, also on the object that was there before', async () => {
   const client = await join_(newRoom());
   await run(client, "held = Stream.get('cam')");
   await publish(client, 'cam?key=1&x=2');
-  expect(await run(client, 'return [lastPublished === held, held.name, held.publishQueryString]')).toEqual([
+  expect(await run(client, 'return [lastPublished === held, held.publishQueryString]')).toEqual([
     true,
-    'cam',
     'key=1&x=2',
   ]);
 });
 
-test('STR-13, STR-14: receiveAudio and receiveVideo leave out a medium of what the server plays', async () => {
-  const room = newRoom();
-  write(room, 'clip', showTags(20));
-  const client = await join_(room);
-  await run(client, "var s = Stream.get('mute'); s.receiveAudio = false; s.play('clip', 0)");
-  await run(client, "var s = Stream.get('blind'); s.receiveVideo = false; s.play('clip', 0)");
-  const [mute, blind] = [await play(client, 'mute'), await play(client, 'blind')];
-  await expect.poll(() => pictures(mute).length, { timeout: DEADLINE_MS }).toBeGreaterThan(5);
-  await expect
-    .poll(() => blind.media.filter(({ type }) => type === Type.Audio).length, { timeout: DEADLINE_MS })
-    .toBeGreaterThan(5);
-  expect(mute.media.filter(({ type }) => type === Type.Audio)).toEqual([]);
-  expect(pictures(blind)).toEqual([]);
-});
+for (const [id, name, left, type] of [
+  ['STR-13', 'receiveAudio', 'sound', Type.Audio],
+  ['STR-14', 'receiveVideo', 'pictures', Type.Video],
+] as const) {
+  test(`${id}: ${name} = false leaves out the ${left} of what the server plays`, async () => {
+    const room = newRoom();
+    write(room, 'clip', showTags(20));
+    const client = await join_(room);
+    await run(client, `var s = Stream.get('out'); s.${name} = false; s.play('clip', 0)`);
+    const viewer = await play(client, 'out');
+    const frames = () => viewer.media.filter(({ type: of }) => of === Type.Audio || of === Type.Video);
+    await expect.poll(() => frames().length, { timeout: DEADLINE_MS }).toBeGreaterThan(5);
+    expect(frames().filter(({ type: of }) => of === type)).toEqual([]);
+  });
+}
 
 test('STR-15: with syncWrite each message is in the file at once', async () => {
   const room = newRoom();
@@ -233,7 +264,18 @@ test('STR-18: record writes what the stream carries; append goes on; false ends 
   expect(await run(client, "return Stream.get('cam').record(false)")).toBe(false);
 });
 
-test('STR-19, STR-20: clear removes the recording, flush writes it', async () => {
+test('STR-19: clear removes the recording', async () => {
+  const room = newRoom();
+  write(room, 'cam', showTags(1));
+  const client = await join_(room);
+  expect(await run(client, "return listen('cam').clear()")).toBe(true);
+  expect(existsSync(fileOf(room, 'cam'))).toBe(false);
+  await hears(client, 'Clear.Success cam');
+  expect(await run(client, "return Stream.get('cam').clear()")).toBe(false);
+  await hears(client, 'Clear.Failed cam');
+});
+
+test('STR-20: flush writes what was recorded so far', async () => {
   const room = newRoom();
   const client = await join_(room);
   const source = await publish(client, 'cam');
@@ -246,14 +288,9 @@ test('STR-19, STR-20: clear removes the recording, flush writes it', async () =>
   await run(client, "Stream.get('cam').record(false)");
   await hears(client, 'Record.Stop cam');
   expect(await run(client, "return Stream.get('cam').flush()")).toBe(false);
-  expect(await run(client, "return Stream.get('cam').clear()")).toBe(true);
-  expect(existsSync(fileOf(room, 'cam'))).toBe(false);
-  await hears(client, 'Clear.Success cam');
-  expect(await run(client, "return Stream.get('cam').clear()")).toBe(false);
-  await hears(client, 'Clear.Failed cam');
 });
 
-test('STR-21, STR-32: send reaches viewers and the recording at the time of the last message, and takes nothing over', async () => {
+test('STR-21: send reaches viewers, later ones too, and the recording, and takes nothing over', async () => {
   const room = newRoom();
   const client = await join_(room);
   const source = await publish(client, 'cam');
@@ -263,13 +300,7 @@ test('STR-21, STR-32: send reaches viewers and the recording at the time of the 
   source.video(7000, keyFrame(1));
   await viewer.waitForMedia(keyFrame(1));
   expect(await run(client, "return Stream.get('cam').send('cue', 1, { two: 'x' })")).toBe(true);
-  const cue = await viewer.waitForData('cue');
-  expect(cue.args).toEqual([1, { two: 'x' }]);
-  expect(cue.timestamp).toBe(7000);
-  await new Promise((resolve) => setTimeout(resolve, 600));
-  await run(client, "Stream.get('cam').send('late')");
-  const late = await viewer.waitForData('late');
-  expect(late.timestamp).toBeGreaterThanOrEqual(7500);
+  expect((await viewer.waitForData('cue')).args).toEqual([1, { two: 'x' }]);
   await run(client, "Stream.get('cam').send('@setDataFrame', 'onMark', 5)");
   expect((await viewer.waitForData('onMark')).args).toEqual([5]);
   const later = await play(client, 'cam');
@@ -279,9 +310,25 @@ test('STR-21, STR-32: send reaches viewers and the recording at the time of the 
   await run(client, "Stream.get('cam').record(false)");
   await hears(client, 'Record.Stop cam');
   const data = tagsOf(fileOf(room, 'cam')).filter(({ type }) => type === 18);
-  expect(data.map(({ payload }) => Buffer.from(payload.subarray(3, 7)).toString())).toEqual(
-    expect.arrayContaining(['cue\0', 'late', 'onMa']),
+  expect(data.map(({ payload }) => Buffer.from(payload.subarray(3, 6)).toString())).toEqual(
+    expect.arrayContaining(['cue', 'onM']),
   );
+  expect((await publish(client, 'other')).codes).toEqual(['NetStream.Publish.Start']);
+});
+
+test('STR-32: what is sent has the time of the last message, or later by what has passed since', async () => {
+  const client = await join_(newRoom());
+  const source = await publish(client, 'cam');
+  const viewer = await play(client, 'cam');
+  source.video(7000, keyFrame(1));
+  await viewer.waitForMedia(keyFrame(1));
+  await run(client, "Stream.get('cam').send('soon')");
+  // On a busy machine half a second may be over.
+  const soon = (await viewer.waitForData('soon')).timestamp;
+  expect(soon === 7000 || soon >= 7500).toBe(true);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  await run(client, "Stream.get('cam').send('late')");
+  expect((await viewer.waitForData('late')).timestamp).toBeGreaterThanOrEqual(7500);
 });
 
 test('STR-23: onStatus hears of publishing, also from the prototype', async () => {
@@ -390,4 +437,180 @@ test('APP-14: clearStreams removes recordings by path and container, and empties
   expect(tags.map(({ payload, timestamp }) => [timestamp, Buffer.from(payload)])).toEqual([
     [0, Buffer.from(keyFrame(2))],
   ]);
+});
+
+test('STR-25: the second publisher of a name gets BadName, and the first goes on', async () => {
+  const room = newRoom();
+  const first = await publish(await join_(room), 'cam');
+  const second = await (await join_(room)).createStream();
+  expect((await second.publish('cam')).code).toBe('NetStream.Publish.BadName');
+  const viewer = await play(await join_(room), 'cam');
+  first.video(0, keyFrame(1));
+  await viewer.waitForMedia(keyFrame(1));
+});
+
+test('STR-26: a publisher that does not answer loses its name, by limits.publishTimeoutMs', async () => {
+  const room = newRoom();
+  const silent = await connect(`${server.rtmp}/rows/${room}`, { answersPings: false });
+  const first = await publish(silent, 'cam');
+  const viewer = await play(await join_(room), 'cam');
+  const second = await (await join_(room)).createStream();
+  expect((await second.publish('cam')).code).toBe('NetStream.Publish.Start');
+  await first.status('NetStream.Unpublish.Success');
+  await viewer.status('NetStream.Play.PublishNotify');
+});
+
+test('STR-27: viewers stay when the publisher goes, and go on with the next', async () => {
+  const room = newRoom();
+  const first = await publish(await join_(room), 'cam');
+  const viewer = await play(await join_(room), 'cam');
+  first.command('closeStream');
+  await viewer.status('NetStream.Play.UnpublishNotify');
+  const second = await publish(await join_(room), 'cam');
+  await viewer.status('NetStream.Play.PublishNotify');
+  second.video(0, keyFrame(2));
+  await viewer.waitForMedia(keyFrame(2));
+});
+
+test('STR-28: who comes late gets data frames, headers, and the pictures since the key frame', async () => {
+  const room = newRoom();
+  const source = await publish(await join_(room), 'cam');
+  source.data(0, '@setDataFrame', 'onMetaData', new EcmaArray(metadata));
+  sendTags(source, showTags(2));
+  await source.settled();
+  const viewer = await play(await join_(room), 'cam');
+  await viewer.waitForMedia(aacFrame(49));
+  expect(viewer.media.map(({ type }) => type).slice(0, 4)).toEqual([18, 9, 8, 9]);
+  expect(pictures(viewer)).toEqual(Array.from({ length: 25 }, (_, i) => 25 + i));
+});
+
+test('STR-29: with streams.eraseOnPublish a live publish removes the recording', async () => {
+  const folder = join(server.appsFolder, 'old/streams/room');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'cam.flv'), 'whatever');
+  await publish(await connect(`${server.rtmp}/old/room`), 'cam');
+  await expect.poll(() => existsSync(join(folder, 'cam.flv')), { timeout: DEADLINE_MS }).toBe(false);
+  const room = newRoom();
+  write(room, 'cam', showTags(1));
+  const stream = await publish(await join_(room), 'cam');
+  await stream.settled();
+  expect(existsSync(fileOf(room, 'cam'))).toBe(true);
+});
+
+test('STR-33: a slow viewer loses pictures, then sound, and no data message', async () => {
+  const room = newRoom();
+  const source = await publish(await join_(room), 'cam');
+  const slow = await join_(room);
+  const viewer = await play(slow, 'cam');
+  source.video(0, avcHeader);
+  source.video(0, keyFrame(0));
+  await viewer.waitForMedia(keyFrame(0));
+  slow.pauseReading();
+  const big = new Uint8Array(50_000);
+  // What the system's buffers take comes on top of the viewer's own bound of 64 KiB.
+  for (let i = 1; i <= 400; i++) {
+    big.set(interFrame(i));
+    source.video(i * 40, big.slice());
+    if (i % 10 === 0) {
+      source.data(i * 40, 'mark', i);
+      await source.settled();
+    }
+  }
+  slow.resumeReading();
+  await expect
+    .poll(() => viewer.media.filter(({ name }) => name === 'mark').map(({ args }) => args[0]), {
+      timeout: DEADLINE_MS,
+    })
+    .toEqual(Array.from({ length: 40 }, (_, i) => (i + 1) * 10));
+  expect(viewer.media.filter(({ type }) => type === Type.Video).length).toBeLessThan(350);
+});
+
+test('LIFE-17: the folders of a recording are made when it begins', async () => {
+  const client = await connect(`${server.rtmp}/old/new/room`);
+  const stream = await client.createStream();
+  await stream.publish('deep/er/cam', 'record');
+  await stream.status('NetStream.Record.Start');
+  stream.video(0, keyFrame(1));
+  stream.command('closeStream');
+  await stream.status('NetStream.Record.Stop');
+  expect(existsSync(join(server.appsFolder, 'old/streams/new/room/deep/er/cam.flv'))).toBe(true);
+});
+
+test('CLI-28: getStreamLength answers with the seconds of a recording, or with what the script says', async () => {
+  const room = newRoom();
+  write(room, 'clip', showTags(3));
+  const client = await join_(room);
+  expect(await client.call('getStreamLength', 'clip')).toBe(2.97);
+  await run(client, 'Client.prototype.getStreamLength = function (name) { return name.length; }');
+  expect(await client.call('getStreamLength', 'clip')).toBe(4);
+});
+
+test('ENC-08: getStreamLength answers 0 for what is live or not there, and never with an error', async () => {
+  const client = await join_(newRoom());
+  await publish(client, 'live');
+  for (const name of ['live', 'none', '../x', '']) expect(await client.call('getStreamLength', name)).toBe(0);
+});
+
+test('DKF-01: @setDataFrame reaches those who are there and those who come, without its command', async () => {
+  const room = newRoom();
+  const source = await publish(await join_(room), 'cam');
+  const early = await play(await join_(room), 'cam');
+  source.data(5, '@setDataFrame', 'onTitle', { text: 'one' });
+  expect((await early.waitForData('onTitle')).args).toEqual([new EcmaArray({ text: 'one' })]);
+  source.data(6, '@setDataFrame', 'onTitle', { text: 'two' });
+  await source.settled();
+  const late = await play(await join_(room), 'cam');
+  expect((await late.waitForData('onTitle')).args).toEqual([new EcmaArray({ text: 'two' })]);
+});
+
+test('DKF-02: @clearDataFrame forgets it, and tells nobody', async () => {
+  const room = newRoom();
+  const source = await publish(await join_(room), 'cam');
+  const early = await play(await join_(room), 'cam');
+  source.data(0, '@setDataFrame', 'onTitle', 'one');
+  source.data(0, '@clearDataFrame', 'onTitle');
+  source.data(0, 'after');
+  await early.waitForData('after');
+  expect(early.media.map(({ name }) => name)).toEqual(['onTitle', 'after']);
+  const late = await play(await join_(room), 'cam');
+  source.data(0, 'again');
+  await late.waitForData('again');
+  expect(late.media.map(({ name }) => name)).toEqual(['again']);
+});
+
+test('DKF-03: a plain onMetaData is kept for those who come, too', async () => {
+  const room = newRoom();
+  const source = await publish(await join_(room), 'cam');
+  source.data(0, 'onMetaData', new EcmaArray(metadata));
+  await source.settled();
+  const late = await play(await join_(room), 'cam');
+  expect((await late.waitForData('onMetaData')).args).toEqual([new EcmaArray(metadata)]);
+});
+
+test('STR-31: recorded streams of a virtual directory are where app.json says, the longest name first', async () => {
+  const flags = { hasAudio: true, hasVideo: true };
+  for (const [path, first] of [
+    ['videos/low/a', 100],
+    ['videos/high/a', 200],
+  ] as const) {
+    const file = join(server.appsFolder, 'virtual', `${path}.flv`);
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, Buffer.concat([encodeFlvHeader(flags), ...showTags(1, first).map(encodeFlvTag)]));
+  }
+  const client = await connect(`${server.rtmp}/virtual/room`);
+  for (const [name, first] of [
+    ['films/a', 100],
+    ['films/high/a', 200],
+  ] as const) {
+    const stream = await client.createStream();
+    await stream.play(name, 0);
+    await stream.waitForMedia(keyFrame(first));
+  }
+  const recorder = await client.createStream();
+  await recorder.publish('films/new', 'record');
+  await recorder.status('NetStream.Record.Start');
+  recorder.video(0, keyFrame(1));
+  recorder.command('closeStream');
+  await recorder.status('NetStream.Record.Stop');
+  expect(existsSync(join(server.appsFolder, 'virtual/videos/low/new.flv'))).toBe(true);
 });

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
-import { showTags } from '../support/recorded.ts';
 import { type ClientStream, connect, Type } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
 
@@ -14,11 +13,6 @@ const server = useServer({
     refuse: policy('refuse'),
     send: policy('send'),
     erase: { 'app.json': JSON.stringify({ streams: { eraseOnPublish: true } }) },
-    virtual: {
-      'app.json': JSON.stringify({
-        streams: { virtual: { films: '/videos/low', 'films/high': '/videos/high' } },
-      }),
-    },
   },
 });
 
@@ -202,32 +196,4 @@ test('eraseOnPublish removes the recording when a stream of that name is publish
   writeFileSync(join(folder, 'cam.flv'), 'whatever');
   await publish(`${server.rtmp}/erase/room`);
   await expect.poll(() => existsSync(join(folder, 'cam.flv'))).toBe(false);
-});
-
-test('STR-31: recorded streams of a virtual directory are where app.json says, the longest name first', async () => {
-  const flags = { hasAudio: true, hasVideo: true };
-  for (const [path, first] of [
-    ['videos/low/a', 100],
-    ['videos/high/a', 200],
-  ] as const) {
-    const file = join(server.appsFolder, 'virtual', `${path}.flv`);
-    mkdirSync(join(file, '..'), { recursive: true });
-    writeFileSync(file, Buffer.concat([encodeFlvHeader(flags), ...showTags(1, first).map(encodeFlvTag)]));
-  }
-  const client = await connect(`${server.rtmp}/virtual/room`);
-  for (const [name, first] of [
-    ['films/a', 100],
-    ['films/high/a', 200],
-  ] as const) {
-    const stream = await client.createStream();
-    await stream.play(name, 0);
-    await stream.waitForMedia(keyFrame(first));
-  }
-  const recorder = await client.createStream();
-  await recorder.publish('films/new', 'record');
-  await recorder.status('NetStream.Record.Start');
-  recorder.video(0, keyFrame(1));
-  recorder.command('closeStream');
-  await recorder.status('NetStream.Record.Stop');
-  expect(existsSync(join(server.appsFolder, 'virtual/videos/low/new.flv'))).toBe(true);
 });

@@ -93,10 +93,7 @@ export class FileItem implements Item, Paced {
 
   /** `clientMs`: where the client is, if that is elsewhere. */
   start(positionMs: number, clientMs = positionMs): void {
-    const { metadata } = this.#file;
-    if (metadata) {
-      this.#write([{ type: MessageType.DataAmf0, streamId: 0, timestamp: 0, payload: metadata }]);
-    }
+    this.#tellMetadata();
     void this.#begin(positionMs, undefined, clientMs);
   }
 
@@ -108,6 +105,7 @@ export class FileItem implements Item, Paced {
       return;
     }
     this.#voice.status('NetStream.Unpause.Notify', describe.unpaused(this.#name), this.#name);
+    this.#voice.status('NetStream.Play.Start', describe.playStarted(this.#name), this.#name);
     if (!this.#isPaused) return;
     this.#isPaused = false;
     // The client goes on from where it says that it is: what was sent beyond that it has thrown away.
@@ -127,6 +125,7 @@ export class FileItem implements Item, Paced {
       this.#voice.event('StreamBegin');
       this.#voice.status('NetStream.Seek.Notify', describe.seeking(wanted, this.#voice.streamId), this.#name);
       this.#voice.status('NetStream.Play.Start', describe.playStarted(this.#name), this.#name);
+      this.#tellMetadata();
     });
   }
 
@@ -210,6 +209,11 @@ export class FileItem implements Item, Paced {
       this.#send(segment);
     }
     if (run === this.#run && !this.#isPaused && this.#position === undefined) this.#end();
+  }
+
+  #tellMetadata(): void {
+    const { metadata } = this.#file;
+    if (metadata) this.#write([{ type: MessageType.DataAmf0, streamId: 0, timestamp: 0, payload: metadata }]);
   }
 
   /** A viewer who is paused sees where it is. */

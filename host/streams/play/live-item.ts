@@ -75,6 +75,7 @@ export class LiveItem implements Item {
       this.#voice.status('NetStream.Pause.Notify', describe.paused(name), name);
     } else {
       this.#voice.status('NetStream.Unpause.Notify', describe.unpaused(name), name);
+      this.#voice.status('NetStream.Play.Start', describe.playStarted(name), name);
       if (this.#viewer.isPaused) this.#stream.resume(this.#viewer);
     }
   }

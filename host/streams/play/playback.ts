@@ -51,6 +51,8 @@ export class Playback {
   /** Files that are being looked for; another beginning makes it void. */
   #search = 0;
   #isStarting = false;
+  /** While an item is being looked for. */
+  #soughtMs: number | undefined;
   /** The last item has ended; a file of it can be sought all the same. */
   #isFinished = false;
   #isPaused = false;
@@ -84,7 +86,8 @@ export class Playback {
     this.#isFinished = false;
     // What is about to take its place is the same elsewhere.
     if (this.#upNext) this.#takeNext(this.#upNext);
-    this.#item?.seek(positionMs);
+    if (this.#isStarting) this.#soughtMs = positionMs;
+    else this.#item?.seek(positionMs);
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
@@ -100,6 +103,7 @@ export class Playback {
     this.#search++;
     this.#isStarting = false;
     this.#isPaused = false;
+    this.#soughtMs = undefined;
     this.#list.length = 0;
     this.#closeItem();
   }
@@ -270,6 +274,8 @@ export class Playback {
     item.setBuffer(request.isAtOnce ? Number.POSITIVE_INFINITY : this.#bufferMs);
     item.start(Math.max(0, request.startMs));
     if (this.#isPaused) item.pause(true, undefined);
+    if (this.#soughtMs !== undefined) item.seek(this.#soughtMs);
+    this.#soughtMs = undefined;
   }
 
   #makeFile(request: PlayRequest, file: MediaFile): FileItem {
