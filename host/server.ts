@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
 import { getRequestListener } from '@hono/node-server';
 import { Registry } from './apps/registry.ts';
 import { detailsOf, figuresOf, reportOf } from './apps/reports.ts';
 import { StoredObjects } from './apps/stored-objects.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import { Connections } from './base/connections.ts';
 import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
@@ -17,13 +17,12 @@ import { Store } from './shared-objects/store/store.ts';
 import { Archive } from './streams/library.ts';
 import { Windows } from './streams/windows.ts';
 import { createApi } from './web/api.ts';
+import { FlvServer } from './web/flv/server.ts';
 import { Metrics } from './web/metrics.ts';
-import { answerOnce } from './web/one-request.ts';
+import { WebServer } from './web/web-server.ts';
 
 /** How long scripts may take in `onAppStop` when the server stops. */
 const STOP_PATIENCE_MS = 2000;
-/** How long a request to the HTTP API may take to arrive. */
-const REQUEST_MS = 10_000;
 /** How long clients have to read why they are disconnected. */
 const LINGER_MS = 500;
 
@@ -48,8 +47,9 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;
   const pool = new CorePool({ runtime, sandbox, limits, log });
+  const connections = new Connections(limits, log);
   const metrics = new Metrics({
-    connections: () => rtmp.connections,
+    connections: () => connections.count,
     instances: () => registry.instances.map(figuresOf),
     windows: () => windows.figures,
     viewers: () => windows.viewers,
@@ -81,14 +81,14 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     (app) => `rtmp://${formatAddress(rtmpAddress)}/${app}`,
     config.scriptLibPath,
   );
-  const rtmp = new RtmpListener(registry, limits, log);
+  const rtmp = new RtmpListener(registry, limits, connections, log);
   const api = createApi(
     {
       health: () => ({
         status: 'ok',
         version,
         uptimeSeconds: Math.round((clock.monotonic() - startedAt) / 1000),
-        connections: rtmp.connections,
+        connections: connections.count,
         instances: registry.instances.length,
       }),
       instances: () => registry.instances.map(reportOf),
@@ -111,17 +111,19 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     },
     adminToken,
   );
-  const web = createServer(
-    { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
-    getRequestListener(api.fetch, { overrideGlobalObjects: false }),
-  );
-  answerOnce(web);
-  web.maxConnections = limits.httpConnections;
+  const flv = new FlvServer({
+    lobby: registry,
+    limits,
+    connections,
+    originsOf: (app) => registry.originsOf(app),
+  });
+  const apiListener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
+  const web = new WebServer(apiListener, flv, limits);
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);
     rtmpAddress.port = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
-    const httpPort = await listen('HTTP', config.http, (host, port) => listenHttp(web, host, port));
+    const httpPort = await listen('HTTP', config.http, (host, port) => web.listen(host, port));
 
     log.info(`scripts run behind ${sandbox.layers}`);
 
@@ -138,9 +140,8 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         closing ??= (async () => {
           await registry.close(STOP_PATIENCE_MS);
           rtmp.close();
+          await waitUntil(() => connections.count === 0, LINGER_MS);
           web.close();
-          web.closeAllConnections();
-          await waitUntil(() => rtmp.connections === 0, LINGER_MS);
           pool.close();
           await archive.close();
           await store.close();
@@ -177,17 +178,6 @@ async function listen(
       `${what} cannot listen on ${formatAddress(address)}: ${why}`,
     );
   }
-}
-
-function listenHttp(server: HttpServer, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      const address = server.address();
-      resolve(typeof address === 'object' && address ? address.port : port);
-    });
-  });
 }
 
 function readToken(file: string): string {

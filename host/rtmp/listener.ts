@@ -1,16 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { systemClock } from '../base/clock.ts';
-import type { StagewireError } from '../base/errors.ts';
+import type { Connections } from '../base/connections.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import { LogBudget } from '../base/log-budget.ts';
 import { RtmpConnection } from './connection.ts';
 import type { Lobby } from './ports.ts';
 import { Session } from './session.ts';
 
 const TICK_MS = 1000;
-/** What is printed in a second about peers that are refused or dropped: they come back as often as they like. */
-const MAX_NEWS_BYTES = 16 * 1024;
 
 /** Accepts RTMP connections and gives each a session. */
 export class RtmpListener {
@@ -18,21 +14,17 @@ export class RtmpListener {
   readonly #lobby: Lobby;
   readonly #limits: Limits;
   readonly #log: Log;
-  readonly #budget: LogBudget;
+  readonly #all: Connections;
   readonly #connections = new Set<RtmpConnection>();
-  readonly #perAddress = new Map<string, number>();
   #ticker: NodeJS.Timeout | undefined;
 
-  constructor(lobby: Lobby, limits: Limits, log: Log) {
+  /** `all`: its connections are counted with those of the other listeners. */
+  constructor(lobby: Lobby, limits: Limits, all: Connections, log: Log) {
     this.#lobby = lobby;
     this.#limits = limits;
+    this.#all = all;
     this.#log = log;
-    this.#budget = new LogBudget({ bytesPerSecond: () => MAX_NEWS_BYTES, log, clock: systemClock });
     this.#server = createServer((socket) => this.#accept(socket));
-  }
-
-  get connections(): number {
-    return this.#connections.size;
   }
 
   /** Resolves with the port; rejects with Node's error when it cannot listen. */
@@ -59,30 +51,17 @@ export class RtmpListener {
 
   #accept(socket: Socket): void {
     const address = socket.remoteAddress ?? '';
-    const fromThere = this.#perAddress.get(address) ?? 0;
-    const { connections, connectionsPerAddress } = this.#limits;
-    if (
-      this.#connections.size >= connections ||
-      (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress)
-    ) {
-      const news = `${address} is refused: ${this.#connections.size} connections, ${fromThere} from there`;
-      if (this.#budget.takes(news)) this.#log.warn(news, { code: 'E_TOO_MANY_CONNECTIONS' });
+    const leave = this.#all.enter(address);
+    if (!leave) {
       socket.destroy();
       return;
     }
-    this.#perAddress.set(address, fromThere + 1);
-
     const peer = `${address}:${socket.remotePort ?? 0}`;
-    const onDrop = ({ blame, code, message }: StagewireError) => {
-      if (!this.#budget.takes(message)) return;
-      if (blame === 'peer') this.#log.warn(`${peer} is dropped, its own fault: ${message}`, { code });
-      else this.#log.error(`${peer} is dropped by a bug of the server`, { code, detail: message });
-    };
     const connection: RtmpConnection = new RtmpConnection(
       socket,
       false,
       this.#limits,
-      onDrop,
+      (error) => this.#all.dropped(peer, error),
       (transport) => {
         return new Session(transport, this.#lobby, this.#limits, () => connection.announceChunkSize());
       },
@@ -90,9 +69,7 @@ export class RtmpListener {
     this.#connections.add(connection);
     socket.once('close', () => {
       this.#connections.delete(connection);
-      const left = (this.#perAddress.get(address) ?? 1) - 1;
-      if (left > 0) this.#perAddress.set(address, left);
-      else this.#perAddress.delete(address);
+      leave();
     });
   }
 

@@ -1,7 +1,9 @@
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import type { OutMessage } from '../rtmp/ports.ts';
 import { Audience } from './audience.ts';
 import { LateJoin } from './late-join.ts';
 import type { Recording } from './recording/recording.ts';
+import { Timeline } from './timeline.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
 import type { WindowMs, Windows } from './windows.ts';
 
@@ -52,13 +54,16 @@ export class LiveStream {
   readonly #audiences = new Map<string, Audience>();
   readonly #late: LateJoin;
   #publisher: Publisher | undefined;
-  #pending: RtmpMessage[] = [];
+  #pending: OutMessage[] = [];
   #pendingBytes = 0;
   #windowMs: WindowMs = 0;
   #viewers = 0;
   /** Of the last audio or video message, and when it came. */
   #lastTime = 0;
   #pushedAt = performance.now();
+  /** All its sources after each other, for formats whose times may not go back; and what brings the present one there. */
+  #timeline: Timeline | undefined;
+  #shiftMs = 0;
   #recording: Recording | undefined;
   readonly #taps = new Set<Tap>();
   /** Bytes of media received from the present publisher. */
@@ -91,6 +96,7 @@ export class LiveStream {
     this.#publisher = publisher;
     this.bytesIn = 0;
     this.#recording?.splice();
+    this.#timeline?.splice();
     for (const tap of this.#taps) tap.sourceChanged(true);
     this.#eachViewer((viewer) => viewer.published());
     return true;
@@ -177,7 +183,7 @@ export class LiveStream {
 
   /** Data for those who are here and those who come later (`@setDataFrame`). */
   setDataFrame(key: string, message: RtmpMessage, isOurs = false): void {
-    this.#late.setDataFrame(key, message);
+    this.#late.setDataFrame(key, this.#shifted(message));
     this.push(message, isOurs);
   }
 
@@ -197,12 +203,15 @@ export class LiveStream {
     if (message.type === MessageType.Audio || message.type === MessageType.Video) {
       this.#lastTime = message.timestamp;
       this.#pushedAt = performance.now();
+      this.#timeline ??= new Timeline(message.timestamp);
+      this.#shiftMs = (this.#timeline.map(message, this.#pushedAt) - message.timestamp) | 0;
     } else if (!isOurs) this.#onData(message);
-    this.#late.remember(message);
+    const shifted = this.#shifted(message);
+    this.#late.remember(shifted);
     this.#recording?.take(message);
     for (const tap of this.#taps) tap.take(message);
     if (this.#viewers === 0) return;
-    this.#pending.push(message);
+    this.#pending.push(shifted);
     this.#pendingBytes += message.payload.length;
     if (this.#pending.length === 1) {
       const { windows, windowMs } = this.#house;
@@ -224,6 +233,12 @@ export class LiveStream {
     const now = performance.now();
     for (const audience of this.#audiences.values())
       audience.send(messages, windows.pool, now, limits, figures);
+  }
+
+  /** A message of another stream may bring that one's shift. */
+  #shifted(message: OutMessage): OutMessage {
+    const { shiftMs = 0 } = message;
+    return shiftMs === this.#shiftMs ? message : { ...message, shiftMs: this.#shiftMs };
   }
 
   #eachViewer(tell: (viewer: Viewer) => void): void {

@@ -1,7 +1,7 @@
 import { isVideoKeyFrame, isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
-import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import type { Transport } from '../rtmp/ports.ts';
-import { type CatchUp, type CatchUpBytes, serializeAll } from './late-join.ts';
+import { MessageType } from '../../wire/messages.ts';
+import type { OutMessage, Transport } from '../rtmp/ports.ts';
+import { type CatchUp, type CatchUpBytes, serializeAll, withTimeOf } from './late-join.ts';
 
 export interface ViewerLimits {
   /** What may wait for one viewer. */
@@ -29,12 +29,12 @@ export class Viewer {
   #wantsVideo = true;
   #isPaused = false;
   /** Sent with the time of the next message. */
-  #headers: readonly RtmpMessage[] = [];
+  #headers: readonly OutMessage[] = [];
   /** Inter frames are of no use before a key frame. */
   #needsKeyFrame = true;
   #behindSince: number | undefined;
   /** What is chosen of one round, until it is written. */
-  #chosen: RtmpMessage[] = [];
+  #chosen: OutMessage[] = [];
 
   constructor(transport: Transport, streamId: number, events: ViewerEvents) {
     this.transport = transport;
@@ -92,7 +92,7 @@ export class Viewer {
   }
 
   /** What it takes of these messages. A viewer that takes some of them is given them by `sendSome`. */
-  shareOf(messages: readonly RtmpMessage[], now: number, limits: ViewerLimits): Share {
+  shareOf(messages: readonly OutMessage[], now: number, limits: ViewerLimits): Share {
     if (this.#isPaused) return 'none';
     if (!this.#isKeepingUp(now, limits)) {
       this.transport.traffic.messagesDropped += messages.length;
@@ -102,7 +102,7 @@ export class Viewer {
     return isComplete && this.#behindSince === undefined ? 'all' : 'some';
   }
 
-  sendSome(messages: readonly RtmpMessage[]): void {
+  sendSome(messages: readonly OutMessage[]): void {
     for (const message of messages) this.#choose(message);
     this.#writeChosen();
   }
@@ -133,19 +133,19 @@ export class Viewer {
     this.#writeChosen();
   }
 
-  #choose(message: RtmpMessage): void {
+  #choose(message: OutMessage): void {
     if (!this.#isDue(message)) {
       if (this.#behindSince !== undefined) this.transport.traffic.messagesDropped++;
       return;
     }
     if (this.#headers.length > 0 && message.type !== MessageType.DataAmf0) {
-      for (const header of this.#headers) this.#chosen.push({ ...header, timestamp: message.timestamp });
+      for (const header of this.#headers) this.#chosen.push(withTimeOf(message, header));
       this.#headers = [];
     }
     this.#chosen.push(message);
   }
 
-  #isDue({ type, payload }: RtmpMessage): boolean {
+  #isDue({ type, payload }: OutMessage): boolean {
     if (type === MessageType.Audio) return this.#wantsAudio;
     if (type !== MessageType.Video) return true;
     if (!this.#wantsVideo) return false;

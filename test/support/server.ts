@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Limits } from '../../host/base/limits.ts';
+import type { InstanceDetails } from '../../host/web/api.ts';
 import { DEADLINE_MS, eventually, inTime, Journal } from './journal.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -226,6 +227,27 @@ export class TestServer {
         return parent === this.pid && command.includes(words);
       })
       .map(Number);
+  }
+
+  async health(): Promise<{ connections: number; instances: number }> {
+    return (await (await fetch(`${this.http}/healthz`)).json()) as { connections: number; instances: number };
+  }
+
+  async instance(app: string, name: string): Promise<InstanceDetails> {
+    return (await (await fetch(`${this.http}/api/instances/${app}/${name}`)).json()) as InstanceDetails;
+  }
+
+  /** A metric without labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.http}/metrics`)).text();
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  }
+
+  /** What was sent in windows of that length. */
+  async windows(windowMs: number): Promise<Record<string, number>> {
+    const text = await (await fetch(`${this.http}/metrics`)).text();
+    const pattern = new RegExp(`^stagewire_window_(\\w+)_total\\{window_ms="${windowMs}"\\} (\\d+)$`, 'gm');
+    return Object.fromEntries([...text.matchAll(pattern)].map(([, name, value]) => [name, Number(value)]));
   }
 
   kill(signal: NodeJS.Signals): void {
