@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Registry } from './apps/registry.ts';
 import { detailsOf, figuresOf, reportOf } from './apps/reports.ts';
 import { StoredObjects } from './apps/stored-objects.ts';
+import { Certificate } from './base/certificate.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { Connections } from './base/connections.ts';
 import { describeError, StagewireError } from './base/errors.ts';
@@ -30,6 +31,8 @@ const LINGER_MS = 500;
 export interface Server {
   readonly rtmp: Address;
   readonly http: Address;
+  readonly rtmps: Address | undefined;
+  readonly https: Address | undefined;
   readonly registry: Registry;
   readonly version: string;
   /** Process ids of the cores that run the scripts. */
@@ -42,6 +45,9 @@ export interface Server {
 export async function startServer(config: Config, log: Log, clock: Clock = systemClock): Promise<Server> {
   const version = readVersion();
   const adminToken = config.adminTokenFile === undefined ? undefined : readToken(config.adminTokenFile);
+  const { tlsCert, tlsKey } = config;
+  const certificate =
+    tlsCert !== undefined && tlsKey !== undefined ? new Certificate(tlsCert, tlsKey, log) : undefined;
   const startedAt = clock.monotonic();
   const [coreCode, runtime] = await Promise.all([bundleCore(), bundleRuntime()]);
   const sandbox = makeSandbox(config.sandbox, coreCode);
@@ -82,6 +88,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     config.scriptLibPath,
   );
   const rtmp = new RtmpListener(registry, limits, connections, log);
+  const rtmps = new RtmpListener(registry, limits, connections, log, certificate);
   const api = createApi(
     {
       health: () => ({
@@ -122,15 +129,22 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);
-    rtmpAddress.port = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
-    const httpPort = await listen('HTTP', config.http, (host, port) => web.listen(host, port));
+    const { port } = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
+    rtmpAddress.port = port;
+    const addresses = {
+      rtmp: rtmpAddress,
+      http: await listen('HTTP', config.http, (host, port) => web.listen(host, port)),
+      rtmps: config.rtmps && (await listen('RTMPS', config.rtmps, (host, port) => rtmps.listen(host, port))),
+      https:
+        config.https &&
+        (await listen('HTTPS', config.https, (host, port) => web.listen(host, port, certificate))),
+    };
 
     log.info(`scripts run behind ${sandbox.layers}`);
 
     let closing: Promise<void> | undefined;
     return {
-      rtmp: rtmpAddress,
-      http: { host: config.http.host, port: httpPort },
+      ...addresses,
       registry,
       version,
       get corePids() {
@@ -139,7 +153,9 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
       close: () => {
         closing ??= (async () => {
           await registry.close(STOP_PATIENCE_MS);
+          certificate?.close();
           rtmp.close();
+          rtmps.close();
           await waitUntil(() => connections.count === 0, LINGER_MS);
           web.close();
           pool.close();
@@ -150,8 +166,11 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
       },
     };
   } catch (error) {
+    certificate?.close();
     pool.close();
     rtmp.close();
+    rtmps.close();
+    web.close();
     await registry.close(0);
     await archive.close();
     await store.close();
@@ -163,9 +182,10 @@ async function listen(
   what: string,
   address: Address,
   start: (host: string, port: number) => Promise<number>,
-): Promise<number> {
+): Promise<Address> {
+  const { host } = address;
   try {
-    return await start(address.host, address.port);
+    return { host, port: await start(host, address.port) };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const why =

@@ -160,7 +160,7 @@ const connectionLimits = {
   connectionsPerAddress: wholeOrOff(1_000_000, 0),
   /** Commands that a pending client may send ahead. Default 64. */
   pendingCommands: whole(0, 10_000, 64),
-  /** From the first byte to the end of the handshake. Default 10000. */
+  /** From the first byte to the end of the handshake; with TLS, as long again for that. Default 10000. */
   handshakeMs: whole(100, 10 * minute, 10_000),
   /** From there to the `connect` command. Default 10000. */
   connectMs: whole(100, 10 * minute, 10_000),

@@ -1,5 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createSecureServer } from 'node:tls';
+import type { Certificate } from '../base/certificate.ts';
 import type { Connections } from '../base/connections.ts';
+import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { RtmpConnection } from './connection.ts';
@@ -8,7 +11,7 @@ import { Session } from './session.ts';
 
 const TICK_MS = 1000;
 
-/** Accepts RTMP connections and gives each a session. */
+/** Accepts RTMP connections, over TCP or TLS, and gives each a session. */
 export class RtmpListener {
   readonly #server: Server;
   readonly #lobby: Lobby;
@@ -18,13 +21,15 @@ export class RtmpListener {
   readonly #connections = new Set<RtmpConnection>();
   #ticker: NodeJS.Timeout | undefined;
 
-  /** `all`: its connections are counted with those of the other listeners. */
-  constructor(lobby: Lobby, limits: Limits, all: Connections, log: Log) {
+  /** `all`: its connections are counted with those of the other listeners. With a certificate it speaks TLS. */
+  constructor(lobby: Lobby, limits: Limits, all: Connections, log: Log, certificate?: Certificate) {
     this.#lobby = lobby;
     this.#limits = limits;
     this.#all = all;
     this.#log = log;
-    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server = certificate ? this.#secure(certificate) : createServer((socket) => this.#accept(socket));
+    // Whoever does not even shake hands counts, too.
+    this.#server.prependListener('connection', (socket: Socket) => this.#enter(socket));
   }
 
   /** Resolves with the port; rejects with Node's error when it cannot listen. */
@@ -49,17 +54,31 @@ export class RtmpListener {
     for (const connection of this.#connections) connection.close(0);
   }
 
-  #accept(socket: Socket): void {
-    const address = socket.remoteAddress ?? '';
-    const leave = this.#all.enter(address);
-    if (!leave) {
+  #secure(certificate: Certificate): Server {
+    const server = createSecureServer({ ...certificate.pair, handshakeTimeout: this.#limits.handshakeMs });
+    certificate.serve(server);
+    server.on('secureConnection', (socket) => this.#accept(socket, true));
+    server.on('tlsClientError', ({ message }, socket) => {
+      const error = new StagewireError('E_TLS', 'peer', `no handshake of TLS: ${message.trim()}`);
+      // Of one that is gone, as those are that were refused, there is nothing to say.
+      if (socket.remoteAddress !== undefined) this.#all.dropped(peerOf(socket), error);
       socket.destroy();
-      return;
-    }
-    const peer = `${address}:${socket.remotePort ?? 0}`;
+    });
+    return server;
+  }
+
+  #enter(socket: Socket): void {
+    const leave = this.#all.enter(socket.remoteAddress ?? '');
+    if (leave) socket.once('close', leave);
+    else socket.destroy();
+  }
+
+  #accept(socket: Socket, isSecure = false): void {
+    if (socket.destroyed) return;
+    const peer = peerOf(socket);
     const connection: RtmpConnection = new RtmpConnection(
       socket,
-      false,
+      isSecure,
       this.#limits,
       (error) => this.#all.dropped(peer, error),
       (transport) => {
@@ -67,14 +86,15 @@ export class RtmpListener {
       },
     );
     this.#connections.add(connection);
-    socket.once('close', () => {
-      this.#connections.delete(connection);
-      leave();
-    });
+    socket.once('close', () => this.#connections.delete(connection));
   }
 
   #tick(): void {
     const now = performance.now();
     for (const connection of this.#connections) connection.tick(now);
   }
+}
+
+function peerOf({ remoteAddress = '', remotePort = 0 }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
 }

@@ -11,7 +11,10 @@ const MAX_HEAD = 64 * 1024;
  * single connection. So what follows the first head, and a body of the length that it says, becomes zeros before Node
  * sees it: no HTTP, which it ends with 400.
  */
-export function answerOnce(server: Server): void {
+export function answerOnce(
+  server: Server,
+  connection: 'connection' | 'secureConnection' = 'connection',
+): void {
   server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
   const erasers = new WeakMap<Socket, (bytes: Buffer) => void>();
   // From then on it is no HTTP.
@@ -19,7 +22,7 @@ export function answerOnce(server: Server): void {
     const erase = erasers.get(socket);
     if (erase) socket.off('data', erase);
   });
-  server.on('connection', (socket: Socket) => {
+  server.on(connection, (socket: Socket) => {
     let head: string | undefined = '';
     /** Of the body: bytes that are still to come. */
     let left = 0;

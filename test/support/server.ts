@@ -35,6 +35,8 @@ export interface ServerOptions {
   data?: string;
   /** The content of the file for `--admin-token-file`. */
   adminToken?: string;
+  /** Files: it listens with TLS, too. */
+  tls?: { certificate: string; key: string };
 }
 
 /** One line of the server's log. In `pretty` mode only `message` is filled. */
@@ -72,6 +74,9 @@ export class TestServer {
   rtmp = '';
   /** `http://127.0.0.1:PORT`. */
   http = '';
+  /** With `tls`. */
+  rtmps = '';
+  https = '';
   output = '';
   errors = '';
   readonly #folder: string;
@@ -108,6 +113,7 @@ export class TestServer {
       sandbox = 'permission',
       adminToken,
       lockedLimits = [],
+      tls,
     } = options;
     writeFileSync(
       config,
@@ -122,6 +128,7 @@ export class TestServer {
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
+    if (tls) args.push('--rtmps', '0', '--https', '0', '--tls-cert', tls.certificate, '--tls-key', tls.key);
     if (adminToken !== undefined) {
       const file = join(this.#folder, 'token');
       writeFileSync(file, `${adminToken}\n`);
@@ -164,9 +171,9 @@ export class TestServer {
     const { message } = await this.log.waitFor('the ready line', ({ message }) =>
       message.startsWith('stagewire ready'),
     );
-    const [, , rtmp = '', http = ''] = message.split(' ');
-    this.rtmp = rtmp;
-    this.http = http;
+    const urls = message.split(' ');
+    for (const scheme of ['rtmp', 'http', 'rtmps', 'https'] as const)
+      this[scheme] = urls.find((url) => url.startsWith(`${scheme}:`)) ?? '';
     return this;
   }
 
