@@ -10,7 +10,7 @@ import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame, metadata } from '
 import { makeClip, packetsOf, publishFile, RunningTool, scratchFolder } from '../support/media-tools.ts';
 import { showTags } from '../support/recorded.ts';
 import { type ClientStream, connect } from '../support/rtmp-client.ts';
-import { useServer } from '../support/server.ts';
+import { startServer, useServer } from '../support/server.ts';
 import { requireTools } from '../support/tools.ts';
 
 const gate = `
@@ -51,6 +51,7 @@ const server = useServer({
     gate: { 'main.ts': gate },
     pages: { 'app.json': JSON.stringify({ cors: ['https://example.com'] }) },
     world: { 'app.json': JSON.stringify({ cors: ['*'] }) },
+    paced: { 'app.json': JSON.stringify({ limits: { bytesPerSecondToClient: 200_000 } }) },
     crowd: { 'app.json': JSON.stringify({ streams: { windowMs: 20 } }) },
   },
   limits: { httpPlayWaitMs: 1000, httpConnections: 20, slowViewerMs: 500, viewerQueueBytes: 256 * 1024 },
@@ -442,6 +443,43 @@ test('a WebSocket answers pings and a goodbye, and takes no long messages', asyn
   const rude = await open();
   rude.send(Buffer.alloc(100_000));
   await inTime('its end', new Promise((resolve) => rude.once('close', resolve)));
+});
+
+test.each(['http', 'ws'])(
+  'a bandwidth limit spreads a stream over %s, and breaks no message',
+  async (scheme) => {
+    const publisher = await onAir(`paced/${scheme}`);
+    const viewer = await FlvClient.open(
+      scheme === 'ws' ? ws('/paced/ws/cam.flv') : `${server.http}/paced/http/cam.flv`,
+    );
+    await viewer.waitFor(keyFrame(0));
+    const big = (id: number) => Buffer.concat([interFrame(id), Buffer.alloc(20_000, id)]);
+    for (let id = 1; id <= 10; id++) publisher.video(id * 40, big(id));
+    for (let id = 1; id <= 10; id++) {
+      if (id < 10) viewer.ping();
+      await viewer.waitFor(big(id));
+    }
+    expect(times(viewer)).toEqual([0, 0, 0, ...Array.from({ length: 10 }, (_, i) => (i + 1) * 40)]);
+  },
+);
+
+test('who is sent nothing for idleClientMs is let go, and a server that stops ends its streams', async () => {
+  const own = await startServer({ apps: { live: { 'README.md': '' } }, limits: { idleClientMs: 1500 } });
+  const publisher = await (await connect(`${own.rtmp}/live`)).createStream();
+  await publisher.publish('cam');
+  publisher.video(0, keyFrame(0));
+  await publisher.settled();
+  const idle = await FlvClient.open(`${own.http}/live/cam.flv`);
+  expect(await inTime('its end', idle.ended)).toBe(true);
+  const again = await (await connect(`${own.rtmp}/live`)).createStream();
+  await again.publish('other');
+  again.video(0, keyFrame(1));
+  await again.settled();
+  const viewers = await Promise.all(
+    [own.http, own.http.replace('http', 'ws')].map((at) => FlvClient.open(`${at}/live/other.flv`)),
+  );
+  await own.stop();
+  for (const viewer of viewers) expect(await inTime('the end', viewer.ended)).toBe(true);
 });
 
 test('viewers leave room for requests to the API', async () => {

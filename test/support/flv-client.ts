@@ -36,6 +36,7 @@ export class FlvClient {
   bytes = Buffer.alloc(0);
   #position = 0;
   #destroy: () => void = () => {};
+  #ping: () => void = () => {};
   #pause: (isPaused: boolean) => void = () => {};
   #end: (isWhole: boolean) => void = () => {};
 
@@ -73,6 +74,11 @@ export class FlvClient {
     this.#pause(false);
   }
 
+  /** Asks for a sign of life, which only a WebSocket can. */
+  ping(): void {
+    this.#ping();
+  }
+
   leave(): void {
     this.#destroy();
   }
@@ -103,6 +109,7 @@ export class FlvClient {
   #openSocket(url: string, headers: Record<string, string>): Promise<void> {
     const socket = new WebSocket(url, { headers, ca: certificate });
     this.#destroy = () => socket.terminate();
+    this.#ping = () => socket.ping();
     this.#pause = (isPaused) => (isPaused ? socket.pause() : socket.resume());
     return new Promise((resolve, reject) => {
       socket.on('open', resolve);
