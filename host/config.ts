@@ -19,15 +19,14 @@ const defaultHost = '127.0.0.1';
 const addressAllowed =
   '[HOST:]PORT with a port from 0 to 65535 (0 picks a free one), such as 0.0.0.0:1935 or [::1]:1935';
 
-const address = (fallback: Address) =>
-  z
-    .union([z.string(), z.number()], { error: addressAllowed })
-    .transform((text, context): Address => {
-      const parsed = parseAddress(String(text));
-      if (!parsed) context.addIssue({ code: 'custom', message: addressAllowed, input: text });
-      return parsed ?? fallback;
-    })
-    .default(fallback);
+const address = z
+  .union([z.string(), z.number()], { error: addressAllowed })
+  .transform((text, context): Address => {
+    const parsed = parseAddress(String(text));
+    if (parsed) return parsed;
+    context.addIssue({ code: 'custom', message: addressAllowed, input: text });
+    return z.NEVER;
+  });
 
 const path = z.string({ error: 'a path' }).min(1, { error: 'a path' });
 /** As scripts write it: `/videos`. */
@@ -42,9 +41,17 @@ const options = z.strictObject({
   /** Where the server keeps its data: shared objects, recordings. Created when missing. Default `.stagewire`. */
   data: path.default('.stagewire'),
   /** Where RTMP listens. Default `127.0.0.1:1935`. */
-  rtmp: address({ host: defaultHost, port: 1935 }),
+  rtmp: address.default({ host: defaultHost, port: 1935 }),
   /** Where HTTP listens: WebSocket, HTTP-FLV, console, API, metrics. Default `127.0.0.1:8080`. */
-  http: address({ host: defaultHost, port: 8080 }),
+  http: address.default({ host: defaultHost, port: 8080 }),
+  /** Where RTMP listens over TLS. Default: nowhere. */
+  rtmps: address.optional(),
+  /** Where HTTP listens over TLS, with all that `http` has. Default: nowhere. */
+  https: address.optional(),
+  /** The certificate of these two in PEM format, those of its authorities behind it; read again when it changes. Default: none. */
+  tlsCert: path.optional(),
+  /** Its private key in PEM format, likewise. Default: none. */
+  tlsKey: path.optional(),
   /** Records for people, or one JSON object a line. Default `pretty`. */
   log: oneOf('pretty', 'json').default('pretty'),
   /** The least important records that are printed. Default `info`. */
@@ -91,6 +98,22 @@ const flags: Readonly<Record<string, Flag>> = {
   },
   '--rtmp': { value: '[HOST:]PORT', about: 'where RTMP listens (default 127.0.0.1:1935)', option: 'rtmp' },
   '--http': { value: '[HOST:]PORT', about: 'where HTTP listens (default 127.0.0.1:8080)', option: 'http' },
+  '--rtmps': {
+    value: '[HOST:]PORT',
+    about: 'where RTMP listens over TLS (default nowhere)',
+    option: 'rtmps',
+  },
+  '--https': {
+    value: '[HOST:]PORT',
+    about: 'where HTTP listens over TLS (default nowhere)',
+    option: 'https',
+  },
+  '--tls-cert': {
+    value: 'FILE',
+    about: 'the certificate of these two, in PEM format; read again when it changes',
+    option: 'tlsCert',
+  },
+  '--tls-key': { value: 'FILE', about: 'its private key, likewise', option: 'tlsKey' },
   '--log': {
     value: 'pretty|json',
     about: 'for people, or a JSON object a line (default pretty)',
@@ -131,15 +154,13 @@ export function parseCommandLine(argv: readonly string[], cwd = process.cwd()): 
 
   const parsed = options.parse({ ...fromFile, ...fromFlags });
   const config = { ...parsed, apps: resolve(cwd, parsed.apps), data: resolve(cwd, parsed.data) };
-  const { rtmp, http } = config;
-  if (rtmp.port !== 0 && rtmp.port === http.port && rtmp.host === http.host) {
-    throw usage(`--rtmp and --http are both ${formatAddress(rtmp)}: give one of them another port`);
-  }
+  requireOwnPorts(config);
+  requireCertificate(config);
   requireFolders(config);
   return { config };
 }
 
-const pathOptions: ReadonlySet<string> = new Set(['apps', 'data', 'adminTokenFile']);
+const pathOptions: ReadonlySet<string> = new Set(['apps', 'data', 'adminTokenFile', 'tlsCert', 'tlsKey']);
 
 function readFlags(argv: readonly string[]): Map<string, string> {
   const given = new Map<string, string>();
@@ -194,6 +215,31 @@ function readConfigFile(file: string): Record<string, unknown> {
 function check(content: unknown, code: 'E_USAGE' | 'E_CONFIG', where: (key: string) => string): void {
   const problem = firstProblem(options, content);
   if (problem) throw new StagewireError(code, 'host', `${where(problem.what)}${problem.text}`);
+}
+
+function requireOwnPorts(config: Config): void {
+  const listeners = (['rtmp', 'http', 'rtmps', 'https'] as const).flatMap((name) => {
+    const at = config[name];
+    return at && at.port !== 0 ? [{ name, at: formatAddress(at) }] : [];
+  });
+  for (const { name, at } of listeners) {
+    const first = listeners.find((other) => other.at === at);
+    if (first && first.name !== name)
+      throw usage(`--${first.name} and --${name} are both ${at}: give one of them another port`);
+  }
+}
+
+/** A certificate, its key and a listener go together. */
+function requireCertificate({ rtmps, https, tlsCert, tlsKey }: Config): void {
+  const secure = rtmps ? '--rtmps' : https ? '--https' : undefined;
+  if (tlsCert !== undefined && tlsKey === undefined)
+    throw usage('--tls-cert is given without --tls-key: name the file with its private key');
+  if (tlsKey !== undefined && tlsCert === undefined)
+    throw usage('--tls-key is given without --tls-cert: name the file with the certificate');
+  if (secure && tlsCert === undefined)
+    throw usage(`${secure} needs a certificate: --tls-cert FILE and --tls-key FILE`);
+  if (!secure && tlsCert !== undefined)
+    throw usage('--tls-cert is for --rtmps and --https, and neither is given');
 }
 
 function requireFolders(config: Config): void {

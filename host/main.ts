@@ -31,7 +31,11 @@ async function main(): Promise<void> {
 
   server = await startServer(config, log);
   const rtmp = `rtmp://${formatAddress(server.rtmp)}`;
-  console.log(`stagewire ready ${rtmp} http://${formatAddress(server.http)}`);
+  const { http, rtmps, https } = server;
+  const urls = [rtmp, `http://${formatAddress(http)}`];
+  if (rtmps) urls.push(`rtmps://${formatAddress(rtmps)}`);
+  if (https) urls.push(`https://${formatAddress(https)}`);
+  console.log(`stagewire ready ${urls.join(' ')}`);
   if (config.log === 'pretty') await printWelcome(server, config.rtmp, rtmp);
 }
 

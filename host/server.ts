@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server as HttpServer } from 'node:http';
 import { hostname } from 'node:os';
 import { getRequestListener } from '@hono/node-server';
 import { Registry } from './apps/registry.ts';
 import { detailsOf, figuresOf, reportOf } from './apps/reports.ts';
 import { StoredObjects } from './apps/stored-objects.ts';
+import { Certificate } from './base/certificate.ts';
 import { type Clock, systemClock } from './base/clock.ts';
+import { Connections } from './base/connections.ts';
 import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
@@ -17,13 +18,12 @@ import { Store } from './shared-objects/store/store.ts';
 import { Archive } from './streams/library.ts';
 import { Windows } from './streams/windows.ts';
 import { createApi } from './web/api.ts';
+import { FlvServer } from './web/flv/server.ts';
 import { Metrics } from './web/metrics.ts';
-import { answerOnce } from './web/one-request.ts';
+import { WebServer } from './web/web-server.ts';
 
 /** How long scripts may take in `onAppStop` when the server stops. */
 const STOP_PATIENCE_MS = 2000;
-/** How long a request to the HTTP API may take to arrive. */
-const REQUEST_MS = 10_000;
 /** How long clients have to read why they are disconnected. */
 const LINGER_MS = 500;
 
@@ -31,6 +31,8 @@ const LINGER_MS = 500;
 export interface Server {
   readonly rtmp: Address;
   readonly http: Address;
+  readonly rtmps: Address | undefined;
+  readonly https: Address | undefined;
   readonly registry: Registry;
   readonly version: string;
   /** Process ids of the cores that run the scripts. */
@@ -43,13 +45,17 @@ export interface Server {
 export async function startServer(config: Config, log: Log, clock: Clock = systemClock): Promise<Server> {
   const version = readVersion();
   const adminToken = config.adminTokenFile === undefined ? undefined : readToken(config.adminTokenFile);
+  const { tlsCert, tlsKey } = config;
+  const certificate =
+    tlsCert !== undefined && tlsKey !== undefined ? new Certificate(tlsCert, tlsKey, log) : undefined;
   const startedAt = clock.monotonic();
   const [coreCode, runtime] = await Promise.all([bundleCore(), bundleRuntime()]);
   const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;
   const pool = new CorePool({ runtime, sandbox, limits, log });
+  const connections = new Connections(limits, log);
   const metrics = new Metrics({
-    connections: () => rtmp.connections,
+    connections: () => connections.count,
     instances: () => registry.instances.map(figuresOf),
     windows: () => windows.figures,
     viewers: () => windows.viewers,
@@ -81,14 +87,15 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     (app) => `rtmp://${formatAddress(rtmpAddress)}/${app}`,
     config.scriptLibPath,
   );
-  const rtmp = new RtmpListener(registry, limits, log);
+  const rtmp = new RtmpListener(registry, limits, connections, log);
+  const rtmps = new RtmpListener(registry, limits, connections, log, certificate);
   const api = createApi(
     {
       health: () => ({
         status: 'ok',
         version,
         uptimeSeconds: Math.round((clock.monotonic() - startedAt) / 1000),
-        connections: rtmp.connections,
+        connections: connections.count,
         instances: registry.instances.length,
       }),
       instances: () => registry.instances.map(reportOf),
@@ -111,24 +118,33 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     },
     adminToken,
   );
-  const web = createServer(
-    { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
-    getRequestListener(api.fetch, { overrideGlobalObjects: false }),
-  );
-  answerOnce(web);
-  web.maxConnections = limits.httpConnections;
+  const flv = new FlvServer({
+    lobby: registry,
+    limits,
+    connections,
+    originsOf: (app) => registry.originsOf(app),
+  });
+  const apiListener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
+  const web = new WebServer(apiListener, flv, limits);
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);
-    rtmpAddress.port = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
-    const httpPort = await listen('HTTP', config.http, (host, port) => listenHttp(web, host, port));
+    const { port } = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
+    rtmpAddress.port = port;
+    const addresses = {
+      rtmp: rtmpAddress,
+      http: await listen('HTTP', config.http, (host, port) => web.listen(host, port)),
+      rtmps: config.rtmps && (await listen('RTMPS', config.rtmps, (host, port) => rtmps.listen(host, port))),
+      https:
+        config.https &&
+        (await listen('HTTPS', config.https, (host, port) => web.listen(host, port, certificate))),
+    };
 
     log.info(`scripts run behind ${sandbox.layers}`);
 
     let closing: Promise<void> | undefined;
     return {
-      rtmp: rtmpAddress,
-      http: { host: config.http.host, port: httpPort },
+      ...addresses,
       registry,
       version,
       get corePids() {
@@ -137,10 +153,11 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
       close: () => {
         closing ??= (async () => {
           await registry.close(STOP_PATIENCE_MS);
+          certificate?.close();
           rtmp.close();
+          rtmps.close();
+          await waitUntil(() => connections.count === 0, LINGER_MS);
           web.close();
-          web.closeAllConnections();
-          await waitUntil(() => rtmp.connections === 0, LINGER_MS);
           pool.close();
           await archive.close();
           await store.close();
@@ -149,8 +166,11 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
       },
     };
   } catch (error) {
+    certificate?.close();
     pool.close();
     rtmp.close();
+    rtmps.close();
+    web.close();
     await registry.close(0);
     await archive.close();
     await store.close();
@@ -162,9 +182,10 @@ async function listen(
   what: string,
   address: Address,
   start: (host: string, port: number) => Promise<number>,
-): Promise<number> {
+): Promise<Address> {
+  const { host } = address;
   try {
-    return await start(address.host, address.port);
+    return { host, port: await start(host, address.port) };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const why =
@@ -177,17 +198,6 @@ async function listen(
       `${what} cannot listen on ${formatAddress(address)}: ${why}`,
     );
   }
-}
-
-function listenHttp(server: HttpServer, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      const address = server.address();
-      resolve(typeof address === 'object' && address ? address.port : port);
-    });
-  });
 }
 
 function readToken(file: string): string {

@@ -96,6 +96,39 @@ export function encodeFlvTag(tag: { type: number; timestamp: number; payload: Ui
   return writer.view;
 }
 
+/** How many bytes `writeFlvTag` writes. */
+export function flvTagBytes(payload: Uint8Array): number {
+  return flvTagHeaderBytes + payload.length + flvTagTrailerBytes;
+}
+
+/** `encodeFlvTag` into memory that is there, on the way of every message to every player. Returns where the tag ends. */
+export function writeFlvTag(
+  target: Uint8Array,
+  at: number,
+  type: number,
+  timestamp: number,
+  payload: Uint8Array,
+): number {
+  const size = payload.length;
+  target[at] = type;
+  target[at + 1] = size >>> 16;
+  target[at + 2] = size >>> 8;
+  target[at + 3] = size;
+  target[at + 4] = timestamp >>> 16;
+  target[at + 5] = timestamp >>> 8;
+  target[at + 6] = timestamp;
+  target[at + 7] = (timestamp >>> 24) & 0x7f;
+  target.fill(0, at + 8, at + flvTagHeaderBytes);
+  target.set(payload, at + flvTagHeaderBytes);
+  const end = at + flvTagHeaderBytes + size;
+  const length = flvTagHeaderBytes + size;
+  target[end] = length >>> 24;
+  target[end + 1] = length >>> 16;
+  target[end + 2] = length >>> 8;
+  target[end + 3] = length;
+  return end + flvTagTrailerBytes;
+}
+
 function hex24(value: number): string {
   return value.toString(16).padStart(6, '0');
 }

@@ -2,6 +2,7 @@
  * The floor under calls: the host's own listener and sessions, but the handler runs right there. No core process,
  * no isolate, no turns; arguments are decoded and answers encoded by the same codec that the sandbox uses.
  */
+import { Connections } from '../../host/base/connections.ts';
 import { defaultLimits } from '../../host/base/limits.ts';
 import { createLog } from '../../host/base/log.ts';
 import { RtmpListener } from '../../host/rtmp/listener.ts';
@@ -38,5 +39,6 @@ function makeSeat(client: ClientEnd): Seat {
   };
 }
 
-const listener = new RtmpListener(lobby, defaultLimits, createLog({ format: 'json', level: 'warn' }));
+const log = createLog({ format: 'json', level: 'warn' });
+const listener = new RtmpListener(lobby, defaultLimits, new Connections(defaultLimits, log), log);
 console.log(`ready ${await listener.listen('127.0.0.1', 0)}`);

@@ -9,6 +9,7 @@ import type { Defaults } from '../shared-objects/objects.ts';
 import { CODEC_POLICIES, type CodecPolicy } from '../streams/codec-filter.ts';
 import { WINDOWS_MS, type WindowMs } from '../streams/windows.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
+import { ORIGIN } from '../web/flv/origins.ts';
 import { isGone } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';
 import { readPlainFile } from './plain-file.ts';
@@ -20,6 +21,8 @@ const VIRTUAL_EXPECTED = 'names of folders with paths that begin with "/", such 
 const WINDOW_EXPECTED = `one of ${WINDOWS_MS.join(', ')}`;
 const DEPTH_EXPECTED = 'a whole number of versions up to 1000000000, or -1';
 const MAX_FETCH_HOSTS = 1000;
+const ORIGIN_EXPECTED = 'an origin such as "https://example.com", or "*" for all';
+const MAX_ORIGINS = 1000;
 /** The welcome message has it in commands, which somebody may copy into a shell. */
 const harmless = /^[^\p{C}\p{Zl}\p{Zp}"`$!\\]+$/u;
 const STREAM_EXPECTED = 'a stream name without control characters, ", `, $, ! and \\';
@@ -106,6 +109,13 @@ export const appFile = z.strictObject({
         .max(MAX_FETCH_HOSTS, { error: `at most ${MAX_FETCH_HOSTS} hosts` }),
     })
     .optional(),
+  /** Whose pages may play its streams over HTTP and WebSocket: origins, or "*" for all. Default: none but the server's own. */
+  cors: z
+    .array(z.string({ error: ORIGIN_EXPECTED }).regex(ORIGIN, { error: ORIGIN_EXPECTED }), {
+      error: 'a list of origins',
+    })
+    .max(MAX_ORIGINS, { error: `at most ${MAX_ORIGINS} origins` })
+    .optional(),
 });
 
 /** What applies to one application: the server's limits where `app.json` does not differ. */
@@ -120,6 +130,7 @@ export interface AppSettings {
   readonly strict?: readonly StrictSwitch[];
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
+  readonly cors?: readonly string[] | undefined;
   readonly sharedObjects?: Defaults | undefined;
   readonly streams?:
     | {
@@ -199,6 +210,7 @@ export function isSameSettings(a: AppSettings, b: AppSettings): boolean {
     loadOnStartup: false,
     reload: '',
     config: '',
+    cors: [],
   });
   return isDeepStrictEqual(told(a), told(b)) && isSameConfig(a.config, b.config);
 }

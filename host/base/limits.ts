@@ -154,7 +154,7 @@ const coreLimits = {
 
 /** Sockets and sessions, whatever the transport. */
 const connectionLimits = {
-  /** Connections to the server. Default 10000. */
+  /** Connections of clients, those who watch over HTTP included. Default 10000. */
   connections: whole(1, 1_000_000, 10_000),
   /** Connections to the HTTP API; each has 10 seconds to ask, once. Default 500. */
   httpConnections: whole(1, 100_000, 500),
@@ -162,7 +162,7 @@ const connectionLimits = {
   connectionsPerAddress: wholeOrOff(1_000_000, 0),
   /** Commands that a pending client may send ahead. Default 64. */
   pendingCommands: whole(0, 10_000, 64),
-  /** From the first byte to the end of the handshake. Default 10000. */
+  /** From the first byte to the end of the handshake; with TLS, as long again for that. Default 10000. */
   handshakeMs: whole(100, 10 * minute, 10_000),
   /** From there to the `connect` command. Default 10000. */
   connectMs: whole(100, 10 * minute, 10_000),
@@ -214,6 +214,8 @@ const mediaLimits = {
   slowViewerMs: whole(100, 10 * minute, 10_000),
   /** Who wants a name that is taken waits so long for a sign of life of who publishes under it, and else has the name; 0: it is refused at once. Default 2000. */
   publishTimeoutMs: wholeOrOff(minute, 2000),
+  /** Who asks over HTTP for a stream that nobody publishes waits so long for it, and is then told that there is none. Default 30000. */
+  httpPlayWaitMs: whole(100, 60 * minute, 30_000),
   /** The group of pictures kept for late joiners of one stream. Default 16 MiB. */
   gopBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
   /** Recording stops when less of the disk is free, in MB. Default 512. */

@@ -18,16 +18,12 @@ import { ChunkStreamId, ChunkWriter } from './chunk-writer.ts';
 import { chunkStreamFor, rtmpFormat } from './format.ts';
 import { ServerHandshake } from './handshake.ts';
 import type { BandwidthLimits, Traffic, Transport, WireFormat } from './ports.ts';
+import { SocketWriter } from './socket-writer.ts';
 
 /** What acknowledgements are sent for at least, whatever the peer asked. */
 const ACK_WINDOW = 2_500_000;
-const NOTHING = Buffer.alloc(0);
-/** What Node keeps for a write that waits. */
-const WRITE_OVERHEAD = 256;
 /** A script may ask as often as it likes whether its clients are there. */
 const LEAST_PING_MS = 500;
-/** Written at one time under a bandwidth limit. */
-const PACED_BYTES = 8192;
 
 /** Who takes the messages of a connection. */
 export interface MessageHandler {
@@ -65,7 +61,9 @@ export class RtmpConnection implements Transport {
   readonly #handler: MessageHandler;
   readonly #handshake = new ServerHandshake();
   readonly #reader: ChunkReader;
+  /** What is said in this round of the event loop. */
   readonly #writer = new ChunkWriter();
+  readonly #out: SocketWriter;
   /** The connection's beginning, then the end of its handshake. */
   #waitingSince: number;
   #hasCommand = false;
@@ -83,17 +81,9 @@ export class RtmpConnection implements Transport {
   /** Of the ping that is not answered yet, as sent. */
   #pingSentAt: number | undefined;
   #toServer = new Bandwidth(0, 0);
-  #toClient = new Bandwidth(0, 0);
-  /** Waits for the bandwidth limit. */
-  #paced: Buffer[] = [];
-  #pacedBytes = 0;
-  #pacer: NodeJS.Timeout | undefined;
   #readPause: NodeJS.Timeout | undefined;
   #acknowledged = 0;
   #ackWindow = ACK_WINDOW;
-  /** Since nothing was waiting last: for the mean size of a write. */
-  #writes = 0;
-  #writtenBytes = 0;
   #controlMessages = 0;
   #controlSecond = 0;
   /** Whoever waits for a sign of life. */
@@ -107,6 +97,7 @@ export class RtmpConnection implements Transport {
     makeHandler: (transport: Transport) => MessageHandler,
   ) {
     this.#socket = socket;
+    this.#out = new SocketWriter(socket, this.traffic);
     this.#limits = limits;
     this.#onDrop = onDrop;
     this.isSecure = isSecure;
@@ -129,12 +120,8 @@ export class RtmpConnection implements Transport {
     socket.on('close', () => this.#closed());
   }
 
-  /** Counts what each waiting write costs besides its bytes: many small ones weigh more than they measure. */
   get queuedBytes(): number {
-    const waiting = this.#socket.writableLength;
-    if (waiting === 0) return this.#pacedBytes + this.#writer.length;
-    const overhead = (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
-    return waiting + overhead + this.#pacedBytes + this.#writer.length;
+    return this.#out.queuedBytes + this.#writer.length;
   }
 
   send(message: RtmpMessage): void {
@@ -166,10 +153,7 @@ export class RtmpConnection implements Transport {
       process.nextTick(() => this.#socket.uncork());
       this.#flush();
     }
-    if (this.#isUnpaced) return this.#writeNow(bytes, onWritten);
-    // Waits in pieces: whoever shares these bytes need not.
-    this.#write(onWritten ? Buffer.from(bytes) : bytes);
-    onWritten?.();
+    this.#out.write(bytes, onWritten);
   }
 
   setReading(isReading: boolean): void {
@@ -215,12 +199,8 @@ export class RtmpConnection implements Transport {
   }
 
   limitBandwidth({ toClient, toServer }: BandwidthLimits): void {
-    const now = performance.now();
-    this.#toClient = new Bandwidth(toClient, now);
-    this.#toServer = new Bandwidth(toServer, now);
-    // What it owed under the limit before is forgiven.
-    clearTimeout(this.#pacer);
-    this.#pace();
+    this.#toServer = new Bandwidth(toServer, performance.now());
+    this.#out.limit(toClient);
     if (!this.#readPause) return;
     clearTimeout(this.#readPause);
     this.#resumeReading();
@@ -235,9 +215,7 @@ export class RtmpConnection implements Transport {
     if (this.#isClosed || this.#isEnding) return;
     this.#flush();
     // Whoever is sent away hears all of it at once.
-    clearTimeout(this.#pacer);
-    for (const bytes of this.#paced.splice(0)) this.#writeNow(bytes);
-    this.#pacedBytes = 0;
+    this.#out.hurry();
     this.#isEnding = true;
     this.#reader.close();
     this.#socket.end();
@@ -404,55 +382,7 @@ export class RtmpConnection implements Transport {
 
   #flush(): void {
     this.#isFlushScheduled = false;
-    if (this.#writer.length > 0) this.#write(this.#writer.take());
-  }
-
-  /** Whether no bandwidth limit holds up what is written now. */
-  get #isUnpaced(): boolean {
-    return this.#toClient.bytesPerSecond === 0 && this.#pacedBytes === 0;
-  }
-
-  #write(bytes: Buffer): void {
-    if (this.#isUnpaced) return this.#writeNow(bytes);
-    this.#paced.push(bytes);
-    this.#pacedBytes += bytes.length;
-    if (!this.#pacer) this.#pace();
-  }
-
-  /** Writes what the bandwidth limit lets through, and comes back for the rest. */
-  #pace(): void {
-    this.#pacer = undefined;
-    for (;;) {
-      const waitMs = this.#toClient.waitMs(performance.now());
-      if (waitMs > 0) {
-        this.#pacer = setTimeout(() => this.#pace(), waitMs);
-        return;
-      }
-      const [next] = this.#paced;
-      if (!next) return;
-      const bytes = next.subarray(0, PACED_BYTES);
-      if (bytes.length === next.length) this.#paced.shift();
-      else this.#paced[0] = next.subarray(PACED_BYTES);
-      this.#pacedBytes -= bytes.length;
-      this.#toClient.spend(bytes.length);
-      this.#writeNow(bytes);
-    }
-  }
-
-  #writeNow(bytes: Buffer, onWritten?: () => void): void {
-    if (this.#isClosed) {
-      onWritten?.();
-      return;
-    }
-    this.traffic.bytesOut += bytes.length;
-    if (this.#socket.writableLength === 0) this.#writes = this.#writtenBytes = 0;
-    this.#writes++;
-    this.#writtenBytes += bytes.length;
-    this.#socket.write(bytes);
-    if (!onWritten) return;
-    // Most writes are with the operating system at once; only for those that are not a callback is worth its price.
-    if (this.#socket.writableLength === 0) onWritten();
-    else this.#socket.write(NOTHING, onWritten);
+    if (this.#writer.length > 0) this.#out.write(this.#writer.take());
   }
 
   #drop(code: string, text: string): void {
@@ -462,7 +392,7 @@ export class RtmpConnection implements Transport {
   #closed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#pacer);
+    this.#out.close();
     clearTimeout(this.#readPause);
     this.#reader.close();
     this.#handler.onClose();

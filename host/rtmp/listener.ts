@@ -1,38 +1,35 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { systemClock } from '../base/clock.ts';
-import type { StagewireError } from '../base/errors.ts';
+import { createServer as createSecureServer } from 'node:tls';
+import type { Certificate } from '../base/certificate.ts';
+import type { Connections } from '../base/connections.ts';
+import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import { LogBudget } from '../base/log-budget.ts';
 import { RtmpConnection } from './connection.ts';
 import type { Lobby } from './ports.ts';
 import { Session } from './session.ts';
 
 const TICK_MS = 1000;
-/** What is printed in a second about peers that are refused or dropped: they come back as often as they like. */
-const MAX_NEWS_BYTES = 16 * 1024;
 
-/** Accepts RTMP connections and gives each a session. */
+/** Accepts RTMP connections, over TCP or TLS, and gives each a session. */
 export class RtmpListener {
   readonly #server: Server;
   readonly #lobby: Lobby;
   readonly #limits: Limits;
   readonly #log: Log;
-  readonly #budget: LogBudget;
+  readonly #all: Connections;
   readonly #connections = new Set<RtmpConnection>();
-  readonly #perAddress = new Map<string, number>();
   #ticker: NodeJS.Timeout | undefined;
 
-  constructor(lobby: Lobby, limits: Limits, log: Log) {
+  /** `all`: its connections are counted with those of the other listeners. With a certificate it speaks TLS. */
+  constructor(lobby: Lobby, limits: Limits, all: Connections, log: Log, certificate?: Certificate) {
     this.#lobby = lobby;
     this.#limits = limits;
+    this.#all = all;
     this.#log = log;
-    this.#budget = new LogBudget({ bytesPerSecond: () => MAX_NEWS_BYTES, log, clock: systemClock });
-    this.#server = createServer((socket) => this.#accept(socket));
-  }
-
-  get connections(): number {
-    return this.#connections.size;
+    this.#server = certificate ? this.#secure(certificate) : createServer((socket) => this.#accept(socket));
+    // Whoever does not even shake hands counts, too.
+    this.#server.prependListener('connection', (socket: Socket) => this.#enter(socket));
   }
 
   /** Resolves with the port; rejects with Node's error when it cannot listen. */
@@ -57,47 +54,47 @@ export class RtmpListener {
     for (const connection of this.#connections) connection.close(0);
   }
 
-  #accept(socket: Socket): void {
-    const address = socket.remoteAddress ?? '';
-    const fromThere = this.#perAddress.get(address) ?? 0;
-    const { connections, connectionsPerAddress } = this.#limits;
-    if (
-      this.#connections.size >= connections ||
-      (connectionsPerAddress > 0 && fromThere >= connectionsPerAddress)
-    ) {
-      const news = `${address} is refused: ${this.#connections.size} connections, ${fromThere} from there`;
-      if (this.#budget.takes(news)) this.#log.warn(news, { code: 'E_TOO_MANY_CONNECTIONS' });
+  #secure(certificate: Certificate): Server {
+    const server = createSecureServer({ ...certificate.pair, handshakeTimeout: this.#limits.handshakeMs });
+    certificate.serve(server);
+    server.on('secureConnection', (socket) => this.#accept(socket, true));
+    server.on('tlsClientError', ({ message }, socket) => {
+      const error = new StagewireError('E_TLS', 'peer', `no handshake of TLS: ${message.trim()}`);
+      // Of one that is gone, as those are that were refused, there is nothing to say.
+      if (socket.remoteAddress !== undefined) this.#all.dropped(peerOf(socket), error);
       socket.destroy();
-      return;
-    }
-    this.#perAddress.set(address, fromThere + 1);
+    });
+    return server;
+  }
 
-    const peer = `${address}:${socket.remotePort ?? 0}`;
-    const onDrop = ({ blame, code, message }: StagewireError) => {
-      if (!this.#budget.takes(message)) return;
-      if (blame === 'peer') this.#log.warn(`${peer} is dropped, its own fault: ${message}`, { code });
-      else this.#log.error(`${peer} is dropped by a bug of the server`, { code, detail: message });
-    };
+  #enter(socket: Socket): void {
+    const leave = this.#all.enter(socket.remoteAddress ?? '');
+    if (leave) socket.once('close', leave);
+    else socket.destroy();
+  }
+
+  #accept(socket: Socket, isSecure = false): void {
+    if (socket.destroyed) return;
+    const peer = peerOf(socket);
     const connection: RtmpConnection = new RtmpConnection(
       socket,
-      false,
+      isSecure,
       this.#limits,
-      onDrop,
+      (error) => this.#all.dropped(peer, error),
       (transport) => {
         return new Session(transport, this.#lobby, this.#limits, () => connection.announceChunkSize());
       },
     );
     this.#connections.add(connection);
-    socket.once('close', () => {
-      this.#connections.delete(connection);
-      const left = (this.#perAddress.get(address) ?? 1) - 1;
-      if (left > 0) this.#perAddress.set(address, left);
-      else this.#perAddress.delete(address);
-    });
+    socket.once('close', () => this.#connections.delete(connection));
   }
 
   #tick(): void {
     const now = performance.now();
     for (const connection of this.#connections) connection.tick(now);
   }
+}
+
+function peerOf({ remoteAddress = '', remotePort = 0 }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
 }

@@ -26,13 +26,22 @@ export interface BandwidthLimits {
   toServer: number;
 }
 
+/** A message on its way to clients. */
+export interface OutMessage extends RtmpMessage {
+  /**
+   * Formats whose times must go on when another source does, or one that sets its clock anew, add this to the
+   * timestamp. RTMP's viewers are told of a new source and take its times as they are.
+   */
+  readonly shiftMs?: number;
+}
+
 /** How messages become bytes on one kind of transport. */
 export interface WireFormat {
   readonly name: string;
   /** How many bytes `serializeInto` writes. */
-  lengthOf(message: RtmpMessage): number;
+  lengthOf(message: OutMessage): number;
   /** Writes the message under that message stream id and returns where it ends. The bytes depend on nothing sent before. */
-  serializeInto(target: Uint8Array, at: number, message: RtmpMessage, streamId: number): number;
+  serializeInto(target: Uint8Array, at: number, message: OutMessage, streamId: number): number;
 }
 
 /** A connection's outgoing half and its reading, whatever carries the messages. */

@@ -1,5 +1,4 @@
-import type { RtmpMessage } from '../../wire/messages.ts';
-import type { WireFormat } from '../rtmp/ports.ts';
+import type { OutMessage, WireFormat } from '../rtmp/ports.ts';
 import type { BlockPool } from './blocks.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
 import type { WindowFigures } from './windows.ts';
@@ -17,7 +16,7 @@ export class Audience {
 
   /** Sends what came in one window: written once, and once to each who takes all of it. */
   send(
-    messages: readonly RtmpMessage[],
+    messages: readonly OutMessage[],
     pool: BlockPool,
     now: number,
     limits: ViewerLimits,
@@ -39,7 +38,7 @@ export class Audience {
     block?.close();
   }
 
-  #write(messages: readonly RtmpMessage[], pool: BlockPool): ReturnType<BlockPool['take']> {
+  #write(messages: readonly OutMessage[], pool: BlockPool): ReturnType<BlockPool['take']> {
     let length = 0;
     for (const message of messages) length += this.#format.lengthOf(message);
     const block = pool.take(length);

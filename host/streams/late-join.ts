@@ -4,8 +4,8 @@ import {
   isVideoSequenceHeader,
   videoCacheKey,
 } from '../../wire/media-head.ts';
-import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import type { WireFormat } from '../rtmp/ports.ts';
+import { MessageType } from '../../wire/messages.ts';
+import type { OutMessage, WireFormat } from '../rtmp/ports.ts';
 
 /** Codec headers, one per role and track; senders choose the track ids. */
 const MAX_HEADERS = 64;
@@ -18,10 +18,10 @@ const MAX_PIECES = 16;
 /** What a viewer gets before live messages. */
 export interface CatchUp {
   /** To be sent with time 0: FFmpeg takes metadata with another time for a track of its own. */
-  readonly dataFrames: readonly RtmpMessage[];
+  readonly dataFrames: readonly OutMessage[];
   /** To be sent with the time of the first media message that follows. */
-  readonly headers: readonly RtmpMessage[];
-  readonly pictures: readonly RtmpMessage[];
+  readonly headers: readonly OutMessage[];
+  readonly pictures: readonly OutMessage[];
 }
 
 /** The same as bytes that all who come now share. */
@@ -40,11 +40,11 @@ interface Written {
 /** What a stream keeps for those who come later: data frames, codec headers, and the pictures since the last key frame. */
 export class LateJoin {
   readonly #gopBytes: () => number;
-  readonly #headers = new Map<string, RtmpMessage>();
+  readonly #headers = new Map<string, OutMessage>();
   /** Data that late joiners get too, by handler name: `onMetaData` above all. */
-  readonly #dataFrames = new Map<string, RtmpMessage>();
+  readonly #dataFrames = new Map<string, OutMessage>();
   /** From the last key frame on; undefined while there is none, or none that fits. */
-  #pictures: RtmpMessage[] | undefined;
+  #pictures: OutMessage[] | undefined;
   #pictureBytes = 0;
   /** What has been written for those who came since the last key frame, by format and stream id. */
   readonly #written = new Map<string, Written>();
@@ -53,7 +53,7 @@ export class LateJoin {
     this.#gopBytes = gopBytes;
   }
 
-  remember(message: RtmpMessage): void {
+  remember(message: OutMessage): void {
     const { type, payload } = message;
     if (type === MessageType.Video) {
       const key = videoCacheKey(payload);
@@ -75,7 +75,7 @@ export class LateJoin {
     if (this.#pictureBytes > this.#gopBytes()) this.#forgetPictures();
   }
 
-  setDataFrame(key: string, message: RtmpMessage): void {
+  setDataFrame(key: string, message: OutMessage): void {
     this.#written.clear();
     if (this.#dataFrames.size < MAX_DATA_FRAMES || this.#dataFrames.has(key))
       this.#dataFrames.set(key, message);
@@ -106,13 +106,13 @@ export class LateJoin {
     const key = `${format.name}/${streamId}`;
     const catchUp = this.catchUp;
     let written = this.#written.get(key);
-    const added: RtmpMessage[] = [];
+    const added: OutMessage[] = [];
     if (!written) {
       written = { pieces: [], messages: 0, pictures: 0 };
       this.#written.set(key, written);
-      const timestamp = catchUp.pictures[0]?.timestamp ?? 0;
+      const first = catchUp.pictures[0] ?? { timestamp: 0 };
       for (const message of catchUp.dataFrames) added.push({ ...message, timestamp: 0 });
-      for (const message of catchUp.headers) added.push({ ...message, timestamp });
+      for (const message of catchUp.headers) added.push(withTimeOf(first, message));
     }
     added.push(...catchUp.pictures.slice(written.pictures));
     if (added.length > 0) {
@@ -124,7 +124,7 @@ export class LateJoin {
     return { pieces: [...written.pieces], messages: written.messages };
   }
 
-  #rememberHeader(key: string, message: RtmpMessage): void {
+  #rememberHeader(key: string, message: OutMessage): void {
     if (this.#headers.size >= MAX_HEADERS && !this.#headers.has(key)) return;
     // A header that changes between key frames belongs behind what is written already: whoever comes gets all anew.
     this.#written.clear();
@@ -144,8 +144,16 @@ export class LateJoin {
   }
 }
 
+/** A header goes with the first message that needs it. */
+export function withTimeOf(
+  { timestamp, shiftMs = 0 }: Pick<OutMessage, 'timestamp' | 'shiftMs'>,
+  header: OutMessage,
+): OutMessage {
+  return { ...header, timestamp, shiftMs };
+}
+
 /** Messages as one piece of memory. */
-export function serializeAll(format: WireFormat, messages: readonly RtmpMessage[], streamId: number): Buffer {
+export function serializeAll(format: WireFormat, messages: readonly OutMessage[], streamId: number): Buffer {
   let length = 0;
   for (const message of messages) length += format.lengthOf(message);
   const bytes = Buffer.allocUnsafeSlow(length);
@@ -155,7 +163,7 @@ export function serializeAll(format: WireFormat, messages: readonly RtmpMessage[
 }
 
 /** A message that is kept may be a view: a small one would keep the whole buffer alive that it was read into. */
-function keepable(message: RtmpMessage): RtmpMessage {
+function keepable(message: OutMessage): OutMessage {
   const { payload } = message;
   return payload.length * 4 < payload.buffer.byteLength ? { ...message, payload: payload.slice() } : message;
 }

@@ -1,9 +1,11 @@
 import { fourCcsOf } from '../../wire/codecs.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import type { OutMessage } from '../rtmp/ports.ts';
 import { Audience } from './audience.ts';
 import type { CodecPolicy } from './codec-filter.ts';
 import { LateJoin } from './late-join.ts';
 import type { Recording } from './recording/recording.ts';
+import { Timeline } from './timeline.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
 import type { WindowMs, Windows } from './windows.ts';
 
@@ -59,7 +61,7 @@ export class LiveStream {
   readonly #audiences = new Map<string, Audience>();
   readonly #late: LateJoin;
   #publisher: Publisher | undefined;
-  #pending: RtmpMessage[] = [];
+  #pending: OutMessage[] = [];
   #pendingBytes = 0;
   #windowMs: WindowMs = 0;
   /** Beyond those of RTMP 1.0, by FourCC: what has come from the present source. */
@@ -68,6 +70,9 @@ export class LiveStream {
   /** Of the last audio or video message, and when it came. */
   #lastTime = 0;
   #pushedAt = performance.now();
+  /** All its sources after each other, for formats whose times may not go back; and what brings the present one there. */
+  #timeline: Timeline | undefined;
+  #shiftMs = 0;
   #recording: Recording | undefined;
   readonly #taps = new Set<Tap>();
   /** Bytes of media received from the present publisher. */
@@ -100,6 +105,7 @@ export class LiveStream {
     this.#publisher = publisher;
     this.bytesIn = 0;
     this.#recording?.splice();
+    this.#timeline?.splice();
     for (const tap of this.#taps) tap.sourceChanged(true);
     this.#eachViewer((viewer) => viewer.published());
     return true;
@@ -188,7 +194,7 @@ export class LiveStream {
 
   /** Data for those who are here and those who come later (`@setDataFrame`). */
   setDataFrame(key: string, message: RtmpMessage, isOurs = false): void {
-    this.#late.setDataFrame(key, message);
+    this.#late.setDataFrame(key, this.#shifted(message));
     this.push(message, isOurs);
   }
 
@@ -209,12 +215,15 @@ export class LiveStream {
       this.#noteCodecs(message);
       this.#lastTime = message.timestamp;
       this.#pushedAt = performance.now();
+      this.#timeline ??= new Timeline(message.timestamp);
+      this.#shiftMs = (this.#timeline.map(message, this.#pushedAt) - message.timestamp) | 0;
     } else if (!isOurs) this.#onData(message);
-    this.#late.remember(message);
+    const shifted = this.#shifted(message);
+    this.#late.remember(shifted);
     this.#recording?.take(message);
     for (const tap of this.#taps) tap.take(message);
     if (this.#viewers === 0) return;
-    this.#pending.push(message);
+    this.#pending.push(shifted);
     this.#pendingBytes += message.payload.length;
     if (this.#pending.length === 1) {
       const { windows, windowMs } = this.#house;
@@ -246,6 +255,12 @@ export class LiveStream {
       this.#codecs.add(fourCc);
       this.#eachViewer((viewer) => viewer.meet(fourCc));
     }
+  }
+
+  /** A message of another stream may bring that one's shift. */
+  #shifted(message: OutMessage): OutMessage {
+    const { shiftMs = 0 } = message;
+    return shiftMs === this.#shiftMs ? message : { ...message, shiftMs: this.#shiftMs };
   }
 
   #eachViewer(tell: (viewer: Viewer) => void): void {

@@ -1,8 +1,8 @@
 import { isVideoKeyFrame, isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
-import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import type { Transport } from '../rtmp/ports.ts';
+import { MessageType } from '../../wire/messages.ts';
+import type { OutMessage, Transport } from '../rtmp/ports.ts';
 import { CodecFilter } from './codec-filter.ts';
-import { type CatchUp, type CatchUpBytes, serializeAll } from './late-join.ts';
+import { type CatchUp, type CatchUpBytes, serializeAll, withTimeOf } from './late-join.ts';
 
 export interface ViewerLimits {
   /** What may wait for one viewer. */
@@ -36,7 +36,7 @@ export class Viewer {
   #wantsVideo = true;
   #isPaused = false;
   /** Sent with the time of the next message. */
-  #headers: readonly RtmpMessage[] = [];
+  #headers: readonly OutMessage[] = [];
   /** Inter frames are of no use before a key frame. */
   #needsKeyFrame = true;
   #behindSince: number | undefined;
@@ -44,7 +44,7 @@ export class Viewer {
   /** While it waits for a new key frame. */
   #began: (() => void) | undefined;
   /** What is chosen of one round, until it is written. */
-  #chosen: RtmpMessage[] = [];
+  #chosen: OutMessage[] = [];
 
   constructor(transport: Transport, streamId: number, events: ViewerEvents, codecs = transport.codecs) {
     this.transport = transport;
@@ -118,7 +118,7 @@ export class Viewer {
   }
 
   /** What it takes of these messages. A viewer that takes some of them is given them by `sendSome`. */
-  shareOf(messages: readonly RtmpMessage[], now: number, limits: ViewerLimits): Share {
+  shareOf(messages: readonly OutMessage[], now: number, limits: ViewerLimits): Share {
     if (this.#isPaused) return 'none';
     this.#dropped = this.#dueDrop(now, limits);
     if (this.#dropped === 'all') {
@@ -129,7 +129,7 @@ export class Viewer {
     return isComplete && this.#behindSince === undefined ? 'all' : 'some';
   }
 
-  sendSome(messages: readonly RtmpMessage[]): void {
+  sendSome(messages: readonly OutMessage[]): void {
     for (const message of messages) this.#choose(message);
     this.#writeChosen();
   }
@@ -164,20 +164,20 @@ export class Viewer {
     this.#writeChosen();
   }
 
-  #choose(message: RtmpMessage): void {
+  #choose(message: OutMessage): void {
     if (!this.#isDue(message)) {
       if (this.#behindSince !== undefined) this.transport.traffic.messagesDropped++;
       return;
     }
     if (this.#headers.length > 0 && message.type !== MessageType.DataAmf0) {
       for (const header of this.#headers)
-        if (this.#codecs.passes(header)) this.#chosen.push({ ...header, timestamp: message.timestamp });
+        if (this.#codecs.passes(header)) this.#chosen.push(withTimeOf(message, header));
       this.#headers = [];
     }
     this.#chosen.push(message);
   }
 
-  #isDue(message: RtmpMessage): boolean {
+  #isDue(message: OutMessage): boolean {
     const { type, payload } = message;
     if (this.#began) {
       if (type !== MessageType.Video || !isVideoKeyFrame(payload)) return false;

@@ -32,7 +32,7 @@ export function whyRefused(request: AccessRequest, token: string | undefined): s
   return undefined;
 }
 
-function isSameOrigin(origin: string, host: string): boolean {
+export function isSameOrigin(origin: string, host: string): boolean {
   return origin === `http://${host}` || origin === `https://${host}`;
 }
 

@@ -11,13 +11,22 @@ const MAX_HEAD = 64 * 1024;
  * single connection. So what follows the first head, and a body of the length that it says, becomes zeros before Node
  * sees it: no HTTP, which it ends with 400.
  */
-export function answerOnce(server: Server): void {
+export function answerOnce(
+  server: Server,
+  connection: 'connection' | 'secureConnection' = 'connection',
+): void {
   server.prependListener('request', (_, response) => response.setHeader('Connection', 'close'));
-  server.on('connection', (socket: Socket) => {
+  const erasers = new WeakMap<Socket, (bytes: Buffer) => void>();
+  // From then on it is no HTTP.
+  server.prependListener('upgrade', ({ socket }) => {
+    const erase = erasers.get(socket);
+    if (erase) socket.off('data', erase);
+  });
+  server.on(connection, (socket: Socket) => {
     let head: string | undefined = '';
     /** Of the body: bytes that are still to come. */
     let left = 0;
-    socket.prependListener('data', (bytes: Buffer) => {
+    const erase = (bytes: Buffer) => {
       let from = 0;
       if (head !== undefined) {
         const before = head.length;
@@ -31,7 +40,9 @@ export function answerOnce(server: Server): void {
       const ofBody = Math.min(left, bytes.length - from);
       left -= ofBody;
       bytes.fill(0, from + ofBody);
-    });
+    };
+    erasers.set(socket, erase);
+    socket.prependListener('data', erase);
   });
 }
 

@@ -186,7 +186,7 @@ for (const [id, code, more] of data)
 
 test('ST-35: NetStream.Play.Start names what plays, of each item of a list', async () => {
   const stream = await (await connect(`${server.rtmp}/rows/life`)).createStream();
-  stream.command('play', 'one', 2000, -1, 1);
+  stream.command('play', 'one', 0, -1, 1);
   stream.command('play', 'one', 0, 0, 0);
   await stream.status('NetStream.Play.Stop');
   const starts = stream.received.entries.filter(
@@ -197,7 +197,7 @@ test('ST-35: NetStream.Play.Start names what plays, of each item of a list', asy
 
 test('ST-37: NetStream.Play.Reset comes before the first item, and not when one is added', async () => {
   const stream = await (await connect(`${server.rtmp}/rows/life`)).createStream();
-  stream.command('play', 'one', 2000, -1, 1);
+  stream.command('play', 'one', 0, -1, 1);
   stream.command('play', 'one', 2000, -1, 0);
   await stream.status('NetStream.Play.Stop');
   expect(stream.codes).toEqual([

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { DEADLINE_MS } from '../support/journal.ts';
 import { aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { type ClientStream, connect, type RtmpClient, Type } from '../support/rtmp-client.ts';
-import { type TestServer, useServer } from '../support/server.ts';
+import { useServer } from '../support/server.ts';
 
 const WINDOWS = [0, 20, 50, 100];
 const withWindow = (windowMs: number) => ({ 'app.json': JSON.stringify({ streams: { windowMs } }) });
@@ -48,14 +48,6 @@ const numbersOf = (stream: ClientStream) =>
       return id!;
     });
 
-async function countersOf(of: TestServer, windowMs: number): Promise<Record<string, number>> {
-  const text = await (await fetch(`${of.http}/metrics`)).text();
-  const found = text.matchAll(
-    new RegExp(`^stagewire_window_(\\w+)_total\\{window_ms="${windowMs}"\\} (\\d+)$`, 'gm'),
-  );
-  return Object.fromEntries([...found].map(([, name, value]) => [name, Number(value)]));
-}
-
 for (const windowMs of WINDOWS) {
   test(`a window of ${windowMs} ms brings each viewer all messages, in order`, async () => {
     const { publisher, viewers } = await show(`${server.rtmp}/w${windowMs}/room`, 5);
@@ -71,7 +63,7 @@ for (const windowMs of WINDOWS) {
     const expected = Array.from({ length: 200 }, (_, i) => (i + 1) % 251);
     for (const viewer of viewers) expect(numbersOf(viewer)).toEqual(expected);
 
-    const { flushes, messages, writes } = await countersOf(server, windowMs);
+    const { flushes, messages, writes } = await server.windows(windowMs);
     expect(messages).toBeGreaterThanOrEqual(200);
     // Every viewer once a window; the first windows are chosen for those that have no key frame yet.
     expect(writes).toBeLessThanOrEqual(5 * flushes!);
@@ -112,12 +104,12 @@ test('a window that the application did not choose grows with the viewers of the
   const { publisher, viewers } = await show(`${server.rtmp}/adaptive/room`, 1);
   publisher.video(0, keyFrame(1));
   await viewers[0]!.waitForMedia(keyFrame(1));
-  const before = (await countersOf(server, 20)).flushes ?? 0;
+  const before = (await server.windows(20)).flushes ?? 0;
   const crowd = await show(`${server.rtmp}/adaptive/crowd`, 60);
   crowd.publisher.video(0, keyFrame(2));
   await Promise.all(crowd.viewers.map((viewer) => viewer.waitForMedia(keyFrame(2))));
   await expect
-    .poll(async () => (await countersOf(server, 20)).flushes, { timeout: DEADLINE_MS })
+    .poll(async () => (await server.windows(20)).flushes, { timeout: DEADLINE_MS })
     .toBe(before + 1);
 });
 

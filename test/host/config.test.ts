@@ -187,3 +187,17 @@ test('help names every flag, and asking for it needs no folders', () => {
     expect.stringMatching(/^\d+\.\d+\.\d+/),
   );
 });
+
+test('TLS has its listeners, and paths that start at the file', () => {
+  mkdirSync(join(folder, 'etc'));
+  const content = { rtmps: '0.0.0.0:443', https: 8443, tlsCert: 'cert.pem', tlsKey: '../key.pem' };
+  expect(configOf('--config', writeConfig(content, 'etc/stagewire.json'))).toMatchObject({
+    rtmps: { host: '0.0.0.0', port: 443 },
+    https: { host: '127.0.0.1', port: 8443 },
+    tlsCert: join(folder, 'etc/cert.pem'),
+    tlsKey: join(folder, 'key.pem'),
+  });
+  expect(() => configOf('--rtmps', 'x:y')).toThrow(
+    failure('E_USAGE', '--rtmps is "x:y", expected [HOST:]PORT'),
+  );
+});

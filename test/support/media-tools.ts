@@ -126,3 +126,17 @@ export async function expectPlayable(file: string, seconds: { atLeast: number })
   const decode = await new RunningTool('ffmpeg', ['-v', 'error', '-i', file, '-f', 'null', '-']).end();
   expect({ code: decode.code, errors: decode.errors }).toEqual({ code: 0, errors: '' });
 }
+
+export interface Packet {
+  codec_type: string;
+  dts: number;
+  size: string;
+}
+
+/** The packets of a file, in its order, as ffprobe reads them. */
+export async function packetsOf(file: string): Promise<Packet[]> {
+  const entries = ['-show_packets', '-show_entries', 'packet=codec_type,dts,size', '-of', 'json'];
+  const { code, output, errors } = await new RunningTool('ffprobe', ['-v', 'error', ...entries, file]).end();
+  expect({ code, errors }).toEqual({ code: 0, errors: '' });
+  return (JSON.parse(output) as { packets: Packet[] }).packets;
+}

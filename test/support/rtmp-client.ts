@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createConnection, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { onTestFinished } from 'vitest';
 import { decodeAmf0, encodeAmf0 } from '../../wire/amf0.ts';
 import { Amf3Encoder } from '../../wire/amf3.ts';
@@ -66,6 +67,8 @@ export interface ClientOptions {
   answersPings?: boolean;
   /** Of the chunks that this client sends. Default 4096. */
   chunkBytes?: number;
+  /** The certificate to trust, for `rtmps:`. */
+  ca?: string;
 }
 
 /** What the server said to a call that failed, or to a connect that was refused. */
@@ -127,8 +130,12 @@ export class RtmpClient {
 
   /** As `open`, for clients that outlive a test or have none: whoever dials closes. */
   static async dial(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
-    const { hostname, port } = new URL(url);
-    const socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
+    const { protocol, hostname, port } = new URL(url);
+    const to = { host: hostname, port: Number(port) };
+    const socket =
+      protocol === 'rtmps:'
+        ? connectTls({ ...to, ca: options.ca }).setNoDelay(true)
+        : createConnection({ ...to, noDelay: true });
     const rest = await inTime('the handshake', shakeHands(socket));
     const client = new RtmpClient(url, options, socket);
     client.#receive(rest);
@@ -173,7 +180,7 @@ export class RtmpClient {
     const object = {
       app,
       flashVer: 'LNX 9,0,124,2',
-      tcUrl: `rtmp://${host}/${app}`,
+      tcUrl: `${this.#url.protocol}//${host}/${app}`,
       objectEncoding,
       ...properties,
     };

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Limits } from '../../host/base/limits.ts';
+import type { InstanceDetails } from '../../host/web/api.ts';
 import { DEADLINE_MS, eventually, inTime, Journal } from './journal.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -34,6 +35,8 @@ export interface ServerOptions {
   data?: string;
   /** The content of the file for `--admin-token-file`. */
   adminToken?: string;
+  /** Files: it listens with TLS, too. */
+  tls?: { certificate: string; key: string };
 }
 
 /** One line of the server's log. In `pretty` mode only `message` is filled. */
@@ -71,6 +74,9 @@ export class TestServer {
   rtmp = '';
   /** `http://127.0.0.1:PORT`. */
   http = '';
+  /** With `tls`. */
+  rtmps = '';
+  https = '';
   output = '';
   errors = '';
   readonly #folder: string;
@@ -107,6 +113,7 @@ export class TestServer {
       sandbox = 'permission',
       adminToken,
       lockedLimits = [],
+      tls,
     } = options;
     writeFileSync(
       config,
@@ -121,6 +128,7 @@ export class TestServer {
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
     args.push('--rtmp', '0', '--http', '0', '--config', config);
+    if (tls) args.push('--rtmps', '0', '--https', '0', '--tls-cert', tls.certificate, '--tls-key', tls.key);
     if (adminToken !== undefined) {
       const file = join(this.#folder, 'token');
       writeFileSync(file, `${adminToken}\n`);
@@ -163,9 +171,9 @@ export class TestServer {
     const { message } = await this.log.waitFor('the ready line', ({ message }) =>
       message.startsWith('stagewire ready'),
     );
-    const [, , rtmp = '', http = ''] = message.split(' ');
-    this.rtmp = rtmp;
-    this.http = http;
+    const urls = message.split(' ');
+    for (const scheme of ['rtmp', 'http', 'rtmps', 'https'] as const)
+      this[scheme] = urls.find((url) => url.startsWith(`${scheme}:`)) ?? '';
     return this;
   }
 
@@ -226,6 +234,27 @@ export class TestServer {
         return parent === this.pid && command.includes(words);
       })
       .map(Number);
+  }
+
+  async health(): Promise<{ connections: number; instances: number }> {
+    return (await (await fetch(`${this.http}/healthz`)).json()) as { connections: number; instances: number };
+  }
+
+  async instance(app: string, name: string): Promise<InstanceDetails> {
+    return (await (await fetch(`${this.http}/api/instances/${app}/${name}`)).json()) as InstanceDetails;
+  }
+
+  /** A metric without labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.http}/metrics`)).text();
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  }
+
+  /** What was sent in windows of that length. */
+  async windows(windowMs: number): Promise<Record<string, number>> {
+    const text = await (await fetch(`${this.http}/metrics`)).text();
+    const pattern = new RegExp(`^stagewire_window_(\\w+)_total\\{window_ms="${windowMs}"\\} (\\d+)$`, 'gm');
+    return Object.fromEntries([...text.matchAll(pattern)].map(([, name, value]) => [name, Number(value)]));
   }
 
   kill(signal: NodeJS.Signals): void {

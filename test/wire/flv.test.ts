@@ -321,3 +321,18 @@ describe('FLV files', () => {
     expect(flv.decodeFlvTag(new ByteReader(fromHex('08 0000')))).toBeUndefined();
   });
 });
+
+test('a tag written into memory is the tag that is encoded', () => {
+  for (const [size, timestamp] of [
+    [0, 0],
+    [300, 0x12345678],
+    [70_000, 0xffffffff],
+  ] as const) {
+    const payload = new Uint8Array(size).fill(7);
+    const target = new Uint8Array(flv.flvTagBytes(payload) + 10).fill(0xee);
+    const end = flv.writeFlvTag(target, 3, 9, timestamp, payload);
+    expect(end).toBe(target.length - 7);
+    expect(toHex(target.subarray(3, end))).toBe(toHex(flv.encodeFlvTag({ type: 9, timestamp, payload })));
+    expect([target[2], target[end]]).toEqual([0xee, 0xee]);
+  }
+});

@@ -67,7 +67,7 @@ const wrong = [
   { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
   {
     text: '{ "colour": "x" }',
-    says: 'unknown option "colour": known are $schema, try, limits, loadOnStartup, allowCalls, folderAccess, reload, strictFMS, config, sharedObjects, streams, fetch',
+    says: 'unknown option "colour": known are $schema, try, limits, loadOnStartup, allowCalls, folderAccess, reload, strictFMS, config, sharedObjects, streams, fetch, cors',
   },
   {
     text: '{ "limits": { "handlrMs": 5 } }',
@@ -107,6 +107,18 @@ const wrong = [
     text: '{ "strictFMS": ["acces"] }',
     says: 'strictFMS is ["acces"], expected true, false or a list of "access" and "reload"',
   },
+  { text: '{ "cors": "*" }', says: 'cors is "*", expected a list of origins' },
+  ...[
+    'https://a.example/',
+    'a.example',
+    'https://A.example',
+    'https://*.example',
+    'https://u@a.example',
+    '',
+  ].map((origin) => ({
+    text: JSON.stringify({ cors: ['*', 'http://localhost:3000', origin] }),
+    says: `cors.2 is "${origin}", expected an origin such as "https://example.com", or "*" for all`,
+  })),
   { text: '{ "limits": 5 }', says: 'limits is 5, expected a JSON object' },
 ];
 for (const { text, says } of wrong) {

@@ -1,0 +1,60 @@
+import { StagewireError } from '../../../wire/errors.ts';
+import { parseStreamName, type StreamName } from '../../../wire/stream-name.ts';
+import { parseApp } from '../../rtmp/names.ts';
+
+const SUFFIX = '.flv';
+/** The server's own addresses begin with it; an application of that name has no viewers here. */
+const RESERVED = '/api/';
+
+export interface FlvAddress {
+  app: string;
+  instance: string;
+  stream: StreamName;
+  query: string;
+}
+
+/** Whether a request's target is that of a stream: `/<app>/<instance>/<stream>.flv`. */
+export function isFlvTarget(target: string): boolean {
+  const [path] = splitQuery(target);
+  return (
+    path.endsWith(SUFFIX) && path.startsWith('/') && !path.startsWith(RESERVED) && path.lastIndexOf('/') > 0
+  );
+}
+
+/**
+ * Application, instance and stream of such a target; without an instance it is the default one. A slash in the name
+ * of a stream is written `%2F`. Throws `E_NAME` for what can be none.
+ */
+export function parseFlvTarget(target: string): FlvAddress {
+  const [path, query] = splitQuery(target);
+  const at = path.lastIndexOf('/');
+  const where = decode(path.slice(1, at));
+  const stream = parseStreamName(decode(path.slice(at + 1, -SUFFIX.length)));
+  if (where.startsWith('/') || where.endsWith('/')) throw noName(path);
+  return { ...parseApp(where, ''), query, stream: { ...stream, query } };
+}
+
+function splitQuery(target: string): [path: string, query: string] {
+  const at = target.indexOf('?');
+  return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)];
+}
+
+/** In names that RTMP clients know, a question mark begins the query. */
+function decode(text: string): string {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(text);
+  } catch {
+    throw noName(text);
+  }
+  if (decoded.includes('?')) throw noName(text);
+  return decoded;
+}
+
+function noName(text: string): StagewireError {
+  return new StagewireError(
+    'E_NAME',
+    'peer',
+    `"${text.slice(0, 80)}" is no name of an application or stream`,
+  );
+}

@@ -1,0 +1,211 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { FlvClient, refusedFlv } from '../support/flv-client.ts';
+import { eventually, inTime } from '../support/journal.ts';
+import { keyFrame } from '../support/media.ts';
+import { makeClip, packetsOf, publishFile, RunningTool, scratchFolder } from '../support/media-tools.ts';
+import { connect } from '../support/rtmp-client.ts';
+import { runMain, startServer, useServer } from '../support/server.ts';
+import { certificate, privateKey, renewed } from '../support/tls.ts';
+import { requireTools } from '../support/tools.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'stagewire-tls-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Files of a certificate and its key. */
+function files(name: string, cert = certificate, key = privateKey): { certificate: string; key: string } {
+  const paths = { certificate: join(folder, `${name}.cert.pem`), key: join(folder, `${name}.key.pem`) };
+  writeFileSync(paths.certificate, cert);
+  writeFileSync(paths.key, key);
+  return paths;
+}
+
+const script = `
+application.onConnect = (client) => {
+  trace(client.protocol + ' ' + client.secure);
+  return true;
+};
+`;
+const server = useServer({
+  apps: { live: { 'README.md': 'no script' }, seen: { 'main.ts': script } },
+  tls: files('common'),
+});
+
+test('ffmpeg publishes to rtmps and plays from it, packet for packet', async (context) => {
+  requireTools(context, 'ffmpeg', 'ffprobe');
+  const scratch = scratchFolder();
+  const clip = await makeClip(scratch, 3);
+  const copy = join(scratch, 'copy.flv');
+  const url = `${server.rtmps}/live/room/clip`;
+  const player = new RunningTool('ffmpeg', ['-v', 'error', '-i', url, '-t', '2', '-c', 'copy', copy]);
+  await eventually('a viewer', async () => (await server.health()).connections === 1);
+  const publisher = publishFile(clip, url);
+  expect(await player.end()).toMatchObject({ code: 0, errors: '' });
+  expect(await publisher.end()).toMatchObject({ code: 0, errors: '' });
+  const sizes = async (file: string) =>
+    (await packetsOf(file)).filter(({ codec_type }) => codec_type === 'video').map(({ size }) => size);
+  const got = await sizes(copy);
+  expect(got.length).toBeGreaterThan(30);
+  expect(got).toEqual((await sizes(clip)).slice(0, got.length));
+});
+
+test('a script sees that a connection is secure; who publishes in plain text is seen over https and wss', async () => {
+  const publisher = await (await connect(`${server.rtmp}/seen`)).createStream();
+  await publisher.publish('cam');
+  publisher.video(0, keyFrame(1));
+  await publisher.settled();
+  await connect(`${server.rtmps}/seen`, { ca: certificate });
+  for (const url of [`${server.https}/seen/cam.flv`, `${server.https.replace('http', 'ws')}/seen/cam.flv`]) {
+    const viewer = await FlvClient.open(url);
+    await viewer.waitFor(keyFrame(1));
+  }
+  await server.expectTraces('seen/_definst_', ['rtmp false', 'rtmps true', 'http true', 'ws true']);
+});
+
+test('https answers as http does: one request a connection, the API for this machine only', async () => {
+  const get = (path: string, headers = {}) =>
+    new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const options = { ca: certificate, servername: 'api.test', agent: false, headers };
+      const asked = request(`${server.https}${path}`, options, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (piece: string) => {
+          text += piece;
+        });
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+      });
+      asked.on('error', reject).end();
+    });
+  expect((await get('/healthz')).status).toBe(200);
+  expect((await get('/api/instances')).status).toBe(200);
+  expect((await get('/api/instances', { Host: 'example.com' })).status).toBe(403);
+  expect((await get('/metrics')).text).toContain('stagewire_connections');
+  expect(await refusedFlv(`${server.https}/nothing/cam.flv`)).toMatchObject({ status: 404 });
+
+  const { hostname, port } = new URL(server.https);
+  const socket = connectTls({ host: hostname, port: Number(port), ca: certificate });
+  let text = '';
+  socket.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece;
+  });
+  socket.on('error', () => {});
+  const ask = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+  socket.write(ask + ask);
+  await inTime('its end', new Promise((resolve) => socket.once('close', resolve)));
+  expect(text.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 400']);
+});
+
+test('a new certificate is taken over, a broken one is not, and connections go on', async () => {
+  const paths = files('changing');
+  const own = await startServer({ apps: { live: { 'README.md': '' } }, tls: paths });
+  const client = await connect(`${own.rtmps}/live`, { ca: certificate });
+  const publisher = await client.createStream();
+  await publisher.publish('cam');
+  publisher.video(0, keyFrame(1));
+  await publisher.settled();
+  const viewer = await FlvClient.open(`${own.https}/live/cam.flv`);
+  await viewer.waitFor(keyFrame(1));
+
+  writeFileSync(paths.certificate, 'no certificate');
+  const broken = await own.waitForLog((r) => r.code === 'E_CERTIFICATE');
+  expect(broken.message).toBe(
+    `${paths.certificate} holds no certificate in PEM format; the server goes on with the certificate it has`,
+  );
+  expect(await nameAt(own.rtmps)).toBe('api.test');
+
+  // As those who renew them do: a new file in the place of the old one.
+  writeFileSync(`${paths.certificate}.new`, renewed.certificate);
+  writeFileSync(`${paths.key}.new`, renewed.privateKey);
+  renameSync(`${paths.certificate}.new`, paths.certificate);
+  renameSync(`${paths.key}.new`, paths.key);
+  await own.waitForLog(`a new certificate from ${paths.certificate}, good until`);
+  expect(await nameAt(own.rtmps)).toBe('renewed.test');
+  expect(await nameAt(own.https)).toBe('renewed.test');
+
+  publisher.video(40, keyFrame(2));
+  await viewer.waitFor(keyFrame(2));
+  expect(client.isClosed).toBe(false);
+});
+
+/** Whose certificate a listener shows. */
+async function nameAt(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connectTls({ host: hostname, port: Number(port), rejectUnauthorized: false });
+  await inTime('the handshake', new Promise((resolve) => socket.once('secureConnect', resolve)));
+  const { subject } = socket.getPeerCertificate();
+  socket.destroy();
+  return String(subject.CN);
+}
+
+test('who does not shake hands is bounded in number and time', async () => {
+  const own = await startServer({
+    apps: { live: { 'README.md': '' } },
+    tls: files('bounded'),
+    limits: { connections: 3, handshakeMs: 1000 },
+  });
+  const { hostname, port } = new URL(own.rtmps);
+  const silent = Array.from({ length: 10 }, () => {
+    const socket = createConnection(Number(port), hostname).on('error', () => {});
+    onTestFinished(() => void socket.destroy());
+    return new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  });
+  await own.waitForLog((r) => r.code === 'E_TOO_MANY_CONNECTIONS');
+  await inTime('all of them to be closed', Promise.all(silent));
+  await connect(`${own.rtmps}/live`, { ca: certificate });
+
+  const plain = createConnection(Number(port), hostname)
+    .on('error', () => {})
+    .resume();
+  plain.write(Buffer.alloc(1537, 3));
+  await inTime('its end', new Promise((resolve) => plain.once('close', resolve)));
+  await own.waitForLog((r) => r.code === 'E_TLS' && r.level === 'warn');
+  expect(own.log.entries.filter((r) => r.level === 'error')).toEqual([]);
+});
+
+const good = files('good');
+const other = files('other', renewed.certificate, renewed.privateKey);
+const noPem = files('nonsense', 'x', 'y');
+const cases: { args: string[]; says: string }[] = [
+  { args: ['--rtmps', '0'], says: '--rtmps needs a certificate: --tls-cert FILE and --tls-key FILE' },
+  { args: ['--https', '0'], says: '--https needs a certificate: --tls-cert FILE and --tls-key FILE' },
+  { args: ['--rtmps', '0', '--tls-cert', good.certificate], says: '--tls-cert is given without --tls-key' },
+  { args: ['--https', '0', '--tls-key', good.key], says: '--tls-key is given without --tls-cert' },
+  {
+    args: ['--tls-cert', good.certificate, '--tls-key', good.key],
+    says: '--tls-cert is for --rtmps and --https, and neither is given',
+  },
+  {
+    args: ['--rtmps', '0', '--tls-cert', '/nowhere/cert.pem', '--tls-key', good.key],
+    says: 'the certificate /nowhere/cert.pem cannot be read: ENOENT',
+  },
+  {
+    args: ['--rtmps', '0', '--tls-cert', good.certificate, '--tls-key', '/nowhere/key.pem'],
+    says: 'the key /nowhere/key.pem cannot be read: ENOENT',
+  },
+  {
+    args: ['--rtmps', '0', '--tls-cert', good.certificate, '--tls-key', other.key],
+    says: `the key in ${other.key} is not that of ${good.certificate}`,
+  },
+  {
+    args: ['--rtmps', '0', '--tls-cert', noPem.certificate, '--tls-key', good.key],
+    says: `${noPem.certificate} holds no certificate in PEM format`,
+  },
+  {
+    args: ['--rtmps', '0', '--tls-cert', good.certificate, '--tls-key', noPem.key],
+    says: `${noPem.key} holds no private key in PEM format`,
+  },
+  { args: ['--rtmps', '1935', '--rtmp', '1935'], says: '--rtmp and --rtmps are both 127.0.0.1:1935' },
+];
+for (const { args, says } of cases) {
+  test(`${args.map((arg) => arg.replace(folder, '')).join(' ')} stops the start with one line`, async () => {
+    const apps = join(folder, 'apps-none');
+    const { code, output, errors } = await runMain(...args, '--apps', folder, '--data', apps);
+    expect({ code, output }).toEqual({ code: 2, output: '' });
+    expect(errors).toContain(says);
+    expect(errors.trim()).not.toContain('\n');
+  });
+}
