@@ -244,6 +244,25 @@ test('CFG-22: streams.virtual maps the beginning of a name to another folder', a
   await expect.poll(() => client.call('getStreamLength', 'films/clip'), { timeout: DEADLINE_MS }).toBe(0.97);
 });
 
+test('CFG-27: streams.eraseOnPublish is false until app.json says otherwise', async () => {
+  server.writeFile(
+    'brief/app.json',
+    JSON.stringify({ limits: { recordingMs: 900 }, streams: { eraseOnPublish: true } }),
+  );
+  server.writeFile('../elsewhere/brief/streams/erase/cam.flv', flv(1));
+  server.writeFile('rows/streams/erase/cam.flv', flv(1));
+  const lengthIn = async (app: string) =>
+    (await connect(`${server.rtmp}/${app}/erase`)).call('getStreamLength', 'cam');
+  await eventually('the new app.json', async () => {
+    const stream = await (await connect(`${server.rtmp}/brief/erase`)).createStream();
+    await stream.publish('cam');
+    stream.command('closeStream');
+    return (await lengthIn('brief')) === 0;
+  });
+  await (await (await connect(`${server.rtmp}/rows/erase`)).createStream()).publish('cam');
+  expect(await lengthIn('rows')).toBe(0.97);
+});
+
 test('CFG-28: Play.Start comes again after seek and after unpause', async () => {
   const stream = await (await connect(`${server.rtmp}/rows/life`)).createStream();
   await stream.play('one', 0);
