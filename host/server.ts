@@ -10,6 +10,7 @@ import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
 import { RtmpListener } from './rtmp/listener.ts';
+import { Tunnels } from './rtmp/tunnel/tunnels.ts';
 import { bundleCore, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
@@ -116,7 +117,8 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     getRequestListener(api.fetch, { overrideGlobalObjects: false }),
   );
   answerOnce(web);
-  web.maxConnections = limits.httpConnections;
+  const tunnels = new Tunnels(rtmp, limits);
+  tunnels.shareServer(web, limits.httpConnections);
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);
@@ -141,6 +143,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
           web.close();
           web.closeAllConnections();
           await waitUntil(() => rtmp.connections === 0, LINGER_MS);
+          tunnels.close();
           pool.close();
           await archive.close();
           await store.close();
@@ -151,6 +154,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   } catch (error) {
     pool.close();
     rtmp.close();
+    tunnels.close();
     await registry.close(0);
     await archive.close();
     await store.close();

@@ -249,7 +249,7 @@ interface Client {
   readonly ip: string;
   /** The page that held the player, as the client claims. */
   readonly pageUrl: string;
-  /** `rtmp` or `rtmps`. */
+  /** `rtmp` or `rtmps`; in a tunnel through HTTP `rtmpt` or `rtmpts`. */
   readonly protocol: string;
   /** The SWF, or the server that connects, as the client claims. */
   readonly referrer: string;

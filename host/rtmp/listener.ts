@@ -1,9 +1,10 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { systemClock } from '../base/clock.ts';
 import type { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { LogBudget } from '../base/log-budget.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { RtmpConnection } from './connection.ts';
 import type { Lobby } from './ports.ts';
 import { Session } from './session.ts';
@@ -28,7 +29,7 @@ export class RtmpListener {
     this.#limits = limits;
     this.#log = log;
     this.#budget = new LogBudget({ bytesPerSecond: () => MAX_NEWS_BYTES, log, clock: systemClock });
-    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server = createServer((socket) => this.accept(socket, false));
   }
 
   get connections(): number {
@@ -57,7 +58,8 @@ export class RtmpListener {
     for (const connection of this.#connections) connection.close(0);
   }
 
-  #accept(socket: Socket): void {
+  /** Serves whoever is at the other end, or destroys the stream when there are too many. */
+  accept(socket: ByteStream, isSecure: boolean): void {
     const address = socket.remoteAddress ?? '';
     const fromThere = this.#perAddress.get(address) ?? 0;
     const { connections, connectionsPerAddress } = this.#limits;
@@ -80,7 +82,7 @@ export class RtmpListener {
     };
     const connection: RtmpConnection = new RtmpConnection(
       socket,
-      false,
+      isSecure,
       this.#limits,
       onDrop,
       (transport) => {
@@ -88,7 +90,7 @@ export class RtmpListener {
       },
     );
     this.#connections.add(connection);
-    socket.once('close', () => {
+    socket.on('close', () => {
       this.#connections.delete(connection);
       const left = (this.#perAddress.get(address) ?? 1) - 1;
       if (left > 0) this.#perAddress.set(address, left);

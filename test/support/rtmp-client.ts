@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { decodeAmf0, encodeAmf0 } from '../../wire/amf0.ts';
 import { Amf3Encoder } from '../../wire/amf3.ts';
@@ -8,6 +9,7 @@ import type { RtmpMessage } from '../../wire/messages.ts';
 import type { AmfValue } from '../../wire/values.ts';
 import { ChunkParser, encodeChunks } from './chunks.ts';
 import { inTime, Journal } from './journal.ts';
+import { TunnelSocket } from './tunnel-client.ts';
 
 const HANDSHAKE_BYTES = 1536;
 
@@ -68,6 +70,8 @@ export interface ClientOptions {
   chunkBytes?: number;
 }
 
+type Carrier = Duplex & { resetAndDestroy(): unknown };
+
 /** What the server said to a call that failed, or to a connect that was refused. */
 export class RefusedError extends Error {
   readonly info: Info;
@@ -109,7 +113,7 @@ export class RtmpClient {
   isClosed = false;
   readonly #url: URL;
   readonly #options: ClientOptions;
-  readonly #socket: Socket;
+  readonly #socket: Carrier;
   readonly #parser: ChunkParser;
   readonly #streams = new Map<number, ClientStream>();
   readonly #sharedObjectListeners: ((received: Received) => void)[] = [];
@@ -118,7 +122,7 @@ export class RtmpClient {
   #nextTransaction = 1;
   #commandType: number = Type.CommandAmf0;
 
-  /** TCP and handshake; nothing else is sent. Closed when the test ends. */
+  /** TCP, or a tunnel for `rtmpt:`, and handshake; nothing else is sent. Closed when the test ends. */
   static async open(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
     const client = await RtmpClient.dial(url, options);
     onTestFinished(() => client.destroy());
@@ -127,8 +131,11 @@ export class RtmpClient {
 
   /** As `open`, for clients that outlive a test or have none: whoever dials closes. */
   static async dial(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
-    const { hostname, port } = new URL(url);
-    const socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
+    const { hostname, port, protocol } = new URL(url);
+    const socket =
+      protocol === 'rtmpt:'
+        ? await TunnelSocket.open(`http://${hostname}:${port}`)
+        : createConnection({ host: hostname, port: Number(port), noDelay: true });
     const rest = await inTime('the handshake', shakeHands(socket));
     const client = new RtmpClient(url, options, socket);
     client.#receive(rest);
@@ -136,7 +143,7 @@ export class RtmpClient {
     return client;
   }
 
-  private constructor(url: string, options: ClientOptions, socket: Socket) {
+  private constructor(url: string, options: ClientOptions, socket: Carrier) {
     this.#url = new URL(url);
     this.#options = options;
     this.#socket = socket;
@@ -462,7 +469,7 @@ export class ClientStream {
 }
 
 /** C0 C1, S0 S1 S2, C2 in the simple form; resolves with what came behind S2. */
-function shakeHands(socket: Socket): Promise<Buffer> {
+function shakeHands(socket: Carrier): Promise<Buffer> {
   const c1 = randomBytes(HANDSHAKE_BYTES);
   c1.fill(0, 0, 8);
   socket.write(Buffer.concat([Buffer.from([3]), c1]));
