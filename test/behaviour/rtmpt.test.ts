@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:http';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually, inTime } from '../support/journal.ts';
@@ -216,6 +217,22 @@ test('an answer that was lost is given again, and its request done once', async 
   // Long ago: nobody keeps that.
   for (let number = 3; number < 20; number++) await rider.idle(number);
   expect((await rider.send(0, asked)).body).toHaveLength(1);
+});
+
+test('a connection that breaks before its answer is read costs nothing', async () => {
+  const rider = await Rider.open();
+  const asked = hello();
+  const { hostname, port } = new URL(server.http);
+  const head = `POST /send/${rider.id}/0 HTTP/1.1\r\nContent-Length: ${asked.length}\r\n\r\n`;
+  for (const bytes of [asked.subarray(0, 700), asked]) {
+    const socket = createConnection(Number(port), hostname);
+    socket.on('error', () => {});
+    await new Promise((resolve) => socket.write(Buffer.concat([Buffer.from(head), bytes]), resolve));
+    socket.resetAndDestroy();
+  }
+  const again = await rider.send(0, asked);
+  const later = await rider.idle(1);
+  expectAnswer(Buffer.concat([again.body.subarray(1), later.body.subarray(1)]), asked);
 });
 
 test('numbers too far ahead are refused, and the tunnel goes on', async () => {
