@@ -11,6 +11,7 @@ import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
 import { RtmpListener } from './rtmp/listener.ts';
+import { Tunnels } from './rtmp/tunnel/tunnels.ts';
 import { bundleCore, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
@@ -125,7 +126,8 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     originsOf: (app) => registry.originsOf(app),
   });
   const apiListener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
-  const web = new WebServer(apiListener, flv, limits);
+  const tunnels = new Tunnels(rtmp, limits);
+  const web = new WebServer(apiListener, flv, tunnels, limits);
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);
@@ -158,6 +160,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
           rtmps.close();
           await waitUntil(() => connections.count === 0, LINGER_MS);
           web.close();
+          tunnels.close();
           pool.close();
           await archive.close();
           await store.close();
@@ -171,6 +174,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     rtmp.close();
     rtmps.close();
     web.close();
+    tunnels.close();
     await registry.close(0);
     await archive.close();
     await store.close();

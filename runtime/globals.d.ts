@@ -249,7 +249,7 @@ interface Client {
   readonly ip: string;
   /** The page that held the player, as the client claims. */
   readonly pageUrl: string;
-  /** `rtmp`, `rtmps`, or `http` and `ws` for viewers over HTTP, who only play one stream. */
+  /** `rtmp` or `rtmps`, in a tunnel through HTTP `rtmpt` or `rtmpts`; `http` and `ws` for viewers over HTTP, who only play one stream. */
   readonly protocol: string;
   /** The SWF, or the server that connects, as the client claims. */
   readonly referrer: string;

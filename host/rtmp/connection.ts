@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { CodecSupport } from '../../wire/codecs.ts';
 import { StagewireError } from '../../wire/errors.ts';
 import {
@@ -13,6 +12,7 @@ import {
 import { decodeUserControl, encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import type { Limits } from '../base/limits.ts';
 import { Bandwidth } from './bandwidth.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { ChunkStreamId, ChunkWriter } from './chunk-writer.ts';
 import { chunkStreamFor, rtmpFormat } from './format.ts';
@@ -40,7 +40,7 @@ export interface MessageHandler {
 /** What ended a connection from our side, for the log. */
 export type OnDrop = (error: StagewireError) => void;
 
-/** RTMP over one TCP or TLS socket: handshake, chunks, acknowledgements, pings (RTMP 1.0, sections 5 and 7.1). */
+/** RTMP over one socket or tunnel: handshake, chunks, acknowledgements, pings (RTMP 1.0, sections 5 and 7.1). */
 export class RtmpConnection implements Transport {
   readonly protocol: string;
   readonly isSecure: boolean;
@@ -55,7 +55,7 @@ export class RtmpConnection implements Transport {
     pingMs: 0,
   };
   codecs = CodecSupport.none;
-  readonly #socket: Socket;
+  readonly #socket: ByteStream;
   readonly #limits: Limits;
   readonly #onDrop: OnDrop;
   readonly #handler: MessageHandler;
@@ -90,7 +90,7 @@ export class RtmpConnection implements Transport {
   readonly #heard = new Set<() => void>();
 
   constructor(
-    socket: Socket,
+    socket: ByteStream,
     isSecure: boolean,
     limits: Limits,
     onDrop: OnDrop,
@@ -102,7 +102,7 @@ export class RtmpConnection implements Transport {
     this.#onDrop = onDrop;
     this.isSecure = isSecure;
     this.format = rtmpFormat(limits.outChunkBytes);
-    this.protocol = isSecure ? 'rtmps' : 'rtmp';
+    this.protocol = `rtmp${socket.isTunnel ? 't' : ''}${isSecure ? 's' : ''}`;
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#waitingSince = this.#heardAt = this.#activeAt = performance.now();
     const chunkLimits = {

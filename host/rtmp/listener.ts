@@ -5,6 +5,7 @@ import type { Connections } from '../base/connections.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import type { ByteStream } from './byte-stream.ts';
 import { RtmpConnection } from './connection.ts';
 import type { Lobby } from './ports.ts';
 import { Session } from './session.ts';
@@ -27,7 +28,7 @@ export class RtmpListener {
     this.#limits = limits;
     this.#all = all;
     this.#log = log;
-    this.#server = certificate ? this.#secure(certificate) : createServer((socket) => this.#accept(socket));
+    this.#server = certificate ? this.#secure(certificate) : createServer((socket) => this.#serve(socket));
     // Whoever does not even shake hands counts, too.
     this.#server.prependListener('connection', (socket: Socket) => this.#enter(socket));
   }
@@ -57,7 +58,7 @@ export class RtmpListener {
   #secure(certificate: Certificate): Server {
     const server = createSecureServer({ ...certificate.pair, handshakeTimeout: this.#limits.handshakeMs });
     certificate.serve(server);
-    server.on('secureConnection', (socket) => this.#accept(socket, true));
+    server.on('secureConnection', (socket) => this.#serve(socket, true));
     server.on('tlsClientError', ({ message }, socket) => {
       const error = new StagewireError('E_TLS', 'peer', `no handshake of TLS: ${message.trim()}`);
       // Of one that is gone, as those are that were refused, there is nothing to say.
@@ -73,11 +74,22 @@ export class RtmpListener {
     else socket.destroy();
   }
 
-  #accept(socket: Socket, isSecure = false): void {
-    if (socket.destroyed) return;
-    const peer = peerOf(socket);
+  /** Serves whoever is at the other end of a stream that came another way; destroys it when there are too many. */
+  accept(stream: ByteStream, isSecure: boolean): void {
+    const leave = this.#all.enter(stream.remoteAddress ?? '');
+    if (!leave) {
+      stream.destroy();
+      return;
+    }
+    stream.on('close', leave);
+    this.#serve(stream, isSecure);
+  }
+
+  #serve(stream: ByteStream, isSecure = false): void {
+    if (stream.destroyed) return;
+    const peer = peerOf(stream);
     const connection: RtmpConnection = new RtmpConnection(
-      socket,
+      stream,
       isSecure,
       this.#limits,
       (error) => this.#all.dropped(peer, error),
@@ -86,7 +98,7 @@ export class RtmpListener {
       },
     );
     this.#connections.add(connection);
-    socket.once('close', () => this.#connections.delete(connection));
+    stream.on('close', () => this.#connections.delete(connection));
   }
 
   #tick(): void {
@@ -95,6 +107,6 @@ export class RtmpListener {
   }
 }
 
-function peerOf({ remoteAddress = '', remotePort = 0 }: Socket): string {
+function peerOf({ remoteAddress = '', remotePort = 0 }: ByteStream): string {
   return `${remoteAddress}:${remotePort}`;
 }

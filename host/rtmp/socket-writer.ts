@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import { Bandwidth } from './bandwidth.ts';
+import type { ByteStream } from './byte-stream.ts';
 import type { Traffic } from './ports.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -10,7 +10,7 @@ const PACED_BYTES = 8192;
 
 /** The outgoing half of a socket: what waits for it, and that it is no faster than the client's bandwidth allows. */
 export class SocketWriter {
-  readonly #socket: Socket;
+  readonly #socket: ByteStream;
   readonly #traffic: Traffic;
   #bandwidth = new Bandwidth(0, 0);
   /** Waits for the bandwidth limit. */
@@ -22,7 +22,7 @@ export class SocketWriter {
   #writes = 0;
   #writtenBytes = 0;
 
-  constructor(socket: Socket, traffic: Traffic) {
+  constructor(socket: ByteStream, traffic: Traffic) {
     this.#socket = socket;
     this.#traffic = traffic;
   }
@@ -95,8 +95,11 @@ export class SocketWriter {
     if (this.#socket.writableLength === 0) this.#writes = this.#writtenBytes = 0;
     this.#writes++;
     this.#writtenBytes += bytes.length;
+    if (!onWritten || this.#socket.isTunnel) {
+      this.#socket.write(bytes, onWritten);
+      return;
+    }
     this.#socket.write(bytes);
-    if (!onWritten) return;
     // Most writes are with the operating system at once; only for those that are not a callback is worth its price.
     if (this.#socket.writableLength === 0) onWritten();
     else this.#socket.write(NOTHING, onWritten);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { Certificate } from '../base/certificate.ts';
 import type { Limits } from '../base/limits.ts';
+import type { Tunnels } from '../rtmp/tunnel/tunnels.ts';
 import type { FlvServer } from './flv/server.ts';
 import { answerOnce } from './one-request.ts';
 
@@ -13,20 +14,22 @@ type WebLimits = Pick<Limits, 'httpConnections' | 'handshakeMs'>;
 const REQUEST_MS = 10_000;
 
 /**
- * Takes HTTP connections: one request each, for the API or for a stream. Who watches a stream is a client like those of
- * RTMP and is counted with them; the others are bounded here.
+ * Takes HTTP connections: one request each, for the API or for a stream, and those that carry tunnels. Who watches a stream
+ * is a client like those of RTMP and is counted with them; the others are bounded here.
  */
 export class WebServer {
   readonly #api: RequestListener;
   readonly #flv: FlvServer;
+  readonly #tunnels: Tunnels;
   readonly #limits: WebLimits;
   readonly #servers: Server[] = [];
   /** Connections, viewers included. */
   #open = 0;
 
-  constructor(api: RequestListener, flv: FlvServer, limits: WebLimits) {
+  constructor(api: RequestListener, flv: FlvServer, tunnels: Tunnels, limits: WebLimits) {
     this.#api = api;
     this.#flv = flv;
+    this.#tunnels = tunnels;
     this.#limits = limits;
   }
 
@@ -55,6 +58,8 @@ export class WebServer {
       if (this.#flv.upgrades(request)) this.#flv.upgrade(request, head);
       else request.socket.destroy();
     });
+    // After all who listen for connections: those that a tunnel begins on are not for them.
+    this.#tunnels.shareServer(server, this.#limits.httpConnections);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, host, () => {
@@ -74,7 +79,7 @@ export class WebServer {
   }
 
   #count(socket: Socket): void {
-    if (this.#open - this.#flv.count >= this.#limits.httpConnections) {
+    if (this.#open - this.#flv.count - this.#tunnels.secureLinks >= this.#limits.httpConnections) {
       socket.destroy();
       return;
     }

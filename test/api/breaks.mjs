@@ -84,8 +84,16 @@ const RULES = {
   'APP-02': [application, 'list(this.#clients, client);', ''],
   'APP-16': ['host/apps/census.ts', 'this.#connects++;', ''],
   'APP-17': ['runtime/classes.ts', 'constructors.set(name, make as Constructor);', ''],
-  'CLI-02': ['host/streams/play/playback.ts', "voice.data(0, '|RtmpSampleAccess', audio, video)", 'void voice'],
-  'CLI-03': ['host/streams/play/playback.ts', "voice.data(0, '|RtmpSampleAccess', audio, video)", 'void voice'],
+  'CLI-02': [
+    'host/streams/play/playback.ts',
+    "voice.data(0, '|RtmpSampleAccess', audio, video)",
+    'void voice',
+  ],
+  'CLI-03': [
+    'host/streams/play/playback.ts',
+    "voice.data(0, '|RtmpSampleAccess', audio, video)",
+    'void voice',
+  ],
   'CLI-07': ['host/rtmp/connection.ts', "isSecure ? 'rtmps' : 'rtmp'", "'x'"],
   'CLI-09': [
     'host/apps/clients.ts',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { onTestFinished } from 'vitest';
 import { decodeAmf0, encodeAmf0 } from '../../wire/amf0.ts';
@@ -9,6 +10,7 @@ import type { RtmpMessage } from '../../wire/messages.ts';
 import type { AmfValue } from '../../wire/values.ts';
 import { ChunkParser, encodeChunks } from './chunks.ts';
 import { inTime, Journal } from './journal.ts';
+import { TunnelSocket } from './tunnel-client.ts';
 
 const HANDSHAKE_BYTES = 1536;
 
@@ -71,6 +73,8 @@ export interface ClientOptions {
   ca?: string;
 }
 
+type Carrier = Duplex & { resetAndDestroy(): unknown };
+
 /** What the server said to a call that failed, or to a connect that was refused. */
 export class RefusedError extends Error {
   readonly info: Info;
@@ -112,7 +116,7 @@ export class RtmpClient {
   isClosed = false;
   readonly #url: URL;
   readonly #options: ClientOptions;
-  readonly #socket: Socket;
+  readonly #socket: Carrier;
   readonly #parser: ChunkParser;
   readonly #streams = new Map<number, ClientStream>();
   readonly #sharedObjectListeners: ((received: Received) => void)[] = [];
@@ -121,7 +125,7 @@ export class RtmpClient {
   #nextTransaction = 1;
   #commandType: number = Type.CommandAmf0;
 
-  /** TCP and handshake; nothing else is sent. Closed when the test ends. */
+  /** TCP, or a tunnel for `rtmpt:`, and handshake; nothing else is sent. Closed when the test ends. */
   static async open(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
     const client = await RtmpClient.dial(url, options);
     onTestFinished(() => client.destroy());
@@ -135,7 +139,9 @@ export class RtmpClient {
     const socket =
       protocol === 'rtmps:'
         ? connectTls({ ...to, ca: options.ca }).setNoDelay(true)
-        : createConnection({ ...to, noDelay: true });
+        : protocol === 'rtmpt:'
+          ? await TunnelSocket.open(`http://${hostname}:${port}`)
+          : createConnection({ ...to, noDelay: true });
     const rest = await inTime('the handshake', shakeHands(socket));
     const client = new RtmpClient(url, options, socket);
     client.#receive(rest);
@@ -143,7 +149,7 @@ export class RtmpClient {
     return client;
   }
 
-  private constructor(url: string, options: ClientOptions, socket: Socket) {
+  private constructor(url: string, options: ClientOptions, socket: Carrier) {
     this.#url = new URL(url);
     this.#options = options;
     this.#socket = socket;
@@ -469,7 +475,7 @@ export class ClientStream {
 }
 
 /** C0 C1, S0 S1 S2, C2 in the simple form; resolves with what came behind S2. */
-function shakeHands(socket: Socket): Promise<Buffer> {
+function shakeHands(socket: Carrier): Promise<Buffer> {
   const c1 = randomBytes(HANDSHAKE_BYTES);
   c1.fill(0, 0, 8);
   socket.write(Buffer.concat([Buffer.from([3]), c1]));
