@@ -163,13 +163,18 @@ test('a large config costs little: whatever JSON can say it may hold', async () 
   const config = { a: new Array(100_000).fill([[[1]]]) };
   await writeFile(join(folder, 'app.json'), JSON.stringify({ config }));
   let read = await readAppSettings(folder, defaultLimits);
+  const text = JSON.stringify({ config });
   let bestMs = Number.POSITIVE_INFINITY;
-  for (let attempt = 0; attempt < 3; attempt++) {
+  let floorMs = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 5; attempt++) {
     const startedAt = performance.now();
     read = await readAppSettings(folder, defaultLimits);
     bestMs = Math.min(bestMs, performance.now() - startedAt);
+    const parsedAt = performance.now();
+    JSON.parse(text);
+    floorMs = Math.min(floorMs, performance.now() - parsedAt);
   }
-  expect(bestMs).toBeLessThan(500);
+  expect(bestMs / floorMs).toBeLessThan(50);
   expect(JSON.stringify(read.config)).toBe(JSON.stringify(config));
 
   const again = await readAppSettings(folder, defaultLimits);
