@@ -77,6 +77,12 @@ describe('imports', () => {
     expect(users.filter((from) => !/^(test\/)?host\/core\//.test(from))).toEqual([]);
   });
 
+  test('of mediabunny happen in host/streams/remux/ only', () => {
+    const users = imports.filter(({ to }) => to === 'mediabunny').map(({ from }) => from);
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.filter((from) => !from.startsWith('host/streams/remux/'))).toEqual([]);
+  });
+
   test('of Node in wire/ and runtime/ do not exist', () => {
     expect(offenders('wire/', (to) => !to.startsWith('node:'))).toEqual([]);
     expect(offenders('runtime/', (to) => !to.startsWith('node:'))).toEqual([]);

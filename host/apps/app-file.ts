@@ -7,6 +7,7 @@ import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
 import type { Defaults } from '../shared-objects/objects.ts';
 import { CODEC_POLICIES, type CodecPolicy } from '../streams/codec-filter.ts';
+import { MOVIE_MODES, type MovieMode } from '../streams/stream-files.ts';
 import { WINDOWS_MS, type WindowMs } from '../streams/windows.ts';
 import { isFetchHost } from '../web/fetch-hosts.ts';
 import { ORIGIN } from '../web/flv/origins.ts';
@@ -17,6 +18,7 @@ import { readPlainFile } from './plain-file.ts';
 const HOST_EXPECTED =
   'a host such as "api.example.com", "api.example.com:8443", "*.example.org", "127.0.0.1:9000" or "[::1]:9000"';
 const CODECS_EXPECTED = CODEC_POLICIES.map((name) => `"${name}"`).join(', ');
+const REMUX_EXPECTED = MOVIE_MODES.map((name) => `"${name}"`).join(' or ');
 const VIRTUAL_EXPECTED = 'names of folders with paths that begin with "/", such as { "films": "/videos" }';
 const WINDOW_EXPECTED = `one of ${WINDOWS_MS.join(', ')}`;
 const DEPTH_EXPECTED = 'a whole number of versions up to 1000000000, or -1';
@@ -88,6 +90,8 @@ export const appFile = z.strictObject({
       codecs: z.enum(CODEC_POLICIES, { error: CODECS_EXPECTED }).optional(),
       /** Whether publishing live removes the recording of that name, as Flash Media Server did. Default false. */
       eraseOnPublish: z.boolean({ error: 'true or false' }).optional(),
+      /** What is made of recordings when they stop: an MP4 beside the FLV, or in its place. Default: nothing. */
+      remux: z.enum(MOVIE_MODES, { error: REMUX_EXPECTED }).optional(),
       /** Where recorded streams are whose name begins so, as scripts see the path: `{ "films": "/videos" }`. */
       virtual: z
         .record(
@@ -137,6 +141,7 @@ export interface AppSettings {
         readonly windowMs?: WindowMs | undefined;
         readonly codecs?: CodecPolicy | undefined;
         readonly eraseOnPublish?: boolean | undefined;
+        readonly remux?: MovieMode | undefined;
         readonly virtual?: Readonly<Record<string, string>> | undefined;
       }
     | undefined;

@@ -119,6 +119,9 @@ export class Instance {
       get virtual() {
         return host.settings.streams?.virtual ?? {};
       },
+      get remux() {
+        return host.settings.streams?.remux;
+      },
       get limits() {
         return host.settings.limits;
       },

@@ -1,16 +1,19 @@
-import { mkdir, readdir, rmdir, stat, unlink } from 'node:fs/promises';
+import { access, mkdir, readdir, rmdir, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { matches } from '../base/resource-path.ts';
 import { FileProblem, type MediaFile, MediaFiles, type MediaProbe } from './files/media-files.ts';
+import { AlreadyRecorded } from './recording/problem.ts';
 import {
-  AlreadyRecorded,
   Recording,
   type RecordingEvents,
   type RecordingLimits,
   type RecordMode,
 } from './recording/recording.ts';
+import { Remuxer } from './remux/remuxer.ts';
+import { endingsOf, filesFor, type MovieMode, movieOf, recordingFile } from './stream-files.ts';
 
 /** The folder of an application, as Sandbox of host/apps has it: links are followed as long as they stay inside. */
 export interface MediaStorage {
@@ -24,6 +27,8 @@ export interface LibraryOptions {
   readonly limits: RecordingLimits;
   /** Where streams are whose name begins so: paths below the application's folder, by folder, or by `/` for all. */
   readonly virtual: Readonly<Record<string, string>>;
+  /** Whether MP4 files are made of recordings. */
+  readonly remux: MovieMode | undefined;
   readonly archive: Archive;
   readonly log: Log;
 }
@@ -31,6 +36,7 @@ export interface LibraryOptions {
 /** What all libraries of the server share. */
 export class Archive {
   readonly files: MediaFiles;
+  readonly remuxer = new Remuxer();
   /** What is being recorded, by the real path. */
   readonly recorded = new Map<string, Recording>();
   readonly #recordings = new Set<Recording>();
@@ -51,23 +57,17 @@ export class Archive {
     return { ...this.files.usage, recordings: this.#recordings.size };
   }
 
-  /** Completes all recordings. */
+  /** Completes all recordings; no more MP4 files are made of them. */
   async close(): Promise<void> {
+    const givenUp = this.remuxer.close();
     await Promise.all([...this.#recordings].map((recording) => recording.stop()));
+    await givenUp;
     await this.files.close();
   }
 }
 
-const ENDINGS_OF: Readonly<Record<string, readonly string[]>> = {
-  mp4: ['.mp4', '.f4v', '.m4v', '.mov', '.m4a'],
-  f4v: ['.f4v'],
-  mp3: ['.mp3'],
-};
 /** Files and folders that are looked at when several are removed. */
 const MAX_ENTRIES = 10_000;
-/** Names with these endings are files as they are. */
-const ENDINGS = ['.flv', '.mp4', '.f4v', '.m4v', '.mov', '.m4a', '.mp3'];
-
 /** The recorded streams of one instance: files in the application's folder, under `streams/<instance>/`. */
 export class Library {
   readonly #storage: MediaStorage;
@@ -121,6 +121,7 @@ export class Library {
     isSynchronous?: () => boolean,
   ): Recording {
     let place: string | undefined;
+    let isComplete = false;
     const archive = this.#archive;
     const recording: Recording = new Recording(
       async () => {
@@ -128,6 +129,8 @@ export class Library {
         if (archive.recorded.has(real)) throw new AlreadyRecorded(`${stream.name} is being recorded already`);
         archive.recorded.set(real, recording);
         place = real;
+        await archive.remuxer.giveUp(real, 'it is recorded again');
+        if (mode !== 'record') await this.#assertContinues(stream, real);
         return real;
       },
       mode,
@@ -138,16 +141,43 @@ export class Library {
           this.complain(stream.name, problem.description);
           events.failed(problem);
         },
+        stopped: (figures) => {
+          isComplete = true;
+          events.stopped(figures);
+        },
         ended: () => {
           archive.ended(recording);
           events.ended?.();
-          if (place !== undefined) archive.recorded.delete(place);
+          if (place === undefined) return;
+          archive.recorded.delete(place);
+          if (isComplete) this.#remux(stream, place);
         },
       },
       isSynchronous,
     );
     archive.began(recording);
     return recording;
+  }
+
+  #remux(stream: StreamName, from: string): void {
+    const movie = movieOf(stream, this.#options.remux);
+    if (!movie) return;
+    this.#archive.remuxer.add({
+      from,
+      to: join(dirname(from), basename(movie.file)),
+      isMoved: movie.isAlone,
+      freeDiskMb: this.#options.limits.freeDiskMb,
+      log: this.#log,
+    });
+  }
+
+  /** What has become an MP4, and is nothing else any more, cannot be gone on with: it would be replaced. */
+  async #assertContinues(stream: StreamName, recording: string): Promise<void> {
+    const movie = movieOf(stream, this.#options.remux);
+    if (!movie?.isAlone || (await isThere(recording))) return;
+    const file = basename(movie.file);
+    if (await isThere(join(dirname(recording), file)))
+      throw new StagewireError('E_RECORD', 'app', `nothing can be appended to ${file}`);
   }
 
   /** A script may ask for less than the application allows. */
@@ -175,9 +205,12 @@ export class Library {
 
   /** Removes the file; one that is being recorded is emptied. False when there is none, or the system refuses. */
   async remove(stream: StreamName): Promise<boolean> {
-    for (const file of filesFor(stream))
-      if (await this.#at(file, (spot) => this.#removeFile(spot))) return true;
-    return false;
+    const remove = (file: string) => this.#at(file, (spot) => this.#removeFile(spot));
+    // What an MP4 is made of goes with it.
+    const source = movieOf(stream, undefined) && recordingFile(stream);
+    const isGone = source !== undefined && (await remove(source)) === true;
+    for (const file of filesFor(stream)) if (await remove(file)) return true;
+    return isGone;
   }
 
   /**
@@ -185,7 +218,7 @@ export class Library {
    * are empty then. Returns the names of those that are gone and of those that are not.
    */
   async removeAll(path: string, container: string): Promise<{ gone: string[]; kept: string[] }> {
-    const endings = ENDINGS_OF[container] ?? ['.flv'];
+    const endings = endingsOf(container);
     const gone: string[] = [];
     const kept: string[] = [];
     const folders = [''];
@@ -208,6 +241,7 @@ export class Library {
   }
 
   async #removeFile({ at, real }: { at: string; real: string }): Promise<boolean> {
+    await this.#archive.remuxer.giveUp(real, 'it was removed');
     if (!(await stat(at)).isFile()) return false;
     const recording = this.#archive.recorded.get(real);
     if (recording) recording.clear();
@@ -215,17 +249,12 @@ export class Library {
     return true;
   }
 
-  /** Whether something records to that stream's file. */
-  async isRecorded(stream: StreamName): Promise<boolean> {
-    const path = await this.find(stream);
-    return path !== undefined && this.#archive.recorded.has(path);
-  }
-
   /** The folders on the way are made. */
-  async #place({ name, container }: StreamName): Promise<string> {
-    if (container !== '' && container !== 'flv')
-      throw new StagewireError('E_RECORD', 'app', `streams are recorded as FLV, not as ${container}`);
-    const file = this.#pathOf(withEnding(name, '.flv'));
+  async #place(stream: StreamName): Promise<string> {
+    const recorded = recordingFile(stream);
+    if (recorded === undefined)
+      throw new StagewireError('E_RECORD', 'app', `nothing is recorded as ${stream.container}`);
+    const file = this.#pathOf(recorded);
     const components = file.slice(1).split('/');
     for (let depth = 1; depth < components.length; depth++) {
       const folder = `/${components.slice(0, depth).join('/')}`;
@@ -260,24 +289,6 @@ export class Library {
   }
 }
 
-/** What a name may stand for, in order (the reference's section 16.3). */
-function filesFor({ name, container }: StreamName): string[] {
-  switch (container) {
-    case 'mp4':
-    case 'f4v':
-      return [name, `${name}.mp4`, `${name}.f4v`];
-    case 'mp3':
-    case 'id3':
-      return [withEnding(name, '.mp3')];
-    case 'flv':
-      return [withEnding(name, '.flv')];
-    default: {
-      const isFile = ENDINGS.some((ending) => name.toLowerCase().endsWith(ending));
-      return isFile ? [name, `${name}.flv`] : [`${name}.flv`];
-    }
-  }
-}
-
 /** 0 stands for no limit. */
 function least(a: number, b: number): number {
   if (a === 0 || b === 0) return a + b;
@@ -288,8 +299,11 @@ function joined(folder: string, file: string): string {
   return [folder.replace(/\/$/, ''), file].filter((part) => part !== '').join('/');
 }
 
-function withEnding(name: string, ending: string): string {
-  return name.toLowerCase().endsWith(ending) ? name : name + ending;
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function unlessThere(error: NodeJS.ErrnoException): void {

@@ -213,7 +213,7 @@ test('what is no file, no FLV, or outside of the application is refused, and the
     ['folder', 'append', 'NetStream.Record.NoAccess'],
     ['text', 'append', 'NetStream.Record.Failed'],
     ['out/show', 'record', 'NetStream.Record.Failed'],
-    ['mp4:film', 'record', 'NetStream.Record.Failed'],
+    ['mp3:film', 'record', 'NetStream.Record.Failed'],
   ] as const;
   for (const [name, mode, code] of cases) {
     const stream = await open(room);

@@ -40,3 +40,26 @@ export function showTags(seconds: number, first = 0): Tag[] {
   }
   return tags;
 }
+
+/** Frames of half a megabyte. */
+function largeTags(megabytes: number): Tag[] {
+  const tags: Tag[] = [{ type: 9, timestamp: 0, payload: avcHeader }];
+  for (let i = 0; i < megabytes * 2; i++) {
+    const payload = new Uint8Array(512 * 1024);
+    payload.set(keyFrame(i));
+    tags.push({ type: 9, timestamp: i * 40, payload });
+  }
+  return tags;
+}
+
+/** Records much, and sends no faster than the server takes it in. */
+export async function recordLarge(stream: ClientStream, name: string, megabytes: number): Promise<void> {
+  await stream.publish(name, 'record');
+  await stream.status('NetStream.Record.Start');
+  for (const tag of largeTags(megabytes)) {
+    sendTags(stream, [tag]);
+    await stream.settled();
+  }
+  stream.command('closeStream');
+  await stream.status('NetStream.Record.Stop');
+}

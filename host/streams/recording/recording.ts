@@ -1,15 +1,17 @@
-import { type FileHandle, open, statfs, unlink } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { encodeFlvTagHeader, flvTagHeaderBytes, flvTagTrailerBytes } from '../../../wire/flv.ts';
 import { isVideoKeyFrame } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import type { StatusCode } from '../../../wire/status.ts';
 import type { AmfValue } from '../../../wire/values.ts';
-import { describeError, StagewireError } from '../../base/errors.ts';
+import { StagewireError } from '../../base/errors.ts';
 import { Timeline } from '../timeline.ts';
+import { DiskFull, freeMbOf } from './disk.ts';
 import { readExisting } from './existing.ts';
 import { encodeHead, HEAD_BYTES, MAX_KEY_FRAMES, ownMetadata } from './flv-head.ts';
 import { KeyIndex } from './key-index.ts';
+import { problemOf } from './problem.ts';
 
 /** `append` goes on right behind what is there, `appendWithGap` after as much time as has passed since. */
 export type RecordMode = 'record' | 'append' | 'appendWithGap';
@@ -346,29 +348,9 @@ export class Recording {
     const now = performance.now();
     if (now - this.#checkedFreeAt < FREE_CHECK_MS) return;
     this.#checkedFreeAt = now;
-    const { bavail, bsize } = await statfs(dirname(this.#path));
-    const freeMb = (bavail * bsize) / 1024 ** 2;
-    if (freeMb < this.#limits.freeDiskMb)
-      throw new DiskFull(
-        `the disk has ${Math.floor(freeMb)} MB free, and ${this.#limits.freeDiskMb} are to stay (limits.freeDiskMb)`,
-      );
+    const freeMb = await freeMbOf(dirname(this.#path));
+    if (freeMb < this.#limits.freeDiskMb) throw new DiskFull(freeMb, this.#limits.freeDiskMb);
   }
-}
-
-class DiskFull extends Error {}
-
-/** The file is the target of another recording. */
-export class AlreadyRecorded extends Error {}
-
-function problemOf(error: unknown): [StatusCode, string] {
-  if (error instanceof AlreadyRecorded) return ['NetStream.Record.NoAccess', error.message];
-  if (error instanceof DiskFull) return ['NetStream.Record.DiskQuotaExceeded', error.message];
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (['EACCES', 'EPERM', 'EROFS', 'EISDIR'].includes(code))
-    return ['NetStream.Record.NoAccess', `the file cannot be written (${code})`];
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
-    return ['NetStream.Record.DiskQuotaExceeded', `the disk is full (${code})`];
-  return ['NetStream.Record.Failed', describeError(error, 200)];
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): void {

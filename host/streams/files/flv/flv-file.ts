@@ -106,7 +106,8 @@ export class FlvFile implements Container {
   }
 }
 
-async function firstTagOf(file: FileBytes): Promise<number> {
+/** Where the tags begin. */
+export async function firstTagOf(file: FileBytes): Promise<number> {
   const head = await file.take(0, flvHeaderBytes);
   if (head.length < 9) throw new FileProblem('structure', 'the FLV header is cut off');
   const headerBytes = new ByteReader(head, 5).u32();

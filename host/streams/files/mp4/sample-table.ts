@@ -7,6 +7,9 @@ import type { TrackHead } from './tracks.ts';
 /** After so many samples, some milliseconds, others in the thread have their turn. */
 const TURN_SAMPLES = 16_384;
 
+/** What is to be shown so long before it is decoded, is a mistake. */
+const MAX_EARLY_S = 10;
+
 /** The sample table of a track (ISO 14496-12, section 8.5 to 8.7) as a list of samples. One pass over each table. */
 export async function readSampleTable(
   moov: DataView,
@@ -16,7 +19,10 @@ export async function readSampleTable(
   const sizes = sizesOf(moov, stbl, fileBytes);
   const chunks = chunksOf(moov, stbl);
   const deltas = new Runs(moov, childOf(moov, stbl, 'stts'));
-  const compositions = new Runs(moov, childOf(moov, stbl, 'ctts'));
+  const ctts = childOf(moov, stbl, 'ctts');
+  const compositions = new Runs(moov, ctts);
+  // Nothing is shown before it is decoded: where a table says so, all is decoded earlier.
+  const early = earliestIn(moov, ctts, -MAX_EARLY_S * timescale);
   const keys = new Keys(moov, childOf(moov, stbl, 'stss'));
   const list = new SampleList(fileBytes, sizes.count);
 
@@ -33,7 +39,7 @@ export async function readSampleTable(
       const delta = deltas.next();
       const shown = time + compositions.next();
       const isKey = keys.has(sample + 1);
-      const [decodeMs, showMs] = [time * toMs + edit.delayMs, shown * toMs + edit.delayMs];
+      const [decodeMs, showMs] = [(time + early) * toMs + edit.delayMs, shown * toMs + edit.delayMs];
       if (isKnown) list.add(offset, bytes, decodeMs, showMs, delta * toMs, isKey, description);
       offset += bytes;
       // A negative one was meant: such a difference is longer than any recording.
@@ -83,6 +89,17 @@ function chunksOf(moov: DataView, stbl: Box) {
       : { samples: moov.getUint32(at + 4), description: moov.getUint32(at + 8) - 1 };
   };
   return { count: entryCount(moov, box, box.start + 4, stco ? 4 : 8), offsetOf, runOf };
+}
+
+/** The least of the values, if it is negative, and not below `floor`. */
+function earliestIn(moov: DataView, ctts: Box | undefined, floor: number): number {
+  let least = 0;
+  const count = ctts ? entryCount(moov, ctts, ctts.start + 4, 8) : 0;
+  for (let i = 0; i < count; i++) {
+    const value = moov.getInt32(ctts!.start + 12 + i * 8);
+    if (value < least && value >= floor) least = value;
+  }
+  return least;
 }
 
 /** Values that are the same for so many samples; the last one goes on. Without a table they are 0. */
