@@ -81,6 +81,8 @@ export class StreamDirectory {
   broadcast(name: string, item: BroadcastItem, isReset: boolean): boolean {
     let broadcast = this.#broadcasts.get(name);
     if (!broadcast) {
+      // First: a stream that nobody else has anything to do with goes with its publisher.
+      this.#streams.get(name)?.publisher?.evicted();
       const made = new Broadcast(
         this.open(name),
         this,
