@@ -113,15 +113,11 @@ export class StreamDirectory {
       if (present) void this.#streams.get(name)?.stopRecording(present);
       return present !== undefined;
     }
-    const stream = this.open(name);
-    if (present) void stream.stopRecording(present);
-    const begin = () => this.recordStream(stream, named, mode as RecordMode, { maxMs, maxBytes });
-    if (present) void present.stop().then(begin);
-    else begin();
+    this.recordStream(this.open(name), named, mode as RecordMode, { maxMs, maxBytes });
     return true;
   }
 
-  /** Records a stream; `tellMore` hears what the script does. */
+  /** Records a stream, from the end of what records it at present on; `tellMore` hears what the script does. */
   recordStream(
     stream: LiveStream,
     named: StreamName,
@@ -145,6 +141,7 @@ export class StreamDirectory {
         ended: () => void stream.stopRecording(recording),
       },
       () => this.#settings.get(name)?.isSynchronous === true,
+      stream.recording?.stop(),
     );
     stream.record(recording);
     return recording;

@@ -112,18 +112,20 @@ export class Library {
     this.#log.warn(`the recorded stream ${name}: ${problem}`, { code: 'E_MEDIA_FILE' });
   }
 
-  /** Begins to record under that name. Whatever goes wrong is told to `events`. */
+  /** Begins to record under that name, when `before` has ended. Whatever goes wrong is told to `events`. */
   record(
     stream: StreamName,
     mode: RecordMode,
     own: { maxMs: number; maxBytes: number },
     events: RecordingEvents,
     isSynchronous?: () => boolean,
+    before?: Promise<void>,
   ): Recording {
     let place: string | undefined;
     const archive = this.#archive;
     const recording: Recording = new Recording(
       async () => {
+        await before;
         const real = await this.#place(stream);
         if (archive.recorded.has(real)) throw new AlreadyRecorded(`${stream.name} is being recorded already`);
         archive.recorded.set(real, recording);
