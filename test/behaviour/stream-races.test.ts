@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
 import { DEADLINE_MS } from '../support/journal.ts';
+import { keyFrame } from '../support/media.ts';
 import { sendTags, showTags, type Tag, tagsOf } from '../support/recorded.ts';
-import { type ClientStream, connect, type RtmpClient, Type } from '../support/rtmp-client.ts';
+import { type ClientStream, connect, type Info, type RtmpClient, Type } from '../support/rtmp-client.ts';
 import { run, runsCode } from '../support/run.ts';
 import { useServer } from '../support/server.ts';
 
@@ -19,16 +20,18 @@ const server = useServer({
           return s;
         };`,
     },
+    vod: { 'README.md': 'no script' },
   },
 });
 
 let rooms = 0;
 const newRoom = () => `r${rooms++}`;
-const fileOf = (room: string, name: string) => join(server.appsFolder, 'rows/streams', room, `${name}.flv`);
-const enter = (room: string) => connect(`${server.rtmp}/rows/${room}`);
+const fileOf = (room: string, name: string, app = 'rows') =>
+  join(server.appsFolder, app, 'streams', room, `${name}.flv`);
+const enter = (room: string, app = 'rows') => connect(`${server.rtmp}/${app}/${room}`);
 
-function write(room: string, name: string, tags: readonly Tag[]): void {
-  const file = fileOf(room, name);
+function write(room: string, name: string, tags: readonly Tag[], app = 'rows'): void {
+  const file = fileOf(room, name, app);
   mkdirSync(join(file, '..'), { recursive: true });
   const header = encodeFlvHeader({ hasAudio: true, hasVideo: true });
   writeFileSync(file, Buffer.concat([header, ...tags.map(encodeFlvTag)]));
@@ -107,4 +110,45 @@ test('what a script begins to record in the place of another recording can be en
     )
     .toHaveLength(3);
   expect(await run(client, 'return heard')).not.toContain('Record.NoAccess cam');
+});
+
+test('who seeks thirty thousand times keeps nobody else from playing files', async () => {
+  const room = newRoom();
+  write(room, 'clip', showTags(60));
+  write(room, 'clip', showTags(60), 'vod');
+  const script = await enter(room);
+  await run(script, "listen('out').play('clip', 0)");
+  const restless = await (await enter(room, 'vod')).createStream();
+  await restless.play('clip', 0);
+  const calm = await (await enter(room, 'vod')).createStream();
+  await calm.play('clip', 0);
+  for (let i = 0; i < 30_000; i++) restless.command('seek', (i * 997) % 59_000);
+  restless.command('seek', 31_000);
+  for (let i = 1; i <= 10; i++) {
+    const from = calm.mark;
+    calm.command('seek', 1000 * i);
+    await calm.status('NetStream.Seek.Notify', from);
+  }
+  await restless.settled();
+  await restless.received.waitFor(
+    'the end',
+    ({ type, timestamp }) => type === Type.Video && timestamp === 31_000,
+  );
+  for (const { codes } of [restless, calm]) expect(codes).not.toContain('NetStream.Play.Failed');
+  expect(await run(script, 'return heard')).toEqual(['Play.Reset clip', 'Play.Start clip']);
+});
+
+test('a time that is no number is the beginning, and no way to be sent the file at once', async () => {
+  const room = newRoom();
+  write(room, 'clip', showTags(60), 'vod');
+  const stream = await (await enter(room, 'vod')).createStream();
+  await stream.play('clip', 20_000);
+  stream.command('seek', Number.NaN);
+  await stream.status('NetStream.Seek.Notify');
+  await stream.waitForMedia(keyFrame(25));
+  await stream.settled();
+  const { entries } = stream.received;
+  const soughtAt = entries.findIndex(({ args }) => (args[0] as Info)?.code === 'NetStream.Seek.Notify');
+  const times = entries.slice(soughtAt).map(({ timestamp }) => timestamp);
+  expect(Math.max(...times)).toBeLessThan(20_000);
 });
