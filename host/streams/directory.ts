@@ -136,6 +136,7 @@ export class StreamDirectory {
       limits,
       {
         started: () => tell('NetStream.Record.Start', `Recording ${name}.`),
+        cleared: () => stream.headers,
         failed: ({ code, description }) => tell(code, `${name}: ${description}.`),
         stopped: () => tell('NetStream.Record.Stop', `Recording ${name} has stopped.`),
         ended: () => void stream.stopRecording(recording),

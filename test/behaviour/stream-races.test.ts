@@ -152,3 +152,23 @@ test('a time that is no number is the beginning, and no way to be sent the file 
   const times = entries.slice(soughtAt).map(({ timestamp }) => timestamp);
   expect(Math.max(...times)).toBeLessThan(20_000);
 });
+
+test('a recording that is cleared begins anew with what a player needs first', async () => {
+  const room = newRoom();
+  const client = await enter(room);
+  const source = await client.createStream();
+  await source.publish('cam');
+  await run(client, "listen('cam').record()");
+  await hears(client, 'Record.Start cam');
+  sendTags(source, showTags(1));
+  await source.settled();
+  expect(await run(client, "return Stream.get('cam').flush() && Stream.get('cam').clear()")).toBe(true);
+  const [avc, aac, ...later] = showTags(2, 500);
+  sendTags(source, later, 1000);
+  await source.settled();
+  await run(client, "Stream.get('cam').record(false)");
+  await hears(client, 'Record.Stop cam');
+  const tags = tagsOf(fileOf(room, 'cam')).filter(({ type }) => type !== Type.DataAmf0);
+  expect(tags.slice(0, 2).map(({ payload }) => payload)).toEqual([avc!.payload, aac!.payload]);
+  expect(pictureTags(tags).at(-1)).toBe(pictureTags(later).at(-1));
+});
