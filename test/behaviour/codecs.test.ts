@@ -137,6 +137,18 @@ test('Opus is kept from who does not know it, and so is a message of several cod
   expect(bodies(hears)).toEqual(asHex(opusHeader, opusFrame, keyFrame(1)));
 });
 
+test('a codec that follows on so many that the server does not note it is kept from who does not know it', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  const viewer = await play(room);
+  for (let i = 10; i < 80; i++)
+    publisher.video(i, hex(`93 6162${Buffer.from(String(i)).toString('hex')} 00000001 11`));
+  publisher.video(90, hevcKey);
+  publisher.audio(100, aacFrame(1));
+  await viewer.waitForMedia(aacFrame(1));
+  expect(videos(viewer)).toEqual([]);
+});
+
 test('"refuse" ends the play with an error, "send" sends it all the same', async () => {
   const refusing = newRoom('refuse');
   const publisher = await publish(refusing);
