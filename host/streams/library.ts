@@ -177,7 +177,8 @@ export class Library {
 
   /** Removes the file; one that is being recorded is emptied. False when there is none, or the system refuses. */
   async remove(stream: StreamName): Promise<boolean> {
-    for (const file of filesFor(stream))
+    // Whoever names another file with `mp4:` may try to play it, and no more.
+    for (const file of filesFor(stream).filter(isMediaFile))
       if (await this.#at(file, (spot) => this.#removeFile(spot))) return true;
     return false;
   }
@@ -274,10 +275,13 @@ function filesFor({ name, container }: StreamName): string[] {
     case 'flv':
       return [withEnding(name, '.flv')];
     default: {
-      const isFile = ENDINGS.some((ending) => name.toLowerCase().endsWith(ending));
-      return isFile ? [name, `${name}.flv`] : [`${name}.flv`];
+      return isMediaFile(name) ? [name, `${name}.flv`] : [`${name}.flv`];
     }
   }
+}
+
+function isMediaFile(file: string): boolean {
+  return ENDINGS.some((ending) => file.toLowerCase().endsWith(ending));
 }
 
 /** 0 stands for no limit. */

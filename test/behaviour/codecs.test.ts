@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
+import { DEADLINE_MS } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { type ClientStream, connect, Type } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
@@ -205,7 +206,14 @@ test('a recorded HEVC stream is kept from who does not know it, too', async () =
 test('eraseOnPublish removes the recording when a stream of that name is published live', async () => {
   const folder = join(server.appsFolder, 'erase/streams/room');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'cam.flv'), 'whatever');
-  await publish(`${server.rtmp}/erase/room`);
-  await expect.poll(() => existsSync(join(folder, 'cam.flv'))).toBe(false);
+  for (const file of ['cam.flv', 'keys.txt', 'film.mp4']) writeFileSync(join(folder, file), 'whatever');
+  const stream = await (await connect(`${server.rtmp}/erase/room`)).createStream();
+  for (const name of ['mp4:keys.txt', 'mp4:film', 'cam']) {
+    await stream.publish(name);
+    stream.command('closeStream');
+  }
+  for (const file of ['cam.flv', 'film.mp4'])
+    await expect.poll(() => existsSync(join(folder, file)), { timeout: DEADLINE_MS }).toBe(false);
+  // What is no recording stays.
+  expect(existsSync(join(folder, 'keys.txt'))).toBe(true);
 });
