@@ -172,3 +172,14 @@ test('a recording that is cleared begins anew with what a player needs first', a
   expect(tags.slice(0, 2).map(({ payload }) => payload)).toEqual([avc!.payload, aac!.payload]);
   expect(pictureTags(tags).at(-1)).toBe(pictureTags(later).at(-1));
 });
+
+test('a stream that was destroyed begins with what a new one has', async () => {
+  const room = newRoom();
+  write(room, 'clip', showTags(30));
+  const client = await enter(room);
+  await run(client, "var s = Stream.get('out'); s.receiveVideo = false; Stream.destroy(s)");
+  expect(await run(client, "var s = Stream.get('out'); s.play('clip', 0); return s.receiveVideo")).toBe(true);
+  const viewer = await client.createStream();
+  await viewer.play('out', -1000);
+  await expect.poll(() => pictures(viewer), { timeout: DEADLINE_MS }).toBeGreaterThan(0);
+});
