@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { CodecSupport, fourCcsOf } from '../../../wire/codecs.ts';
 import { isVideoKeyFrame, isVideoSequenceHeader } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
@@ -232,6 +233,8 @@ export class FileItem implements Item, Paced {
       if (run !== this.#run || this.#isPaused) return;
       if (this.#isSingleFrame) return this.#sendFrame(segment);
       this.#send(segment);
+      // What is in memory already comes without a pause, and hundreds of viewers may want a minute of it at once.
+      await setImmediate();
     }
     if (run === this.#run && !this.#isPaused && this.#position === undefined) this.#end();
   }
