@@ -4,7 +4,7 @@ import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import { type StatusCode, statusLevels } from '../../wire/status.ts';
 import { parseStreamName, type StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
-import type { ScriptEnd, StreamDirectory } from '../streams/directory.ts';
+import type { ScriptEnd, StreamDirectory, StreamSettings } from '../streams/directory.ts';
 import type { Answerer } from './answers.ts';
 
 export type StreamCommand = Extract<Command, { kind: `stream-${string}` }>;
@@ -15,6 +15,7 @@ export interface StreamingScript {
   post(delivery: Delivery): void;
 }
 
+const DEFAULTS: StreamSettings = { isSynchronous: false, receivesAudio: true, receivesVideo: true };
 /** Of Node's timers. */
 const MAX_TIMER_MS = 0x7fffffff;
 /** Handles that one script has. */
@@ -64,7 +65,8 @@ export class ScriptStreams implements ScriptEnd {
       const { name } = expectName(key);
       this.#open.delete(name);
       return this.#later(() => {
-        void this.#streams.record(expectName(key), '', 0, 0);
+        this.#streams.record(expectName(key), '', 0, 0);
+        this.#streams.set(name, DEFAULTS);
         return this.#streams.stopBroadcast(name);
       });
     },

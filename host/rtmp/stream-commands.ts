@@ -15,7 +15,10 @@ export const streamCommands: ReadonlyMap<string, StreamCommand> = new Map<string
   ['pause', (stream, [isPaused, at]) => stream.pause(isPaused === true, timeOrNone(at))],
   // Flash Player 10 buffers by itself and says so.
   ['pauseRaw', (stream, [isPaused, at]) => stream.pause(isPaused === true, timeOrNone(at))],
-  ['seek', (stream, [positionMs]) => stream.seek(typeof positionMs === 'number' ? positionMs : 0)],
+  [
+    'seek',
+    (stream, [positionMs]) => stream.seek(typeof positionMs === 'number' && positionMs > 0 ? positionMs : 0),
+  ],
   ['receiveAudio', (stream, [isWanted]) => stream.receive('audio', isWanted !== false)],
   // receiveVideo also takes frames per second, 0 for none.
   ['receiveVideo', (stream, [isWanted]) => stream.receive('video', isWanted !== false && isWanted !== 0)],

@@ -30,7 +30,8 @@ export class CodecFilter {
 
   passes({ type, payload }: RtmpMessage): boolean {
     if (this.#refused.size === 0) return true;
-    return fourCcsOf(type, payload).every((fourCc) => !this.#refused.has(fourCc));
+    // A stream tells of so many codecs and no more: those that it did not tell of are judged here.
+    return fourCcsOf(type, payload).every((fourCc) => this.#support.accepts(fourCc));
   }
 
   /** Another source. */

@@ -81,6 +81,8 @@ export class StreamDirectory {
   broadcast(name: string, item: BroadcastItem, isReset: boolean): boolean {
     let broadcast = this.#broadcasts.get(name);
     if (!broadcast) {
+      // First: a stream that nobody else has anything to do with goes with its publisher.
+      this.#streams.get(name)?.publisher?.evicted();
       const made = new Broadcast(
         this.open(name),
         this,
@@ -111,15 +113,11 @@ export class StreamDirectory {
       if (present) void this.#streams.get(name)?.stopRecording(present);
       return present !== undefined;
     }
-    const stream = this.open(name);
-    if (present) void stream.stopRecording(present);
-    const begin = () => this.recordStream(stream, named, mode as RecordMode, { maxMs, maxBytes });
-    if (present) void present.stop().then(begin);
-    else begin();
+    this.recordStream(this.open(name), named, mode as RecordMode, { maxMs, maxBytes });
     return true;
   }
 
-  /** Records a stream; `tellMore` hears what the script does. */
+  /** Records a stream, from the end of what records it at present on; `tellMore` hears what the script does. */
   recordStream(
     stream: LiveStream,
     named: StreamName,
@@ -138,11 +136,13 @@ export class StreamDirectory {
       limits,
       {
         started: () => tell('NetStream.Record.Start', `Recording ${name}.`),
+        cleared: () => stream.headers,
         failed: ({ code, description }) => tell(code, `${name}: ${description}.`),
         stopped: () => tell('NetStream.Record.Stop', `Recording ${name} has stopped.`),
         ended: () => void stream.stopRecording(recording),
       },
       () => this.#settings.get(name)?.isSynchronous === true,
+      stream.recording?.stop(),
     );
     stream.record(recording);
     return recording;

@@ -12,6 +12,8 @@ const MAX_HEADERS = 64;
 const MAX_DATA_FRAMES = 64;
 /** What a kept message costs beside its payload. */
 const MESSAGE_OVERHEAD = 256;
+/** Formats and stream ids for which bytes are kept: who uses others has them written anew. */
+export const MAX_WRITTEN = 4;
 /** Pieces of one catch-up before they are joined: each is a write. */
 const MAX_PIECES = 16;
 
@@ -46,6 +48,8 @@ export class LateJoin {
   /** From the last key frame on; undefined while there is none, or none that fits. */
   #pictures: OutMessage[] | undefined;
   #pictureBytes = 0;
+  /** Of headers and data frames: both come from whoever publishes, and there may be many. */
+  #headBytes = 0;
   /** What has been written for those who came since the last key frame, by format and stream id. */
   readonly #written = new Map<string, Written>();
 
@@ -57,13 +61,13 @@ export class LateJoin {
     const { type, payload } = message;
     if (type === MessageType.Video) {
       const key = videoCacheKey(payload);
-      if (key !== undefined) this.#rememberHeader(key, message);
+      if (key !== undefined) this.#keep(this.#headers, MAX_HEADERS, key, message);
       if (isVideoKeyFrame(payload)) this.#begin();
       if (isVideoSequenceHeader(payload)) return;
     } else if (type === MessageType.Audio) {
       const key = audioCacheKey(payload);
       if (key !== undefined) {
-        this.#rememberHeader(key, message);
+        this.#keep(this.#headers, MAX_HEADERS, key, message);
         return;
       }
     } else {
@@ -76,13 +80,12 @@ export class LateJoin {
   }
 
   setDataFrame(key: string, message: OutMessage): void {
-    this.#written.clear();
-    if (this.#dataFrames.size < MAX_DATA_FRAMES || this.#dataFrames.has(key))
-      this.#dataFrames.set(key, message);
+    this.#keep(this.#dataFrames, MAX_DATA_FRAMES, key, message);
   }
 
   clearDataFrame(key: string): void {
     this.#written.clear();
+    this.#headBytes -= this.#dataFrames.get(key)?.payload.length ?? 0;
     this.#dataFrames.delete(key);
   }
 
@@ -90,6 +93,7 @@ export class LateJoin {
   forget(): void {
     this.#headers.clear();
     this.#dataFrames.clear();
+    this.#headBytes = 0;
     this.#forgetPictures();
   }
 
@@ -109,7 +113,7 @@ export class LateJoin {
     const added: OutMessage[] = [];
     if (!written) {
       written = { pieces: [], messages: 0, pictures: 0 };
-      this.#written.set(key, written);
+      if (this.#written.size < MAX_WRITTEN) this.#written.set(key, written);
       const first = catchUp.pictures[0] ?? { timestamp: 0 };
       for (const message of catchUp.dataFrames) added.push({ ...message, timestamp: 0 });
       for (const message of catchUp.headers) added.push(withTimeOf(first, message));
@@ -124,11 +128,18 @@ export class LateJoin {
     return { pieces: [...written.pieces], messages: written.messages };
   }
 
-  #rememberHeader(key: string, message: OutMessage): void {
-    if (this.#headers.size >= MAX_HEADERS && !this.#headers.has(key)) return;
-    // A header that changes between key frames belongs behind what is written already: whoever comes gets all anew.
+  /** What changes between key frames belongs behind what is written already: whoever comes gets all anew. */
+  #keep(kept: Map<string, OutMessage>, max: number, key: string, message: OutMessage): void {
     this.#written.clear();
-    this.#headers.set(key, keepable(message));
+    const before = kept.get(key);
+    if (!before && kept.size >= max) return;
+    this.#headBytes -= before?.payload.length ?? 0;
+    if (this.#headBytes + message.payload.length > this.#gopBytes()) {
+      kept.delete(key);
+      return;
+    }
+    this.#headBytes += message.payload.length;
+    kept.set(key, keepable(message));
   }
 
   #begin(): void {

@@ -13,7 +13,7 @@ import {
   type RecordMode,
 } from './recording/recording.ts';
 import { Remuxer } from './remux/remuxer.ts';
-import { endingsOf, filesFor, type MovieMode, movieOf, recordingFile } from './stream-files.ts';
+import { endingsOf, filesFor, isMediaFile, type MovieMode, movieOf, recordingFile } from './stream-files.ts';
 
 /** The folder of an application, as Sandbox of host/apps has it: links are followed as long as they stay inside. */
 export interface MediaStorage {
@@ -112,19 +112,21 @@ export class Library {
     this.#log.warn(`the recorded stream ${name}: ${problem}`, { code: 'E_MEDIA_FILE' });
   }
 
-  /** Begins to record under that name. Whatever goes wrong is told to `events`. */
+  /** Begins to record under that name, when `before` has ended. Whatever goes wrong is told to `events`. */
   record(
     stream: StreamName,
     mode: RecordMode,
     own: { maxMs: number; maxBytes: number },
     events: RecordingEvents,
     isSynchronous?: () => boolean,
+    before?: Promise<void>,
   ): Recording {
     let place: string | undefined;
     let isComplete = false;
     const archive = this.#archive;
     const recording: Recording = new Recording(
       async () => {
+        await before;
         const real = await this.#place(stream);
         if (archive.recorded.has(real)) throw new AlreadyRecorded(`${stream.name} is being recorded already`);
         archive.recorded.set(real, recording);
@@ -209,7 +211,8 @@ export class Library {
     // What an MP4 is made of goes with it.
     const source = movieOf(stream, undefined) && recordingFile(stream);
     const isGone = source !== undefined && (await remove(source)) === true;
-    for (const file of filesFor(stream)) if (await remove(file)) return true;
+    // Whoever names another file with `mp4:` may try to play it, and no more.
+    for (const file of filesFor(stream).filter(isMediaFile)) if (await remove(file)) return true;
     return isGone;
   }
 

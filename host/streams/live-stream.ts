@@ -160,6 +160,12 @@ export class LiveStream {
     return this.#recording;
   }
 
+  /** What whoever takes the stream from now on needs first. */
+  get headers(): readonly RtmpMessage[] {
+    const { dataFrames, headers } = this.#late.catchUp;
+    return [...dataFrames, ...headers];
+  }
+
   /** What comes from now on is recorded, from the last key frame on. */
   record(recording: Recording): void {
     this.#recording = recording;
@@ -177,9 +183,9 @@ export class LiveStream {
   }
 
   #catchUp(tap: Pick<Tap, 'take'>): void {
-    const { dataFrames, headers, pictures } = this.#late.catchUp;
+    const { pictures } = this.#late.catchUp;
     const timestamp = pictures[0]?.timestamp ?? 0;
-    for (const message of [...dataFrames, ...headers]) tap.take({ ...message, timestamp });
+    for (const message of this.headers) tap.take({ ...message, timestamp });
     for (const message of pictures) tap.take(message);
   }
 

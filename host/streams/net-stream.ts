@@ -1,6 +1,6 @@
 import type { StreamRequest } from '../../runtime/wall/fields.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
-import { describe } from '../../wire/status.ts';
+import { describe, type StatusCode } from '../../wire/status.ts';
 import type { StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { PlayRequest, StreamEnd, Transport } from '../rtmp/ports.ts';
@@ -200,10 +200,12 @@ export class NetStream implements StreamEnd {
     for (const message of early) this.media(message);
   }
 
-  #record(stream: LiveStream, named: StreamName, mode: RecordMode): Recording {
-    const limits = { maxMs: 0, maxBytes: 0 };
-    return this.#owner.streams.recordStream(stream, named, mode, limits, (code, description) =>
-      this.#voice.status(code, description, named.name),
-    );
+  /** What the script records already stays as it is. */
+  #record(stream: LiveStream, named: StreamName, mode: RecordMode): Recording | undefined {
+    const { streams } = this.#owner;
+    const tell = (code: StatusCode, description: string) => this.#voice.status(code, description, named.name);
+    if (!stream.recording) return streams.recordStream(stream, named, mode, { maxMs: 0, maxBytes: 0 }, tell);
+    tell('NetStream.Record.NoAccess', `${named.name}: ${named.name} is being recorded already.`);
+    return undefined;
   }
 }

@@ -30,10 +30,14 @@ export function filesFor({ name, container }: StreamName): string[] {
     case 'flv':
       return [withEnding(name, '.flv')];
     default: {
-      const isFile = ENDINGS.some((ending) => name.toLowerCase().endsWith(ending));
-      return isFile ? [name, `${name}.flv`] : [`${name}.flv`];
+      return isMediaFile(name) ? [name, `${name}.flv`] : [`${name}.flv`];
     }
   }
+}
+
+/** By its name. */
+export function isMediaFile(file: string): boolean {
+  return ENDINGS.some((ending) => file.toLowerCase().endsWith(ending));
 }
 
 /** The FLV file that a stream is recorded to; undefined for containers that nothing is recorded as. */

@@ -40,6 +40,8 @@ export class Viewer {
   /** Inter frames are of no use before a key frame. */
   #needsKeyFrame = true;
   #behindSince: number | undefined;
+  /** What waited for it when it fell behind. */
+  #queuedThen = 0;
   #dropped: Drop = 'nothing';
   /** While it waits for a new key frame. */
   #began: (() => void) | undefined;
@@ -135,8 +137,8 @@ export class Viewer {
   }
 
   /**
-   * Beyond its bound a viewer loses video until the next key frame, half as much further audio too; data messages it
-   * gets up to twice the bound (FMS: they are never dropped).
+   * Beyond its bound a viewer loses video until the next key frame, half as much further audio too; of data messages it
+   * gets as much again (FMS: they are never dropped).
    */
   #dueDrop(now: number, limits: ViewerLimits): Drop {
     const queued = this.transport.queuedBytes;
@@ -145,6 +147,7 @@ export class Viewer {
         this.#behindSince = undefined;
     } else if (this.#behindSince === undefined) {
       this.#behindSince = now;
+      this.#queuedThen = queued;
       this.#needsKeyFrame = true;
     }
     if (this.#behindSince === undefined) return 'nothing';
@@ -153,7 +156,8 @@ export class Viewer {
       this.#events.tooSlow();
       return 'all';
     }
-    if (queued > limits.viewerQueueBytes * 2) return 'all';
+    // One window may have brought much more than the bound.
+    if (queued > this.#queuedThen + limits.viewerQueueBytes) return 'all';
     return queued > limits.viewerQueueBytes * 1.5 ? 'media' : 'video';
   }
 

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
+import { DEADLINE_MS } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { type ClientStream, connect, Type } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
@@ -137,6 +138,18 @@ test('Opus is kept from who does not know it, and so is a message of several cod
   expect(bodies(hears)).toEqual(asHex(opusHeader, opusFrame, keyFrame(1)));
 });
 
+test('a codec that follows on so many that the server does not note it is kept from who does not know it', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  const viewer = await play(room);
+  for (let i = 10; i < 80; i++)
+    publisher.video(i, hex(`93 6162${Buffer.from(String(i)).toString('hex')} 00000001 11`));
+  publisher.video(90, hevcKey);
+  publisher.audio(100, aacFrame(1));
+  await viewer.waitForMedia(aacFrame(1));
+  expect(videos(viewer)).toEqual([]);
+});
+
 test('"refuse" ends the play with an error, "send" sends it all the same', async () => {
   const refusing = newRoom('refuse');
   const publisher = await publish(refusing);
@@ -193,7 +206,14 @@ test('a recorded HEVC stream is kept from who does not know it, too', async () =
 test('eraseOnPublish removes the recording when a stream of that name is published live', async () => {
   const folder = join(server.appsFolder, 'erase/streams/room');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'cam.flv'), 'whatever');
-  await publish(`${server.rtmp}/erase/room`);
-  await expect.poll(() => existsSync(join(folder, 'cam.flv'))).toBe(false);
+  for (const file of ['cam.flv', 'keys.txt', 'film.mp4']) writeFileSync(join(folder, file), 'whatever');
+  const stream = await (await connect(`${server.rtmp}/erase/room`)).createStream();
+  for (const name of ['mp4:keys.txt', 'mp4:film', 'cam']) {
+    await stream.publish(name);
+    stream.command('closeStream');
+  }
+  for (const file of ['cam.flv', 'film.mp4'])
+    await expect.poll(() => existsSync(join(folder, file)), { timeout: DEADLINE_MS }).toBe(false);
+  // What is no recording stays.
+  expect(existsSync(join(folder, 'keys.txt'))).toBe(true);
 });

@@ -54,7 +54,6 @@ export class Broadcast implements Publisher {
     this.#streams = streams;
     this.#tell = tell;
     this.#onEnd = onEnd;
-    stream.publisher?.evicted();
     stream.publish(this);
   }
 

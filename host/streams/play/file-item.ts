@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { CodecSupport, fourCcsOf } from '../../../wire/codecs.ts';
 import { isVideoKeyFrame, isVideoSequenceHeader } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
@@ -14,6 +15,13 @@ import { segmentBytes, segmentCodecs } from './segment-bytes.ts';
 export interface Range {
   startMs: number;
   durationMs: number;
+}
+
+interface Beginning {
+  readonly positionMs: number;
+  readonly clientMs: number;
+  /** Called when it is found. */
+  readonly announce: (() => void) | undefined;
 }
 
 /** Sent ahead of the time at which it is due: what clients that name no buffer can do with. */
@@ -36,6 +44,9 @@ export class FileItem implements Item, Paced {
   /** Each beginning at another place is a run; what belongs to the one before comes to nothing. */
   #run = 0;
   #busyRun = -1;
+  /** The latest beginning that was asked for while another was looked for. */
+  #wanted: Beginning | undefined;
+  #isBeginning = false;
   /** Where the next segment begins; undefined when all was read. */
   #position: number | undefined;
   #sentMs = 0;
@@ -94,7 +105,7 @@ export class FileItem implements Item, Paced {
   /** `clientMs`: where the client is, if that is elsewhere. */
   start(positionMs: number, clientMs = positionMs): void {
     this.#tellMetadata();
-    void this.#begin(positionMs, undefined, clientMs);
+    this.#begin(positionMs, undefined, clientMs);
   }
 
   pause(isPaused: boolean, positionMs: number | undefined): void {
@@ -109,7 +120,7 @@ export class FileItem implements Item, Paced {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     // The client goes on from where it says that it is: what was sent beyond that it has thrown away.
-    void this.#begin(positionMs ?? this.#nowMs);
+    this.#begin(positionMs ?? this.#nowMs);
   }
 
   seek(positionMs: number): void {
@@ -119,7 +130,7 @@ export class FileItem implements Item, Paced {
       this.#voice.status('NetStream.Seek.InvalidTime', `${this.#name} ends at ${last} s.`, last);
       return;
     }
-    void this.#begin(wanted, () => {
+    this.#begin(wanted, () => {
       this.#voice.event('StreamEof');
       this.#voice.event('StreamIsRecorded');
       this.#voice.event('StreamBegin');
@@ -153,10 +164,25 @@ export class FileItem implements Item, Paced {
     void this.#work(this.#run, () => this.#fill(this.#run));
   }
 
-  /** Begins at the last key frame before that time. */
-  #begin(positionMs: number, announce?: () => void, clientMs = positionMs): Promise<void> {
-    const run = ++this.#run;
+  /** Begins at the last key frame before that time. However often a client seeks, the file is asked one thing at a time. */
+  #begin(positionMs: number, announce?: () => void, clientMs = positionMs): void {
+    this.#run++;
     this.#stopClock();
+    this.#wanted = { positionMs, clientMs, announce };
+    if (!this.#isBeginning) void this.#beginWanted();
+  }
+
+  async #beginWanted(): Promise<void> {
+    this.#isBeginning = true;
+    while (this.#wanted && !this.#isClosed) {
+      const beginning = this.#wanted;
+      this.#wanted = undefined;
+      await this.#beginAt(beginning, this.#run);
+    }
+    this.#isBeginning = false;
+  }
+
+  #beginAt({ positionMs, clientMs, announce }: Beginning, run: number): Promise<void> {
     return this.#work(run, async () => {
       const { position, timestampMs, isBeyondEnd } = await this.#file.seek(positionMs);
       if (run !== this.#run) return;
@@ -207,6 +233,8 @@ export class FileItem implements Item, Paced {
       if (run !== this.#run || this.#isPaused) return;
       if (this.#isSingleFrame) return this.#sendFrame(segment);
       this.#send(segment);
+      // What is in memory already comes without a pause, and hundreds of viewers may want a minute of it at once.
+      await setImmediate();
     }
     if (run === this.#run && !this.#isPaused && this.#position === undefined) this.#end();
   }

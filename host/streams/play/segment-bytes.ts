@@ -1,7 +1,7 @@
 import { fourCcsOf } from '../../../wire/codecs.ts';
 import type { WireFormat } from '../../rtmp/ports.ts';
 import type { Segment } from '../files/media-files.ts';
-import { serializeAll } from '../late-join.ts';
+import { MAX_WRITTEN, serializeAll } from '../late-join.ts';
 
 const codecs = new WeakMap<Segment, readonly string[]>();
 
@@ -17,7 +17,10 @@ export function segmentCodecs(segment: Segment): readonly string[] {
 
 const written = new WeakMap<Segment, Map<string, Buffer>>();
 
-/** A segment in that format, written once for all who play the file and for as long as the segment is in memory. */
+/**
+ * A segment in that format, written once for all who play the file and for as long as the segment is in memory. Bytes
+ * are not kept for every stream id: those of one client would fill the memory.
+ */
 export function segmentBytes(segment: Segment, format: WireFormat, streamId: number): Buffer {
   let formats = written.get(segment);
   if (!formats) {
@@ -28,7 +31,7 @@ export function segmentBytes(segment: Segment, format: WireFormat, streamId: num
   let bytes = formats.get(key);
   if (!bytes) {
     bytes = serializeAll(format, segment.messages, streamId);
-    formats.set(key, bytes);
+    if (formats.size < MAX_WRITTEN) formats.set(key, bytes);
   }
   return bytes;
 }

@@ -33,6 +33,8 @@ export interface RecordingProblem {
 export interface RecordingEvents {
   /** The file is open. */
   started(): void;
+  /** It begins anew: says what goes before the next message, such as codec headers. */
+  cleared?(): readonly RtmpMessage[];
   /** Called at most once, before `stopped`. */
   failed(problem: RecordingProblem): void;
   /** Called once if it started: what there is of the file is complete. */
@@ -82,6 +84,8 @@ export class Recording {
   #isOver = false;
   /** What is in the file is to go. */
   #isCleared = false;
+  /** Goes before the next message, with its time. */
+  #first: RtmpMessage[] = [];
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   /** Where the next tag goes, once all that waits is written. */
@@ -112,6 +116,11 @@ export class Recording {
   take(message: RtmpMessage): void {
     if (this.#ending || message.payload.length === 0) return;
     const now = performance.now();
+    for (const each of this.#first.splice(0)) this.#take({ ...each, timestamp: message.timestamp }, now);
+    this.#take(message, now);
+  }
+
+  #take(message: RtmpMessage, now: number): void {
     if (!this.#early) return this.#append(message, now);
     this.#early.push([message, now]);
     this.#waitingBytes += message.payload.length;
@@ -140,6 +149,7 @@ export class Recording {
     this.#takenMs = this.#startMs = 0;
     this.#keys = new KeyIndex(MAX_KEY_FRAMES);
     this.#timeline = new Timeline();
+    this.#first = [...(this.#events.cleared?.() ?? [])];
     this.#startWriting();
   }
 
@@ -198,6 +208,7 @@ export class Recording {
     if (size === 0) return;
     const existing = await readExisting(file);
     if (existing.endAt < size) await file.truncate(existing.endAt);
+    if (this.#isCleared) return;
     this.#endAt = this.#writtenTo = existing.endAt;
     this.#keys = existing.keys;
     this.#own = existing.own;

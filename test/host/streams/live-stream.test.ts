@@ -221,6 +221,19 @@ describe('a live stream', () => {
     expect(watch(stream).transport.words).toEqual(['meta@0']);
   });
 
+  test('keeps no more data and headers than pictures', () => {
+    const stream = onAir();
+    const text = 'x'.repeat(100);
+    for (let i = 0; i < 50; i++)
+      stream.setDataFrame(`onText${i}`, { ...meta, payload: encodeData(`onText${i}`, text) });
+    const { words } = watch(stream).transport;
+    expect(words.length).toBeGreaterThan(3);
+    expect(words.length).toBeLessThan(10);
+    for (let i = 0; i < 50; i++) stream.clearDataFrame(`onText${i}`);
+    stream.setDataFrame('onText', { ...meta, payload: encodeData('onText', text) });
+    expect(watch(stream).transport.words).toEqual(['meta@0', 'meta@0']);
+  });
+
   test('keeps small payloads in memory of their own, not the buffers that they were read into', () => {
     const { kept } = new NotingFormat('kept');
     const transport = new NotingTransport(Object.assign(new NotingFormat('kept'), { kept }));
