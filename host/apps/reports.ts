@@ -1,9 +1,16 @@
+import type { LiveStream } from '../streams/live-stream.ts';
 import type { InstanceDetails, InstanceReport } from '../web/api.ts';
 import type { InstanceFigures } from '../web/metrics.ts';
 import type { Instance } from './instance.ts';
 
 const MAX_CLIENTS = 100;
 const MAX_OBJECTS = 100;
+
+/** The server itself publishes as nobody. */
+function sourceOf({ publisher }: LiveStream): 'client' | 'server' | null {
+  if (!publisher) return null;
+  return publisher.clientId === '' ? 'server' : 'client';
+}
 
 /** One instance for the list of all. */
 export function reportOf(instance: Instance): InstanceReport {
@@ -15,9 +22,11 @@ export function reportOf(instance: Instance): InstanceReport {
     clients: instance.clientCount,
     streams: [...instance.streams].map((stream) => ({
       name: stream.name,
-      publisher: stream.publisher?.clientId ?? null,
+      source: sourceOf(stream),
+      publisher: stream.publisher?.clientId || null,
       viewers: stream.viewerCount,
       bytes: stream.bytesIn,
+      recording: stream.recording !== undefined,
     })),
     heapBytes: instance.figures?.heapBytes ?? null,
     cpuMs: instance.figures ? Math.round(instance.totals.cpuMs) : null,

@@ -14,7 +14,17 @@ export interface InstanceReport {
   /** When the instance was loaded, ISO 8601. */
   since: string;
   clients: number;
-  streams: { name: string; publisher: string | null; viewers: number; bytes: number }[];
+  streams: {
+    name: string;
+    /** Who publishes it; null while it is waited for. */
+    source: 'client' | 'server' | null;
+    /** The client's id. */
+    publisher: string | null;
+    viewers: number;
+    /** From the present source. */
+    bytes: number;
+    recording: boolean;
+  }[];
   /** Of the script's heap when it last told; null for an application without a script, or before. */
   heapBytes: number | null;
   cpuMs: number | null;

@@ -12,8 +12,10 @@ const server = useServer({
   adminToken: token,
   apps: {
     app: {
-      'main.ts':
-        'application.onConnect = () => true; Client.prototype.myId = function () { return this.id; };',
+      'main.ts': `
+        application.onConnect = () => true;
+        Client.prototype.myId = function () { return this.id; };
+        Client.prototype.broadcast = (name: string, source: string) => Stream.get(name)!.play(source);`,
     },
     bare: { 'README.md': '' },
   },
@@ -152,7 +154,8 @@ test('without a token file no token is taken', async () => {
 test('/api/instances tells of clients, streams, build, heap and processor time', async () => {
   const publisher = await connect(`${server.rtmp}/app/room`);
   const stream = await publisher.createStream();
-  await stream.publish('cam');
+  await stream.publish('cam', 'record');
+  await publisher.call('broadcast', 'ours', 'cam');
   const watcher = await connect(`${server.rtmp}/app/room`);
   const viewer = await watcher.createStream();
   await viewer.play('cam');
@@ -172,11 +175,21 @@ test('/api/instances tells of clients, streams, build, heap and processor time',
     streams: expect.arrayContaining([
       {
         name: 'cam',
+        source: 'client',
         publisher: await publisher.call('myId'),
         viewers: 1,
         bytes: keyFrame(1).length,
+        recording: true,
       },
-      { name: 'waiting', publisher: null, viewers: 1, bytes: 0 },
+      { name: 'waiting', source: null, publisher: null, viewers: 1, bytes: 0, recording: false },
+      {
+        name: 'ours',
+        source: 'server',
+        publisher: null,
+        viewers: 0,
+        bytes: keyFrame(1).length,
+        recording: false,
+      },
     ]),
     heapBytes: expect.any(Number),
     cpuMs: expect.any(Number),
