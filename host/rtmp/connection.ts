@@ -24,6 +24,8 @@ import { SocketWriter } from './socket-writer.ts';
 const ACK_WINDOW = 2_500_000;
 /** A script may ask as often as it likes whether its clients are there. */
 const LEAST_PING_MS = 500;
+/** One read of 64 KB that takes longer is the last in its round of the event loop, which would make 32 in a row. */
+const LONG_READ_MS = 2;
 
 /** Who takes the messages of a connection. */
 export interface MessageHandler {
@@ -292,8 +294,9 @@ export class RtmpConnection implements Transport {
         this.#acknowledge();
       }
     } catch (error) {
-      this.fail(error);
+      return this.fail(error);
     }
+    if (performance.now() - this.#heardAt > LONG_READ_MS) this.#pauseReading(0);
   }
 
   #tellHeard(): void {
@@ -303,10 +306,14 @@ export class RtmpConnection implements Transport {
 
   /** Reads no more than the client's bandwidth lets it send. */
   #paceReading(bytes: number): void {
-    if (this.#toServer.bytesPerSecond === 0 || this.#readPause) return;
+    if (this.#toServer.bytesPerSecond === 0) return;
     this.#toServer.spend(bytes);
     const waitMs = this.#toServer.waitMs(this.#heardAt);
-    if (waitMs === 0) return;
+    if (waitMs > 0) this.#pauseReading(waitMs);
+  }
+
+  #pauseReading(waitMs: number): void {
+    if (this.#readPause || this.#isClosed || this.#isEnding) return;
     this.#socket.pause();
     this.#readPause = setTimeout(() => this.#resumeReading(), waitMs);
   }

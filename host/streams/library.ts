@@ -24,7 +24,7 @@ export interface MediaStorage {
 export interface LibraryOptions {
   readonly storage: MediaStorage;
   readonly instance: string;
-  readonly limits: RecordingLimits;
+  readonly limits: RecordingLimits & { readonly recordings: number };
   /** Where streams are whose name begins so: paths below the application's folder, by folder, or by `/` for all. */
   readonly virtual: Readonly<Record<string, string>>;
   /** Whether MP4 files are made of recordings. */
@@ -39,14 +39,20 @@ export class Archive {
   readonly remuxer = new Remuxer();
   /** What is being recorded, by the real path. */
   readonly recorded = new Map<string, Recording>();
-  readonly #recordings = new Set<Recording>();
+  /** All that have not ended, and of which application each is. */
+  readonly #recordings = new Map<Recording, MediaStorage>();
 
   constructor(cacheBytes: number, maxOpen: number) {
     this.files = new MediaFiles({ cacheBytes, maxOpen });
   }
 
-  began(recording: Recording): void {
-    this.#recordings.add(recording);
+  began(recording: Recording, storage: MediaStorage): void {
+    this.#recordings.set(recording, storage);
+  }
+
+  /** How many there are of an application. */
+  countOf(storage: MediaStorage): number {
+    return [...this.#recordings.values()].filter((one) => one === storage).length;
   }
 
   ended(recording: Recording): void {
@@ -60,7 +66,7 @@ export class Archive {
   /** Completes all recordings; no more MP4 files are made of them. */
   async close(): Promise<void> {
     const givenUp = this.remuxer.close();
-    await Promise.all([...this.#recordings].map((recording) => recording.stop()));
+    await Promise.all([...this.#recordings.keys()].map((recording) => recording.stop()));
     await givenUp;
     await this.files.close();
   }
@@ -127,6 +133,13 @@ export class Library {
     const recording: Recording = new Recording(
       async () => {
         await before;
+        const { recordings } = this.#options.limits;
+        if (recordings > 0 && archive.countOf(this.#storage) > recordings)
+          throw new StagewireError(
+            'E_RECORD',
+            'app',
+            `${recordings} streams are recorded, and that is the limit (limits.recordings)`,
+          );
         const real = await this.#place(stream);
         if (archive.recorded.has(real)) throw new AlreadyRecorded(`${stream.name} is being recorded already`);
         archive.recorded.set(real, recording);
@@ -157,7 +170,7 @@ export class Library {
       },
       isSynchronous,
     );
-    archive.began(recording);
+    archive.began(recording, this.#storage);
     return recording;
   }
 

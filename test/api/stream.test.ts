@@ -506,23 +506,22 @@ test('STR-33: a slow viewer loses pictures, then sound, and no data message', as
   source.video(0, keyFrame(0));
   await viewer.waitForMedia(keyFrame(0));
   slow.pauseReading();
-  const big = new Uint8Array(50_000);
-  // What the system's buffers take comes on top of the viewer's own bound of 64 KiB.
-  for (let i = 1; i <= 400; i++) {
+  const big = new Uint8Array(5000);
+  // What the system's buffers take comes on top of the viewer's own bound of 64 KiB. What is sent at one time is less
+  // than that bound: however busy the machine is, no round takes the viewer beyond twice the bound.
+  for (let i = 1; i <= 4000; i++) {
     big.set(interFrame(i));
     source.video(i * 40, big.slice());
-    if (i % 10 === 0) {
-      source.data(i * 40, 'mark', i);
-      await source.settled();
-    }
+    if (i % 100 === 0) source.data(i * 40, 'mark', i);
+    if (i % 10 === 0) await source.settled();
   }
   slow.resumeReading();
   await expect
     .poll(() => viewer.media.filter(({ name }) => name === 'mark').map(({ args }) => args[0]), {
       timeout: DEADLINE_MS,
     })
-    .toEqual(Array.from({ length: 40 }, (_, i) => (i + 1) * 10));
-  expect(viewer.media.filter(({ type }) => type === Type.Video).length).toBeLessThan(350);
+    .toEqual(Array.from({ length: 40 }, (_, i) => (i + 1) * 100));
+  expect(viewer.media.filter(({ type }) => type === Type.Video).length).toBeLessThan(3500);
 });
 
 test('LIFE-17: the folders of a recording are made when it begins', async () => {

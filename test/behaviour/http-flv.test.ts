@@ -87,22 +87,24 @@ const times = (viewer: FlvClient) => viewer.media.map(({ timestamp }) => timesta
 
 test('what ffmpeg publishes comes packet for packet, to ffmpeg and to whoever reads the bytes', async (context) => {
   requireTools(context, 'ffmpeg', 'ffprobe');
+  // Which waits for half a minute: ffmpeg may take its time to begin.
+  const own = await startServer({ apps: { live: { 'README.md': 'no script' } } });
   const folder = scratchFolder();
   const clip = await makeClip(folder, 3);
   const copy = join(folder, 'copy.flv');
   const read = join(folder, 'read.flv');
-  const url = `${server.http}/live/room/clip.flv`;
+  const url = `${own.http}/live/room/clip.flv`;
   const player = new RunningTool('ffmpeg', ['-v', 'error', '-i', url, '-c', 'copy', copy]);
   const opened = FlvClient.open(url);
-  await eventually('two who wait', async () => (await server.health()).connections >= 2);
-  const publisher = publishFile(clip, `${server.rtmp}/live/room/clip`);
+  await eventually('two who wait', async () => (await own.health()).connections >= 2);
+  const publisher = publishFile(clip, `${own.rtmp}/live/room/clip`);
   const viewer = await opened;
   expect(await publisher.end()).toMatchObject({ code: 0 });
   const expected = await packetsOf(clip);
   await eventually('the last packet', () => viewer.media.length >= expected.length + 2);
   // Both would go on with the next publisher.
   expect(player.isRunning).toBe(true);
-  await fetch(`${server.http}/api/instances/live/room`, { method: 'DELETE' });
+  await fetch(`${own.http}/api/instances/live/room`, { method: 'DELETE' });
   expect(await player.end()).toMatchObject({ code: 0, errors: '' });
   expect(await inTime('the end', viewer.ended)).toBe(true);
 

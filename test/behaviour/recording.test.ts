@@ -13,7 +13,8 @@ import { requireTools } from '../support/tools.ts';
 
 const quota = { 'app.json': JSON.stringify({ limits: { recordingBytes: 40_000 } }) };
 const brief = { 'app.json': JSON.stringify({ limits: { recordingMs: 1500 } }) };
-const server = useServer({ apps: { vod: { 'README.md': 'no script' }, quota, brief } });
+const few = { 'app.json': JSON.stringify({ limits: { recordings: 3 } }) };
+const server = useServer({ apps: { vod: { 'README.md': 'no script' }, quota, brief, few } });
 
 let rooms = 0;
 const newRoom = () => `r${rooms++}`;
@@ -187,6 +188,24 @@ test('a limit of time does the same', async () => {
   expect((await stream.status('NetStream.Record.DiskQuotaExceeded')).description).toContain('1.5 s');
   await stream.status('NetStream.Record.Stop');
   expect(tagsOf(fileOf(room, 'show', 'brief')).at(-1)!.timestamp).toBeLessThanOrEqual(1500);
+});
+
+test('beyond the limit of recordings none begins, in whatever instance, until another has ended', async () => {
+  const publishers: ClientStream[] = [];
+  for (const name of ['a', 'b', 'c']) {
+    const stream = await open(newRoom(), 'few');
+    await stream.publish(name, 'record');
+    await stream.status('NetStream.Record.Start');
+    publishers.push(stream);
+  }
+  const late = await open(newRoom(), 'few');
+  await late.publish('d', 'record');
+  expect((await late.status('NetStream.Record.Failed')).description).toContain('limits.recordings');
+  publishers[0]!.command('closeStream');
+  await publishers[0]!.status('NetStream.Record.Stop');
+  late.command('closeStream');
+  await late.publish('d', 'record');
+  await late.status('NetStream.Record.Start');
 });
 
 test('a second recording to the same file is refused', async () => {

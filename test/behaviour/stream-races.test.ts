@@ -183,3 +183,21 @@ test('a stream that was destroyed begins with what a new one has', async () => {
   await viewer.play('out', -1000);
   await expect.poll(() => pictures(viewer), { timeout: DEADLINE_MS }).toBeGreaterThan(0);
 });
+
+test('the time of a play counts from the first publisher, however many follow', async () => {
+  const room = newRoom();
+  const viewer = await (await enter(room, 'vod')).createStream();
+  const source = await (await enter(room, 'vod')).createStream();
+  await source.publish('cam');
+  await viewer.play('cam', -1000, 3000);
+  const startedAt = performance.now();
+  for (const afterMs of [1200, 2400]) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, startedAt + afterMs - performance.now())));
+    const from = viewer.mark;
+    source.command('closeStream');
+    source.command('publish', 'cam', 'live');
+    await viewer.status('NetStream.Play.PublishNotify', from);
+  }
+  await viewer.status('NetStream.Play.Stop');
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+});

@@ -21,6 +21,8 @@ export class LiveItem implements Item {
   readonly #durationMs: number;
   readonly #events: LiveItemEvents;
   #timer: NodeJS.Timeout | undefined;
+  /** The stream was there, and the time runs out though another publisher comes. */
+  #isCounting = false;
 
   /** `durationMs`: -1 for no end. A stream that is waited for is waited for as long. */
   constructor(
@@ -98,7 +100,8 @@ export class LiveItem implements Item {
 
   /** From the beginning of the stream on; while there is none, from now. */
   #startTimer(): void {
-    if (this.#durationMs < 0) return;
+    if (this.#durationMs < 0 || this.#isCounting) return;
+    this.#isCounting = this.#stream.publisher !== undefined;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#events.ended(), this.#durationMs);
   }
