@@ -209,8 +209,10 @@ test('eraseOnPublish removes the recording when a stream of that name is publish
   for (const file of ['cam.flv', 'keys.txt', 'film.mp4']) writeFileSync(join(folder, file), 'whatever');
   const stream = await (await connect(`${server.rtmp}/erase/room`)).createStream();
   for (const name of ['mp4:keys.txt', 'mp4:film', 'cam']) {
+    const from = stream.mark;
     await stream.publish(name);
     stream.command('closeStream');
+    await stream.status('NetStream.Unpublish.Success', from);
   }
   for (const file of ['cam.flv', 'film.mp4'])
     await expect.poll(() => existsSync(join(folder, file)), { timeout: DEADLINE_MS }).toBe(false);
