@@ -36,10 +36,6 @@ application.authorizePublish = (_client, { name }) => {
 };
 
 application.onPublish = (_client, stream) => {
-  stream.onStatus = ({ code, description }) => {
-    if (code === 'NetStream.Record.Stop') keep(stream.name);
-    else if (code.startsWith('NetStream.Record.') && code !== 'NetStream.Record.Start') trace(description);
-  };
   stream.record();
   onAir(stream.name, -1);
 };
@@ -47,8 +43,12 @@ application.onUnpublish = (_client, stream) => {
   stream.record(false);
 };
 
-channel.onStatus = ({ code }) => {
-  if (code === 'NetStream.Play.Stop') repeat();
+// Of all streams, those too that somebody published before this file was saved.
+Stream.prototype.onStatus = function ({ code, description }) {
+  if (this === channel) {
+    if (code === 'NetStream.Play.Stop') repeat();
+  } else if (code === 'NetStream.Record.Stop') keep(this.name);
+  else if (code.startsWith('NetStream.Record.') && code !== 'NetStream.Record.Start') trace(description);
 };
 
 function keep(name: string): void {

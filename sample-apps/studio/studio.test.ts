@@ -67,3 +67,25 @@ test('saving the script changes nothing on the channel', async () => {
   for (let i = 1; i < shown.length; i++) expect(shown[i]).toBe((shown[i - 1]! + 1) % 75);
   expect(viewer.codes.filter((code) => code === 'NetStream.Play.UnpublishNotify')).toEqual([]);
 });
+
+test('a show that goes on while the script is saved is on the shelf when it ends', async () => {
+  const client = await connect(url('three'));
+  const shelf = await new RemoteSharedObject(client, 'shelf', { isPersistent: true }).connect();
+  const viewer = await client.createStream();
+  await viewer.play('channel', -1000);
+  const show = await client.createStream();
+  await show.publish('morning');
+  const tags = showTags(2);
+  sendTags(show, tags.slice(0, 3));
+  await viewer.waitForMedia(keyFrame(0));
+  const from = server.log.mark;
+  const script = server.readFile('studio/main.ts');
+  server.writeFile('studio/main.ts', script.replace(/MAX_SHOWS = \d+/, 'MAX_SHOWS = 22'));
+  const isThree = (instance: string | undefined) => instance === 'studio/three';
+  await server.waitForLog(({ message, instance }) => isThree(instance) && message.includes('kept'), from);
+  sendTags(show, tags.slice(3));
+  await show.settled();
+  show.command('closeStream');
+  await expect.poll(() => shelf.data.get('morning'), soon).toMatchObject({ seconds: 1.97 });
+  await expect.poll(() => pictures(viewer).filter((id) => id === 0).length, soon).toBeGreaterThanOrEqual(2);
+});
