@@ -2,7 +2,8 @@
  * The floor under loading an instance: an isolate made as the core makes them, with neither runtime nor
  * application in it. Prints the milliseconds of each as JSON.
  */
-import { CoreIsolate, type RuntimeCode } from '../../host/core/isolate.ts';
+import { makeHeap, type RuntimeCode } from '../../host/core/heap.ts';
+import { CoreIsolate } from '../../host/core/isolate.ts';
 
 const runtime: RuntimeCode = { source: '(() => ({ enter: () => {}, nextLoad: () => undefined }))' };
 const samples: number[] = [];
@@ -19,8 +20,8 @@ for (let count = 0; count < 40; count++) {
     monotonicMs: 0,
     code: '',
   };
-  const isolate = new CoreIsolate(boot);
-  await isolate.boot(runtime, boot, () => {});
+  const isolate = new CoreIsolate(await makeHeap(runtime, boot.memoryMb), boot);
+  await isolate.boot(boot, () => {});
   samples.push(performance.now() - startedAt);
 }
 process.stdout.write(`${JSON.stringify(samples)}\n`, () => process.exit(0));

@@ -27,6 +27,15 @@ export const FrameKind = {
   ask: 10,
 } as const;
 
+/** The host's first frame, which the core answers with an empty one of that kind when it can boot isolates. */
+export interface ReadyFrame {
+  /** The runtime's bundle. */
+  runtime: string;
+  /** So many heaps of that size are made in advance. */
+  spareHeaps: number;
+  heapMb: number;
+}
+
 /** Everything a core needs to make an isolate and run an application's code in it. */
 export interface BootFrame {
   /** For stack traces: `app:chat/7f3a.js`. */

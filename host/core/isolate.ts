@@ -1,7 +1,6 @@
 import ivm from 'isolated-vm';
 import { ASK_HEADER_BYTES, AskHeader, MAX_ASK_BYTES } from '../../runtime/wall/asks.ts';
 import {
-  type Boot,
   type Enter,
   type Entries,
   HEADER_BYTES,
@@ -10,6 +9,7 @@ import {
   SEED_OFFSET,
 } from '../../runtime/wall/boot.ts';
 import { type BootFile, type BootFrame, type Done, type IsolateStats, type Turn, TurnEnd } from './frames.ts';
+import type { Heap } from './heap.ts';
 import { findLoaded } from './loads.ts';
 
 const INITIAL_BUFFER = 64 * 1024;
@@ -19,14 +19,6 @@ const MAX_INPUT = 18 * 1024 * 1024;
 const MAX_OUTPUT_PER_TURN = 4 * 1024 * 1024;
 /** Entries that handle no further delivery: they only settle promises, and a script may go on making those. */
 const MAX_IDLE_ENTRIES = 100;
-
-export const RUNTIME_FILENAME = 'stagewire:runtime';
-
-/** The runtime's bundle, compiled once per core; later isolates start from its code cache. */
-export interface RuntimeCode {
-  source: string;
-  cache?: ivm.ExternalCopy<ArrayBuffer>;
-}
 
 /** A question of the script, which waits for the answer (runtime/wall/asks.ts). */
 export interface Question {
@@ -40,6 +32,7 @@ type EnterReference = ivm.Reference<Enter>;
 /** One application instance's heap: the script, the runtime it sees, and the buffers it shares with this core. */
 export class CoreIsolate {
   readonly #isolate: ivm.Isolate;
+  readonly #heap: Heap;
   readonly #handlerMs: number;
   readonly #input = new SharedArrayBuffer(INITIAL_BUFFER, { maxByteLength: MAX_INPUT });
   readonly #header = new Int32Array(this.#input, 0, HEADER_BYTES / 4);
@@ -67,8 +60,10 @@ export class CoreIsolate {
   /** Or the boot. */
   #turnBeganAt = 0;
 
-  constructor(boot: BootFrame) {
-    this.#isolate = new ivm.Isolate({ memoryLimit: boot.memoryMb });
+  constructor(heap: Heap, boot: BootFrame) {
+    this.#heap = heap;
+    this.#isolate = heap.isolate;
+    this.#cpuUs = Number(this.#isolate.cpuTime) / 1000;
     this.#handlerMs = boot.handlerMs;
     this.#output = new SharedArrayBuffer(Math.min(INITIAL_BUFFER, boot.maxOutputBytes), {
       maxByteLength: boot.maxOutputBytes,
@@ -77,16 +72,9 @@ export class CoreIsolate {
   }
 
   /** Installs the runtime, then runs the application's top level. Rejects with what either threw. */
-  async boot(runtime: RuntimeCode, boot: BootFrame, onAsk: (question: Question) => void): Promise<void> {
+  async boot(boot: BootFrame, onAsk: (question: Question) => void): Promise<void> {
+    const { context, install } = this.#heap;
     this.#turnBeganAt = performance.now();
-    const context = await this.#isolate.createContext();
-    const script = await this.#isolate.compileScript(runtime.source, {
-      filename: RUNTIME_FILENAME,
-      ...(runtime.cache ? { cachedData: runtime.cache } : { produceCachedData: true }),
-    });
-    const { cachedData } = script as ivm.CachedDataResult;
-    if (cachedData) runtime.cache ??= cachedData;
-    const install = (await script.run(context, { reference: true })) as ivm.Reference<Boot>;
     const input = new ivm.ExternalCopy(this.#input).copyInto({ release: true });
     const output = new ivm.ExternalCopy(this.#output).copyInto({ release: true });
     const asks = new ivm.ExternalCopy(this.#asks).copyInto({ release: true });
@@ -96,7 +84,6 @@ export class CoreIsolate {
     })) as unknown as ivm.Reference<Entries>;
     this.#enter = await entries.get('enter', { reference: true });
     install.release();
-    script.release();
 
     // Whoever asks how far this is hears how long it has been going on: V8 copies what a top level throws, and
     // isolated-vm reads its stack, without a time limit.

@@ -20,10 +20,12 @@ import {
   FrameReader,
   frame,
   jsonFrame,
+  type ReadyFrame,
   readTurn,
   TurnEnd,
 } from './frames.ts';
-import { CoreIsolate, type Question, RUNTIME_FILENAME, type RuntimeCode } from './isolate.ts';
+import { HeapStock, makeHeap, RUNTIME_FILENAME, type RuntimeCode } from './heap.ts';
+import { CoreIsolate, type Question } from './isolate.ts';
 
 for (const leaked of process.argv.slice(2)) closeLeaked(leaked);
 
@@ -43,7 +45,9 @@ const NOT_BEGUN: Done = {
   commands: Buffer.alloc(0),
 };
 const toldAt = new WeakMap<CoreIsolate, number>();
-let runtime: RuntimeCode | undefined;
+/** Set before the host hears that this core is ready. */
+let runtime: RuntimeCode;
+let stock: HeapStock;
 
 const reader = new FrameReader(handle);
 host.on('data', (chunk: Buffer) => reader.push(chunk));
@@ -70,8 +74,7 @@ function leave(): void {
 function handle({ kind, isolate, body }: Frame): void {
   switch (kind) {
     case FrameKind.ready:
-      // The host's first frame brings the runtime's bundle.
-      void prime({ source: body.toString('utf8') });
+      void getReady(JSON.parse(body.toString('utf8')) as ReadyFrame);
       return;
     case FrameKind.boot:
       void boot(isolate, JSON.parse(body.toString('utf8')) as BootFrame);
@@ -104,6 +107,14 @@ function handle({ kind, isolate, body }: Frame): void {
   }
 }
 
+async function getReady({ runtime: source, heapMb, spareHeaps }: ReadyFrame): Promise<void> {
+  runtime = { source };
+  await prime(runtime);
+  stock = new HeapStock(heapMb);
+  await stock.fill(runtime, spareHeaps);
+  host.write(frame(FrameKind.ready, 0));
+}
+
 /** Runs the runtime once, for its code cache and for the threads: whoever boots here next need not wait for them. */
 async function prime(code: RuntimeCode): Promise<void> {
   const options: BootOptions = {
@@ -133,31 +144,32 @@ async function prime(code: RuntimeCode): Promise<void> {
     monotonicMs: 0,
     code: '',
   };
-  const isolate = new CoreIsolate(request);
-  await isolate.boot(code, request, () => {});
+  const isolate = new CoreIsolate(await makeHeap(code, request.memoryMb), request);
+  await isolate.boot(request, () => {});
   await isolate.turn({ nowMs: 0, monotonicMs: 0, seed: Buffer.alloc(SEED_BYTES), records: Buffer.alloc(0) });
   isolate.dispose();
   code.cache = new ivm.ExternalCopy(warmCache(code.source, RUNTIME_FILENAME, options, code.cache!.copy()));
-  runtime = code;
-  host.write(frame(FrameKind.ready, 0));
 }
 
 async function boot(id: number, request: BootFrame): Promise<void> {
   const release = await berth();
-  const isolate = new CoreIsolate(request);
-  isolates.set(id, isolate);
   const booted: BootedFrame = { cpuUs: 0, answeredUs: 0 };
+  let made: CoreIsolate | undefined;
   try {
-    await isolate.boot(runtime!, request, (question) => ask(id, isolate, question));
+    const heap = stock.take(request.memoryMb) ?? (await makeHeap(runtime, request.memoryMb));
+    const isolate = new CoreIsolate(heap, request);
+    made = isolate;
+    isolates.set(id, isolate);
+    await isolate.boot(request, (question) => ask(id, isolate, question));
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     booted.error = { message, stack: stack ?? '' };
   }
   release();
-  Object.assign(booted, isolate.takeCpu());
-  const commands = isolate.takeOutput();
+  Object.assign(booted, made?.takeCpu());
+  const commands = made?.takeOutput() ?? NOTHING;
   if (booted.error) {
-    isolate.dispose();
+    made?.dispose();
     isolates.delete(id);
   }
   const json = Buffer.from(JSON.stringify(booted));

@@ -12,6 +12,7 @@ import {
   frame,
   type IsolateStats,
   jsonFrame,
+  type ReadyFrame,
   readDone,
   turnFrame,
 } from '../core/frames.ts';
@@ -71,7 +72,7 @@ interface Waiting {
   fail: (error: StagewireError) => void;
 }
 
-export type CoreLimits = WatchLimits & Pick<Limits, 'coreStartMs'>;
+export type CoreLimits = WatchLimits & Pick<Limits, 'coreStartMs' | 'heapMb' | 'spareHeaps'>;
 
 /** Why we killed it, and whom we blame. */
 interface Verdict {
@@ -172,7 +173,9 @@ export class CoreProcess {
       failed(new StagewireError('E_CORE_GONE', 'host', `core ${this.pid} ended: ${message}`));
       this.#bury(how);
     });
-    this.#socket.write(frame(FrameKind.ready, 0, Buffer.from(runtime)));
+    const { heapMb, spareHeaps } = limits;
+    const ready: ReadyFrame = { runtime, heapMb, spareHeaps };
+    this.#socket.write(jsonFrame(FrameKind.ready, 0, ready));
   }
 
   get pid(): number {

@@ -1,7 +1,7 @@
 import ivm from 'isolated-vm';
 import { expect, test } from 'vitest';
 import { warmCache } from '../../../host/core/code-cache.ts';
-import { RUNTIME_FILENAME } from '../../../host/core/isolate.ts';
+import { RUNTIME_FILENAME } from '../../../host/core/heap.ts';
 import { bundleRuntime } from '../../../host/scripts/bundles.ts';
 import type { BootOptions } from '../../../runtime/wall/boot.ts';
 
