@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import { BuildArchive } from './apps/build-archive.ts';
 import { Registry } from './apps/registry.ts';
-import { detailsOf, figuresOf, reportOf } from './apps/reports.ts';
+import { appReportOf, detailsOf, figuresOf, reportOf } from './apps/reports.ts';
 import { StoredObjects } from './apps/stored-objects.ts';
 import { Certificate } from './base/certificate.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -67,6 +69,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const store = await Store.open(config.data, log, metrics);
   const windows = new Windows();
   const archive = new Archive(limits.fileCacheBytes, limits.openMediaFiles);
+  const builds = new BuildArchive(join(config.data, 'builds'), log);
   const rtmpAddress = { ...config.rtmp };
   const host = {
     pool,
@@ -76,6 +79,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     store,
     windows,
     archive,
+    builds,
     ledger: metrics,
     log,
     clock,
@@ -104,6 +108,12 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         const instance = registry.find(app, name);
         return instance && detailsOf(instance);
       },
+      apps: () => registry.apps.map(({ name }) => name),
+      app: (name) => {
+        const app = registry.app(name);
+        return app && appReportOf(app, builds);
+      },
+      rollback: (name) => registry.rollback(name),
       restart: (app, name) => registry.find(app, name)?.restart(),
       start: (app, name) => {
         const loaded = registry.load(app, name);

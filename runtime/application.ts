@@ -5,7 +5,8 @@ import { Client, capBandwidth, withAccessFrozen } from './client.ts';
 import { hide } from './clock.ts';
 import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, functionIn, runHandler } from './handlers.ts';
-import { expectClient } from './host-side.ts';
+import type { ClientKeeper } from './handover.ts';
+import { expectClient, type Standing } from './host-side.ts';
 import { Listeners } from './listeners.ts';
 import type { Outbox } from './outbox.ts';
 import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, shown } from './primordials.ts';
@@ -20,10 +21,11 @@ import type { ClientInfo, StreamRequest } from './wall/fields.ts';
 type Handlers = Record<string, unknown>;
 
 /** The `application` object and the life of its clients (Server-Side ActionScript Language Reference, class Application). */
-export class ApplicationSide {
+export class ApplicationSide implements ClientKeeper {
   /** What scripts see as `application`: theirs to extend, handlers are looked up on it at call time. */
   readonly application: Handlers = {};
   readonly #outbox: Outbox;
+  readonly #started: () => void;
   readonly #listeners = new Listeners('application.on', EVENTS);
   /** `application.clients`: one array for the life of the instance. The script's to read; nothing here relies on it. */
   readonly #clients: Client[] = [];
@@ -31,8 +33,10 @@ export class ApplicationSide {
   /** What `authorizePublish` was shown, so that `onPublish` gets the same object. */
   readonly #candidates = new SafeWeakMap<Client, Stream>();
 
-  constructor(outbox: Outbox, options: BootOptions) {
+  /** `started` is called when the application has begun, before the host hears of it. */
+  constructor(outbox: Outbox, options: BootOptions, started: () => void) {
     this.#outbox = outbox;
+    this.#started = started;
     const { application } = this;
     const fixed = (name: string, value: unknown) =>
       Object.defineProperty(application, name, {
@@ -88,6 +92,7 @@ export class ApplicationSide {
   start(): void {
     this.#run('onAppStart', [], (outcome) => {
       if (outcome.isOk) this.#emit('start', []);
+      this.#started();
       const error = outcome.isOk ? '' : `application.onAppStart failed: ${describe(outcome.error).message}`;
       this.#outbox.send({ kind: 'started', error });
     });
@@ -101,7 +106,8 @@ export class ApplicationSide {
   }
 
   connect(number: number, info: ClientInfo, args: unknown[]): void {
-    const client = new Client(number, info);
+    // One that waited for the decision of an older script is known.
+    const client = this.#byNumber.get(number) ?? new Client(number, info);
     this.#byNumber.set(number, client);
     if (!this.#has('onConnect')) return this.#accept(client);
     const decide = (outcome: Outcome) => {
@@ -125,13 +131,36 @@ export class ApplicationSide {
     }
   }
 
-  /** A client that an earlier build (or a core that died) had accepted: `onReattach`, else `onConnect` again. */
-  reattach(number: number, info: ClientInfo, args: unknown[], reason: string): void {
+  known(): Client[] {
+    const clients: Client[] = [];
+    this.#byNumber.forEach((client) => void append(clients, client));
+    return clients;
+  }
+
+  takeOver(number: number, standing: Standing, info: ClientInfo): Client {
     const client = new Client(number, info);
+    expectClient('takeOver', client).standing = standing;
+    if (standing !== 'gone') this.#byNumber.set(number, client);
+    if (standing === 'accepted') list(this.#clients, client);
+    return client;
+  }
+
+  /** Whether clients that an older script had are asked about. */
+  get greets(): boolean {
+    return this.#has('onReattach');
+  }
+
+  /**
+   * A client that an earlier build (or a core that died) had accepted: `onReattach`, else `onConnect` again, unless
+   * this script has taken it over with what the other knew of it.
+   */
+  reattach(number: number, info: ClientInfo, args: unknown[], reason: string): void {
+    const known = this.#byNumber.get(number);
+    const client = known ?? new Client(number, info);
     client.reconnected = reason;
     this.#byNumber.set(number, client);
     // It was accepted before this build came: it counts as connected while the handler decides.
-    this.#enter(client);
+    if (!known) this.#enter(client);
     const side = expectClient('reattach', client);
     let isDecided = false;
     const keep = (isKept: boolean) => {
@@ -143,6 +172,7 @@ export class ApplicationSide {
     side.refuse = () => keep(false);
     const decide = (outcome: Outcome) => keep(outcome.isOk && outcome.value !== false);
     if (this.#has('onReattach')) this.#run('onReattach', [client, reason], decide, isRpcError);
+    else if (known) keep(true);
     else this.#run('onConnect', prepend(client, args), decide, isRpcError);
   }
 

@@ -28,6 +28,7 @@ export class Client {
       standing: 'pending',
       outstanding: 0,
       canReconnect: info.canReconnect,
+      info,
       access: info.access,
       bandwidth: info.bandwidth,
       listeners: undefined,

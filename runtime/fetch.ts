@@ -71,6 +71,11 @@ export class Fetches {
     this.#maxBytes = maxBytes;
   }
 
+  /** How many answers the script waits for. */
+  get waiting(): number {
+    return this.#count;
+  }
+
   install(global: typeof globalThis): void {
     hide(global, 'fetch', (url: unknown, init?: unknown) => this.#fetch(url, init));
   }

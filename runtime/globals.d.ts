@@ -48,8 +48,8 @@ type ConnectVerdict = boolean | null | undefined | void;
 type Authorization = boolean | string;
 
 /**
- * The instance that this script runs. Add properties of your own: they live as long as this build runs. A handler that is
- * neither a function nor undefined or null is an error each time that it is due, as one that throws: what it would
+ * The instance that this script runs. Add properties of your own: data among them outlives this build (see `keep`). A handler
+ * that is neither a function nor undefined or null is an error each time that it is due, as one that throws: what it would
  * decide is refused.
  */
 interface Application {
@@ -82,9 +82,23 @@ interface Application {
   /**
    * New in Stagewire. This code has taken over a running instance (`reason` is `"reload"`) or replaces a script that
    * was stopped, and this client was connected before. `false`, a throw or a rejected promise disconnects it. Without
-   * this handler `onConnect` is called with the original arguments, and `client.reconnected` tells the reason.
+   * this handler a client that comes with a reload simply stays, with all that the code before knew of it. After a death
+   * (and with `"reload": "reattach"`), when nothing is known, `onConnect` is called with the original arguments, and
+   * `client.reconnected` tells the reason.
    */
   onReattach?(client: Client, reason: string): ConnectVerdict | Promise<ConnectVerdict>;
+  /**
+   * New in Stagewire. Other code is to take over now. What this returns goes to its `onRestore`: data, clients, streams and
+   * shared objects, for all that is no property of `application`, of a client or of what is kept. It may not be async; a
+   * throw leaves this code in charge.
+   */
+  onSave?(): unknown;
+  /**
+   * New in Stagewire. This code takes over: `application`, the clients and what is kept have the data of the code before, whose
+   * build was `from`, and `state` is what its `onSave` returned, undefined without one. It may not be async; a throw leaves
+   * the old code in charge, as if nothing had happened.
+   */
+  onRestore?(state: any, from: string): void;
   /** A client has begun to publish. It cannot refuse any more: see `authorizePublish`. */
   onPublish?(client: Client, stream: Stream): void;
   onUnpublish?(client: Client, stream: Stream): void;
@@ -964,6 +978,18 @@ interface FetchError extends TypeError {
   readonly name: 'FetchError';
   readonly code: string;
 }
+
+/**
+ * New in Stagewire. State of a module that outlives its code: returns the object it was given, and when other code takes over
+ * the running instance, what has been changed in it since the code began is there, too. So is what has been changed of
+ * `application` and of each client; properties that nobody has changed are the new code's to say. Objects that are shared stay shared;
+ * clients, streams and shared objects stay what they are. Functions and instances of classes are not carried over: the log
+ * names them, and there are `application.onSave` and `onRestore`.
+ *
+ * `name` tells it from other state; without one it is the file and the variable that it is assigned to. To be called
+ * while the module begins.
+ */
+declare function keep<T extends object>(initial: T, name?: string): T;
 
 /**
  * New in Stagewire. Requests over HTTP and HTTPS, to the hosts that `app.json` lists. Resolves with the complete

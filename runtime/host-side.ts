@@ -1,6 +1,6 @@
 import type { Listeners } from './listeners.ts';
 import { NativeTypeError, SafeWeakMap, shown } from './primordials.ts';
-import type { ClientAccess, ClientBandwidth } from './wall/fields.ts';
+import type { ClientAccess, ClientBandwidth, ClientInfo } from './wall/fields.ts';
 
 /** Where a client stands with the script. */
 export type Standing = 'pending' | 'accepted' | 'gone';
@@ -13,6 +13,8 @@ export interface HostSide {
   outstanding: number;
   /** Whether it connects again when it is asked to. */
   canReconnect: boolean;
+  /** As it was when the script was first told. */
+  info: ClientInfo;
   access: ClientAccess;
   bandwidth: ClientBandwidth;
   listeners: Listeners | undefined;

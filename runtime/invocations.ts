@@ -190,6 +190,11 @@ export class Invocations {
     return pending;
   }
 
+  /** How many answers the script waits for. */
+  get waiting(): number {
+    return this.#pending.size;
+  }
+
   /** The answer will never come, and `description` says why. */
   fail(request: number, description: string): void {
     this.settle(request, false, callFailed(description));

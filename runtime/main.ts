@@ -21,6 +21,7 @@ import {
 } from './events.ts';
 import { Fetches } from './fetch.ts';
 import { installFile } from './file.ts';
+import { Handover } from './handover.ts';
 import { callFailed, Invocations, startInvocations } from './invocations.ts';
 import { Loads } from './load.ts';
 import { installNotOffered } from './not-offered.ts';
@@ -51,14 +52,16 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   startEvents(outbox);
   startAsking(asks, notify);
   setAmfLimits(options.amfDepth, options.amfValues);
-  const app = new ApplicationSide(outbox, options);
+  const app: ApplicationSide = new ApplicationSide(outbox, options, () => handover.begin());
+  const handover: Handover = new Handover(app.application, app, outbox);
   const invocations = new Invocations(outbox, options.maxOutstandingInvokes);
   const timers = new Timers(outbox, options.maxTimers);
   const fetches = new Fetches(outbox, options.maxFetches, options.maxFetchBytes);
   const loads = new Loads(options.canLoad === true);
   startInvocations(invocations);
   loads.install(globalThis);
-  startParts(timers, fetches, options.isClassic === true);
+  handover.install(globalThis);
+  startParts(timers, fetches, handover, options.isClassic === true);
   installGlobals(globalThis, app, timers, fetches, outbox, header);
 
   const handle = (delivery: Delivery, mustYield: () => boolean): void => {
@@ -115,6 +118,10 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.start();
       case 'stop':
         return app.stop(delivery.code);
+      case 'save':
+        return handover.save(delivery.maxBytes, invocations.waiting + fetches.waiting);
+      case 'restore':
+        return handover.restore(delivery.from);
     }
   };
 

@@ -1,3 +1,4 @@
+import { ByteReader, ByteWriter } from '../wire/bytes.ts';
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
 import { argumentsOf, decodeValues, isOpaque, makeOpaque } from './amf.ts';
 import { bytesIn, isBuffer, numberOf, reading, textOf, wordOf } from './arguments.ts';
@@ -6,6 +7,7 @@ import { hide, turnMonotonic, turnTime } from './clock.ts';
 import { describe, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
 import { functionIn, runHandler } from './handlers.ts';
+import type { Handover } from './handover.ts';
 import { expectClient } from './host-side.ts';
 import { invocations } from './invocations.ts';
 import { natives } from './natives.ts';
@@ -55,6 +57,7 @@ import { RpcError } from './rpc.ts';
 import { streams } from './stream.ts';
 import type { Timers } from './timers.ts';
 import type { Command } from './wall/commands.ts';
+import { clientInfo, readClientInfo, readText, text } from './wall/fields.ts';
 
 /**
  * Parts of the runtime that few scripts need: their code stays in the core until a script first reads one of their
@@ -64,8 +67,15 @@ import type { Command } from './wall/commands.ts';
 let timers: Timers;
 let fetches: Fetches;
 let isClassic = false;
+let handover: Handover;
 
-export function startParts(ofScript: Timers, ofFetch: Fetches, isOfClassic: boolean): void {
+export function startParts(
+  ofScript: Timers,
+  ofFetch: Fetches,
+  ofHandover: Handover,
+  isOfClassic: boolean,
+): void {
+  handover = ofHandover;
   timers = ofScript;
   fetches = ofFetch;
   isClassic = isOfClassic;
@@ -81,10 +91,13 @@ function share() {
     ask,
     askAfterAll,
     askCore,
+    ByteReader,
     Bytes,
+    ByteWriter,
     bytesIn,
     bytesOfView,
     charCodeAt,
+    clientInfo,
     construct,
     decodeValues,
     decodeUtf8,
@@ -96,6 +109,7 @@ function share() {
     fromCharCode,
     functionIn,
     getPrototypeOf,
+    handover: handover.shared,
     hasOwn,
     hide,
     isAncestor,
@@ -121,7 +135,9 @@ function share() {
     objectPrototype,
     ownKeys,
     part,
+    readClientInfo,
     reading,
+    readText,
     reportError,
     reserveMethods,
     runHandler,
@@ -135,6 +151,7 @@ function share() {
     shown,
     sliceOf,
     sortBy,
+    text,
     textOf,
     toText,
     touch,

@@ -1,10 +1,10 @@
 import { AskError } from './amf.ts';
 import { askAfterAll } from './ask.ts';
 import type { Client } from './client.ts';
-import { describe } from './events.ts';
+import { describe, reportError } from './events.ts';
 import { defineLazily, loadPart } from './parts.ts';
 import { findIn, NativeTypeError, shown } from './primordials.ts';
-import type { Share } from './share/main.ts';
+import type { Share, SharedObjectName } from './share/main.ts';
 import type { Delivery } from './wall/deliveries.ts';
 
 export type SharedDelivery = Extract<Delivery, { kind: `shared-${string}` }>;
@@ -33,6 +33,22 @@ export function clearSharedObjects(path: unknown): boolean {
   }
   share?.cleared(answer[1]);
   return answer[0] > 0 || path === '/' || findIn(path, '*', 0) >= 0 || findIn(path, '?', 0) >= 0;
+}
+
+/** What a shared object is called; undefined for anything else, and for one that was closed. */
+export function sharedObject(value: object): SharedObjectName | undefined {
+  return share?.nameOf(value);
+}
+
+/** Undefined when it cannot be opened: the author has been told. */
+export function openShared(name: string, isPersistent: boolean): object | undefined {
+  try {
+    share ??= loadPart<Share>('share');
+    return share.SharedObject.get(name, isPersistent);
+  } catch (error) {
+    reportError(error, 'SharedObject.get');
+    return undefined;
+  }
 }
 
 /** News of an object that the script has opened. */

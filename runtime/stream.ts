@@ -2,8 +2,16 @@ import { makeOpaque } from './amf.ts';
 import { askAfterAll } from './ask.ts';
 import { hide } from './clock.ts';
 import { loadPart } from './parts.ts';
-import { define, deleteProperty, NativeTypeError, SafeMap, SafeWeakMap, shown } from './primordials.ts';
-import type { StreamPart } from './stream/main.ts';
+import {
+  append,
+  define,
+  deleteProperty,
+  NativeTypeError,
+  SafeMap,
+  SafeWeakMap,
+  shown,
+} from './primordials.ts';
+import type { StreamPart, StreamSettings } from './stream/main.ts';
 import type { Delivery } from './wall/deliveries.ts';
 import type { StreamRequest } from './wall/fields.ts';
 
@@ -55,6 +63,35 @@ export function setLive(stream: Stream): void {
 export function endLive(name: string): void {
   live.delete(name);
   deleteProperty(liveStreams, name);
+}
+
+/** Those that the script knows: published ones, and those that it has asked for. */
+export function carriedStreams(): Stream[] {
+  const all: Stream[] = [];
+  live.forEach((stream) => void append(all, stream));
+  opened.forEach((stream, name) => {
+    if (live.get(name) !== stream) append(all, stream);
+  });
+  return all;
+}
+
+/** What the script has set of a stream that it has asked for; undefined for others. */
+export function settingsOf(stream: object): StreamSettings | undefined {
+  return opened.get((stream as Stream).name) === stream ? streamPart().settingsOf(stream) : undefined;
+}
+
+/** A stream that an older script knew. */
+export function takeOverStream(
+  request: Pick<StreamRequest, 'name' | 'query'>,
+  isLive: boolean,
+  settings: StreamSettings | undefined,
+): Stream {
+  const known = isLive || settings ? opened.get(request.name) : undefined;
+  if (known) define(known, 'publishQueryString', request.query);
+  const stream = known ?? new Stream(request);
+  if (isLive) setLive(stream);
+  if (settings) streamPart().takeOver(stream, settings);
+  return stream;
 }
 
 let part: StreamPart | undefined;

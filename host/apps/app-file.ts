@@ -36,6 +36,11 @@ const MAX_FILE_BYTES = 1024 * 1024;
 const STRICT_SWITCHES = ['access', 'reload'] as const;
 export type StrictSwitch = (typeof STRICT_SWITCHES)[number];
 
+/** What becomes of a running instance when there is new code. */
+const RELOAD_MODES = ['keep', 'reattach', 'disconnect'] as const;
+export type ReloadMode = (typeof RELOAD_MODES)[number];
+const RELOAD_EXPECTED = '"keep", "reattach" or "disconnect"';
+
 /** `app.json`: what an application says of itself. */
 export const appFile = z.strictObject({
   /** For editors: where the schema is. */
@@ -57,8 +62,8 @@ export const appFile = z.strictObject({
     .optional(),
   /** Whether access strings name folders only, so that all of a folder's resources are alike. */
   folderAccess: z.boolean({ error: 'true or false' }).optional(),
-  /** What new code does to running instances: the clients are kept, or, as FMS had it, all are disconnected. */
-  reload: z.enum(['keep', 'disconnect'], { error: '"keep" or "disconnect"' }).optional(),
+  /** What new code takes over of running instances: clients and the script's data, clients only, or, as FMS had it, nothing: all are disconnected. Default "keep"; "disconnect" for main.asc. */
+  reload: z.enum(RELOAD_MODES, { error: RELOAD_EXPECTED }).optional(),
   /** Behaves exactly as Flash Media Server did: in everything that can be switched (`true`), or in what is listed. */
   strictFMS: z
     .union([z.boolean(), z.array(z.enum(STRICT_SWITCHES)).max(STRICT_SWITCHES.length)], {
@@ -129,7 +134,7 @@ export interface AppSettings {
   readonly loadOnStartup?: boolean | readonly string[] | undefined;
   readonly allowCalls?: readonly string[] | undefined;
   readonly folderAccess?: boolean | undefined;
-  readonly reload?: 'keep' | 'disconnect' | undefined;
+  readonly reload?: ReloadMode | undefined;
   /** Where it is to behave exactly as Flash Media Server. */
   readonly strict?: readonly StrictSwitch[];
   readonly config?: Readonly<Record<string, unknown>> | undefined;

@@ -38,11 +38,12 @@ export class App {
   #build: Build | undefined;
   readonly #clock: Clock;
   readonly #newLeash: () => Leash;
+  readonly #started: (build: Build) => void;
   /** While one instance tries a build that has never started. */
   #trial: { build: Build; end: () => void; over: Promise<void> } | undefined;
   #kills: number[] = [];
 
-  /** `all`: the applications beside which it lives. */
+  /** `all`: the applications beside which it lives; `started`: hears of a build that has started after another. */
   constructor(
     name: string,
     builder: AppBuilder,
@@ -51,7 +52,9 @@ export class App {
     log: Log,
     clock: Clock,
     all: () => App[],
+    started: (build: Build) => void,
   ) {
+    this.#started = started;
     this.name = name;
     this.builder = builder;
     this.files = files;
@@ -116,6 +119,7 @@ export class App {
   }
 
   tried(build: Build, hasStarted: boolean): void {
+    if (hasStarted && this.proven?.id !== build.id) this.#started(build);
     if (hasStarted) this.proven = build;
     if (this.#trial?.build === build) this.#endTrial(this.#trial);
   }

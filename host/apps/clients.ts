@@ -349,11 +349,52 @@ export class Clients implements SeatHost {
       const seat = 'client' in delivery ? this.#seats.get(delivery.client) : undefined;
       if (seat && !OLD_SCRIPT_ONLY.has(delivery.kind)) this.post(delivery, seat);
     }
+    this.#expectVerdicts(next);
+    next.script.release();
+  }
+
+  /** About those who were handed to it. */
+  #expectVerdicts(next: Incarnation): void {
     this.#host.clock.clearTimer(this.#patience);
     this.#patience = this.#host.clock.setTimer(() => {
       if (this.#script !== next) return;
       for (const seat of this.#seats.values()) if (seat.held) this.#dismiss(seat, 'gave no verdict in time');
     }, this.#host.settings.limits.pendingConnectMs);
+  }
+
+  /**
+   * Everything goes on with a script that has taken over what the one before it knew. `unhandled` is what that one had
+   * not come to, and goes on where it was: also what those did who have left meanwhile.
+   */
+  carryOver(next: Incarnation, greets: boolean, unhandled: Delivery[]): void {
+    const waiting = new Set(unhandled.map(keyOf));
+    this.#script = next;
+    for (const seat of this.#seats.values()) {
+      const { standing, number: client, info, command } = seat;
+      for (const delivery of seat.held ?? []) waiting.add(keyOf(delivery));
+      if (waiting.has(`connect ${client}`)) continue;
+      if (standing === 'pending') next.script.post({ kind: 'connect', client, info, command });
+      else if (greets) {
+        seat.held ??= [];
+        next.script.post({ kind: 'reattach', client, info, command, reason: 'reload' });
+      }
+    }
+    this.#failUnanswered(waiting, 'reload');
+    if (!greets) {
+      // An older script has not come to decide about them.
+      for (const seat of this.#seats.values())
+        for (const delivery of this.#takeHeld(seat)) next.script.post(delivery);
+    }
+    for (const [request, delivery] of this.#verdicts) {
+      if (!waiting.has(`authorize ${request}`)) unhandled.push(delivery);
+    }
+    for (const delivery of unhandled) {
+      if (OF_THE_OLD_SCRIPT.has(delivery.kind)) continue;
+      const seat = 'client' in delivery ? this.#seats.get(delivery.client) : undefined;
+      if (seat) this.post(delivery, seat);
+      else next.script.post(delivery);
+    }
+    this.#expectVerdicts(next);
     next.script.release();
   }
 
@@ -531,8 +572,8 @@ function bandwidthOf(value: number): number {
 /** In one write: the host makes it without a pause. */
 const MAX_BROADCASTS = 1000;
 
-/** Deliveries that mean nothing to another script than the one they were for. */
-const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
+/** Deliveries that mean nothing to another script than the one they were for, whatever that one knew. */
+const OF_THE_OLD_SCRIPT: ReadonlySet<string> = new Set([
   'reply',
   'unanswered',
   'fetched',
@@ -540,14 +581,16 @@ const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([
   'status',
   'low-memory',
   'shared-state',
-  'shared-sync',
-  'shared-send',
+  'shared-saved',
   'shared-unlock',
   'shared-guard',
   'wake',
   'start',
   'stop',
+  'save',
+  'restore',
 ]);
+const OLD_SCRIPT_ONLY: ReadonlySet<string> = new Set([...OF_THE_OLD_SCRIPT, 'shared-sync', 'shared-send']);
 
 function keyOf(delivery: Delivery): string {
   if (delivery.kind === 'call') return `call ${delivery.call}`;

@@ -2,7 +2,7 @@ import type { Command } from '../../runtime/wall/commands.ts';
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
 import { readCommandHead } from '../../wire/commands.ts';
 import type { Clock } from '../base/clock.ts';
-import { describeError, printable } from '../base/errors.ts';
+import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { LogBudget } from '../base/log-budget.ts';
 import type { BootFile } from '../core/frames.ts';
@@ -24,10 +24,12 @@ import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import { type Answerer, answer } from './answers.ts';
 import type { AppSettings } from './app-file.ts';
 import type { Build, BuiltFile } from './builder.ts';
+import { EarlyCommands } from './early-commands.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
 import { ScriptStreams, type StreamCommand } from './script-streams.ts';
+import { nameOfState } from './state-names.ts';
 
 /** What every instance of an application shares. */
 export interface InstanceHost {
@@ -71,6 +73,8 @@ export type ClientCommand = Exclude<
       | 'script-error'
       | 'started'
       | 'stopped'
+      | 'saved'
+      | 'restored'
       | 'wake-at'
       | 'charge'
       | 'fetch'
@@ -80,6 +84,25 @@ export type ClientCommand = Exclude<
       | 'shutdown';
   }
 >;
+
+/** What one script leaves to the next. */
+export interface Estate {
+  readonly bytes: Buffer;
+  /** The build that it is of. */
+  readonly build: string;
+  readonly objects: number;
+  /** Answers that the script still waited for. */
+  readonly waiting: number;
+}
+
+/** How a script has taken over an estate. */
+export interface Inheritance {
+  /** It wants to be asked about each client (`onReattach`). */
+  readonly greets: boolean;
+  /** Places that are without what they held, as far as they are told, and how many there are. */
+  readonly lost: readonly string[];
+  readonly lostCount: number;
+}
 
 export interface IncarnationListener {
   onCommand(incarnation: Incarnation, command: ClientCommand): void;
@@ -120,6 +143,13 @@ const ADVICE: Readonly<Partial<Record<EndReason, string>>> = {
   mailbox: 'Handle what comes faster, or raise limits.mailboxRecords and limits.mailboxBytes in app.json.',
 };
 
+/** Why one script cannot take over from another; the message is for the author. */
+export class HandoverError extends StagewireError {
+  constructor(message: string) {
+    super('E_HANDOVER', 'app', message);
+  }
+}
+
 /** One build of an application running for one instance: its script, its log lines, its errors. */
 export class Incarnation {
   readonly build: Build;
@@ -141,6 +171,15 @@ export class Incarnation {
   /** While it starts: hears why it cannot, or an empty text. */
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
+  #onSaved: ((said: Extract<Command, { kind: 'saved' }>) => void) | undefined;
+  #onRestored: ((said: Extract<Command, { kind: 'restored' }>) => void) | undefined;
+  /** What it has handed over so far. */
+  #saved: Buffer[] = [];
+  #savedBytes = 0;
+  /** What it is given of the script before it. */
+  #estate: Buffer | undefined;
+  /** What it has sent before it is the instance's script, when there is another; undefined from then on. */
+  #early: EarlyCommands | undefined;
   #hasStarted = false;
   #failure: StartOutcome = 'failed';
   /** How it died before it had started, in words. */
@@ -210,6 +249,79 @@ export class Incarnation {
     });
   }
 
+  /** Another script is in charge until this one takes over: what it sends waits for that. */
+  waitItsTurn(): void {
+    this.#early = new EarlyCommands();
+    this.#shares.isSuccessor = true;
+  }
+
+  /** Throws when it has sent too much before it takes over. */
+  checkEarly(): void {
+    if (this.#early?.isOverflowing) throw new HandoverError('it has sent too much before it has taken over');
+  }
+
+  /** All that the script has of data, for the next one. It is held. Throws what it says, or that it died of it. */
+  async save(): Promise<Estate> {
+    let said: Extract<Command, { kind: 'saved' }> | undefined;
+    this.#onSaved = (how) => {
+      said = how;
+    };
+    this.#saved = [];
+    this.#savedBytes = 0;
+    await this.script.perform({ kind: 'save', maxBytes: this.settings.limits.stateBytes });
+    this.#onSaved = undefined;
+    const bytes = Buffer.concat(this.#saved);
+    this.#saved = [];
+    if (!said || this.script.isEnded) throw new HandoverError('the script died while its state was read');
+    if (said.error !== '') throw new HandoverError(said.error);
+    return { bytes, build: this.build.id, objects: said.objects, waiting: said.waiting };
+  }
+
+  /** Takes over what another script has left. It has started, and is held. Throws as `save`. */
+  async restore({ bytes, build }: Estate): Promise<Inheritance> {
+    let said: Extract<Command, { kind: 'restored' }> | undefined;
+    this.#onRestored = (how) => {
+      said = how;
+    };
+    this.#estate = bytes;
+    await this.script.perform({ kind: 'restore', from: build });
+    this.#onRestored = undefined;
+    this.#estate = undefined;
+    if (!said || this.script.isEnded) throw new HandoverError('the script died while it took over the state');
+    this.checkEarly();
+    if (said.error !== '') throw new HandoverError(said.error);
+    return said;
+  }
+
+  /** What waited for the script before this one, as this one knows it; undefined when it means nothing to it. */
+  inherit(delivery: Delivery, from: Incarnation): Delivery | undefined {
+    switch (delivery.kind) {
+      case 'shared-sync':
+      case 'shared-send':
+      case 'shared-status': {
+        const object = this.#shares.numberOf(from.#shares.objectOf(delivery.object));
+        return object === undefined ? undefined : { ...delivery, object };
+      }
+      default:
+        return delivery;
+    }
+  }
+
+  /** The script's questions about what is handed over. */
+  readonly #estateAnswerers: Readonly<Record<string, Answerer>> = {
+    'state.save': (piece) => {
+      if (!(piece instanceof Uint8Array) || !this.#onSaved) return false;
+      this.#savedBytes += piece.length;
+      if (this.#savedBytes > 2 * this.settings.limits.stateBytes)
+        throw new StagewireError('E_STATE', 'app', 'the state is too large');
+      this.#saved.push(Buffer.from(piece));
+      return true;
+    },
+    'state.size': () => this.#estate?.length ?? 0,
+    'state.load': (at, count) => this.#estate?.subarray(Number(at), Number(at) + Number(count)) ?? null,
+    'state.name': (stack) => nameOfState(String(stack), this.build) ?? null,
+  };
+
   #answerers(): Readonly<Record<string, Answerer>> {
     const { limits } = this.settings;
     this.#files ??= new Files({ files: this.#host.files, limits, inputs: this.build.inputs });
@@ -219,6 +331,7 @@ export class Incarnation {
       ...this.#files.answerers,
       ...this.#shares.answerers,
       ...this.#streams.answerers,
+      ...this.#estateAnswerers,
     };
   }
 
@@ -294,6 +407,9 @@ export class Incarnation {
   takeOver(): void {
     this.#shares.takeOver();
     this.#streams.takeOver();
+    const early = this.#early?.takeAll() ?? [];
+    this.#early = undefined;
+    for (const command of early) this.#command(command);
   }
 
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
@@ -310,6 +426,7 @@ export class Incarnation {
 
   #command(command: Command): void {
     try {
+      if (this.#early?.takes(command)) return;
       switch (command.kind) {
         case 'log':
           if (this.#logBudget.takes(command.text)) this.#scriptLog[command.level](command.text);
@@ -320,6 +437,10 @@ export class Incarnation {
           return this.#onStarted?.(command.error);
         case 'stopped':
           return this.#onStopped?.(command.isVetoed);
+        case 'saved':
+          return this.#onSaved?.(command);
+        case 'restored':
+          return this.#onRestored?.(command);
         case 'charge':
           return this.#listener.onCharge(command.client, command.handler, command.ms);
         case 'fetch':
@@ -494,6 +615,8 @@ function nameOfHandler(delivery: Delivery): string {
 const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> = {
   start: 'application.onAppStart',
   stop: 'application.onAppStop',
+  save: 'application.onSave',
+  restore: 'application.onRestore',
   connect: 'application.onConnect',
   reattach: 'application.onReattach',
   disconnect: 'application.onDisconnect',

@@ -1,6 +1,6 @@
 import { isResourceName } from '../../wire/stream-name.ts';
 import type { Timer } from '../base/clock.ts';
-import { describeError } from '../base/errors.ts';
+import { describeError, printable } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { ClientEnd, ConnectRequest, Refusal, Seat } from '../rtmp/ports.ts';
@@ -11,11 +11,17 @@ import type { ScriptEnd, ScriptFigures } from '../scripts/script.ts';
 import { SharedObjects } from '../shared-objects/directory.ts';
 import { StreamDirectory } from '../streams/directory.ts';
 import { Library } from '../streams/library.ts';
-import { type AppSettings, isSameSettings } from './app-file.ts';
+import { type AppSettings, isSameSettings, type ReloadMode } from './app-file.ts';
 import type { Build } from './builder.ts';
 import { Clients } from './clients.ts';
 import { Deaths } from './deaths.ts';
-import { Incarnation, type InstanceHost } from './incarnation.ts';
+import {
+  type Estate,
+  HandoverError,
+  Incarnation,
+  type Inheritance,
+  type InstanceHost,
+} from './incarnation.ts';
 import { Sharing } from './sharing.ts';
 import { Usage } from './usage.ts';
 
@@ -25,6 +31,17 @@ export interface Totals {
   hostMs: number;
   turns: number;
   deliveries: number;
+}
+
+/** How new code took over from the build `from`: milliseconds, and what of its state came along. */
+export interface Switch {
+  readonly from: string;
+  /** From the news of the build until it had started. */
+  readonly readyMs: number;
+  /** How long what clients sent waited. */
+  readonly pausedMs: number;
+  readonly objects: number;
+  readonly bytes: number;
 }
 
 /** What an instance has to do with the application it is one of. */
@@ -92,6 +109,9 @@ export class Instance {
   /** Ends the waiting time before the next start. */
   #startNow: (() => void) | undefined;
   readonly #ends = new Map<EndReason, number>();
+  /** When it came to run the present build, milliseconds since 1970, and how it took over from the one before. */
+  runsSince: number | undefined;
+  switched: Switch | undefined;
   readonly usage = new Usage();
   /** Of the scripts that have ended. */
   readonly #past: Totals = { cpuMs: 0, hostMs: 0, turns: 0, deliveries: 0 };
@@ -232,7 +252,7 @@ export class Instance {
 
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build): Promise<void> {
-    if (this.#host.settings.reload === 'disconnect' && !this.#runs(build)) {
+    if (this.#current && this.#modeFor(build) === 'disconnect' && !this.#runs(build)) {
       this.#log.info('ended, since there is new code and app.json wants clients disconnected then');
       this.unload('The application was reloaded.');
       return Promise.resolve();
@@ -252,11 +272,17 @@ export class Instance {
     });
   }
 
+  /** What it takes over: as FMS had it, new code of a classic application begins anew. */
+  #modeFor(build: Build): ReloadMode {
+    const isNewClassic = build.main?.name.endsWith('.asc') && build.id !== this.#build?.id;
+    return this.#host.settings.reload ?? (isNewClassic ? 'disconnect' : 'keep');
+  }
+
   /** Starts that build beside the script that runs now, and hands everything over to it. */
   async #replace(build: Build): Promise<void> {
     const { clock } = this.#host;
     const startedAt = clock.monotonic();
-    const next = build.main ? await this.#start(build) : undefined;
+    const next = build.main ? await this.#start(build, this.#current !== undefined) : undefined;
     if (build.main && !next) {
       if (this.#reloads > 0) return;
       this.#log.warn('goes on with the code it has');
@@ -273,11 +299,32 @@ export class Instance {
       return;
     }
 
+    let carried: { estate: Estate; inheritance: Inheritance } | undefined;
+    try {
+      if (next && previous && !previous.script.isEnded && this.#modeFor(build) === 'keep')
+        carried = await inherit(previous, next);
+      next?.checkEarly();
+    } catch (error) {
+      if (!(error instanceof HandoverError)) throw error;
+      next?.log.error(`does not take over: ${error.message}`, { code: error.code });
+      if (next) this.#addUp(next);
+      next?.script.dispose();
+      if (this.#isClosed) return;
+      this.#log.warn('goes on with the code it has');
+      previous?.script.release();
+      return this.#revive();
+    }
+    if (this.#isClosed) return next?.script.dispose();
+
     const unhandled = previous?.script.mailbox.takeAll() ?? [];
+    const from = this.#build?.id ?? '';
     this.#current = next;
     this.#build = build;
-    if (next) this.#clients.handOver(next, 'reload', unhandled);
-    else this.#clients.openToAll(unhandled);
+    if (!next) this.#clients.openToAll(unhandled);
+    else if (carried && previous) {
+      const own = unhandled.flatMap((delivery) => next.inherit(delivery, previous) ?? []);
+      this.#clients.carryOver(next, carried.inheritance.greets, own);
+    } else this.#clients.handOver(next, 'reload', unhandled);
     this.#bereaved = undefined;
     if (previous && !previous.script.isEnded) {
       previous.script.dispose();
@@ -286,9 +333,15 @@ export class Instance {
     if (next) next.takeOver();
     else this.sharedObjects.takenOver(false);
 
-    const now = clock.monotonic();
-    const took = `ready in ${Math.round(heldAt - startedAt)} ms, paused ${(now - heldAt).toFixed(1)} ms`;
-    this.#log.info(`runs new code, ${this.#clientsKept()} (${took})`);
+    const readyMs = heldAt - startedAt;
+    const pausedMs = clock.monotonic() - heldAt;
+    const { objects = 0, bytes } = carried?.estate ?? {};
+    this.runsSince = clock.now();
+    this.switched = { from, readyMs, pausedMs, objects, bytes: bytes?.length ?? 0 };
+    const took = `ready in ${Math.round(readyMs)} ms, paused ${pausedMs.toFixed(1)} ms`;
+    const along = carried ? `, ${objects} objects carried over` : '';
+    this.#log.info(`runs new code, ${this.#clientsKept()}${along} (${took})`);
+    if (carried && next) tellLosses(next, carried.estate, carried.inheritance);
   }
 
   /** Ends it without asking its script. */
@@ -332,12 +385,13 @@ export class Instance {
     if (this.#isClosed) return first.script.dispose();
     this.#build = first.build;
     this.#current = first;
+    this.runsSince = this.#host.clock.now();
     this.#clients.begin(first);
     first.takeOver();
   }
 
   /** Undefined when the build does not start: its author has been told. A core that died is not the build's fault. */
-  async #start(build: Build): Promise<Incarnation | undefined> {
+  async #start(build: Build, isSuccessor = false): Promise<Incarnation | undefined> {
     for (let attempt = 1; attempt <= MAX_STARTS && !this.#isClosed; attempt++) {
       const admitted = await this.#owner.admit(build);
       if (!admitted) return undefined;
@@ -346,6 +400,7 @@ export class Instance {
         return undefined;
       }
       const incarnation = this.#incarnate(build);
+      if (isSuccessor) incarnation.waitItsTurn();
       const outcome = await incarnation.start(this.#companyFor(admitted));
       this.#owner.tried(build, outcome === 'started');
       if (outcome !== 'started') this.#addUp(incarnation);
@@ -538,4 +593,20 @@ export class Instance {
   #clientsKept(): string {
     return `${this.#clients.count} ${this.#clients.count === 1 ? 'client' : 'clients'} kept`;
   }
+}
+
+/** Both are held. */
+async function inherit(previous: Incarnation, next: Incarnation) {
+  const estate = await previous.save();
+  return { estate, inheritance: await next.restore(estate) };
+}
+
+/** For the author: what did not come along. */
+function tellLosses({ log }: Incarnation, { waiting }: Estate, { lost, lostCount }: Inheritance): void {
+  if (waiting > 0) log.warn(`${waiting} answers that the old code waited for come to nobody`);
+  if (lostCount === 0) return;
+  const more = lostCount > lost.length ? ` and more, ${lostCount} in all` : '';
+  log.warn(
+    `not carried over, since it is no plain data: ${lost.map((place) => printable(place, 200)).join(', ')}${more}`,
+  );
 }

@@ -6,6 +6,7 @@ import { LogBudget } from '../base/log-budget.ts';
 import type { ClientEnd, ConnectRequest, Lobby, Refusal, Seat } from '../rtmp/ports.ts';
 import { App } from './app.ts';
 import { readAppSettings } from './app-file.ts';
+import type { BuildArchive } from './build-archive.ts';
 import { BuildError, formatMessage } from './build-error.ts';
 import { AppBuilder, type Build } from './builder.ts';
 import { AppFiles } from './files/app-files.ts';
@@ -22,6 +23,7 @@ export type ServerHost = Omit<
   readonly lockedLimits: readonly string[];
   /** By application: folders elsewhere that its scripts may use, by the path they know them under. */
   readonly fileDirectories: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly builds: BuildArchive;
 };
 
 /** One application that takes long to build does not keep the others from being served. */
@@ -140,6 +142,25 @@ export class Registry implements Lobby {
     return instance.connect(request, client);
   }
 
+  app(name: string): App | undefined {
+    return this.#apps.get(name);
+  }
+
+  /**
+   * Gives all instances of an application the build that ran before the present one, until a file is saved. Resolves with
+   * its id when they run it, or have kept what they had; undefined when none is kept.
+   */
+  async rollback(name: string): Promise<string | undefined> {
+    const app = this.#apps.get(name);
+    const previous = app?.build && (await this.#host.builds.before(name, app.build.id));
+    if (!app || !previous || this.#isClosing) return undefined;
+    app.building = Promise.resolve(previous);
+    this.#host.log.info(`goes back to build ${previous.id}`, { instance: name, build: app.build?.id });
+    app.setBuild(previous);
+    await Promise.all([...app.instances.values()].map((instance) => instance.reload(previous)));
+    return previous.id;
+  }
+
   /** Stops every instance; resolves within `patienceMs` and a little. */
   async close(patienceMs: number): Promise<void> {
     this.#isClosing = true;
@@ -221,7 +242,16 @@ export class Registry implements Lobby {
     const { fileDirectories } = this.#host;
     const elsewhere = Object.hasOwn(fileDirectories, name) ? fileDirectories[name] : undefined;
     const files = new AppFiles(builder.folder, elsewhere);
-    const app = new App(name, builder, files, limits, log, clock, () => [...this.#apps.values()]);
+    const app = new App(
+      name,
+      builder,
+      files,
+      limits,
+      log,
+      clock,
+      () => [...this.#apps.values()],
+      (build) => void this.#host.builds.keep(build),
+    );
     this.#apps.set(name, app);
     app.building = this.#build(app, isNew);
     await this.#take(app);

@@ -1,6 +1,8 @@
 import type { LiveStream } from '../streams/live-stream.ts';
-import type { InstanceDetails, InstanceReport } from '../web/api.ts';
+import type { AppReport, InstanceDetails, InstanceReport } from '../web/api.ts';
 import type { InstanceFigures } from '../web/metrics.ts';
+import type { App } from './app.ts';
+import type { BuildArchive } from './build-archive.ts';
 import type { Instance } from './instance.ts';
 
 const MAX_CLIENTS = 100;
@@ -30,6 +32,24 @@ export function reportOf(instance: Instance): InstanceReport {
     })),
     heapBytes: instance.figures?.heapBytes ?? null,
     cpuMs: instance.figures ? Math.round(instance.totals.cpuMs) : null,
+  };
+}
+
+/** Which instance of an application runs what. */
+export async function appReportOf(app: App, builds: BuildArchive): Promise<AppReport> {
+  const kept = await builds.list(app.name);
+  return {
+    app: app.name,
+    build: app.build?.id ?? null,
+    builtAt: app.build ? new Date(app.build.builtAt).toISOString() : null,
+    kept: kept.map(({ id, builtAt }) => ({ build: id, builtAt: new Date(builtAt).toISOString() })),
+    instances: [...app.instances.values()].map((instance) => ({
+      instance: instance.instance,
+      build: instance.build?.id ?? null,
+      clients: instance.clientCount,
+      since: instance.runsSince === undefined ? null : new Date(instance.runsSince).toISOString(),
+      switched: instance.switched ?? null,
+    })),
   };
 }
 

@@ -45,6 +45,8 @@ export class ScriptShares {
   /** What it had open when it ended. */
   readonly #left = new Map<number, SharedObject>();
   #isInCharge = false;
+  /** Until it is in charge another script is: that one hears of what clients do, and this one's copies are right. */
+  isSuccessor = false;
 
   /** Blocking requests of `SharedObject` (runtime/share/). */
   readonly answerers: Readonly<Record<string, Answerer>> = {
@@ -143,6 +145,17 @@ export class ScriptShares {
     this.#objects.takenOver(true);
   }
 
+  /** The object that the script knows by that number. */
+  objectOf(number: number): SharedObject | undefined {
+    return this.#shares.get(number)?.object ?? this.#left.get(number);
+  }
+
+  /** By which number the script knows that object, if it has it open. */
+  numberOf(object: SharedObject | undefined): number | undefined {
+    for (const [number, share] of this.#shares) if (share.object === object) return number;
+    return undefined;
+  }
+
   /** After its end: what it died of is not decided by the next, and what it was lost with only once. */
   blame(culprit: Delivery | undefined, lost: readonly Delivery[]): void {
     for (const delivery of culprit ? [culprit, ...lost] : lost)
@@ -152,7 +165,9 @@ export class ScriptShares {
 
   #save({ durability }: SharedObject, request: number): void {
     const done = (isOk: boolean) => this.#script().post({ kind: 'shared-saved', request, isOk });
-    if (durability) void durability.flush().then(done);
+    // What it has written is done when it takes over.
+    if (this.isSuccessor && !this.#isInCharge) done(true);
+    else if (durability) void durability.flush().then(done);
     else done(true);
   }
 
@@ -227,6 +242,7 @@ export class ScriptShares {
     const script = this.#script();
     if (changes.length > 0 && !isKnown)
       script.postFirst({ kind: 'shared-state', object, version, changes: [...changes] });
+    if (this.isSuccessor && !this.#isInCharge) return;
     if (list.length > 0 && (!isKnown || this.#shares.get(object)?.isHeard))
       script.post({ kind: 'shared-sync', object, client, list: [...list] });
     for (const values of sends) {

@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 import { type BootOptions, SEED_BYTES } from '../../runtime/wall/boot.ts';
 import { type Command, decodeCommand } from '../../runtime/wall/commands.ts';
-import type { Delivery } from '../../runtime/wall/deliveries.ts';
-import { ByteReader } from '../../wire/bytes.ts';
+import { type Delivery, encodeDelivery } from '../../runtime/wall/deliveries.ts';
+import { ByteReader, ByteWriter } from '../../wire/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { describeError, StagewireError } from '../base/errors.ts';
 import { Rounds } from '../base/rounds.ts';
@@ -14,7 +14,7 @@ import type { CpuThrottle } from './cpu-throttle.ts';
 import type { EndReason } from './ends.ts';
 import { HostTime } from './host-time.ts';
 import type { Leash } from './leash.ts';
-import { decodeAll, Mailbox, type MailboxLimits } from './mailbox.ts';
+import { decodeAll, Mailbox, type MailboxLimits, type TakenBatch } from './mailbox.ts';
 
 /** Shares of the heap limit: a script is warned at the first, and again once it was below the second. */
 const LOW_MEMORY = 0.85;
@@ -296,6 +296,18 @@ export class Script {
     await this.#turn;
   }
 
+  /** While it is held: a turn of that delivery alone, before all that waits. Resolves when it is over, or the script. */
+  async perform(delivery: Delivery): Promise<void> {
+    if (this.#isEnded) return;
+    const records = new ByteWriter(256);
+    encodeDelivery(records, delivery);
+    const since = this.#clock.monotonic();
+    this.#turn = this.#takeTurn({ records: records.view, count: 1, since, recycle: () => {} }).finally(() => {
+      this.#turn = undefined;
+    });
+    await this.#turn;
+  }
+
   /** Resolves when everything posted so far has been handled, or after `patienceMs`. */
   async whenIdle(patienceMs: number): Promise<void> {
     const end = this.#clock.monotonic() + patienceMs;
@@ -334,19 +346,18 @@ export class Script {
 
   #beginTurn(): void {
     this.#isScheduled = false;
-    if (this.#turn || this.#isHeld || this.#isEnded || this.mailbox.length === 0) return;
+    if (this.#turn || this.#isHeld || this.#isEnded || !this.#home || this.mailbox.length === 0) return;
     if (!this.#leash.begin(this, () => this.#beginTurn())) return;
-    this.#turn = this.#takeTurn().finally(() => {
+    this.#turn = this.#takeTurn(this.mailbox.take()).finally(() => {
       this.#turn = undefined;
       this.#leash.end(this);
       this.#schedule();
     });
   }
 
-  async #takeTurn(): Promise<void> {
+  async #takeTurn({ records, count, since, recycle }: TakenBatch): Promise<void> {
     const home = this.#home;
     if (!home) return;
-    const { records, count, since, recycle } = this.mailbox.take();
     this.#inHand = records;
     this.#waitedMs = 0;
     this.#isRunning = true;

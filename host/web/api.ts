@@ -30,6 +30,34 @@ export interface InstanceReport {
   cpuMs: number | null;
 }
 
+/** What `GET /api/apps/:app` shows: which instance runs what. */
+export interface AppReport {
+  app: string;
+  /** The newest build; null before the first. */
+  build: string | null;
+  /** When it was made, ISO 8601. */
+  builtAt: string | null;
+  /** Builds that have started, the latest first: `POST /api/apps/:app/rollback` gives all instances the one before. */
+  kept: { build: string; builtAt: string }[];
+  instances: {
+    instance: string;
+    build: string | null;
+    clients: number;
+    /** When it came to run that build; null while it loads. */
+    since: string | null;
+    /** How it took over from the build before; null when it was loaded with it. */
+    switched: {
+      from: string;
+      /** From the news of the build until it had started; then calls waited for so long. Milliseconds. */
+      readyMs: number;
+      pausedMs: number;
+      /** Of the state that came along: objects, and bytes on the way. */
+      objects: number;
+      bytes: number;
+    } | null;
+  }[];
+}
+
 /** What `GET /api/instances/:app/:instance` adds. Times are milliseconds. */
 export interface InstanceDetails extends InstanceReport {
   /** Limits that apply, as the configuration and `app.json` have them. */
@@ -72,6 +100,11 @@ export interface ServerReport {
 export interface ApiSource {
   health(): ServerReport;
   instances(): InstanceReport[];
+  /** Names. */
+  apps(): string[];
+  app(name: string): Promise<AppReport> | undefined;
+  /** The id of the build that its instances were given; undefined when there is none to go back to. */
+  rollback(app: string): Promise<string | undefined>;
   /** Undefined when there is none of that name. */
   instance(app: string, instance: string): Promise<InstanceDetails | undefined>;
   /** Starts its script anew, clients attached; false when it has none. Undefined as above. */
@@ -108,6 +141,20 @@ export function createApi(
       return undefined;
     });
   }
+  api.get('/api/apps', (context) => context.json({ apps: source.apps() }));
+  api.get('/api/apps/:app', async (context) => {
+    const { app } = context.req.param();
+    const report = await source.app(app);
+    return report ? context.json(report) : context.json(noApp(app), 404);
+  });
+  api.post('/api/apps/:app/rollback', async (context) => {
+    const { app } = context.req.param();
+    if (!source.app(app)) return context.json(noApp(app), 404);
+    const build = await source.rollback(app);
+    if (build !== undefined) return context.json({ app, build });
+    const message = `no earlier build of ${app} is kept`.slice(0, 300);
+    return context.json({ error: 'E_NO_BUILD', message }, 409);
+  });
   api.get('/api/instances', (context) => context.json({ instances: source.instances() }));
 
   api.get('/api/instances/:app/:instance{.+}', async (context) => {
@@ -179,6 +226,10 @@ function refusal(request: IncomingMessage, token: string | undefined): string | 
 function problemOf(error: unknown): { error: string; message: string } {
   if (!(error instanceof StagewireError)) throw error;
   return { error: error.code, message: error.message.slice(0, 500) };
+}
+
+function noApp(app: string): { error: string; message: string } {
+  return { error: 'E_NOT_FOUND', message: `no application ${app}`.slice(0, 300) };
 }
 
 function noInstance(app: string, instance: string): { error: string; message: string } {

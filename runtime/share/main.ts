@@ -1,7 +1,9 @@
-import { reserveMethods } from '../shared.ts';
-import { cleared, receive, SharedObject } from './shared-object.ts';
+export type { SharedObjectName } from './shared-object.ts';
 
-const share = { SharedObject, receive, cleared };
+import { reserveMethods } from '../shared.ts';
+import { cleared, nameOf, receive, SharedObject } from './shared-object.ts';
+
+const share = { SharedObject, receive, cleared, nameOf };
 reserveMethods(SharedObject.prototype);
 
 /** The entry of the bundle that runtime/share.ts evaluates. */

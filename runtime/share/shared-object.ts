@@ -69,6 +69,12 @@ type ObjectDelivery = Exclude<SharedDelivery, { kind: 'shared-saved' }>;
 
 let dispatch: (object: SharedObject, delivery: ObjectDelivery, client: unknown) => void;
 let empty: (object: SharedObject) => void;
+let identify: (object: object) => SharedObjectName | undefined;
+
+export interface SharedObjectName {
+  name: string;
+  isPersistent: boolean;
+}
 
 /**
  * A shared object of the instance (Server-Side ActionScript Language Reference, class SharedObject). The script has a
@@ -134,6 +140,10 @@ export class SharedObject {
 
   static {
     dispatch = (object, delivery, client) => object.#receive(delivery, client);
+    identify = (object) =>
+      #name in object && !object.#isClosed
+        ? { name: object.#name, isPersistent: object.#isPersistent }
+        : undefined;
     empty = (object) => {
       object.#slots.clear();
       object.#bound.clear();
@@ -222,7 +232,7 @@ export class SharedObject {
 
   /** A copy: to change the slot, set it. */
   getProperty(name: unknown): unknown {
-    const bytes = this.#slots.get(nameOf('so.getProperty', name));
+    const bytes = this.#slots.get(slotName('so.getProperty', name));
     return bytes && decodeValues(bytes)[0];
   }
 
@@ -246,7 +256,7 @@ export class SharedObject {
   /** Null or undefined deletes the slot. With `until` it goes when that client leaves. */
   setProperty(name: unknown, value: unknown, options?: unknown): void {
     const member = 'so.setProperty';
-    const key = nameOf(member, name);
+    const key = slotName(member, name);
     const client = clientIn(member, options);
     if (!client) this.#set(member, key, value, 0);
     else if (client.standing === 'gone') this.#set(member, key, undefined, 0);
@@ -401,7 +411,7 @@ export class SharedObject {
 
   /** New in Stagewire: `listener` hears when a client changes that slot. Returns what ends it. */
   watch(name: unknown, listener: unknown): () => void {
-    const key = nameOf('so.watch', name);
+    const key = slotName('so.watch', name);
     this.#expectOpen('so.watch');
     return this.#watchers.add(key, listener);
   }
@@ -683,6 +693,11 @@ export function cleared(numbers: readonly number[]): void {
   }
 }
 
+/** What a shared object is called; undefined for anything else, and for one that was closed. */
+export function nameOf(object: object): SharedObjectName | undefined {
+  return identify(object);
+}
+
 export function receive(delivery: SharedDelivery, client: unknown): void {
   if (delivery.kind === 'shared-saved') return finishSaving(delivery.request, delivery.isOk);
   const object = open.get(delivery.object);
@@ -703,7 +718,7 @@ function finishSaving(request: number, isOk: boolean): void {
   else waiting?.reject(new RpcError(code, 'What has changed is not on disk, and was taken back.'));
 }
 
-function nameOf(member: string, name: unknown): string {
+function slotName(member: string, name: unknown): string {
   if (typeof name === 'number') return `${name}`;
   if (typeof name === 'string' && name !== '') {
     const length = utf8Length(name);

@@ -1,5 +1,16 @@
 import type { StaticStreamMethod, StreamDelivery, StreamMethod, StreamProperty } from '../stream.ts';
-import { getProperty, methods, receive, setProperty, statics } from './stream.ts';
+import {
+  getProperty,
+  methods,
+  receive,
+  type StreamSettings,
+  setProperty,
+  settingsOf,
+  statics,
+  takeOver,
+} from './stream.ts';
+
+export type { StreamSettings };
 
 /** What runtime/stream.ts has of this part. */
 export interface StreamPart {
@@ -8,8 +19,10 @@ export interface StreamPart {
   get(stream: unknown, name: StreamProperty): unknown;
   set(stream: unknown, name: StreamProperty, value: unknown): void;
   receive(delivery: StreamDelivery): void;
+  settingsOf(stream: object): StreamSettings | undefined;
+  takeOver(stream: object, settings: StreamSettings): void;
 }
 
 /** The entry of the bundle. */
 declare const give: (loaded: StreamPart) => void;
-give({ statics, methods, get: getProperty, set: setProperty, receive });
+give({ statics, methods, get: getProperty, set: setProperty, receive, settingsOf, takeOver });

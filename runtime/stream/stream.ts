@@ -19,7 +19,7 @@ import {
 import type { Stream, StreamDelivery, StreamProperty } from '../stream.ts';
 
 /** What the runtime knows of a stream that the script has open. */
-interface Side {
+export interface StreamSettings {
   /** The name with the container's prefix, as the host is told it. */
   key: string;
   bufferTime: number;
@@ -28,7 +28,7 @@ interface Side {
   receiveVideo: boolean;
 }
 
-const sides = new SafeWeakMap<object, Side>();
+const sides = new SafeWeakMap<object, StreamSettings>();
 
 /** The default of a queue for another server's stream, in seconds. */
 const BUFFER_TIME = 2;
@@ -152,6 +152,18 @@ export function setProperty(stream: unknown, name: StreamProperty, value: unknow
   );
 }
 
+export function settingsOf(stream: object): StreamSettings | undefined {
+  return sides.get(stream);
+}
+
+/** As an older script had it: the host has its settings still. */
+export function takeOver(stream: object, settings: StreamSettings): void {
+  const known = ask('stream.open', settings.key) as [name: string, key: string] | null;
+  if (!known) return;
+  sides.set(stream, settings);
+  streams.opened.set(known[0], stream as Stream);
+}
+
 /** What becomes of a stream, or what it carries: for the script's handlers on the object. */
 export function receive(delivery: StreamDelivery): void {
   const stream = streams.opened.get(delivery.stream);
@@ -186,7 +198,7 @@ function run(stream: Stream, name: string, args: unknown[]): void {
   }
 }
 
-const initial: Omit<Side, 'key'> = {
+const initial: Omit<StreamSettings, 'key'> = {
   bufferTime: BUFFER_TIME,
   syncWrite: false,
   receiveAudio: true,
@@ -203,7 +215,7 @@ function keep(name: string, key: string): Stream {
 }
 
 /** A stream that the script has from elsewhere, such as `onPublish`, is opened when something is asked of it. */
-function expectStream(member: string, stream: unknown): Side {
+function expectStream(member: string, stream: unknown): StreamSettings {
   const known = typeof stream === 'object' && stream !== null ? sides.get(stream) : undefined;
   if (known && streams.opened.get((stream as Stream).name) === stream) return known;
   if (typeof stream !== 'object' || stream === null || !streams.made.has(stream))

@@ -32,6 +32,10 @@ export const REDIRECT_MODES: readonly RedirectMode[] = ['follow', 'error', 'manu
 export type Command =
   | { kind: 'started'; error: string }
   | { kind: 'stopped'; isVetoed: boolean }
+  /** The state was handed over (`state.save`), unless `error` says why not. `waiting`: answers that it still waits for. */
+  | { kind: 'saved'; error: string; objects: number; waiting: number }
+  /** `greets`: it wants to be asked about each client (`reattach`). `lost`: places that are without what they held. */
+  | { kind: 'restored'; error: string; greets: boolean; lost: string[]; lostCount: number }
   | { kind: 'accept'; client: number }
   | { kind: 'reject'; client: number; info: Uint8Array }
   | { kind: 'attached'; client: number; isKept: boolean }
@@ -139,6 +143,8 @@ const CommandKind = {
   'share-save': 32,
   'stream-send': 33,
   'stream-set': 34,
+  saved: 35,
+  restored: 36,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -150,6 +156,18 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       break;
     case 'stopped':
       out.u8(cmd.isVetoed ? 1 : 0);
+      break;
+    case 'saved':
+      text(out, cmd.error);
+      out.u32(cmd.objects);
+      out.u32(cmd.waiting);
+      break;
+    case 'restored':
+      text(out, cmd.error);
+      out.u8(cmd.greets ? 1 : 0);
+      out.u32(cmd.lostCount);
+      out.u32(cmd.lost.length);
+      for (let i = 0; i < cmd.lost.length; i++) text(out, cmd.lost[i]!);
       break;
     case 'accept':
     case 'disconnect':
@@ -304,6 +322,17 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'started', error: readText(record) };
     case CommandKind.stopped:
       return { kind: 'stopped', isVetoed: record.u8() === 1 };
+    case CommandKind.saved:
+      return { kind: 'saved', error: readText(record), objects: record.u32(), waiting: record.u32() };
+    case CommandKind.restored: {
+      const error = readText(record);
+      const greets = record.u8() === 1;
+      const lostCount = record.u32();
+      const lost: string[] = [];
+      const count = record.u32();
+      for (let i = 0; i < count; i++) lost[i] = readText(record);
+      return { kind: 'restored', error, greets, lost, lostCount };
+    }
     case CommandKind.accept:
       return { kind: 'accept', client: record.u32() };
     case CommandKind.reject:

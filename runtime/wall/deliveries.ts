@@ -41,6 +41,10 @@ import {
 export type Delivery =
   | { kind: 'start' }
   | { kind: 'stop'; code: string }
+  /** Another script is to take over from it, with so many bytes of its state at the most. */
+  | { kind: 'save'; maxBytes: number }
+  /** It takes over from another, whose state there is (`state.load`): that of the build `from`. */
+  | { kind: 'restore'; from: string }
   | { kind: 'connect'; client: number; info: ClientInfo; command: CommandBody }
   | { kind: 'reattach'; client: number; info: ClientInfo; command: CommandBody; reason: string }
   | { kind: 'disconnect'; client: number }
@@ -125,6 +129,8 @@ const DeliveryKind = {
   'shared-saved': 23,
   'stream-status': 24,
   'stream-data': 25,
+  save: 26,
+  restore: 27,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -136,6 +142,12 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       break;
     case 'stop':
       text(out, delivery.code);
+      break;
+    case 'save':
+      out.u32(delivery.maxBytes);
+      break;
+    case 'restore':
+      text(out, delivery.from);
       break;
     case 'connect':
     case 'reattach':
@@ -256,6 +268,10 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       return { kind: 'start' };
     case DeliveryKind.stop:
       return { kind: 'stop', code: readText(record) };
+    case DeliveryKind.save:
+      return { kind: 'save', maxBytes: record.u32() };
+    case DeliveryKind.restore:
+      return { kind: 'restore', from: readText(record) };
     case DeliveryKind.connect:
       return {
         kind: 'connect',

@@ -104,6 +104,8 @@ export const HANDLERS: readonly string[] = [
   'onConnect',
   'onDisconnect',
   'onReattach',
+  'onSave',
+  'onRestore',
   'onPublish',
   'onUnpublish',
   'authorizePublish',
@@ -229,6 +231,8 @@ setInterval object                         | setInterval(X, "m", 1e6)           
 setInterval method                         | setInterval({}, X, 1e6)                             | text |
 clearTimeout id                            | clearTimeout(X)                                     | missing numeric |
 clearInterval id                           | clearInterval(X)                                    | missing numeric |
+keep initial                               | keep(X)                                             | |
+keep name                                  | keep({}, X)                                         | |
 queueMicrotask callback                    | queueMicrotask(X)                                   | callable |
 
 SharedObject.constructor                   | new SharedObject(X)                                 | | says: SharedObject

@@ -132,8 +132,8 @@ test('who leaves while the new code decides is disconnected once', async () => {
   const client = await connectWhenKnown('leaver/room', 'ann');
   server.writeFile(
     'leaver/main.ts',
-    `application.onConnect = (client, name) => {
-       client.name = name;
+    `application.onReattach = (client) => {
+       client.name = 'ann';
        trace('deciding');
        return new Promise((resolve) => setTimeout(resolve, 100, true));
      };
@@ -153,7 +153,7 @@ test('who leaves while the new code decides is disconnected once', async () => {
 test('a reload that never decides lets the client go in time', async () => {
   server.writeApp('undecided', { 'main.ts': accept });
   const client = await connectWhenKnown('undecided/room', 'ann');
-  server.writeFile('undecided/main.ts', 'application.onConnect = () => new Promise(() => {});');
+  server.writeFile('undecided/main.ts', 'application.onReattach = () => new Promise(() => {});');
   await client.closed;
   await server.waitForLog((r) => r.instance === 'undecided/room' && r.message.includes('no verdict in time'));
 });

@@ -24,7 +24,7 @@ application.onConnect = (client, wish) => {
   return true;
 };
 application.onReattach = (client, reason) => {
-  client.wish = 'keep me, after ' + reason;
+  client.wish += ', after ' + reason;
   return true;
 };
 application.onDisconnect = (client) => { if (typeof client.wish === 'string') trace('left: ' + client.wish); };

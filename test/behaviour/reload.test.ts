@@ -7,6 +7,8 @@ import { type AppFiles, useServer } from '../support/server.ts';
 const server = useServer({ limits: { pendingConnectMs: 2000 } });
 
 const accept = 'application.onConnect = () => true;\n';
+/** As after a death: the new code knows nothing of what the old one had. */
+const reattach = { 'app.json': JSON.stringify({ reload: 'reattach' }) };
 const version = (n: number | string) => `${accept}Client.prototype.version = () => ${JSON.stringify(n)};\n`;
 
 let apps = 0;
@@ -109,13 +111,13 @@ const who = `
     return [this.name, this.reconnected, application.clients.length, application.clients.includes(this)];
   };\n`;
 
-test('without onReattach, onConnect is called again with the same arguments', async () => {
+test('"reload": "reattach": without onReattach, onConnect is called again with the same arguments', async () => {
   const script = (n: number) => `
     application.onConnect = (client, name, more) => {
       client.name = name + ${n} + more.x + ' ' + application.clients.includes(client);
       return true;
     };${who}`;
-  const { app, client } = await openApp({ 'main.ts': script(1) }, 'ann', { x: 7 });
+  const { app, client } = await openApp({ 'main.ts': script(1), ...reattach }, 'ann', { x: 7 });
   expect(await client.call('who')).toEqual(['ann17 false', false, 1, true]);
   await save(app, 'main.ts', script(2));
   expect(await client.call('who')).toEqual([expect.stringMatching(/^ann27/), 'reload', 1, true]);
@@ -148,7 +150,7 @@ const refusals = [
 ];
 for (const { name, code } of refusals) {
   test(`${name}: the client is disconnected, onDisconnect is called`, async () => {
-    const { app, client } = await openApp({ 'main.ts': accept });
+    const { app, client } = await openApp({ 'main.ts': accept, ...reattach });
     await save(app, 'main.ts', `application.onDisconnect = () => trace('gone');\n${code}`);
     await client.closed;
     await server.waitForLog((r) => r.instance === `${app}/room` && r.message === 'gone');
@@ -162,14 +164,14 @@ const keeps = [
 ];
 for (const { name, code } of keeps) {
   test(`${name}: the client stays accepted`, async () => {
-    const { app, client } = await openApp({ 'main.ts': accept });
+    const { app, client } = await openApp({ 'main.ts': accept, ...reattach });
     await save(app, 'main.ts', `${code}\nClient.prototype.n = () => application.clients.length;`);
     expect(await client.call('n')).toBe(1);
   });
 }
 
 test('calls wait for an asynchronous verdict', async () => {
-  const { app, client } = await openApp({ 'main.ts': version(1) });
+  const { app, client } = await openApp({ 'main.ts': version(1), ...reattach });
   const slow = `
     let isDecided = false;
     application.onConnect = () => new Promise((resolve) => setTimeout(() => { isDecided = true; resolve(true); }, 150));

@@ -8,9 +8,10 @@ const server = useServer({
     grows: {
       'main.asc': `parts = []; for (var i = 0; i < 2; i++) load("part" + i + ".asc"); ${get}`,
       'part0.asc': '',
+      'app.json': '{ "reload": "keep" }',
     },
     lacks: { 'main.asc': `load("later.asc"); ${get}` },
-    starts: { 'readme.txt': '' },
+    starts: { 'readme.txt': '', 'app.json': '{ "reload": "keep" }' },
     slow: {
       'main.asc': 'load("a.asc");',
       'a.asc': 'for (var i = 0; ; i++);',
