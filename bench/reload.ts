@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { watch } from 'chokidar';
 import { context } from 'esbuild';
+import { reloadMany } from './reload/many.ts';
+import { reloadUnderLoad } from './reload/under-load.ts';
 import { BenchClient } from './support/client.ts';
 import { type Figure, median, type Report, rangeOf, spreadOf } from './support/figures.ts';
 import { copyApps, startServer } from './support/server.ts';
@@ -12,7 +14,10 @@ const PAUSE_MS = 250;
 
 /** From saving a file to the first call that the new code answers, with a client that stays connected. */
 export async function benchReload(): Promise<Report> {
-  return { name: 'reload', figures: [await saveToAnswer()] };
+  return {
+    name: 'reload',
+    figures: [await saveToAnswer(), ...(await reloadUnderLoad()), await reloadMany()],
+  };
 }
 
 async function saveToAnswer(): Promise<Figure> {

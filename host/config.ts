@@ -71,6 +71,8 @@ const options = z.strictObject({
   adminTokenFile: path.optional(),
   /** What is around the processes that run scripts; `bwrap` needs Bubblewrap. Default `permission`. */
   sandbox: oneOf('permission', 'bwrap').default('permission'),
+  /** Whether the types of applications in TypeScript are checked after each build; what is found is a warning. Default true. */
+  typeCheck: z.boolean({ error: 'true or false' }).default(true),
   limits: limitsSchema.prefault({}),
   /** Limits that no application's `app.json` may change. Default: none. */
   lockedLimits: z.array(z.enum(appLimitNames, { error: 'a limit that app.json may set' })).default([]),
@@ -86,7 +88,10 @@ interface Flag {
   readonly value: string;
   readonly about: string;
   /** The option that it sets. */
-  readonly option?: Exclude<keyof Config, 'limits' | 'lockedLimits' | 'scriptLibPath' | 'fileDirectories'>;
+  readonly option?: Exclude<
+    keyof Config,
+    'limits' | 'lockedLimits' | 'scriptLibPath' | 'fileDirectories' | 'typeCheck'
+  >;
 }
 
 const flags: Readonly<Record<string, Flag>> = {

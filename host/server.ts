@@ -6,6 +6,7 @@ import { BuildArchive } from './apps/build-archive.ts';
 import { Registry } from './apps/registry.ts';
 import { appReportOf, detailsOf, figuresOf, reportOf } from './apps/reports.ts';
 import { StoredObjects } from './apps/stored-objects.ts';
+import { TypeChecker } from './apps/type-checker.ts';
 import { Certificate } from './base/certificate.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { Connections } from './base/connections.ts';
@@ -70,6 +71,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const windows = new Windows();
   const archive = new Archive(limits.fileCacheBytes, limits.openMediaFiles);
   const builds = new BuildArchive(join(config.data, 'builds'), log);
+  const types = config.typeCheck ? new TypeChecker(config.apps, limits, log) : undefined;
   const rtmpAddress = { ...config.rtmp };
   const host = {
     pool,
@@ -80,6 +82,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     windows,
     archive,
     builds,
+    types,
     ledger: metrics,
     log,
     clock,

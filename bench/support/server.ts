@@ -38,7 +38,7 @@ export async function startServer(apps: string, limits: Partial<Limits> = {}): P
   const data = join(folder, 'data');
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   const config = join(folder, 'stagewire.json');
-  writeFileSync(config, JSON.stringify({ limits }));
+  writeFileSync(config, JSON.stringify({ limits, typeCheck: false }));
   const options = ['--rtmp', '0', '--http', '0', '--apps', apps, '--data', data, '--log', 'json'];
   options.push('--config', config);
   const startedAt = performance.now();

@@ -12,6 +12,7 @@ import { AppBuilder, type Build } from './builder.ts';
 import { AppFiles } from './files/app-files.ts';
 import type { InstanceHost } from './incarnation.ts';
 import { Instance } from './instance.ts';
+import type { TypeChecker } from './type-checker.ts';
 import { AppWatcher } from './watcher.ts';
 
 /** What every application shares. */
@@ -24,6 +25,8 @@ export type ServerHost = Omit<
   /** By application: folders elsewhere that its scripts may use, by the path they know them under. */
   readonly fileDirectories: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly builds: BuildArchive;
+  /** Undefined when nobody wants types to be checked. */
+  readonly types: TypeChecker | undefined;
 };
 
 /** One application that takes long to build does not keep the others from being served. */
@@ -164,6 +167,7 @@ export class Registry implements Lobby {
   /** Stops every instance; resolves within `patienceMs` and a little. */
   async close(patienceMs: number): Promise<void> {
     this.#isClosing = true;
+    this.#host.types?.close();
     await this.#watcher.close();
     const why: Refusal = {
       code: 'NetConnection.Connect.AppShutdown',
@@ -324,6 +328,7 @@ export class Registry implements Lobby {
     app.setBuild(build);
     const news = isFirst ? `new application at ${this.#addressOf(app.name)}` : 'built';
     if (hasNewCode && (!isFirst || this.#isStarted)) log.info(news, { instance: app.name, build: build.id });
+    if (hasNewCode) this.#host.types?.check(build, app.folder);
     if (isFirst && !this.#isStarted) this.#loadOnStartup(app);
     await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
   }

@@ -42,6 +42,7 @@ test('without arguments everything has its default', () => {
     sandbox: 'permission',
     lockedLimits: [],
     scriptLibPath: [],
+    typeCheck: true,
     fileDirectories: {},
     limits: defaultLimits,
   });

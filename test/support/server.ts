@@ -31,6 +31,8 @@ export interface ServerOptions {
   sandbox?: 'permission' | 'bwrap';
   log?: 'json' | 'pretty';
   logLevel?: 'debug' | 'info';
+  /** Whether the compiler looks at the applications. Default false: it would have to look at hundreds. */
+  typeCheck?: boolean;
   /** The data folder; by default one of its own, that goes with it. */
   data?: string;
   /** The content of the file for `--admin-token-file`. */
@@ -113,6 +115,7 @@ export class TestServer {
       sandbox = 'permission',
       adminToken,
       lockedLimits = [],
+      typeCheck = false,
       tls,
     } = options;
     writeFileSync(
@@ -124,6 +127,7 @@ export class TestServer {
         scriptLibPath,
         fileDirectories,
         lockedLimits,
+        typeCheck,
       }),
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
