@@ -11,12 +11,9 @@ const accept = 'application.onConnect = () => true;\n';
 let apps = 0;
 async function openApp(main: string, files: AppFiles = {}): Promise<{ app: string; client: RtmpClient }> {
   const app = `state${apps++}`;
+  const from = server.log.mark;
   server.writeApp(app, { 'main.ts': main, ...files });
-  await eventually(`${app} to be known`, async () => {
-    const probe = await connect(`${server.rtmp}/${app}/probe`).catch(() => undefined);
-    probe?.destroy();
-    return probe !== undefined;
-  });
+  await server.waitForLog((r) => r.instance === app && r.message.startsWith('new application'), from);
   return { app, client: await connect(`${server.rtmp}/${app}/room`) };
 }
 
@@ -512,3 +509,65 @@ test('builds are kept over a new start of the server', async () => {
   expect(rolled.status).toBe(200);
   expect(await again.call('version')).toBe(1);
 });
+
+/** Code that says that it has come here, and stays until it may go on. */
+const stay = `trace('here'); SharedObject.get('fence', true).isDirty; while (!new File('/goOn').exists);`;
+const kills = [
+  { name: 'the new core, at its top level', inOld: '', inNew: stay, kill: 'new', ends: ['old', 2] },
+  {
+    name: 'the new core, in onAppStart',
+    inOld: '',
+    inNew: `application.onAppStart = () => { ${stay} };`,
+    kill: 'new',
+    ends: ['old', 2],
+  },
+  {
+    name: 'the new core, in onRestore',
+    inOld: '',
+    inNew: `application.onRestore = () => { ${stay} };`,
+    kill: 'new',
+    ends: ['old', 2],
+  },
+  {
+    name: 'the old core, while the new code starts',
+    inOld: '',
+    inNew: `application.onAppStart = () => { ${stay} };`,
+    kill: 'old',
+    ends: ['new', 1],
+  },
+  {
+    name: 'the old core, in onSave',
+    inOld: `application.onSave = () => { ${stay} };`,
+    inNew: '',
+    kill: 'old',
+    ends: ['old', 1],
+  },
+];
+for (const { name, inOld, inNew, kill, ends } of kills) {
+  test(`killed: ${name}; no client is lost, and somebody answers`, async () => {
+    const code = (version: string, own: string) => `${accept}
+      Client.prototype.add = () => { application.count = (application.count ?? 0) + 1; return ['${version}', application.count]; };
+      ${own}`;
+    const { app, client } = await openApp(code('old', inOld), {
+      'app.json': JSON.stringify({ limits: { handlerMs: 20_000, startMs: 20_000 } }),
+    });
+    expect(await client.call('add')).toEqual(['old', 1]);
+    const { core } = await server.instance(app, 'room');
+    const from = server.log.mark;
+    server.writeFile(`${app}/main.ts`, code('new', inNew));
+    await server.waitForLog((r) => r.instance === `${app}/room` && r.message === 'here', from);
+    for (const pid of server.corePids())
+      if ((pid === core) === (kill === 'old')) process.kill(pid, 'SIGKILL');
+    server.writeFile(`${app}/goOn`, '');
+    await eventually('somebody to answer', async () => {
+      const answer = await client.call('add').catch(() => undefined);
+      return (answer as unknown[] | undefined)?.[0] === ends[0];
+    });
+    const [version, count] = (await client.call('add')) as [string, number];
+    expect(version).toBe(ends[0]);
+    // From the beginning where the state died with its core.
+    if (ends[1] === 1) expect(count).toBe(2);
+    else expect(count).toBeGreaterThan(2);
+    expect(client.callsOf('close')).toEqual([]);
+  });
+}
