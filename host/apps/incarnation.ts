@@ -111,6 +111,8 @@ export interface IncarnationListener {
   onShutdown(incarnation: Incarnation): void;
   /** A handler took so much time on behalf of a client (0 for nobody), as the isolate counts it. */
   onCharge(client: number, handler: string, ms: number): void;
+  /** A handler threw, or nobody handled a rejection: the author has been told. */
+  onThrow(incarnation: Incarnation, text: string): void;
   /** Whether one of that number is connected. */
   hasClient(client: number): boolean;
   /** Answers the script's blocking requests about clients and the instance, by name. */
@@ -519,6 +521,7 @@ export class Incarnation {
         ...(codeFrame && { detail: codeFrame }),
       });
     }
+    this.#listener.onThrow(this, `${where}: ${message}`);
     // A script that throws faster than it listens hears of some of it only; the log has it all.
     if (where === 'application.onStatus' || !this.#hasStarted || this.script.mailbox.isFull) return;
     this.script.post({

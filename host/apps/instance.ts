@@ -106,6 +106,8 @@ export class Instance {
   #reloads = 0;
   /** Another is under way. */
   #isReloading = false;
+  /** Somebody wants to know whether the present build does well. */
+  #onFailure: ((text: string) => void) | undefined;
   /** Ends the waiting time before the next start. */
   #startNow: (() => void) | undefined;
   readonly #ends = new Map<EndReason, number>();
@@ -344,6 +346,25 @@ export class Instance {
     if (carried && next) tellLosses(next, carried.estate, carried.inheritance);
   }
 
+  /**
+   * Whether it runs that build for so long without a fault. Resolves with what a handler threw, or why the script ended;
+   * with nothing when there was no fault, or it does not run that build.
+   */
+  prove(build: Build, ms: number): Promise<string | undefined> {
+    if (this.#build?.id !== build.id || this.#isClosed) return Promise.resolve(undefined);
+    const { clock } = this.#host;
+    return new Promise((resolve) => {
+      const end = (text?: string) => {
+        clock.clearTimer(timer);
+        this.#onFailure = undefined;
+        resolve(text);
+      };
+      const timer = clock.setTimer(() => end(), ms);
+      this.#onFailure?.('');
+      this.#onFailure = end;
+    });
+  }
+
   /** Ends it without asking its script. */
   unload(description: string): void {
     this.#end({ code: 'NetConnection.Connect.AppShutdown', description });
@@ -458,6 +479,9 @@ export class Instance {
         this.#clients.charge(client, ms);
       },
       onTurnEnd: () => this.#clients.turned(),
+      onThrow: (incarnation, text) => {
+        if (incarnation === this.#current) this.#onFailure?.(text);
+      },
       onShutdown: (incarnation) => {
         if (incarnation !== this.#current) return;
         const description = 'The application has shut the instance down.';
@@ -475,6 +499,7 @@ export class Instance {
   #recover(dead: Incarnation, end: ScriptEnd): void {
     const { reason, isGuilty, culprit, lost, ward } = end;
     this.#current = undefined;
+    if (isGuilty) this.#onFailure?.(END_SENTENCES[reason]);
     this.#count(dead, reason);
     this.#clients.bereave(reason, dead.script.mailbox.takeAll(), culprit, lost);
     const isCoreDeath =

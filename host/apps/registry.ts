@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isResourceName } from '../../wire/stream-name.ts';
-import { describeError, StagewireError } from '../base/errors.ts';
+import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { LogBudget } from '../base/log-budget.ts';
 import type { ClientEnd, ConnectRequest, Lobby, Refusal, Seat } from '../rtmp/ports.ts';
@@ -330,7 +330,32 @@ export class Registry implements Lobby {
     if (hasNewCode && (!isFirst || this.#isStarted)) log.info(news, { instance: app.name, build: build.id });
     if (hasNewCode) this.#host.types?.check(build, app.folder);
     if (isFirst && !this.#isStarted) this.#loadOnStartup(app);
-    await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
+    if (!hasNewCode || isFirst || (await this.#provesItself(app, build)))
+      await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
+  }
+
+  /**
+   * Of several instances one tries new code before the others have it: where its handlers throw, all keep the build that they
+   * have. False when they do, or when there is newer code.
+   */
+  async #provesItself(app: App, build: Build): Promise<boolean> {
+    const { canaryMs } = app.settings.limits;
+    const running = [...app.instances.values()].filter((instance) => instance.build?.main);
+    if (canaryMs === 0 || running.length < 2 || !build.main) return true;
+    const canary = running.reduce((most, next) => (next.clientCount > most.clientCount ? next : most));
+    const previous = canary.build!;
+    if (previous.id === build.id) return true;
+    const verdict = app.building;
+    await canary.reload(build);
+    const fault = await canary.prove(build, canaryMs);
+    if (app.building !== verdict || this.#isClosing) return false;
+    if (fault === undefined) return true;
+    const text = `${canary.name} has failed with it (${printable(fault, 200)}): all instances keep build ${previous.id}, until a file is saved`;
+    this.#host.log.error(text, { instance: app.name, build: build.id, code: 'E_CANARY' });
+    app.building = Promise.resolve(previous);
+    app.setBuild(previous);
+    await Promise.all([...app.instances.values()].map((instance) => instance.reload(previous)));
+    return false;
   }
 
   #loadOnStartup(app: App): void {

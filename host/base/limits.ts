@@ -104,6 +104,8 @@ const instanceLimits = {
   mailboxRecords: whole(16, 1_000_000, 4096),
   /** The same in bytes. Default 4 MiB. */
   mailboxBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
+  /** Of several instances one runs new code for so long before the others: if it throws, all go back. 0: all at once. Default 2000. */
+  canaryMs: whole(0, minute, 2000),
   /** An instance without clients is unloaded after so long; one that never accepted any, after 5 seconds. Default 1200000 (20 minutes). */
   idleInstanceMs: whole(100, 24 * 60 * minute, 20 * minute),
   /** When `onAppStop` has refused, it is asked again after so long (FMS: AppInstanceGC). Default 60000 (1 minute). */

@@ -121,7 +121,7 @@ export class TestServer {
     writeFileSync(
       config,
       JSON.stringify({
-        limits: { spreadCores: 1, ...limits },
+        limits: { spreadCores: 1, canaryMs: 0, ...limits },
         logLevel,
         sandbox,
         scriptLibPath,

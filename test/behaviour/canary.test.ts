@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { connect } from '../support/rtmp-client.ts';
+import { useServer } from '../support/server.ts';
+
+const CANARY_MS = 1500;
+const server = useServer({ limits: { canaryMs: CANARY_MS, handlerMs: 300 } });
+
+const main = (n: number, own = '') => `
+  application.onConnect = () => true;
+  application.onRestore = () => { application.seen = (application.seen ?? 0) + 1; };
+  Client.prototype.look = () => [${n}, application.seen ?? 0];
+  Client.prototype.fail = () => { ${own} };`;
+
+async function open(app: string) {
+  const from = server.log.mark;
+  server.writeApp(app, { 'main.ts': main(1) });
+  await server.waitForLog((r) => r.instance === app && r.message.startsWith('new application'), from);
+  const busy = await Promise.all([1, 2].map(() => connect(`${server.rtmp}/${app}/busy`)));
+  return { busy: busy[0]!, quiet: await connect(`${server.rtmp}/${app}/quiet`) };
+}
+
+const runsNew = (instance: string, from: number) =>
+  server.waitForLog((r) => r.instance === instance && r.message.startsWith('runs new code'), from);
+
+test('the instance with most clients runs new code first, the others when it does well', async () => {
+  const { busy, quiet } = await open('good');
+  const from = server.log.mark;
+  server.writeFile('good/main.ts', main(2));
+  await runsNew('good/busy', from);
+  const at = performance.now();
+  expect(await busy.call('look')).toEqual([2, 1]);
+  expect(await quiet.call('look')).toEqual([1, 0]);
+  await runsNew('good/quiet', from);
+  expect(performance.now() - at).toBeGreaterThan(CANARY_MS / 2);
+  expect(await quiet.call('look')).toEqual([2, 1]);
+});
+
+const faults = [
+  { name: 'a handler throws', own: `throw new Error('unlucky');`, says: 'fail: unlucky' },
+  { name: 'nobody handles a rejection', own: `void Promise.reject(new Error('lonely'));`, says: 'lonely' },
+  { name: 'a handler does not end', own: 'for (;;);', says: 'a handler ran too long' },
+];
+for (const { name, own, says } of faults) {
+  test(`${name}: all keep the code before, and the state`, async () => {
+    const app = `bad${faults.findIndex((fault) => fault.name === name)}`;
+    const { busy, quiet } = await open(app);
+    const from = server.log.mark;
+    server.writeFile(`${app}/main.ts`, main(2, own));
+    await runsNew(`${app}/busy`, from);
+    await busy.call('fail').catch(() => undefined);
+    const record = await server.waitForLog((r) => r.code === 'E_CANARY' && r.instance === app, from);
+    expect(record.message).toContain(`${app}/busy has failed with it (`);
+    expect(record.message).toContain(says);
+    await expect.poll(() => busy.call('look').catch(() => undefined)).toEqual([1, expect.any(Number)]);
+    expect(await quiet.call('look')).toEqual([1, 0]);
+    expect(busy.callsOf('close')).toEqual([]);
+
+    // Newer code has its own chance, and later instances begin with what holds.
+    expect(await (await connect(`${server.rtmp}/${app}/later`)).call('look')).toEqual([1, 0]);
+    const mended = server.log.mark;
+    server.writeFile(`${app}/main.ts`, main(3));
+    await runsNew(`${app}/quiet`, mended);
+    expect(await busy.call('look')).toEqual([3, expect.any(Number)]);
+  });
+}
+
+test('a file that is saved meanwhile takes the place of the code that is tried', async () => {
+  const { busy, quiet } = await open('hasty');
+  const from = server.log.mark;
+  server.writeFile('hasty/main.ts', main(2));
+  await runsNew('hasty/busy', from);
+  server.writeFile('hasty/main.ts', main(3));
+  await runsNew('hasty/quiet', from);
+  expect(await quiet.call('look')).toEqual([3, 1]);
+  expect(await busy.call('look')).toEqual([3, 2]);
+});
