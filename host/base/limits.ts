@@ -100,6 +100,8 @@ const instanceLimits = {
   recordingBytes: wholeOrOff(2 ** 50, 0),
   /** Streams of all instances of an application that are recorded at one time, a file each; more are not; 0 for no limit. Default 500. */
   recordings: wholeOrOff(1_000_000, 500),
+  /** Streams of all instances of an application whose source is the server (`Stream.play`); more are not; 0 for no limit. Default 500. */
+  broadcasts: wholeOrOff(1_000_000, 500),
   /** Deliveries that wait for a busy instance; the sockets that send more are no longer read. Default 4096. */
   mailboxRecords: whole(16, 1_000_000, 4096),
   /** The same in bytes. Default 4 MiB. */

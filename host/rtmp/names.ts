@@ -1,4 +1,5 @@
 import { checkName } from '../../wire/stream-name.ts';
+import { trim } from '../base/trim.ts';
 
 export const DEFAULT_INSTANCE = '_definst_';
 
@@ -14,7 +15,7 @@ export interface AppAddress {
  */
 export function parseApp(app: string, tcUrl: string): AppAddress {
   const [path, query] = cut(app !== '' ? app : pathOf(tcUrl), '?');
-  const trimmed = path.replace(/^\/+|\/+$/g, '');
+  const trimmed = trim(path, '/');
   checkName(trimmed, path);
   const [name = '', ...rest] = trimmed.split('/');
   return { app: name, instance: rest.length > 0 ? rest.join('/') : DEFAULT_INSTANCE, query };

@@ -77,10 +77,14 @@ export class StreamDirectory {
     this.script?.status(name, code, description, details);
   }
 
-  /** The server plays something under that name; who publishes there is evicted. False when the playlist is full. */
+  /**
+   * The server plays something under that name; who publishes there is evicted. False when the playlist is full, or the
+   * server the source of too many streams.
+   */
   broadcast(name: string, item: BroadcastItem, isReset: boolean): boolean {
     let broadcast = this.#broadcasts.get(name);
     if (!broadcast) {
+      if (!this.library.beginBroadcast(name)) return false;
       // First: a stream that nobody else has anything to do with goes with its publisher.
       this.#streams.get(name)?.publisher?.evicted();
       const made = new Broadcast(
@@ -88,6 +92,7 @@ export class StreamDirectory {
         this,
         (code, description, details) => this.tell(name, code, description, details),
         () => {
+          this.library.endBroadcast();
           if (this.#broadcasts.get(name) === made) this.#broadcasts.delete(name);
         },
       );

@@ -24,7 +24,7 @@ export interface MediaStorage {
 export interface LibraryOptions {
   readonly storage: MediaStorage;
   readonly instance: string;
-  readonly limits: RecordingLimits & { readonly recordings: number };
+  readonly limits: RecordingLimits & { readonly recordings: number; readonly broadcasts: number };
   /** Where streams are whose name begins so: paths below the application's folder, by folder, or by `/` for all. */
   readonly virtual: Readonly<Record<string, string>>;
   /** Whether MP4 files are made of recordings. */
@@ -41,6 +41,8 @@ export class Archive {
   readonly recorded = new Map<string, Recording>();
   /** All that have not ended, and of which application each is. */
   readonly #recordings = new Map<Recording, MediaStorage>();
+  /** Streams whose source is the server: how many an application has. */
+  readonly #broadcasts = new Map<MediaStorage, number>();
 
   constructor(cacheBytes: number, maxOpen: number) {
     this.files = new MediaFiles({ cacheBytes, maxOpen });
@@ -57,6 +59,20 @@ export class Archive {
 
   ended(recording: Recording): void {
     this.#recordings.delete(recording);
+  }
+
+  /** False when the application has so many. */
+  beginBroadcast(storage: MediaStorage, limit: number): boolean {
+    const present = this.#broadcasts.get(storage) ?? 0;
+    if (limit > 0 && present >= limit) return false;
+    this.#broadcasts.set(storage, present + 1);
+    return true;
+  }
+
+  endBroadcast(storage: MediaStorage): void {
+    const left = (this.#broadcasts.get(storage) ?? 0) - 1;
+    if (left > 0) this.#broadcasts.set(storage, left);
+    else this.#broadcasts.delete(storage);
   }
 
   get figures() {
@@ -116,6 +132,19 @@ export class Library {
   /** Something is wrong with a file: for the log. */
   complain(name: string, problem: string): void {
     this.#log.warn(`the recorded stream ${name}: ${problem}`, { code: 'E_MEDIA_FILE' });
+  }
+
+  /** The server is to be a stream's source: false, with a line in the log, when it is that of too many. */
+  beginBroadcast(name: string): boolean {
+    const { broadcasts } = this.#options.limits;
+    if (this.#archive.beginBroadcast(this.#storage, broadcasts)) return true;
+    const why = `the server is the source of ${broadcasts} streams, and that is the limit (limits.broadcasts)`;
+    this.#log.warn(`nothing is played as ${name}: ${why}`, { code: 'E_BROADCAST' });
+    return false;
+  }
+
+  endBroadcast(): void {
+    this.#archive.endBroadcast(this.#storage);
   }
 
   /** Begins to record under that name, when `before` has ended. Whatever goes wrong is told to `events`. */

@@ -4,6 +4,7 @@ import type { HttpHeader } from '../../runtime/wall/fields.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
+import { trim } from '../base/trim.ts';
 import { describeUrl, type FetchHosts } from './fetch-hosts.ts';
 import {
   type HttpAnswer,
@@ -202,7 +203,7 @@ function requestHeaders(list: readonly HttpHeader[]): Map<string, string> {
   let bytes = 0;
   for (const [key, text] of list) {
     const name = key.toLowerCase();
-    const value = text.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
+    const value = trim(text, '\t\n\r ');
     if (!TOKEN.test(name)) throw invalid(`"${printable(key, 100)}" is no name of a header`);
     if (FORBIDDEN_HEADERS.has(name)) throw invalid(`the header "${name}" is set by the server: leave it out`);
     if (!FIELD_VALUE.test(value))

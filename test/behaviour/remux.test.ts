@@ -205,7 +205,10 @@ test('a recording that goes on with another codec configuration stays as it is',
   const { message, code } = await notMade('only', room, 'changed.mp4');
   expect(message).toContain('the codec of its pictures changes after 1 s');
   expect(code).toBe('E_REMUX');
-  expect(readdirSync(folderOf('only', room)).sort()).toEqual(['changed.flv', 'same.mp4']);
+  const stereo = { type: 8, timestamp: 1000, payload: new Uint8Array([0xaf, 0, 0x12, 0x08]) };
+  await record('only', room, 'mono', [...tags, stereo, ...second.slice(2)]);
+  expect((await notMade('only', room, 'mono.mp4')).message).toContain('of its sound changes after 1.01 s');
+  expect(readdirSync(folderOf('only', room)).sort()).toEqual(['changed.flv', 'mono.flv', 'same.mp4']);
 });
 
 test('what cannot be in an MP4 stays FLV, and the log says why', async () => {

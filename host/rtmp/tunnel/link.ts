@@ -31,7 +31,7 @@ export interface Desk {
 type State =
   | { at: 'head' }
   | { at: 'body'; head: RequestHead; tunnel: Tunnel | undefined; body: Buffer; filled: number }
-  /** A request waits for its answer; what comes behind it waits in the socket. */
+  /** A request waits for its answer; of what comes behind it little is read. */
   | { at: 'work'; isKept: boolean }
   /** The answer is on its way. */
   | { at: 'answered' }
@@ -68,7 +68,7 @@ export class Link implements Asker {
   }
 
   get isOpen(): boolean {
-    return this.#state.at === 'work' && !this.#socket.destroyed;
+    return this.#state.at === 'work' && !this.#socket.destroyed && !this.#hasEnded;
   }
 
   answer(body: Buffer, onSent: () => void): void {
@@ -138,8 +138,9 @@ export class Link implements Asker {
     // An empty rest would keep what it is the rest of.
     if (this.#unread.length === 0) this.#unread = NOTHING;
     if (this.#state.at === 'over') return;
-    if (!this.#isReading) this.#socket.pause();
-    else if (this.#hasEnded) this.#end();
+    if (this.#isReading && this.#hasEnded) this.#end();
+    // Who is not read at all could leave without being noticed.
+    else if (!this.#isReading && this.#unread.length >= MAX_HEAD) this.#socket.pause();
     else this.#socket.resume();
   }
 

@@ -1,3 +1,4 @@
+import { trim } from '../../base/trim.ts';
 import type { TunnelRequestKind } from './tunnel.ts';
 
 /** Where a request goes: `/open/1`, `/send/ID/NUMBER`, `/idle/ID/NUMBER`, `/close/ID/NUMBER`, `/fcs/ident2`. */
@@ -30,7 +31,7 @@ export type RefusalStatus = keyof typeof refusals;
 
 const KINDS = ['open', 'send', 'idle', 'close', 'fcs'] as const;
 const REQUEST_LINE = /^([A-Z]{1,20}) (\S+) HTTP\/1\.([01])$/;
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/;
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/;
 /** Longer ones ask for something else. */
 const MAX_TUNNEL_LINE = 300;
 
@@ -57,7 +58,7 @@ export function parseHead(text: string): RequestHead | RefusalStatus {
     if (name === undefined || value === undefined) return 400;
     const key = name.toLowerCase();
     if (key === 'content-length' && fields.has(key)) return 400;
-    fields.set(key, value);
+    fields.set(key, trim(value, ' \t'));
   }
   if (fields.has('transfer-encoding')) return 411;
   const length = fields.get('content-length') ?? '0';

@@ -26,6 +26,8 @@ const LIVE_ONLY = -1000;
 const LINGER_MS = 500;
 /** Streams that play streams that play streams. */
 const MAX_CHAIN = 32;
+/** How many of them the message has come through that is on its way now. */
+let chain = 0;
 
 /**
  * A live stream whose source is the server: files and other live streams one after the other, which its viewers see
@@ -172,7 +174,10 @@ export class Broadcast implements Publisher {
     const isCurrent = () => run === this.#run;
     return {
       take: (message: RtmpMessage) => {
-        if (isCurrent()) this.#take(message);
+        if (!isCurrent()) return;
+        // What it plays may have come to play others long after this one began.
+        if (chain >= MAX_CHAIN) this.#fail(item, `more than ${MAX_CHAIN} streams play one another`);
+        else this.#take(message);
       },
       ended: () => {
         if (isCurrent()) this.#goOn(item);
@@ -187,11 +192,14 @@ export class Broadcast implements Publisher {
     if (message.type === MessageType.Audio && !this.receivesAudio) return;
     if (message.type === MessageType.Video && !this.receivesVideo) return;
     const timestamp = this.#timeline.map(message, performance.now()) >>> 0;
+    chain++;
     try {
       relay(this.#stream, { ...message, timestamp });
     } catch (error) {
       // Data that cannot be read is dropped, the stream goes on.
       if (!(error instanceof StagewireError)) throw error;
+    } finally {
+      chain--;
     }
   }
 

@@ -20,6 +20,8 @@ export interface Range {
 interface Beginning {
   readonly positionMs: number;
   readonly clientMs: number;
+  /** The first of a play from the middle. */
+  readonly isStart: boolean;
   /** Called when it is found. */
   readonly announce: (() => void) | undefined;
 }
@@ -56,6 +58,11 @@ export class FileItem implements Item, Paced {
   #needsKeyFrame = false;
   #sentBytes = 0;
   #isClosed = false;
+  /**
+   * What is time 0 for the client. Who plays from the middle sees times from there on, and after a seek those of the file: so
+   * does librtmp reckon, which writes and resumes files by it.
+   */
+  #originMs = 0;
 
   constructor(
     name: string,
@@ -91,6 +98,10 @@ export class FileItem implements Item, Paced {
     return this.#sentMs;
   }
 
+  get originMs(): number {
+    return this.#originMs;
+  }
+
   /** Ends before that time, since another item goes on from there. */
   endAt(timeMs: number): void {
     this.#endMs = Math.min(this.#endMs, timeMs);
@@ -102,10 +113,17 @@ export class FileItem implements Item, Paced {
     return this.#nowMs;
   }
 
-  /** `clientMs`: where the client is, if that is elsewhere. */
-  start(positionMs: number, clientMs = positionMs): void {
+  start(positionMs: number): void {
+    this.#originMs = positionMs;
     this.#tellMetadata();
-    this.#begin(positionMs, undefined, clientMs);
+    this.#begin(positionMs, undefined, positionMs, positionMs > 0);
+  }
+
+  /** Takes the place of another, of which the client has not seen all that it was sent. */
+  goOn(positionMs: number, { nowMs, originMs }: FileItem): void {
+    this.#originMs = originMs;
+    this.#tellMetadata();
+    this.#begin(positionMs, undefined, nowMs);
   }
 
   pause(isPaused: boolean, positionMs: number | undefined): void {
@@ -120,7 +138,7 @@ export class FileItem implements Item, Paced {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     // The client goes on from where it says that it is: what was sent beyond that it has thrown away.
-    this.#begin(positionMs ?? this.#nowMs);
+    this.#begin(positionMs === undefined ? this.#nowMs : positionMs + this.#originMs);
   }
 
   seek(positionMs: number): void {
@@ -131,6 +149,7 @@ export class FileItem implements Item, Paced {
       return;
     }
     this.#begin(wanted, () => {
+      this.#originMs = 0;
       this.#voice.event('StreamEof');
       this.#voice.event('StreamIsRecorded');
       this.#voice.event('StreamBegin');
@@ -165,10 +184,10 @@ export class FileItem implements Item, Paced {
   }
 
   /** Begins at the last key frame before that time. However often a client seeks, the file is asked one thing at a time. */
-  #begin(positionMs: number, announce?: () => void, clientMs = positionMs): void {
+  #begin(positionMs: number, announce?: () => void, clientMs = positionMs, isStart = false): void {
     this.#run++;
     this.#stopClock();
-    this.#wanted = { positionMs, clientMs, announce };
+    this.#wanted = { positionMs, clientMs, isStart, announce };
     if (!this.#isBeginning) void this.#beginWanted();
   }
 
@@ -182,7 +201,7 @@ export class FileItem implements Item, Paced {
     this.#isBeginning = false;
   }
 
-  #beginAt({ positionMs, clientMs, announce }: Beginning, run: number): Promise<void> {
+  #beginAt({ positionMs, clientMs, isStart, announce }: Beginning, run: number): Promise<void> {
     return this.#work(run, async () => {
       const { position, timestampMs, isBeyondEnd } = await this.#file.seek(positionMs);
       if (run !== this.#run) return;
@@ -195,6 +214,7 @@ export class FileItem implements Item, Paced {
       }
       this.#position = position;
       this.#sentMs = timestampMs;
+      if (isStart) this.#originMs = timestampMs;
       this.#needsKeyFrame = false;
       // The time runs from where the client wants to be; what comes before that is for its decoder.
       this.#clock = { at: this.#isPaused ? undefined : performance.now(), ms: clientMs };
@@ -265,7 +285,8 @@ export class FileItem implements Item, Paced {
     const { audio, video } = this.#wants;
     for (const fourCc of segmentCodecs(segment)) this.#codecs.meet(fourCc);
     const isLast = endMs >= this.#endMs;
-    if (audio && video && !this.#needsKeyFrame && !isLast && !this.#codecs.isActive) {
+    const isWhole = audio && video && !this.#needsKeyFrame && !isLast && !this.#codecs.isActive;
+    if (isWhole && this.#originMs === 0) {
       const bytes = segmentBytes(segment, this.#voice.transport.format, this.#voice.streamId);
       this.#sentBytes += bytes.length;
       this.#voice.transport.write(bytes, messages.length, this.#goOn);
@@ -296,7 +317,9 @@ export class FileItem implements Item, Paced {
   #write(messages: readonly RtmpMessage[]): void {
     if (messages.length === 0) return;
     const { transport, streamId } = this.#voice;
-    const bytes = serializeAll(transport.format, messages, streamId);
+    const origin = this.#originMs;
+    const shown = origin === 0 ? messages : messages.map((message) => fromOrigin(message, origin));
+    const bytes = serializeAll(transport.format, shown, streamId);
     this.#sentBytes += bytes.length;
     transport.write(bytes, messages.length, this.#goOn);
   }
@@ -314,6 +337,11 @@ export class FileItem implements Item, Paced {
   #stopClock(): void {
     this.#clock = { at: undefined, ms: this.#nowMs };
   }
+}
+
+/** What lies before, such as metadata with time 0, is at the origin. */
+function fromOrigin(message: RtmpMessage, originMs: number): RtmpMessage {
+  return { ...message, timestamp: Math.max(0, message.timestamp - originMs) };
 }
 
 function isFrame({ type, payload }: RtmpMessage): boolean {

@@ -181,16 +181,17 @@ export class Playback {
   }
 
   #takeNext({ request, file, atMs }: UpNext): void {
-    const clientMs = this.#item instanceof FileItem ? this.#item.nowMs : atMs;
+    const before = this.#item;
     this.#upNext = undefined;
     this.#item?.close();
     const item = this.#makeFile({ ...request, startMs: atMs }, file);
     this.#item = item;
     this.#current = request;
     item.setBuffer(this.#bufferMs);
-    item.start(atMs, clientMs);
+    if (before instanceof FileItem) item.goOn(atMs, before);
+    else item.start(atMs);
     if (this.#isPaused) item.pause(true, undefined);
-    this.#tellComplete(atMs);
+    this.#tellComplete(atMs - item.originMs);
   }
 
   #tellTransition({ stream: { name } }: PlayRequest): void {
@@ -323,7 +324,7 @@ export class Playback {
     if (item !== this.#item) return;
     if (this.#upNext) return this.#takeNext(this.#upNext);
     const voice = this.#voice;
-    const at = file?.endMs ?? 0;
+    const at = file ? Math.max(0, file.endMs - file.originMs) : 0;
     if (this.#list.length > 0) {
       voice.data(at, 'onPlayStatus', { level: 'status', code: 'NetStream.Play.Switch' });
       return this.#next();

@@ -141,7 +141,8 @@ function temporaryOf(recording: string): string {
 
 async function stop(work: Work, why: string): Promise<void> {
   if (work.finishing) return void (await work.finishing.catch(() => {})); // whoever waits for it tells
-  work.unwanted ??= why;
+  if (work.unwanted !== undefined) return;
+  work.unwanted = why;
   void work.worker?.terminate();
 }
 

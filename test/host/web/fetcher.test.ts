@@ -248,6 +248,11 @@ describe('a request', () => {
       init: { headers: Array.from({ length: 257 }, () => ['a', 'b']) },
       says: '257 headers; 256 are allowed',
     },
+    {
+      what: 'blanks within a header',
+      init: { headers: [['a', `b${' '.repeat(250_000)}c`]] },
+      says: '250007 bytes of headers',
+    },
     { what: 'large headers', init: { headers: [['a', 'b'.repeat(33_000)]] }, says: '33005 bytes of headers' },
     ...[
       ...['Host', 'content-length', 'Connection', 'transfer-encoding', 'Upgrade', 'Expect', 'TE', 'trailer'],

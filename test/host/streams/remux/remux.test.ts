@@ -1,9 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { createLog } from '../../../../host/base/log.ts';
 import { PictureClock, SoundClock } from '../../../../host/streams/remux/clocks.ts';
 import { remux } from '../../../../host/streams/remux/remux.ts';
+import { Remuxer } from '../../../../host/streams/remux/remuxer.ts';
 import { encodeFlvHeader, encodeFlvTag } from '../../../../wire/flv.ts';
+import { Journal } from '../../../support/journal.ts';
 import { scratchFolder } from '../../../support/media-tools.ts';
 import { expectDecodable, ffmpeg, packetsOf } from '../../../support/packets.ts';
 import { showTags, type Tag } from '../../../support/recorded.ts';
@@ -48,6 +51,25 @@ test('the whole is 100 percent, and it is told on the way', async () => {
   expect(told).toEqual(told.toSorted((a, b) => a - b));
   expect(told.at(-1)).toBeGreaterThan(90);
   expect(told.at(-1)).toBeLessThanOrEqual(100);
+});
+
+test('what is given up many times at once ends once, without a word of Node’s', async () => {
+  const warnings: Error[] = [];
+  const hear = (warning: Error) => warnings.push(warning);
+  process.on('warning', hear);
+  onTestFinished(() => void process.off('warning', hear));
+  const { from, to } = setUp(flvOf(showTags(600)));
+  const lines = new Journal<string>('the log', (line) => line);
+  const log = createLog({ format: 'json', out: { write: (text: string) => lines.add(text) } });
+  const remuxer = new Remuxer();
+  remuxer.add({ from, to, isMoved: false, freeDiskMb: 0, log });
+  await lines.waitFor('the beginning', (line) => line.includes('making show.mp4'));
+  for (let i = 0; i < 20; i++) void remuxer.giveUp(from, 'it is recorded again');
+  await remuxer.close();
+  await new Promise((resolve) => setImmediate(resolve)); // warnings come a little later
+  expect(lines.entries.filter((line) => line.includes('E_REMUX'))).toHaveLength(1);
+  expect(existsSync(to)).toBe(false);
+  expect(warnings).toEqual([]);
 });
 
 test('Opus keeps its packets', async (context) => {
