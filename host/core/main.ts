@@ -51,7 +51,7 @@ let stock: HeapStock;
 
 const reader = new FrameReader(handle);
 host.on('data', (chunk: Buffer) => reader.push(chunk));
-// Ctrl-C in a terminal reaches every process of the group: the host decides when it is over.
+// The host decides when it is over.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 host.on('close', leave);
 host.on('error', leave);

@@ -77,6 +77,8 @@ class Child implements CoreChild {
     this.#child = spawn(command, args, {
       cwd: root,
       env: ENVIRONMENT,
+      // In a group of its own: Ctrl-C in a terminal reaches all of the host's, and the host decides when it is over.
+      detached: true,
       stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(command === 'bwrap' ? ['pipe' as const] : [])],
     });
     // Without processes or descriptors to be had there is no child: its 'error' tells.

@@ -135,8 +135,8 @@ test('cpuPercent: beyond its share the turns of an instance are spaced out, and 
     used = await cpuMs();
     return used > 240;
   });
+  // What the last turn used has not been waited for yet.
   expect(performance.now() - startedAt).toBeGreaterThan((used - 200 - 60) * 50 * 0.5);
-  expect(performance.now() - startedAt).toBeGreaterThan(1000);
 });
 
 const mistakes = [

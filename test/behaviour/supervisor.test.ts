@@ -338,7 +338,7 @@ test('deaths back off, and the last one closes the instance with a reason for cl
     code: 'NetConnection.Connect.AppShutdown',
     description: expect.stringContaining('a handler ran too long'),
   });
-});
+}, 90_000);
 
 test('saving better code ends a long wait at once', async () => {
   const server = await startServer({ apps, limits: { ...limits, backOffMs: 60_000 } });
