@@ -214,7 +214,11 @@ const RULES = {
   'STR-14': ['host/streams/broadcast/broadcast.ts', '!this.receivesVideo) return', 'false) return'],
   'STR-15': ['host/streams/recording/recording.ts', '|| this.#isSynchronous()', ''],
   'STR-17': ['host/streams/directory.ts', 'this.#streams.get(name)?.publisher?.evicted();', ''],
-  'STR-18': ['host/streams/recording/recording.ts', 'await this.#goOn(this.#file);', ''],
+  'STR-18': [
+    'host/streams/recording/recording.ts',
+    ': await this.#goOn();',
+    ': await FlvFile.create(this.#path);',
+  ],
   'STR-19': ['host/streams/library.ts', 'else await unlink(at);', ''],
   'STR-20': ['host/streams/directory.ts', 'await recording?.flush();', ''],
   'STR-21': ['host/apps/script-streams.ts', 'this.#streams.inject(name, command.values.slice());', ';'],
