@@ -5,6 +5,7 @@ import type { StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { PlayRequest, StreamEnd, Transport } from '../rtmp/ports.ts';
 import type { LiveStream, Publisher } from './live-stream.ts';
+import type { Wants } from './play/item.ts';
 import { Playback, type PlaybackOwner } from './play/playback.ts';
 import type { Recording, RecordMode } from './recording/recording.ts';
 import { relay } from './relay.ts';
@@ -51,7 +52,7 @@ export class NetStream implements StreamEnd {
   readonly #voice: Voice;
   readonly #owner: StreamOwner;
   /** Flash Player says what it wants before it plays. */
-  readonly #wants = { audio: true, video: true };
+  readonly #wants: Wants = { audio: true, video: true, fps: undefined };
   #bufferMs = 0;
   #state: State = { at: 'idle' };
 
@@ -113,6 +114,12 @@ export class NetStream implements StreamEnd {
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
     this.#wants[medium] = isWanted;
     if (this.#state.at === 'playing') this.#state.playback.receive(medium, isWanted);
+  }
+
+  limitFrames(fps: number | undefined): void {
+    if (fps === this.#wants.fps) return;
+    this.#wants.fps = fps;
+    if (this.#state.at === 'playing') this.#state.playback.limitFrames(fps);
   }
 
   setBuffer(bufferMs: number): void {

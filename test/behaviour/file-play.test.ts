@@ -254,6 +254,22 @@ test('a viewer without video gets the sound, and video again from a key frame', 
   expect(pictures(stream)[0]! % 1000).toBe(0);
 });
 
+test('a viewer who wants few pictures gets the key frames of a file, and all of them when it wants more', async () => {
+  write('slides.flv', flv(showTags(30)));
+  const client = await connect(url());
+  const stream = await open(client);
+  stream.command('receiveVideo', 1);
+  await stream.play('slides', 0, -1, 3);
+  await stream.status('NetStream.Play.Stop');
+  const keyFrames = Array.from({ length: 30 }, (_, i) => 1000 * i);
+  expect(pictures(stream).filter((at) => at! >= 1000)).toEqual(keyFrames.slice(1));
+  stream.command('receiveVideo', true);
+  const from = stream.mark;
+  await stream.play('slides', 0, -1, 3);
+  await stream.status('NetStream.Play.Stop', from);
+  expect(pictures(stream, from).length).toBeGreaterThan(300);
+});
+
 test('getStreamLength is the length of the recording in seconds, 0 for none', async () => {
   write('long.flv', flv(showTags(7)));
   const client = await connect(url());

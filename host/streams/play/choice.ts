@@ -2,22 +2,25 @@ import type { CodecSupport } from '../../../wire/codecs.ts';
 import { isVideoKeyFrame, isVideoSequenceHeader } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { CodecFilter } from '../codec-filter.ts';
+import { FrameLimit } from '../frame-limit.ts';
 import type { Wants } from './item.ts';
 
 /** What of a file's messages a viewer is sent. */
 export class Choice {
   readonly #wants: Wants;
   readonly #codecs: CodecFilter;
+  #limit: FrameLimit | undefined;
   #needsKeyFrame = false;
 
   constructor(wants: Wants, support: CodecSupport, onRefused: (fourCc: string) => void) {
     this.#wants = wants;
     this.#codecs = new CodecFilter(support, onRefused);
+    this.limitFrames(wants.fps);
   }
 
   get isAll(): boolean {
     const { audio, video } = this.#wants;
-    return audio && video && !this.#needsKeyFrame && !this.#codecs.isActive;
+    return audio && video && !this.#limit && !this.#needsKeyFrame && !this.#codecs.isActive;
   }
 
   /** The file has that codec. */
@@ -28,6 +31,11 @@ export class Choice {
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
     if (medium === 'video' && isWanted && !this.#wants.video) this.#needsKeyFrame = true;
     this.#wants[medium] = isWanted;
+  }
+
+  limitFrames(fps: number | undefined): void {
+    if (this.#limit?.isBroken) this.#needsKeyFrame = true;
+    this.#limit = fps === undefined ? undefined : new FrameLimit(fps);
   }
 
   /** What follows begins with a key frame. */
@@ -46,10 +54,11 @@ export class Choice {
     if (type === MessageType.Audio) return this.#wants.audio;
     if (type !== MessageType.Video) return true;
     if (!this.#wants.video) return false;
-    if (!this.#needsKeyFrame || isVideoSequenceHeader(payload)) return true;
-    if (!isVideoKeyFrame(payload)) return false;
-    this.#needsKeyFrame = false;
-    return true;
+    if (this.#needsKeyFrame && !isVideoSequenceHeader(payload)) {
+      if (!isVideoKeyFrame(payload)) return false;
+      this.#needsKeyFrame = false;
+    }
+    return this.#limit?.has(payload, message.timestamp) ?? true;
   }
 
   /** A single picture, whatever came before it. */

@@ -142,6 +142,10 @@ export class FileItem implements Item, Paced {
     this.#choice.receive(medium, isWanted);
   }
 
+  limitFrames(fps: number | undefined): void {
+    this.#choice.limitFrames(fps);
+  }
+
   setBuffer(bufferMs: number): void {
     this.#aheadMs = Math.max(MIN_AHEAD_MS, bufferMs);
     this.tick();

@@ -97,6 +97,10 @@ export class Playback {
     this.#item?.receive(medium, isWanted);
   }
 
+  limitFrames(fps: number | undefined): void {
+    this.#item?.limitFrames(fps);
+  }
+
   setBuffer(bufferMs: number): void {
     this.#bufferMs = bufferMs;
     this.#item?.setBuffer(bufferMs);
