@@ -283,6 +283,7 @@ const RULES = {
     "this.tell(name, 'NetStream.Clear.Success'",
     "this.tell(name, 'NetStream.Failed'",
   ],
+  'ST-54': ['host/streams/idle-watch.ts', 'else this.#onIdle();', ''],
   'ST-68': ['host/streams/play/live-item.ts', "'NetStream.Play.InsufficientBW'", "'NetStream.Play.Failed'"],
   'CFG-08': ['host/rtmp/connection.ts', 'resolve(false), withinMs', 'resolve(false), 1'],
   'CFG-22': ['host/apps/instance.ts', 'host.settings.streams?.virtual ?? {}', '{}'],
