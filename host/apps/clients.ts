@@ -247,7 +247,10 @@ export class Clients implements SeatHost {
     if (this.#script && (isCrowded || this.#script.script.mailbox.isFull)) this.#pressure.pause(seat);
   }
 
-  /** Seconds of a recorded stream that the client may play. */
+  /**
+   * Seconds of a recorded stream that the client has read access to. `authorizePlay` is not asked: FFmpeg wants the length
+   * before it plays, and would spend a key that is good for one play.
+   */
   async streamLength(seat: ClientSeat, stream: StreamName): Promise<number> {
     const isAllowed = isCovered(seat.info.access.readAccess, stream.name, this.#host.settings);
     return isAllowed ? this.#streams.library.lengthOf(stream) : 0;
