@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
+import { makeMedia, picture, tone } from '../host/streams/files/clips.ts';
 import { DEADLINE_MS } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { makeClip, RunningTool, scratchFolder } from '../support/media-tools.ts';
@@ -397,6 +398,26 @@ test('ffmpeg and rtmpdump play it packet for packet, from the beginning and from
   expect(video).toHaveLength(frames.length - key);
   expect(readdirSync(own)).toContain('late.flv');
 });
+
+const video = (frames: string) =>
+  `-c:v libx264 -preset veryfast -g 12 -pix_fmt yuv420p ${frames}`.trim().split(' ');
+for (const { file, name = file, made } of [
+  { file: 'b-frames.mp4', made: [...picture(3), ...tone(3), ...video('-bf 2'), '-c:a', 'aac'] },
+  { file: 'pictures.mp4', made: [...picture(3), ...video('')] },
+  { file: 'sound.m4a', made: [...tone(3), '-c:a', 'aac'] },
+  { file: 'sound.mp3', name: 'mp3:sound', made: tone(3) },
+]) {
+  test(`rtmpdump finds ${file} complete when it has all of it`, async (context) => {
+    requireTools(context, 'ffmpeg', 'rtmpdump');
+    mkdirSync(folder(), { recursive: true });
+    makeMedia(folder(), file, ...made);
+    const dumped = join(scratchFolder(), 'dump.flv');
+    const playing = ['-r', url(), '-a', 'vod/room', '-y', name.includes(':') ? name : `mp4:${name}`];
+    const { code, errors } = await new RunningTool('rtmpdump', [...playing, '-o', dumped]).end();
+    expect({ code, errors }).toMatchObject({ code: 0, errors: expect.stringContaining('Download complete') });
+    expect(tagsOf(dumped).length).toBeGreaterThan(70);
+  });
+}
 
 /** As NetStreamPlayOptions go over the wire. */
 const play2 = (stream: ClientStream, options: Record<string, unknown>) => stream.command('play2', options);
