@@ -104,7 +104,8 @@ interface Application {
   onUnpublish?(client: Client, stream: Stream): void;
   /**
    * New in Stagewire. May this client publish this stream? Asked before the client hears anything; may be async. A
-   * throw, a rejection or no answer in time refuses. Without this handler everybody may.
+   * throw, a rejection or no answer in time refuses. Without this handler everybody may. `stream.name` is without the
+   * ending of a media file, too, since a recording has several names: `show` for `show.flv` and `mp4:show.mp4`.
    */
   authorizePublish?(client: Client, stream: Stream): Authorization | Promise<Authorization>;
   /** New in Stagewire. As `authorizePublish`, for playing. */

@@ -155,6 +155,21 @@ export function isVideoKeyFrame(payload: Uint8Array): boolean {
   return !hasPacketType(first & 15) || payload[1] === VideoPacketType.CodedFrames;
 }
 
+/**
+ * Milliseconds from decoding a frame to showing it; 0 where the head has none, and for several tracks. Allocates nothing,
+ * never throws.
+ */
+export function compositionTimeOf(payload: Uint8Array): number {
+  const first = payload.length > 0 ? payload[0]! : 0;
+  if (first & 0x80) {
+    const at = packetTypeAt(payload);
+    if (at < 0 || (payload[at]! & 15) !== VideoPacketType.CodedFrames || payload.length < at + 8) return 0;
+    return hasTimeOf(payload, at + 1) ? s24At(payload, at + 5) : 0;
+  }
+  const isFrame = hasPacketType(first & 15) && payload[1] === VideoPacketType.CodedFrames;
+  return isFrame && payload.length >= 5 ? s24At(payload, 2) : 0;
+}
+
 /** A codec configuration. Allocates nothing, never throws. */
 export function isVideoSequenceHeader(payload: Uint8Array): boolean {
   const first = payload.length > 0 ? payload[0]! : 0;
@@ -218,6 +233,16 @@ function hasPacketType(codecId: number): boolean {
 /** Signed: frames may be shown before the time of the message that brings them. */
 function s24(body: ByteReader): number {
   return (body.u24() << 8) >> 8;
+}
+
+function s24At(payload: Uint8Array, at: number): number {
+  return ((payload[at]! << 24) >> 8) | (payload[at + 1]! << 8) | payload[at + 2]!;
+}
+
+/** `avc1`, `hvc1` and `vvc1` have a composition time. */
+function hasTimeOf(payload: Uint8Array, at: number): boolean {
+  const isOfKind = payload[at + 1] === 0x76 && payload[at + 2] === 0x63 && payload[at + 3] === 0x31;
+  return isOfKind && (payload[at] === 0x61 || payload[at] === 0x68 || payload[at] === 0x76);
 }
 
 function parseEnhancedVideo(body: ByteReader, first: number): VideoHead {

@@ -105,6 +105,7 @@ export const describe = {
   playStopped: (name: string) => `Stopped playing ${name}.`,
   published: (name: string) => `${name} is now published.`,
   unpublished: (name: string) => `${name} is now unpublished.`,
+  idle: (name: string) => `${name} is published, and nothing is sent.`,
   paused: (name: string) => `Pausing ${name}.`,
   unpaused: (name: string) => `Unpausing ${name}.`,
   seeking: (positionMs: number, streamId: number) => `Seeking ${positionMs} (stream ID: ${streamId}).`,

@@ -24,6 +24,7 @@ import type {
 import { END_SENTENCES, type EndReason } from '../scripts/ends.ts';
 import type { StreamDirectory } from '../streams/directory.ts';
 import type { StreamOwner, Verdict } from '../streams/net-stream.ts';
+import { titleOf } from '../streams/stream-files.ts';
 import { covers, isCovered } from './access.ts';
 import type { Answerer } from './answers.ts';
 import { BackPressure } from './back-pressure.ts';
@@ -246,7 +247,10 @@ export class Clients implements SeatHost {
     if (this.#script && (isCrowded || this.#script.script.mailbox.isFull)) this.#pressure.pause(seat);
   }
 
-  /** Seconds of a recorded stream that the client may play. */
+  /**
+   * Seconds of a recorded stream that the client has read access to. `authorizePlay` is not asked: FFmpeg wants the length
+   * before it plays, and would spend a key that is good for one play.
+   */
   async streamLength(seat: ClientSeat, stream: StreamName): Promise<number> {
     const isAllowed = isCovered(seat.info.access.readAccess, stream.name, this.#host.settings);
     return isAllowed ? this.#streams.library.lengthOf(stream) : 0;
@@ -283,7 +287,9 @@ export class Clients implements SeatHost {
     }
     if (!this.#seats.has(seat.number) || !hasAccess())
       return { isAllowed: false, description: `No ${isPlay ? 'read' : 'write'} access to ${stream.name}.` };
-    return this.#verdicts.ask(seat, action, stream, (delivery) => this.post(delivery, seat));
+    // A script that refuses a recording refuses it under all its names.
+    const named = { ...stream, name: titleOf(stream.name) };
+    return this.#verdicts.ask(seat, action, named, (delivery) => this.post(delivery, seat));
   }
 
   /** Resolves when the calls of that client have been answered, or have taken as long as a verdict may. */

@@ -224,6 +224,8 @@ const mediaLimits = {
   slowViewerMs: whole(100, 10 * minute, 10_000),
   /** Who wants a name that is taken waits so long for a sign of life of who publishes under it, and else has the name; 0: it is refused at once. Default 2000. */
   publishTimeoutMs: wholeOrOff(minute, 2000),
+  /** A publisher that sends nothing for so long is told so, `NetStream.Publish.Idle`, once until it sends again; 0 for never. Default 10000. */
+  publishIdleMs: wholeOrOff(60 * minute, 10_000),
   /** Who asks over HTTP for a stream that nobody publishes waits so long for it, and is then told that there is none. Default 30000. */
   httpPlayWaitMs: whole(100, 60 * minute, 30_000),
   /** The group of pictures kept for late joiners of one stream. Default 16 MiB. */

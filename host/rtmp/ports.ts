@@ -200,6 +200,8 @@ export interface StreamEnd {
   pause(isPaused: boolean, positionMs?: number): void;
   seek(positionMs: number): void;
   receive(medium: 'audio' | 'video', isWanted: boolean): void;
+  /** The client wants at most so many pictures per second, as far as they can be left out; undefined for all. */
+  limitFrames(fps: number | undefined): void;
   /** The client buffers so many milliseconds. */
   setBuffer(bufferMs: number): void;
   /** Audio, video and data of a publisher. */

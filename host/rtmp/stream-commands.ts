@@ -20,8 +20,9 @@ export const streamCommands: ReadonlyMap<string, StreamCommand> = new Map<string
     (stream, [positionMs]) => stream.seek(typeof positionMs === 'number' && positionMs > 0 ? positionMs : 0),
   ],
   ['receiveAudio', (stream, [isWanted]) => stream.receive('audio', isWanted !== false)],
-  // receiveVideo also takes frames per second, 0 for none.
-  ['receiveVideo', (stream, [isWanted]) => stream.receive('video', isWanted !== false && isWanted !== 0)],
+  ['receiveVideo', receiveVideo],
+  // Flash Player says `receiveVideo` for both.
+  ['receiveVideoFPS', receiveVideo],
   ['closeStream', (stream) => stream.close()],
 ]);
 
@@ -41,6 +42,12 @@ function play(stream: StreamEnd, [wanted, start, duration, reset]: readonly AmfV
     isReset: reset !== false && reset !== 0 && reset !== 2,
     isAtOnce: reset === 2 || reset === 3,
   });
+}
+
+/** A number is that of frames per second, 0 for none. */
+function receiveVideo(stream: StreamEnd, [wanted]: readonly AmfValue[]): void {
+  stream.receive('video', wanted !== false && wanted !== 0);
+  stream.limitFrames(typeof wanted === 'number' && wanted > 0 ? wanted : undefined);
 }
 
 /** -1 and -2 in seconds, as the specification has them, and in milliseconds, as clients send them. */

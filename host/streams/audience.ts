@@ -14,26 +14,25 @@ export class Audience {
     this.#streamId = streamId;
   }
 
-  /** Sends what came in one window: written once, and once to each who takes all of it. */
-  send(
+  /** Sends what came in one window: written once, and once to each who takes all of it. A step for each viewer. */
+  *send(
     messages: readonly OutMessage[],
     pool: BlockPool,
     now: number,
     limits: ViewerLimits,
     figures: WindowFigures,
-  ): void {
+  ): Generator<void, void> {
     let block: ReturnType<BlockPool['take']> | undefined;
     for (const viewer of this.viewers) {
       const share = viewer.shareOf(messages, now, limits);
-      if (share === 'none') continue;
-      if (share === 'some') {
-        viewer.sendSome(messages);
-        continue;
+      if (share === 'some') viewer.sendSome(messages);
+      else if (share === 'all') {
+        block ??= this.#write(messages, pool);
+        block.writeTo(viewer.transport, messages.length);
+        figures.writes++;
+        figures.bytes += block.bytes.length;
       }
-      block ??= this.#write(messages, pool);
-      block.writeTo(viewer.transport, messages.length);
-      figures.writes++;
-      figures.bytes += block.bytes.length;
+      yield;
     }
     block?.close();
   }

@@ -63,6 +63,10 @@ export class LiveStream {
   #publisher: Publisher | undefined;
   #pending: OutMessage[] = [];
   #pendingBytes = 0;
+  /** What is on its way to the viewers, and whether what is pending is to follow at once. */
+  #sending: Generator<void, void> | undefined;
+  #isDue = false;
+  #isInStep = false;
   #windowMs: WindowMs = 0;
   /** Beyond those of RTMP 1.0, by FourCC: what has come from the present source. */
   readonly #codecs = new Set<string>();
@@ -235,13 +239,46 @@ export class LiveStream {
       const { windows, windowMs } = this.#house;
       this.#windowMs = windows.lengthFor(windowMs);
       windows.wait(this, this.#windowMs);
-    } else if (this.#pendingBytes > EARLY_BYTES && this.#windowMs > 0) this.flush();
+    } else if (this.#pendingBytes > EARLY_BYTES && this.#windowMs > 0) this.endWindow();
   }
 
-  /** Sends what waits for the end of the window. */
+  /** Sends what has come, as far as there is time in this round of the event loop, and the rest in the next ones. */
+  endWindow(): void {
+    this.#isDue = true;
+    if (!this.#sending)
+      void this.#house.windows.rounds.run(
+        () => this.#sendOn(),
+        () => {},
+      );
+  }
+
+  /** Sends all that has come at once: what follows may not come before it. */
   flush(): void {
+    this.#isDue = true;
+    while (this.#sendOn());
+  }
+
+  /** Sends to one more viewer. Whether there are others. */
+  #sendOn(): boolean {
+    // A viewer that is closed for being slow may be who publishes.
+    if (this.#isInStep) return false;
+    if (!this.#sending) {
+      const isDue = this.#isDue;
+      this.#isDue = false;
+      if (!isDue || this.#pending.length === 0) return false;
+      this.#sending = this.#send();
+    }
+    this.#isInStep = true;
+    try {
+      if (this.#sending.next().done) this.#sending = undefined;
+    } finally {
+      this.#isInStep = false;
+    }
+    return true;
+  }
+
+  *#send(): Generator<void, void> {
     const messages = this.#pending;
-    if (messages.length === 0) return;
     this.#pending = [];
     this.#pendingBytes = 0;
     const { windows, limits } = this.#house;
@@ -250,7 +287,7 @@ export class LiveStream {
     figures.messages += messages.length;
     const now = performance.now();
     for (const audience of this.#audiences.values())
-      audience.send(messages, windows.pool, now, limits, figures);
+      yield* audience.send(messages, windows.pool, now, limits, figures);
   }
 
   /** Viewers that did not announce a codec hear of it before the first message that has it. */

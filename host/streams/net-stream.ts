@@ -4,7 +4,9 @@ import { describe, type StatusCode } from '../../wire/status.ts';
 import type { StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { PlayRequest, StreamEnd, Transport } from '../rtmp/ports.ts';
+import { IdleWatch } from './idle-watch.ts';
 import type { LiveStream, Publisher } from './live-stream.ts';
+import type { Wants } from './play/item.ts';
 import { Playback, type PlaybackOwner } from './play/playback.ts';
 import type { Recording, RecordMode } from './recording/recording.ts';
 import { relay } from './relay.ts';
@@ -18,7 +20,7 @@ export interface Verdict {
 /** What a stream asks of the instance it belongs to. */
 export interface StreamOwner extends PlaybackOwner {
   readonly clientId: string;
-  readonly limits: { readonly publishTimeoutMs: number };
+  readonly limits: { readonly publishTimeoutMs: number; readonly publishIdleMs: number };
   /** The script's verdict. Always settles; refuses when the script cannot say. */
   authorize(action: 'publish' | 'play', stream: StreamRequest): Promise<Verdict>;
   published(stream: StreamRequest): void;
@@ -42,6 +44,7 @@ type State =
       stream: LiveStream;
       publisher: Publisher;
       recording: Recording | undefined;
+      idle: IdleWatch;
     }
   /** `asking`: requests that the script decides about, in order. */
   | { at: 'playing'; playback: Playback; asking: number; order: Promise<void> };
@@ -51,7 +54,7 @@ export class NetStream implements StreamEnd {
   readonly #voice: Voice;
   readonly #owner: StreamOwner;
   /** Flash Player says what it wants before it plays. */
-  readonly #wants = { audio: true, video: true };
+  readonly #wants: Wants = { audio: true, video: true, fps: undefined };
   #bufferMs = 0;
   #state: State = { at: 'idle' };
 
@@ -115,6 +118,12 @@ export class NetStream implements StreamEnd {
     if (this.#state.at === 'playing') this.#state.playback.receive(medium, isWanted);
   }
 
+  limitFrames(fps: number | undefined): void {
+    if (fps === this.#wants.fps) return;
+    this.#wants.fps = fps;
+    if (this.#state.at === 'playing') this.#state.playback.limitFrames(fps);
+  }
+
   setBuffer(bufferMs: number): void {
     this.#bufferMs = bufferMs;
     if (this.#state.at === 'playing') this.#state.playback.setBuffer(bufferMs);
@@ -123,6 +132,7 @@ export class NetStream implements StreamEnd {
   media(message: RtmpMessage): void {
     const state = this.#state;
     if (state.at === 'publishing') {
+      state.idle.heard();
       try {
         relay(state.stream, message);
       } catch (error) {
@@ -141,7 +151,8 @@ export class NetStream implements StreamEnd {
     if (state.at === 'playing') {
       state.playback.close();
     } else if (state.at === 'publishing') {
-      const { request, stream, publisher, recording } = state;
+      const { request, stream, publisher, recording, idle } = state;
+      idle.stop();
       stream.unpublish(publisher);
       if (recording) stream.stopRecording(recording);
       this.#owner.unpublished(request);
@@ -192,7 +203,10 @@ export class NetStream implements StreamEnd {
     const recording = RECORD_MODES.includes(mode)
       ? this.#record(stream, named, mode as RecordMode)
       : undefined;
-    this.#state = { at: 'publishing', request, stream, publisher, recording };
+    const idle = new IdleWatch(this.#owner.limits.publishIdleMs, () =>
+      this.#voice.status('NetStream.Publish.Idle', describe.idle(name), name),
+    );
+    this.#state = { at: 'publishing', request, stream, publisher, recording, idle };
     this.#voice.event('StreamBegin');
     this.#voice.status('NetStream.Publish.Start', describe.published(name), name);
     this.#owner.streams.tell(name, 'NetStream.Publish.Start', describe.published(name));

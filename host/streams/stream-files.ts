@@ -35,6 +35,19 @@ export function filesFor({ name, container }: StreamName): string[] {
   }
 }
 
+/**
+ * What all names of one recording have in common: `show` of `show`, `show.flv`, and what `mp4:show.mp4` names. A recording may
+ * have one ending behind another, so all of them go.
+ */
+export function titleOf(name: string): string {
+  let title = name;
+  for (;;) {
+    const ending = ENDINGS.find((one) => title.toLowerCase().endsWith(one));
+    if (ending === undefined) return title;
+    title = title.slice(0, -ending.length);
+  }
+}
+
 /** By its name. */
 export function isMediaFile(file: string): boolean {
   return ENDINGS.some((ending) => file.toLowerCase().endsWith(ending));

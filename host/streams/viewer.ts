@@ -2,6 +2,7 @@ import { isVideoKeyFrame, isVideoMetadata, isVideoSequenceHeader } from '../../w
 import { MessageType } from '../../wire/messages.ts';
 import type { OutMessage, Transport } from '../rtmp/ports.ts';
 import { CodecFilter } from './codec-filter.ts';
+import { FrameLimit } from './frame-limit.ts';
 import { type CatchUp, type CatchUpBytes, serializeAll, withTimeOf } from './late-join.ts';
 
 export interface ViewerLimits {
@@ -34,6 +35,7 @@ export class Viewer {
   readonly #codecs: CodecFilter;
   #wantsAudio = true;
   #wantsVideo = true;
+  #limit: FrameLimit | undefined;
   #isPaused = false;
   /** Sent with the time of the next message. */
   #headers: readonly OutMessage[] = [];
@@ -60,7 +62,7 @@ export class Viewer {
   }
 
   get #takesAll(): boolean {
-    return this.#wantsAudio && this.#wantsVideo && !this.#codecs.isActive;
+    return this.#wantsAudio && this.#wantsVideo && !this.#limit && !this.#codecs.isActive;
   }
 
   published(): void {
@@ -90,6 +92,12 @@ export class Viewer {
       this.#wantsVideo = isWanted;
       this.#needsKeyFrame = true;
     }
+  }
+
+  /** At most so many pictures per second, as far as they can be left out; undefined for all. */
+  limitFrames(fps: number | undefined): void {
+    if (this.#limit?.isBroken) this.#needsKeyFrame = true;
+    this.#limit = fps === undefined ? undefined : new FrameLimit(fps);
   }
 
   /** Nothing is sent before a key frame comes that is new; `began` is called before it is written. */
@@ -194,10 +202,11 @@ export class Viewer {
     if (type !== MessageType.Video) return true;
     if (!this.#wantsVideo || this.#dropped === 'media') return false;
     if (isVideoSequenceHeader(payload) || isVideoMetadata(payload)) return true;
-    if (!this.#needsKeyFrame) return true;
-    if (!isVideoKeyFrame(payload) || this.#behindSince !== undefined) return false;
-    this.#needsKeyFrame = false;
-    return true;
+    if (this.#needsKeyFrame) {
+      if (!isVideoKeyFrame(payload) || this.#behindSince !== undefined) return false;
+      this.#needsKeyFrame = false;
+    }
+    return this.#limit?.has(payload, message.timestamp) ?? true;
   }
 
   #writeChosen(): void {

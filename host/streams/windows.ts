@@ -1,3 +1,4 @@
+import { Rounds } from '../base/rounds.ts';
 import { BlockPool } from './blocks.ts';
 import { Pacer } from './play/pacer.ts';
 
@@ -17,7 +18,7 @@ const BROADCAST_TICK_MS = 40;
 
 /** Who has something to send at the end of a window. */
 export interface Sender {
-  flush(): void;
+  endWindow(): void;
 }
 
 /** What has been sent to viewers in windows of one length. */
@@ -37,6 +38,8 @@ export interface WindowFigures {
  */
 export class Windows {
   readonly pool = new BlockPool();
+  /** What streams send at the end of a window shares these: so many viewers take longer than others may have to wait. */
+  readonly rounds = new Rounds();
   /** Of those who play files, and of what the server itself broadcasts. */
   readonly pacer = new Pacer(FILE_TICK_MS);
   readonly broadcastPacer = new Pacer(BROADCAST_TICK_MS);
@@ -52,10 +55,10 @@ export class Windows {
     return 0;
   }
 
-  /** Calls `flush` at the end of the running window; at once after this round of events for a length of 0. */
+  /** Calls `endWindow` at the end of the running window; at once after this round of events for a length of 0. */
   wait(sender: Sender, length: WindowMs): void {
     if (length === 0) {
-      queueMicrotask(() => sender.flush());
+      queueMicrotask(() => sender.endWindow());
       return;
     }
     const waiting = this.#waiting.get(length);
@@ -81,6 +84,6 @@ export class Windows {
   #end(length: WindowMs): void {
     const senders = this.#waiting.get(length) ?? [];
     this.#waiting.delete(length);
-    for (const sender of senders) sender.flush();
+    for (const sender of senders) sender.endWindow();
   }
 }

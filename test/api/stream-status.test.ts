@@ -13,7 +13,7 @@ const flags = { hasAudio: true, hasVideo: true };
 const flv = (seconds: number) =>
   Buffer.concat([encodeFlvHeader(flags), ...showTags(seconds).map(encodeFlvTag)]);
 const server = useServer({
-  limits: { publishTimeoutMs: 300, viewerQueueBytes: 65_536, slowViewerMs: 200 },
+  limits: { publishTimeoutMs: 300, publishIdleMs: 500, viewerQueueBytes: 65_536, slowViewerMs: 200 },
   apps: {
     rows: {
       'main.asc': `${runsCode}
@@ -205,6 +205,28 @@ test('ST-37: NetStream.Play.Reset comes before the first item, and not when one 
     'NetStream.Play.Start',
     'NetStream.Play.Start',
     'NetStream.Play.Stop',
+  ]);
+});
+
+test('ST-54: NetStream.Publish.Idle is told once, each time that a publisher falls silent', async () => {
+  const publisher = await (await connect(`${server.rtmp}/rows/idle`)).createStream();
+  await publisher.publish('still', 'live');
+  const heard = await publisher.status('NetStream.Publish.Idle');
+  expect(heard).toMatchObject({
+    level: 'status',
+    details: 'still',
+    description: expect.stringMatching(/\S/),
+  });
+  const from = publisher.mark;
+  publisher.data(0, 'alive');
+  await publisher.status('NetStream.Publish.Idle', from);
+  publisher.command('closeStream');
+  await publisher.status('NetStream.Unpublish.Success');
+  expect(publisher.codes).toEqual([
+    'NetStream.Publish.Start',
+    'NetStream.Publish.Idle',
+    'NetStream.Publish.Idle',
+    'NetStream.Unpublish.Success',
   ]);
 });
 

@@ -403,6 +403,25 @@ test('STR-30: a playlist of files and live streams is one stream without gaps fo
   ]);
 });
 
+test('an item whose sound is ahead of its pictures goes on behind the pictures of the one before', async () => {
+  const client = await join_(newRoom());
+  const first = await publish(client, 'first');
+  const viewer = await play(client, 'out');
+  await run(client, "var s = listen('out'); s.play('first', -1, -1, true); s.play('second', -1, -1, false)");
+  first.video(0, keyFrame(1));
+  first.video(40, interFrame(2));
+  await viewer.waitForMedia(interFrame(2));
+  first.command('closeStream');
+  await hears(client, 'Play.Start second');
+  const second = await publish(client, 'second');
+  second.audio(1100, aacFrame(3));
+  second.video(1060, keyFrame(4));
+  second.video(1100, interFrame(5));
+  await viewer.waitForMedia(interFrame(5));
+  const times = viewer.media.filter(({ type }) => type === Type.Video).map(({ timestamp }) => timestamp);
+  expect(times).toEqual([0, 40, 80, 120]);
+});
+
 test('APP-14: clearStreams removes recordings by path and container, and empties what is being recorded', async () => {
   const room = newRoom();
   for (const name of ['a', 'shows/one', 'shows/two', 'shows/three']) write(room, name, showTags(1));

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
+import { makeMedia, picture, tone } from '../host/streams/files/clips.ts';
 import { DEADLINE_MS } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { makeClip, RunningTool, scratchFolder } from '../support/media-tools.ts';
@@ -278,6 +279,22 @@ test('a viewer without video gets the sound, and video again from a key frame', 
   expect(pictures(stream)[0]! % 1000).toBe(0);
 });
 
+test('a viewer who wants few pictures gets the key frames of a file, and all of them when it wants more', async () => {
+  write('slides.flv', flv(showTags(30)));
+  const client = await connect(url());
+  const stream = await open(client);
+  stream.command('receiveVideo', 1);
+  await stream.play('slides', 0, -1, 3);
+  await stream.status('NetStream.Play.Stop');
+  const keyFrames = Array.from({ length: 30 }, (_, i) => 1000 * i);
+  expect(pictures(stream).filter((at) => at! >= 1000)).toEqual(keyFrames.slice(1));
+  stream.command('receiveVideo', true);
+  const from = stream.mark;
+  await stream.play('slides', 0, -1, 3);
+  await stream.status('NetStream.Play.Stop', from);
+  expect(pictures(stream, from).length).toBeGreaterThan(300);
+});
+
 test('getStreamLength is the length of the recording in seconds, 0 for none', async () => {
   write('long.flv', flv(showTags(7)));
   const client = await connect(url());
@@ -405,6 +422,26 @@ test('ffmpeg and rtmpdump play it packet for packet, from the beginning and from
   expect(video).toHaveLength(frames.length - key);
   expect(readdirSync(own)).toContain('late.flv');
 });
+
+const video = (frames: string) =>
+  `-c:v libx264 -preset veryfast -g 12 -pix_fmt yuv420p ${frames}`.trim().split(' ');
+for (const { file, name = file, made } of [
+  { file: 'b-frames.mp4', made: [...picture(3), ...tone(3), ...video('-bf 2'), '-c:a', 'aac'] },
+  { file: 'pictures.mp4', made: [...picture(3), ...video('')] },
+  { file: 'sound.m4a', made: [...tone(3), '-c:a', 'aac'] },
+  { file: 'sound.mp3', name: 'mp3:sound', made: tone(3) },
+]) {
+  test(`rtmpdump finds ${file} complete when it has all of it`, async (context) => {
+    requireTools(context, 'ffmpeg', 'rtmpdump');
+    mkdirSync(folder(), { recursive: true });
+    makeMedia(folder(), file, ...made);
+    const dumped = join(scratchFolder(), 'dump.flv');
+    const playing = ['-r', url(), '-a', 'vod/room', '-y', name.includes(':') ? name : `mp4:${name}`];
+    const { code, errors } = await new RunningTool('rtmpdump', [...playing, '-o', dumped]).end();
+    expect({ code, errors }).toMatchObject({ code: 0, errors: expect.stringContaining('Download complete') });
+    expect(tagsOf(dumped).length).toBeGreaterThan(70);
+  });
+}
 
 /** As NetStreamPlayOptions go over the wire. */
 const play2 = (stream: ClientStream, options: Record<string, unknown>) => stream.command('play2', options);

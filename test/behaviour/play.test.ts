@@ -331,6 +331,37 @@ test('receiveVideo(false) ahead of play counts, as Flash Player sends it', async
   expect(bodies(viewer).filter(([type]) => type === Type.Video)).toEqual([]);
 });
 
+test('receiveVideo with a number thins the pictures out as far as they can be left out; 0 stops them', async () => {
+  const { room, stream } = await publish();
+  const [few, fewer, none] = [await play(room), await play(room), await play(room)];
+  few.command('receiveVideo', 10);
+  fewer.command('receiveVideoFPS', 1);
+  none.command('receiveVideo', 0);
+  await Promise.all([few, fewer, none].map((viewer) => viewer.settled()));
+  // 20 a second, every other one of them disposable, and a key frame each second.
+  const kindOf = (i: number) => (i % 20 === 0 ? 0x12 : i % 2 === 1 ? 0x32 : 0x22);
+  const send = (from: number, to: number) => {
+    for (let i = from; i < to; i++) stream.video(50 * i, Uint8Array.from([kindOf(i), i]));
+  };
+  send(0, 100);
+  stream.data(5000, 'end');
+  await Promise.all([few, fewer, none].map((viewer) => viewer.waitForData('end')));
+  const pictures = (viewer: ClientStream) =>
+    viewer.media.filter(({ type }) => type === Type.Video).map(({ payload }) => payload[1]);
+  // How many there are is known with the second key frame.
+  expect(pictures(few).filter((i) => i! >= 20)).toEqual(Array.from({ length: 40 }, (_, i) => 20 + 2 * i));
+  expect(pictures(fewer).filter((i) => i! >= 20)).toEqual([20, 40, 60, 80]);
+  expect(pictures(none)).toEqual([]);
+
+  // In the middle of a group of which it has nothing but the key frame.
+  fewer.command('receiveVideo', true);
+  await fewer.settled();
+  send(101, 140);
+  stream.data(7000, 'end2');
+  await fewer.waitForData('end2');
+  expect(pictures(fewer).filter((i) => i! > 80)).toEqual(Array.from({ length: 20 }, (_, i) => 120 + i));
+});
+
 test('closeStream and play(false) end a play; the stream can play again', async () => {
   const { room, stream } = await publish();
   const viewer = await play(room);

@@ -226,6 +226,42 @@ test('onPublish and onUnpublish get the stream that authorizePublish saw', async
   await server.expectTraces('gate/same', ['publish cam?key=1 true true', 'unpublish cam true']);
 });
 
+const names = ['show', 'show.flv', 'flv:show', 'flv:show.flv', 'mp4:show', 'mp4:show.mp4', 'f4v:show.f4v'];
+names.push(
+  'mp3:show',
+  'mp3:show.mp3',
+  'raw:show',
+  'show.FLV',
+  'show.mp4',
+  'show.mov',
+  'show.mp4.flv',
+  'mp4:show.flv',
+);
+test.each(names)(
+  'a script decides about %s as show, and the client hears the name that it said',
+  async (name) => {
+    const client = await open(`gate/${Buffer.from(name).toString('hex')}`);
+    for (const act of ['play', 'publish'] as const) {
+      const stream = await client.createStream();
+      expect((await stream[act](`${name}?key=1`)).details).toBe(name.replace(/^\w+:/, ''));
+      expect(await client.call('seen')).toEqual([['show', 'key=1']]);
+    }
+  },
+);
+
+test('a recording that may not be played may not be under any of its names', async () => {
+  const client = await open('gate/no');
+  const file = await client.createStream();
+  await file.publish('yes', 'record');
+  file.video(0, keyFrame(1));
+  for (const name of ['no', 'no.flv', 'flv:no', 'mp4:no.mp4', 'mp4:no.flv', 'no.flv.flv']) {
+    const stream = await client.createStream();
+    expect((await stream.play(name, 0)).code).toBe('NetStream.Play.Failed');
+    expect((await stream.publish(name, 'record')).code).toBe('NetStream.Publish.BadName');
+    client.send('deleteStream', stream.id);
+  }
+});
+
 test('media sent ahead of the verdict is not lost', async () => {
   const client = await open('gate/early');
   const watcher = await open('gate/early');

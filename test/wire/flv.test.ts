@@ -4,6 +4,7 @@ import { StagewireError } from '../../wire/errors.ts';
 import * as flv from '../../wire/flv.ts';
 import {
   audioCacheKey,
+  compositionTimeOf,
   isAudioSequenceHeader,
   isVideoKeyFrame,
   isVideoMetadata,
@@ -148,6 +149,23 @@ describe('what a relay asks', () => {
     { name: 'a packet type nobody knows', hex: '9961763031', key: false },
     { name: 'nothing', hex: '', key: false },
   ];
+
+  test.each([
+    ['17 01 000050 00', 80],
+    ['27 01 ffffd8 00', -40],
+    ['17 00 000050 00', 0],
+    ['12 01 000050 00', 0],
+    ['91 68766331 000028 00', 40],
+    ['97 02 0f4240 01 76766331 ffffff 00', -1],
+    ['93 68766331 000028 00', 0],
+    ['91 61763031 000028 00', 0],
+    ['9611 68766331 01 000028 00', 0],
+    ['17 01 0000', 0],
+    ['91 68766331 0000', 0],
+    ['', 0],
+  ])('how long after decoding a picture is shown: %s', (hex, ms) => {
+    expect(compositionTimeOf(fromHex(hex))).toBe(ms);
+  });
 
   for (const { name, hex, key, header = false, metadata = false, cache } of video) {
     test(`about video: ${name}`, () => {

@@ -1,14 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { CodecSupport, fourCcsOf } from '../../../wire/codecs.ts';
-import { isVideoKeyFrame, isVideoSequenceHeader } from '../../../wire/media-head.ts';
+import { isVideoSequenceHeader } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { describe } from '../../../wire/status.ts';
-import { CodecFilter, type CodecPolicy } from '../codec-filter.ts';
+import type { CodecPolicy } from '../codec-filter.ts';
 import { FileProblem, type MediaFile, type Segment } from '../files/media-files.ts';
 import { serializeAll } from '../late-join.ts';
 import type { Voice } from '../voice.ts';
+import { Choice } from './choice.ts';
 import { type Item, type ItemEnd, refuseCodec, type Wants } from './item.ts';
 import type { Paced, Pacer } from './pacer.ts';
+import { PlayClock } from './play-clock.ts';
 import { segmentBytes, segmentCodecs } from './segment-bytes.ts';
 
 /** Of a file, in milliseconds. `durationMs`: -1 to its end, 0 for a single frame. */
@@ -36,11 +38,10 @@ export class FileItem implements Item, Paced {
   readonly #name: string;
   readonly #file: MediaFile;
   readonly #voice: Voice;
-  readonly #wants: Wants;
+  readonly #choice: Choice;
   #endMs: number;
   readonly #isSingleFrame: boolean;
   readonly #pacer: Pacer;
-  readonly #codecs: CodecFilter;
   readonly #events: ItemEnd;
   #aheadMs = MIN_AHEAD_MS;
   /** Each beginning at another place is a run; what belongs to the one before comes to nothing. */
@@ -52,10 +53,8 @@ export class FileItem implements Item, Paced {
   /** Where the next segment begins; undefined when all was read. */
   #position: number | undefined;
   #sentMs = 0;
-  /** What time of the file it is: `ms` at `at`. It stands still while `at` is undefined. */
-  #clock: { at: number | undefined; ms: number } = { at: undefined, ms: 0 };
+  readonly #clock = new PlayClock();
   #isPaused = false;
-  #needsKeyFrame = false;
   #sentBytes = 0;
   #isClosed = false;
   /**
@@ -77,12 +76,11 @@ export class FileItem implements Item, Paced {
     this.#name = name;
     this.#file = file;
     this.#voice = voice;
-    this.#wants = wants;
     this.#endMs = durationMs > 0 ? startMs + durationMs : Number.POSITIVE_INFINITY;
     this.#isSingleFrame = durationMs === 0;
     this.#pacer = pacer;
     const support = policy === 'send' ? CodecSupport.all : voice.transport.codecs;
-    this.#codecs = new CodecFilter(support, (fourCc) =>
+    this.#choice = new Choice(wants, support, (fourCc) =>
       refuseCodec(voice, name, fourCc, policy, () => events.ended()),
     );
     this.#events = events;
@@ -110,7 +108,7 @@ export class FileItem implements Item, Paced {
 
   /** Where the client is, by the clock. */
   get nowMs(): number {
-    return this.#nowMs;
+    return this.#clock.nowMs;
   }
 
   start(positionMs: number): void {
@@ -129,7 +127,7 @@ export class FileItem implements Item, Paced {
   pause(isPaused: boolean, positionMs: number | undefined): void {
     if (isPaused) {
       this.#isPaused = true;
-      this.#stopClock();
+      this.#clock.stop();
       this.#voice.status('NetStream.Pause.Notify', describe.paused(this.#name), this.#name);
       return;
     }
@@ -138,7 +136,7 @@ export class FileItem implements Item, Paced {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     // The client goes on from where it says that it is: what was sent beyond that it has thrown away.
-    this.#begin(positionMs === undefined ? this.#nowMs : positionMs + this.#originMs);
+    this.#begin(positionMs === undefined ? this.#clock.nowMs : positionMs + this.#originMs);
   }
 
   seek(positionMs: number): void {
@@ -160,8 +158,11 @@ export class FileItem implements Item, Paced {
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
-    if (medium === 'video' && isWanted && !this.#wants.video) this.#needsKeyFrame = true;
-    this.#wants[medium] = isWanted;
+    this.#choice.receive(medium, isWanted);
+  }
+
+  limitFrames(fps: number | undefined): void {
+    this.#choice.limitFrames(fps);
   }
 
   setBuffer(bufferMs: number): void {
@@ -178,15 +179,14 @@ export class FileItem implements Item, Paced {
   }
 
   tick(): void {
-    if (this.#busyRun === this.#run || this.#isPaused || this.#isClosed || this.#clock.at === undefined)
-      return;
+    if (this.#busyRun === this.#run || this.#isPaused || this.#isClosed || !this.#clock.isRunning) return;
     void this.#work(this.#run, () => this.#fill(this.#run));
   }
 
   /** Begins at the last key frame before that time. However often a client seeks, the file is asked one thing at a time. */
   #begin(positionMs: number, announce?: () => void, clientMs = positionMs, isStart = false): void {
     this.#run++;
-    this.#stopClock();
+    this.#clock.stop();
     this.#wanted = { positionMs, clientMs, isStart, announce };
     if (!this.#isBeginning) void this.#beginWanted();
   }
@@ -215,14 +215,14 @@ export class FileItem implements Item, Paced {
       this.#position = position;
       this.#sentMs = timestampMs;
       if (isStart) this.#originMs = timestampMs;
-      this.#needsKeyFrame = false;
+      this.#choice.begin();
       // The time runs from where the client wants to be; what comes before that is for its decoder.
-      this.#clock = { at: this.#isPaused ? undefined : performance.now(), ms: clientMs };
+      this.#clock.set(clientMs, !this.#isPaused);
       for (const { type, payload } of headers)
-        for (const fourCc of fourCcsOf(type, payload)) this.#codecs.meet(fourCc);
+        for (const fourCc of fourCcsOf(type, payload)) this.#choice.meet(fourCc);
       this.#write(
         headers
-          .filter((header) => this.#isWanted(header))
+          .filter((header) => this.#choice.has(header))
           .map((header) => ({ ...header, timestamp: timestampMs })),
       );
       if (this.#isPaused) return this.#showFrame(run);
@@ -247,7 +247,7 @@ export class FileItem implements Item, Paced {
     while (run === this.#run && !this.#isPaused && this.#position !== undefined) {
       if (this.#sentMs >= this.#endMs) this.#position = undefined;
       if (this.#position === undefined) break;
-      if (this.#sentMs - this.#nowMs >= this.#aheadMs) return;
+      if (this.#sentMs - this.#clock.nowMs >= this.#aheadMs) return;
       if (this.#voice.transport.queuedBytes > MAX_QUEUED_BYTES) return;
       const segment = await this.#file.read(this.#position);
       if (run !== this.#run || this.#isPaused) return;
@@ -270,28 +270,26 @@ export class FileItem implements Item, Paced {
     const segment = await this.#file.read(this.#position);
     if (run !== this.#run) return;
     const frame = segment.messages.find(isFrame);
-    if (frame && this.#wants.video && this.#codecs.passes(frame)) this.#write([frame]);
+    if (frame && this.#choice.hasPicture(frame)) this.#write([frame]);
   }
 
   #sendFrame({ messages, next }: Segment): void {
     const at = messages.findIndex(this.#file.hasVideo ? isFrame : () => true);
-    this.#write(messages.slice(0, at + 1).filter((message) => this.#codecs.passes(message)));
+    this.#write(messages.slice(0, at + 1).filter((message) => this.#choice.suits(message)));
     this.#position = at < 0 ? next : undefined;
     if (this.#position === undefined) this.#end();
   }
 
   #send(segment: Segment): void {
     const { messages, next, endMs } = segment;
-    const { audio, video } = this.#wants;
-    for (const fourCc of segmentCodecs(segment)) this.#codecs.meet(fourCc);
+    for (const fourCc of segmentCodecs(segment)) this.#choice.meet(fourCc);
     const isLast = endMs >= this.#endMs;
-    const isWhole = audio && video && !this.#needsKeyFrame && !isLast && !this.#codecs.isActive;
-    if (isWhole && this.#originMs === 0) {
+    if (this.#choice.isAll && !isLast && this.#originMs === 0) {
       const bytes = segmentBytes(segment, this.#voice.transport.format, this.#voice.streamId);
       this.#sentBytes += bytes.length;
       this.#voice.transport.write(bytes, messages.length, this.#goOn);
     } else {
-      this.#write(messages.filter((message) => message.timestamp < this.#endMs && this.#isWanted(message)));
+      this.#write(messages.filter((message) => message.timestamp < this.#endMs && this.#choice.has(message)));
     }
     this.#sentMs = Math.max(this.#sentMs, endMs);
     this.#position = isLast ? undefined : next;
@@ -301,18 +299,6 @@ export class FileItem implements Item, Paced {
   readonly #goOn = () => {
     if (this.#voice.transport.queuedBytes <= MAX_QUEUED_BYTES / 2) this.tick();
   };
-
-  #isWanted(message: RtmpMessage): boolean {
-    const { type, payload } = message;
-    if (!this.#codecs.passes(message)) return false;
-    if (type === MessageType.Audio) return this.#wants.audio;
-    if (type !== MessageType.Video) return true;
-    if (!this.#wants.video) return false;
-    if (!this.#needsKeyFrame || isVideoSequenceHeader(payload)) return true;
-    if (!isVideoKeyFrame(payload)) return false;
-    this.#needsKeyFrame = false;
-    return true;
-  }
 
   #write(messages: readonly RtmpMessage[]): void {
     if (messages.length === 0) return;
@@ -325,17 +311,8 @@ export class FileItem implements Item, Paced {
   }
 
   #end(): void {
-    this.#stopClock();
+    this.#clock.stop();
     this.#events.ended();
-  }
-
-  get #nowMs(): number {
-    const { at, ms } = this.#clock;
-    return at === undefined ? ms : ms + performance.now() - at;
-  }
-
-  #stopClock(): void {
-    this.#clock = { at: undefined, ms: this.#nowMs };
   }
 }
 

@@ -7,6 +7,8 @@ export interface Item {
   pause(isPaused: boolean, positionMs: number | undefined): void;
   seek(positionMs: number): void;
   receive(medium: 'audio' | 'video', isWanted: boolean): void;
+  /** At most so many pictures per second, as far as they can be left out; undefined for all. */
+  limitFrames(fps: number | undefined): void;
   /** The client's buffer, in milliseconds. */
   setBuffer(bufferMs: number): void;
   /** Nothing more is sent. */
@@ -24,6 +26,8 @@ export interface ItemEnd {
 export interface Wants {
   audio: boolean;
   video: boolean;
+  /** Pictures per second; undefined for all. */
+  fps: number | undefined;
 }
 
 /** Tells a client that it is not sent a codec which it did not announce; ends the play where the application wants that. */

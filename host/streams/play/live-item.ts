@@ -57,6 +57,7 @@ export class LiveItem implements Item {
     );
     this.#viewer.receive('audio', wants.audio);
     this.#viewer.receive('video', wants.video);
+    this.#viewer.limitFrames(wants.fps);
   }
 
   start(): void {
@@ -89,6 +90,10 @@ export class LiveItem implements Item {
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
     this.#viewer.receive(medium, isWanted);
+  }
+
+  limitFrames(fps: number | undefined): void {
+    this.#viewer.limitFrames(fps);
   }
 
   setBuffer(): void {}

@@ -6,7 +6,7 @@ import type { Voice } from '../voice.ts';
 import { FileItem } from './file-item.ts';
 import type { Item, Wants } from './item.ts';
 import { LiveItem } from './live-item.ts';
-import { nextKeyFrame } from './next-key-frame.ts';
+import { Transition } from './transition.ts';
 
 /** What plays needs of its NetStream. */
 export interface PlaybackOwner {
@@ -15,12 +15,6 @@ export interface PlaybackOwner {
   sampleAccess(name: string): { audio: boolean; video: boolean };
   /** The client reads too slowly for what it plays: it is disconnected. */
   tooSlow(): void;
-}
-
-interface UpNext {
-  readonly request: PlayRequest;
-  readonly file: MediaFile;
-  readonly atMs: number;
 }
 
 /** Items of one playlist. */
@@ -43,10 +37,7 @@ export class Playback {
   #item: Item | undefined;
   /** What `#item` plays. */
   #current: PlayRequest | undefined;
-  /** Goes on where the present file ends. */
-  #upNext: UpNext | undefined;
-  /** Takes the place of the present live stream with its first key frame. */
-  #coming: LiveItem | undefined;
+  readonly #transition: Transition;
   #bufferMs: number;
   /** Files that are being looked for; another beginning makes it void. */
   #search = 0;
@@ -62,6 +53,18 @@ export class Playback {
     this.#owner = owner;
     this.#wants = wants;
     this.#bufferMs = bufferMs;
+    this.#transition = new Transition(voice, owner.streams, {
+      item: () => this.#item,
+      isPaused: () => this.#isPaused,
+      makeLive: (request, began) => this.#makeLive(request, began),
+      makeFile: (request, file) => this.#makeFile(request, file),
+      replace: (next, request) => {
+        this.#item?.close();
+        this.#item = next;
+        this.#current = request;
+        next.setBuffer(this.#bufferMs);
+      },
+    });
   }
 
   /** Plays at once, in the place of all there is, or when that has ended. */
@@ -85,13 +88,17 @@ export class Playback {
   seek(positionMs: number): void {
     this.#isFinished = false;
     // What is about to take its place is the same elsewhere.
-    if (this.#upNext) this.#takeNext(this.#upNext);
+    this.#transition.complete();
     if (this.#isStarting) this.#soughtMs = positionMs;
     else this.#item?.seek(positionMs);
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
     this.#item?.receive(medium, isWanted);
+  }
+
+  limitFrames(fps: number | undefined): void {
+    this.#item?.limitFrames(fps);
   }
 
   setBuffer(bufferMs: number): void {
@@ -113,10 +120,7 @@ export class Playback {
     this.#item = undefined;
     this.#current = undefined;
     this.#isFinished = false;
-    this.#upNext?.file.release();
-    this.#upNext = undefined;
-    this.#coming?.close();
-    this.#coming = undefined;
+    this.#transition.close();
   }
 
   #change(request: PlayRequest, { kind, old }: StreamChange): void {
@@ -124,89 +128,17 @@ export class Playback {
     if (kind === 'switch' && isCurrent) {
       const search = ++this.#search;
       this.#isStarting = false;
-      void this.#switch(request, search).catch((error: unknown) => {
+      const isStale = () => search !== this.#search;
+      void this.#transition.begin(request, isStale).catch((error: unknown) => {
         if (!(error instanceof FileProblem)) return this.#voice.transport.fail(error);
-        if (search === this.#search) this.#cannotChange(request, error.message);
+        if (!isStale()) this.#transition.refuse(request, error.message);
       });
       return;
     }
     const at = this.#list.findIndex(({ stream }) => stream.name === old);
-    if (at < 0) return this.#cannotChange(request, `${old} is not to be played`);
+    if (at < 0) return this.#transition.refuse(request, `${old} is not to be played`);
     this.#list[at] = { ...request, isReset: false };
-    this.#tellTransition(request);
-  }
-
-  /** The same at another bit rate: from its next key frame on, which what plays now goes on to. */
-  async #switch(request: PlayRequest, search: number): Promise<void> {
-    const { streams } = this.#owner;
-    const item = this.#item;
-    if (item instanceof LiveItem) {
-      if (!streams.find(request.stream.name)?.publisher)
-        return this.#cannotChange(request, 'nobody publishes it');
-      this.#coming?.close();
-      const coming = this.#makeLive(request, () => {
-        if (this.#coming !== coming) return;
-        this.#coming = undefined;
-        this.#item?.close();
-        this.#item = coming;
-        this.#current = request;
-        this.#tellComplete(0);
-      });
-      this.#coming = coming;
-      this.#tellTransition(request);
-      coming.startAtKeyFrame();
-      return;
-    }
-    if (!(item instanceof FileItem)) return;
-    const file = await streams.library.open(request.stream);
-    const isStale = () => search !== this.#search || item !== this.#item;
-    if (!file || isStale()) {
-      file?.release();
-      if (!isStale()) this.#cannotChange(request, 'there is no such recording');
-      return;
-    }
-    const atMs = await nextKeyFrame(file, item.endMs).catch((error: unknown) => {
-      file.release();
-      throw error;
-    });
-    if (atMs === undefined || isStale()) {
-      file.release();
-      if (!isStale()) this.#cannotChange(request, 'no key frame follows in it');
-      return;
-    }
-    this.#upNext?.file.release();
-    this.#upNext = { request, file, atMs };
-    this.#tellTransition(request);
-    item.endAt(atMs);
-  }
-
-  #takeNext({ request, file, atMs }: UpNext): void {
-    const before = this.#item;
-    this.#upNext = undefined;
-    this.#item?.close();
-    const item = this.#makeFile({ ...request, startMs: atMs }, file);
-    this.#item = item;
-    this.#current = request;
-    item.setBuffer(this.#bufferMs);
-    if (before instanceof FileItem) item.goOn(atMs, before);
-    else item.start(atMs);
-    if (this.#isPaused) item.pause(true, undefined);
-    this.#tellComplete(atMs - item.originMs);
-  }
-
-  #tellTransition({ stream: { name } }: PlayRequest): void {
-    const more = { reason: 'NetStream.Transition.Success' };
-    this.#voice.status('NetStream.Play.Transition', `Changing to ${name}.`, name, more);
-  }
-
-  #tellComplete(timestamp: number): void {
-    const { name } = this.#current!.stream;
-    const code = 'NetStream.Play.TransitionComplete';
-    this.#voice.data(timestamp, 'onPlayStatus', { level: 'status', code, details: name });
-  }
-
-  #cannotChange({ stream: { name } }: PlayRequest, why: string): void {
-    this.#voice.status('NetStream.Play.Failed', `Failed to change to ${name}; ${why}.`, name);
+    this.#transition.tell(request);
   }
 
   #next(): void {
@@ -322,7 +254,7 @@ export class Playback {
 
   #ended(item: Item, { stream: { name } }: PlayRequest, file?: FileItem): void {
     if (item !== this.#item) return;
-    if (this.#upNext) return this.#takeNext(this.#upNext);
+    if (this.#transition.complete()) return;
     const voice = this.#voice;
     const at = file ? Math.max(0, file.endMs - file.originMs) : 0;
     if (this.#list.length > 0) {

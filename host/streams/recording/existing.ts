@@ -8,8 +8,7 @@ import {
 } from '../../../wire/flv.ts';
 import { isVideoKeyFrame } from '../../../wire/media-head.ts';
 import { MessageType } from '../../../wire/messages.ts';
-import type { AmfValue } from '../../../wire/values.ts';
-import { HEAD_BYTES, MAX_KEY_FRAMES, ownMetadata } from './flv-head.ts';
+import { type FlvContents, HEAD_BYTES, MAX_KEY_FRAMES, ownMetadata } from './flv-head.ts';
 import { KeyIndex } from './key-index.ts';
 
 /** As much of the file is in memory at a time. */
@@ -19,14 +18,10 @@ const MEDIA_HEAD_BYTES = 64;
 const MAX_METADATA_BYTES = HEAD_BYTES;
 
 /** What a recording goes on from. */
-export interface Existing {
+export interface Existing extends FlvContents {
   /** Where the last complete tag ends. */
   endAt: number;
   lastMs: number;
-  keys: KeyIndex;
-  hasAudio: boolean;
-  hasVideo: boolean;
-  own: Record<string, AmfValue>;
   /** Whether its head has room to be written again. */
   hasOurHead: boolean;
 }

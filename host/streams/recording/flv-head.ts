@@ -6,8 +6,9 @@ import {
   flvTagHeaderBytes,
   flvTagTrailerBytes,
 } from '../../../wire/flv.ts';
-import { MessageType } from '../../../wire/messages.ts';
+import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { type AmfLimits, type AmfValue, EcmaArray } from '../../../wire/values.ts';
+import { StagewireError } from '../../base/errors.ts';
 import type { KeyIndex } from './key-index.ts';
 
 /** What is kept free at the head of a recording for what is known at its end only. */
@@ -19,10 +20,10 @@ const MAX_OWN_BYTES = 4 * 1024;
 /** Metadata of a file with a key-frame index has some thousand values. */
 const METADATA_LIMITS: AmfLimits = { depth: 16, values: 32_768 };
 
-/** What a recording says of itself. */
-export interface HeadFigures {
-  durationMs: number;
-  bytes: number;
+/** What a recording has in it. */
+export interface FlvContents {
+  /** The publisher's own metadata. */
+  own: Readonly<Record<string, AmfValue>>;
   hasAudio: boolean;
   hasVideo: boolean;
   keys: KeyIndex;
@@ -32,8 +33,10 @@ export interface HeadFigures {
  * The first `HEAD_BYTES` of a recording: the file's header and one `onMetaData` tag, filled up so that it can be
  * written again when the recording ends (Video File Format 10.1, section E.5).
  */
-export function encodeHead(own: Readonly<Record<string, AmfValue>>, figures: HeadFigures): Uint8Array {
-  const { durationMs, bytes, hasAudio, hasVideo, keys } = figures;
+export function encodeHead(
+  { own, hasAudio, hasVideo, keys }: FlvContents,
+  { durationMs, bytes }: { durationMs: number; bytes: number },
+): Uint8Array {
   const known: Record<string, AmfValue> = {
     ...own,
     duration: durationMs / 1000,
@@ -76,4 +79,16 @@ export function ownMetadata(payload: Uint8Array): Record<string, AmfValue> {
     own[key] = one;
   }
   return own;
+}
+
+/** As `ownMetadata`; undefined for all else, and for what cannot be read. */
+export function metadataOf({ type, payload }: RtmpMessage): Record<string, AmfValue> | undefined {
+  if (type !== MessageType.DataAmf0) return undefined;
+  try {
+    const own = ownMetadata(payload);
+    return Object.keys(own).length > 0 ? own : undefined;
+  } catch (error) {
+    if (error instanceof StagewireError) return undefined; // not ours to judge: it is recorded as it came
+    throw error;
+  }
 }

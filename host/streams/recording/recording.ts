@@ -1,15 +1,12 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { encodeFlvTagHeader, flvTagHeaderBytes, flvTagTrailerBytes } from '../../../wire/flv.ts';
 import { isVideoKeyFrame } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import type { StatusCode } from '../../../wire/status.ts';
-import type { AmfValue } from '../../../wire/values.ts';
-import { StagewireError } from '../../base/errors.ts';
 import { Timeline } from '../timeline.ts';
-import { DiskFull, freeMbOf } from './disk.ts';
-import { readExisting } from './existing.ts';
-import { encodeHead, HEAD_BYTES, MAX_KEY_FRAMES, ownMetadata } from './flv-head.ts';
+import { FreeSpace } from './disk.ts';
+import { FlvFile } from './flv-file.ts';
+import { type FlvContents, HEAD_BYTES, MAX_KEY_FRAMES, metadataOf } from './flv-head.ts';
 import { KeyIndex } from './key-index.ts';
 import { problemOf } from './problem.ts';
 
@@ -49,14 +46,10 @@ const BATCH_MS = 1000;
 /** A disk that is so far behind does not keep up. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 const MAX_WAITING_MESSAGES = 100_000;
-const FREE_CHECK_MS = 2000;
 /** FLV times are signed 32-bit numbers. */
 const MAX_TIME_MS = 0x7fffffff;
 
-/**
- * One stream on its way to a file. Tags are only ever appended, so that the file can be read up to the last batch
- * whatever happens; its duration and key frames are written into the head when it ends. Nobody waits for the disk.
- */
+/** One stream on its way to a file: messages become tags, which gather until they are written. Nobody waits for the disk. */
 export class Recording {
   readonly #place: () => Promise<string>;
   #path = '';
@@ -64,20 +57,15 @@ export class Recording {
   readonly #limits: RecordingLimits;
   readonly #events: RecordingEvents;
   readonly #isSynchronous: () => boolean;
-  #file: FileHandle | undefined;
+  readonly #free: FreeSpace;
+  #file: FlvFile | undefined;
+  /** With all that is yet to be written. */
+  #contents: FlvContents = { own: {}, hasAudio: false, hasVideo: false, keys: new KeyIndex(MAX_KEY_FRAMES) };
   /** What came before the file was open. */
   #early: [message: RtmpMessage, at: number][] | undefined = [];
   #timeline = new Timeline();
-  #keys = new KeyIndex(MAX_KEY_FRAMES);
-  #own: Record<string, AmfValue> = {};
-  #hasAudio = false;
-  #hasVideo = false;
-  /** A file of other making: its head stays. */
-  #hasHead = true;
-  #isHeadWritten = false;
   #startMs = 0;
-  /** Of the last message that is in the file, and of the last that is to be. */
-  #writtenMs = 0;
+  /** Of the last message that is to be in the file. */
   #takenMs = 0;
   /** A write has failed: there is a hole where its bytes should be. */
   #isBroken = false;
@@ -90,10 +78,8 @@ export class Recording {
   #waitingBytes = 0;
   /** Where the next tag goes, once all that waits is written. */
   #endAt = HEAD_BYTES;
-  #writtenTo = 0;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
-  #checkedFreeAt = Number.NEGATIVE_INFINITY;
   #ending: Promise<void> | undefined;
   #flushed: (() => void)[] = [];
 
@@ -107,6 +93,7 @@ export class Recording {
     this.#place = place;
     this.#mode = mode;
     this.#limits = limits;
+    this.#free = new FreeSpace(limits.freeDiskMb);
     this.#events = events;
     this.#isSynchronous = isSynchronous;
     this.#writing = this.#open();
@@ -147,7 +134,7 @@ export class Recording {
     this.#waitingBytes = 0;
     this.#endAt = HEAD_BYTES;
     this.#takenMs = this.#startMs = 0;
-    this.#keys = new KeyIndex(MAX_KEY_FRAMES);
+    this.#contents.keys = new KeyIndex(MAX_KEY_FRAMES);
     this.#timeline = new Timeline();
     this.#first = [...(this.#events.cleared?.() ?? [])];
     this.#startWriting();
@@ -171,26 +158,12 @@ export class Recording {
   async #open(): Promise<void> {
     try {
       this.#path = await this.#place();
-      await this.#checkFree();
-      if (this.#mode === 'record') {
-        // Who plays what was there goes on with it.
-        await unlink(this.#path).catch(unlessMissing);
-        this.#file = await open(this.#path, 'wx+');
-      } else {
-        this.#file = await open(this.#path, 'r+').catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'ENOENT') throw error;
-          return open(this.#path, 'wx+');
-        });
-        await this.#goOn(this.#file);
-      }
+      await this.#free.check(dirname(this.#path));
+      this.#file = this.#mode === 'record' ? await FlvFile.create(this.#path) : await this.#goOn();
     } catch (error) {
       this.#early = undefined;
       this.#waitingBytes = 0;
       this.#writing = undefined;
-      // Whatever it is, it is not ours to change.
-      const file = this.#file;
-      this.#file = undefined;
-      await file?.close().catch(() => {}); // nothing was written
       return this.#fail(...problemOf(error));
     }
     const early = this.#early ?? [];
@@ -202,33 +175,26 @@ export class Recording {
     if (this.#flushed.length > 0) this.#startWriting();
   }
 
-  /** Reads what is there, cuts off what a crash left of a tag, and goes on behind it. */
-  async #goOn(file: FileHandle): Promise<void> {
-    const { size, mtimeMs } = await file.stat();
-    if (size === 0) return;
-    const existing = await readExisting(file);
-    if (existing.endAt < size) await file.truncate(existing.endAt);
-    if (this.#isCleared) return;
-    this.#endAt = this.#writtenTo = existing.endAt;
-    this.#keys = existing.keys;
-    this.#own = existing.own;
-    this.#hasAudio = existing.hasAudio;
-    this.#hasVideo = existing.hasVideo;
-    this.#isHeadWritten = true;
-    this.#hasHead = existing.hasOurHead;
-    const gapMs = this.#mode === 'appendWithGap' ? Math.max(0, Date.now() - mtimeMs) : 0;
+  async #goOn(): Promise<FlvFile> {
+    const { file, existing, changedAt } = await FlvFile.goOn(this.#path);
+    if (!existing || this.#isCleared) return file;
+    const { endAt, lastMs, own, hasAudio, hasVideo, keys } = existing;
+    this.#contents = { own, hasAudio, hasVideo, keys };
+    this.#endAt = endAt;
+    this.#startMs = this.#takenMs = lastMs;
+    const gapMs = this.#mode === 'appendWithGap' ? Math.max(0, Date.now() - changedAt) : 0;
     // Begins a frame later: two messages of one time would be one picture.
-    this.#startMs = this.#writtenMs = this.#takenMs = existing.lastMs;
-    this.#timeline = new Timeline(Math.min(MAX_TIME_MS, Math.round(existing.lastMs + gapMs + 40)));
+    this.#timeline = new Timeline(Math.min(MAX_TIME_MS, Math.round(lastMs + gapMs + 40)));
+    return file;
   }
 
   #append(message: RtmpMessage, now: number): void {
     const { type, payload } = message;
     const isMedia = type === MessageType.Audio || type === MessageType.Video;
-    if (!isMedia && !this.#isHeadWritten && this.#waiting.length === 0) {
+    if (!isMedia && !this.#file?.hasHead && this.#waiting.length === 0) {
       const own = metadataOf(message);
       if (own) {
-        this.#own = own;
+        this.#contents.own = own;
         return;
       }
     }
@@ -242,9 +208,9 @@ export class Recording {
       return this.#quota(`it has ${this.#endAt} bytes, and ${recordingBytes} are the limit`);
 
     if (type === MessageType.Video) {
-      this.#hasVideo = true;
-      if (isVideoKeyFrame(payload)) this.#keys.add(this.#endAt, timeMs);
-    } else if (type === MessageType.Audio) this.#hasAudio = true;
+      this.#contents.hasVideo = true;
+      if (isVideoKeyFrame(payload)) this.#contents.keys.add(this.#endAt, timeMs);
+    } else if (type === MessageType.Audio) this.#contents.hasAudio = true;
     const back = Buffer.allocUnsafe(flvTagTrailerBytes);
     back.writeUInt32BE(flvTagHeaderBytes + payload.length);
     this.#waiting.push(encodeFlvTagHeader(type, payload.length, timeMs), payload, back);
@@ -271,29 +237,21 @@ export class Recording {
     this.#writing = writing;
   }
 
-  async #writeAll(file: FileHandle): Promise<void> {
+  async #writeAll(file: FlvFile): Promise<void> {
     try {
       do {
         if (this.#isCleared) {
-          this.#isCleared = this.#isHeadWritten = false;
-          this.#hasHead = true;
-          this.#writtenMs = 0;
-          await file.truncate(0);
+          this.#isCleared = false;
+          await file.empty();
         }
-        if (!this.#isHeadWritten) {
-          await writeFully(file, encodeHead(this.#own, this.#figures), 0);
-          this.#isHeadWritten = true;
-          this.#writtenTo = HEAD_BYTES;
-        }
+        await file.begin(this.#contents);
         if (this.#waiting.length === 0) continue;
         const batch = Buffer.concat(this.#waiting);
-        const endMs = this.#takenMs;
+        const lastMs = this.#takenMs;
         this.#waiting = [];
         this.#waitingBytes = 0;
-        await this.#checkFree();
-        await writeFully(file, batch, this.#writtenTo);
-        this.#writtenTo += batch.length;
-        this.#writtenMs = endMs;
+        await this.#free.check(dirname(this.#path));
+        await file.append(batch, lastMs);
       } while (this.#waiting.length > 0 || this.#isCleared);
     } catch (error) {
       this.#isBroken = true;
@@ -303,16 +261,6 @@ export class Recording {
 
   #tellFlushed(): void {
     for (const tell of this.#flushed.splice(0)) tell();
-  }
-
-  get #figures() {
-    return {
-      durationMs: this.#writtenMs,
-      bytes: this.#writtenTo,
-      hasAudio: this.#hasAudio,
-      hasVideo: this.#hasVideo,
-      keys: this.#keys,
-    };
   }
 
   #quota(description: string): void {
@@ -335,53 +283,14 @@ export class Recording {
         why ??= { code, description };
       };
       if (!this.#isBroken) await this.#writeAll(file).catch(failed);
-      await this.#complete(file).catch(failed);
+      await file.complete(this.#contents).catch(failed);
       await file.close().catch(failed);
     }
     this.#waiting = [];
     this.#isOver = true;
     this.#tellFlushed();
     if (why) this.#events.failed(why);
-    if (file) this.#events.stopped({ durationMs: this.#writtenMs - this.#startMs, bytes: this.#writtenTo });
+    if (file) this.#events.stopped({ durationMs: file.lastMs - this.#startMs, bytes: file.endAt });
     this.#events.ended?.();
-  }
-
-  /** Half a tag at the end is cut off, and the head told what there is. */
-  async #complete(file: FileHandle): Promise<void> {
-    const { size } = await file.stat();
-    if (size > this.#writtenTo) await file.truncate(this.#writtenTo);
-    this.#keys.cutAt(this.#writtenTo);
-    if (this.#hasHead && this.#isHeadWritten) await writeFully(file, encodeHead(this.#own, this.#figures), 0);
-    await file.datasync();
-  }
-
-  async #checkFree(): Promise<void> {
-    const now = performance.now();
-    if (now - this.#checkedFreeAt < FREE_CHECK_MS) return;
-    this.#checkedFreeAt = now;
-    const freeMb = await freeMbOf(dirname(this.#path));
-    if (freeMb < this.#limits.freeDiskMb) throw new DiskFull(freeMb, this.#limits.freeDiskMb);
-  }
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
-}
-
-function metadataOf({ type, payload }: RtmpMessage): Record<string, AmfValue> | undefined {
-  if (type !== MessageType.DataAmf0) return undefined;
-  try {
-    const own = ownMetadata(payload);
-    return Object.keys(own).length > 0 ? own : undefined;
-  } catch (error) {
-    if (error instanceof StagewireError) return undefined; // not ours to judge: it is recorded as it came
-    throw error;
-  }
-}
-
-async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
   }
 }

@@ -6,6 +6,7 @@ import { Windows } from '../../../host/streams/windows.ts';
 import { CodecSupport } from '../../../wire/codecs.ts';
 import { encodeData } from '../../../wire/commands.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
+import { DEADLINE_MS, eventually } from '../../support/journal.ts';
 
 const windows = new Windows();
 const limits = { gopBytes: 1000, viewerQueueBytes: 1000, slowViewerMs: 50 };
@@ -134,6 +135,63 @@ function onAir(): LiveStream {
 }
 
 describe('a live stream', () => {
+  test('sends to many slow sockets in several rounds of the event loop, to each all of it in order', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    const SLOW_MS = 3;
+    class SlowTransport extends NotingTransport {
+      override write(bytes: Buffer, messages: number, onWritten?: () => void): void {
+        const until = performance.now() + SLOW_MS;
+        while (performance.now() < until);
+        super.write(bytes, messages, onWritten);
+      }
+    }
+    const viewers = Array.from({ length: 40 }, () => watch(stream, new SlowTransport()));
+    const starts = viewers.map(({ transport }) => transport.words.length);
+    const sent = () => viewers.filter(({ transport }, i) => transport.words.length > starts[i]!).length;
+    stream.push(media('inter', 40));
+    await settle();
+    expect(sent()).toBeLessThan(viewers.length);
+
+    // Meanwhile more comes, one leaves, and one joins, which everybody's turn is to come before.
+    const left = viewers.pop()!;
+    stream.leave(left.viewer);
+    stream.push(media('inter', 80));
+    await settle();
+    const late = watch(stream);
+    stream.push(media('inter', 120));
+    await expect.poll(() => late.transport.words.at(-1), { timeout: DEADLINE_MS }).toBe('inter@120');
+    for (const [i, { transport }] of viewers.entries())
+      expect(transport.words.slice(starts[i])).toEqual(['inter@40', 'inter@80', 'inter@120']);
+    expect(left.transport.words).toHaveLength(starts.at(-1)!);
+    expect(late.transport.words.filter((word) => word.startsWith('inter'))).toEqual([
+      'inter@40',
+      'inter@80',
+      'inter@120',
+    ]);
+    await expect.poll(() => windows.pool.used, { timeout: DEADLINE_MS }).toBe(0);
+  });
+
+  test('ends while its windows are sent, when the viewer that is too slow is who publishes', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    const slow = new NotingTransport();
+    const told: string[] = [];
+    const events = { ...silent, tooSlow: () => stream.unpublish(publisher) };
+    watch(stream, slow, 1, events);
+    const other = watch(stream, undefined, 1, { ...silent, unpublished: () => told.push('unpublished') });
+    slow.queuedBytes = 2000;
+    let at = 40;
+    await eventually('the end of the stream', () => {
+      stream.push(media('inter', at));
+      at += 40;
+      return told.length > 0;
+    });
+    expect(told).toEqual(['unpublished']);
+    expect(other.transport.words).toContain('inter@40');
+    expect(stream.publisher).toBeUndefined();
+  });
+
   test('gives a late joiner metadata at time 0, headers at the time of the key frame, and all since it', async () => {
     const stream = onAir();
     for (const [name, at] of [

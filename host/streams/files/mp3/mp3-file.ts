@@ -30,7 +30,8 @@ export class Mp3File implements Container {
     this.#head = mp3Head(header.rate, header.channels);
     const durationMs = Math.round(frames * this.#frameMs);
     const metadata = new EcmaArray({
-      duration: durationMs / 1000,
+      // The time of the last message, as in metadata of FLV and MP4 files.
+      duration: this.#timeOf(Math.max(0, frames - 1)) / 1000,
       audiocodecid: AudioFormat.Mp3,
       audiosamplerate: header.rate,
       audiochannels: header.channels,

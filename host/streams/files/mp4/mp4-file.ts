@@ -37,7 +37,7 @@ export class Mp4File implements Container {
       kind: 'mp4',
       durationMs,
       bytes: file.sizeBytes,
-      metadata: mp4Metadata(tracks, durationMs, moovPosition),
+      metadata: mp4Metadata(tracks, moovPosition),
       hasVideo: this.#video !== undefined,
       hasAudio: this.#audio !== undefined,
     };

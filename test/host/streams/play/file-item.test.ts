@@ -49,7 +49,7 @@ test('a file that is in memory is not sent in one go, however much of it the cli
     inMemory,
     { startMs: 0, durationMs: -1 },
     new Voice(transport, 1, 'client'),
-    { audio: true, video: true },
+    { audio: true, video: true, fps: undefined },
     new Pacer(100),
     'drop',
     { ended: () => (hasEnded = true), failed: () => {} },
