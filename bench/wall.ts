@@ -134,6 +134,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
       },
       onDispose: () => {},
       onLowMemory: () => {},
+      onState: () => {},
       onAsk: () => Promise.reject(new Error('the handler asks for nothing')),
       onEnd: ({ message }) => {
         throw new Error(message);

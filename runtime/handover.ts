@@ -32,7 +32,7 @@ import { carriedStreams, settingsOf, takeOverStream } from './stream.ts';
 import type { ClientInfo } from './wall/fields.ts';
 
 /** What data was when the build had begun. Of most it is enough to know that there was nothing in it. */
-type Mark = { value: unknown } | { empty: number } | { print: number };
+type Mark = { value: unknown } | { empty: number } | { print: string | undefined };
 
 /** The clients of the script, for whom it keeps more than data. */
 export interface ClientKeeper {
@@ -58,8 +58,18 @@ export class Handover {
   readonly #application: Record<string, unknown>;
   readonly #clients: ClientKeeper;
   readonly #outbox: Outbox;
+  readonly #give: (text: string) => void;
+  /** What the script before this one has left. */
+  #given = '';
 
-  constructor(application: Record<string, unknown>, clients: ClientKeeper, outbox: Outbox) {
+  /** `give` takes the text of the state to the core. */
+  constructor(
+    application: Record<string, unknown>,
+    clients: ClientKeeper,
+    outbox: Outbox,
+    give: (text: string) => void,
+  ) {
+    this.#give = give;
     this.#application = application;
     this.#clients = clients;
     this.#outbox = outbox;
@@ -82,7 +92,9 @@ export class Handover {
     let objects = 0;
     let error = '';
     try {
-      objects = this.#load().save(maxBytes, this.#ask('onSave', []));
+      const saved = this.#load().save(maxBytes, this.#ask('onSave', []));
+      objects = saved.objects;
+      this.#give(saved.text);
     } catch (failure) {
       error = describe(failure).message;
     }
@@ -95,7 +107,8 @@ export class Handover {
     let lostCount = 0;
     let error = '';
     try {
-      const restored = this.#load().restore();
+      const restored = this.#load().restore(this.#given);
+      this.#given = '';
       lost = restored.lost;
       lostCount = restored.lostCount;
       this.#ask('onRestore', [restored.fromAuthor, from]);
@@ -119,6 +132,16 @@ export class Handover {
     if (!known) throw new NativeTypeError(`${where} returned a promise: it has to be done when it returns`);
     if (!known.isOk) throw new NativeError(`${where} failed: ${describe(known.error).message}`);
     return known.value;
+  }
+
+  /** The state that is to be restored, from the core. */
+  given(text: string): void {
+    this.#given = text;
+  }
+
+  /** It is to hand over soon, or to take over: that must not begin with loading and learning. */
+  prepare(isSuccessor: boolean): void {
+    this.#load().rehearse(isSuccessor);
   }
 
   /** What the part has of this. */
@@ -200,7 +223,7 @@ export class Handover {
   #markOf(value: unknown): Mark {
     if (typeof value !== 'object' || value === null) return { value };
     const empty = emptiness(value);
-    return empty === 0 ? { print: this.#load().fingerprint(value) } : { empty };
+    return empty === 0 ? { print: this.#load().print(value) } : { empty };
   }
 
   #isUnchanged(root: string, name: string, value: unknown): boolean {
@@ -209,7 +232,8 @@ export class Handover {
     if (hasOwn(mark, 'value')) return isSame((mark as { value: unknown }).value, value);
     if (typeof value !== 'object' || value === null) return false;
     if (hasOwn(mark, 'empty')) return emptiness(value) === (mark as { empty: number }).empty;
-    return this.#load().fingerprint(value) === (mark as { print: number }).print;
+    const { print } = mark as { print: string | undefined };
+    return print !== undefined && this.#load().print(value) === print;
   }
 }
 

@@ -53,7 +53,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   startAsking(asks, notify);
   setAmfLimits(options.amfDepth, options.amfValues);
   const app: ApplicationSide = new ApplicationSide(outbox, options, () => handover.begin());
-  const handover: Handover = new Handover(app.application, app, outbox);
+  const handover: Handover = new Handover(app.application, app, outbox, notify);
   const invocations = new Invocations(outbox, options.maxOutstandingInvokes);
   const timers = new Timers(outbox, options.maxTimers);
   const fetches = new Fetches(outbox, options.maxFetches, options.maxFetchBytes);
@@ -118,6 +118,8 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.start();
       case 'stop':
         return app.stop(delivery.code);
+      case 'prepare':
+        return handover.prepare(delivery.isSuccessor);
       case 'save':
         return handover.save(delivery.maxBytes, invocations.waiting + fetches.waiting);
       case 'restore':
@@ -154,7 +156,8 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
     return records;
   };
 
-  const enter = (nowMs: number, monotonicMs: number): void => {
+  const enter = (nowMs: number, monotonicMs: number, state?: string): void => {
+    if (state !== undefined) handover.given(state);
     const enteredAt = markTime();
     let isTouched = false;
     const mustYield = () => {

@@ -42,7 +42,6 @@ export const natives = {
   arrays: Array.prototype as object,
   dates: Date.prototype as object,
   BigInt,
-  imul: Math.imul,
   ArrayBuffer,
   DataView,
   RegExp,

@@ -1,4 +1,3 @@
-import { ByteReader, ByteWriter } from '../wire/bytes.ts';
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
 import { argumentsOf, decodeValues, isOpaque, makeOpaque } from './amf.ts';
 import { bytesIn, isBuffer, numberOf, reading, textOf, wordOf } from './arguments.ts';
@@ -48,6 +47,7 @@ import {
   shown,
   sliceOf,
   sortBy,
+  toNumber,
   toText,
   typedArrayName,
 } from './primordials.ts';
@@ -57,7 +57,6 @@ import { RpcError } from './rpc.ts';
 import { streams } from './stream.ts';
 import type { Timers } from './timers.ts';
 import type { Command } from './wall/commands.ts';
-import { clientInfo, readClientInfo, readText, text } from './wall/fields.ts';
 
 /**
  * Parts of the runtime that few scripts need: their code stays in the core until a script first reads one of their
@@ -91,13 +90,10 @@ function share() {
     ask,
     askAfterAll,
     askCore,
-    ByteReader,
     Bytes,
-    ByteWriter,
     bytesIn,
     bytesOfView,
     charCodeAt,
-    clientInfo,
     construct,
     decodeValues,
     decodeUtf8,
@@ -135,9 +131,7 @@ function share() {
     objectPrototype,
     ownKeys,
     part,
-    readClientInfo,
     reading,
-    readText,
     reportError,
     reserveMethods,
     runHandler,
@@ -151,8 +145,8 @@ function share() {
     shown,
     sliceOf,
     sortBy,
-    text,
     textOf,
+    toNumber,
     toText,
     touch,
     turnMonotonic,

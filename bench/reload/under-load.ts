@@ -19,13 +19,12 @@ const ROOM = 'reload/room';
 /** The state that each build takes over, and a method whose answers tell who gave them. */
 function source(version: number): string {
   return `application.onConnect = (client, n) => {
-  client.name = 'client ' + n; client.calls = 0; client.tags = ['a', 'b'];
+  client.name = 'client ' + n; client.calls = 0;
   return true;
 };
-application.onAppStart = () => {
-  if (${version} > 0) return;
+Client.prototype.fill = () => {
   application.things = Object.fromEntries(Array.from({ length: ${OBJECTS} }, (_, n) =>
-    ['thing' + n, { n, name: 'thing ' + n, tags: [n, n + 1], seen: new Date(0) }]));
+    ['thing' + n, { n, name: 'thing ' + n, x: n / 3, y: n / 7, isOpen: true }]));
 };
 Client.prototype.count = function (n) {
   this.calls++;
@@ -42,6 +41,7 @@ export async function reloadUnderLoad(): Promise<Figure[]> {
   const server = await startServer(apps);
   try {
     const callers = await openCallers(server);
+    await callers[0]!.call('fill');
     const feed = await Feed.open(`rtmp://127.0.0.1:${server.port}/${ROOM}`, VIEWERS);
     const load = new Load(callers);
     const answersMs: number[] = [];

@@ -593,6 +593,7 @@ const OF_THE_OLD_SCRIPT: ReadonlySet<string> = new Set([
   'wake',
   'start',
   'stop',
+  'prepare',
   'save',
   'restore',
 ]);

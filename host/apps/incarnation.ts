@@ -175,11 +175,8 @@ export class Incarnation {
   #onStopped: ((isVetoed: boolean) => void) | undefined;
   #onSaved: ((said: Extract<Command, { kind: 'saved' }>) => void) | undefined;
   #onRestored: ((said: Extract<Command, { kind: 'restored' }>) => void) | undefined;
-  /** What it has handed over so far. */
-  #saved: Buffer[] = [];
-  #savedBytes = 0;
-  /** What it is given of the script before it. */
-  #estate: Buffer | undefined;
+  /** What it has handed over. */
+  #state: Buffer | undefined;
   /** What it has sent before it is the instance's script, when there is another; undefined from then on. */
   #early: EarlyCommands | undefined;
   #hasStarted = false;
@@ -246,6 +243,9 @@ export class Incarnation {
         const { heapMb: limitMb } = this.settings.limits;
         this.script.post({ kind: 'low-memory', usedMb: Math.round(heapBytes / 1024 / 1024), limitMb });
       },
+      onState: (state) => {
+        this.#state = state;
+      },
       onAsk: (question) => answer(question, this.#answerers()),
       onEnd: (end) => this.#ended(end),
     });
@@ -268,14 +268,14 @@ export class Incarnation {
     this.#onSaved = (how) => {
       said = how;
     };
-    this.#saved = [];
-    this.#savedBytes = 0;
+    this.#state = undefined;
     await this.script.perform({ kind: 'save', maxBytes: this.settings.limits.stateBytes });
     this.#onSaved = undefined;
-    const bytes = Buffer.concat(this.#saved);
-    this.#saved = [];
+    const bytes = this.#state;
+    this.#state = undefined;
     if (!said || this.script.isEnded) throw new HandoverError('the script died while its state was read');
     if (said.error !== '') throw new HandoverError(said.error);
+    if (!bytes) throw new HandoverError('its state did not arrive');
     return { bytes, build: this.build.id, objects: said.objects, waiting: said.waiting };
   }
 
@@ -285,10 +285,8 @@ export class Incarnation {
     this.#onRestored = (how) => {
       said = how;
     };
-    this.#estate = bytes;
-    await this.script.perform({ kind: 'restore', from: build });
+    await this.script.perform({ kind: 'restore', from: build }, bytes);
     this.#onRestored = undefined;
-    this.#estate = undefined;
     if (!said || this.script.isEnded) throw new HandoverError('the script died while it took over the state');
     this.checkEarly();
     if (said.error !== '') throw new HandoverError(said.error);
@@ -309,21 +307,6 @@ export class Incarnation {
     }
   }
 
-  /** The script's questions about what is handed over. */
-  readonly #estateAnswerers: Readonly<Record<string, Answerer>> = {
-    'state.save': (piece) => {
-      if (!(piece instanceof Uint8Array) || !this.#onSaved) return false;
-      this.#savedBytes += piece.length;
-      if (this.#savedBytes > 2 * this.settings.limits.stateBytes)
-        throw new StagewireError('E_STATE', 'app', 'the state is too large');
-      this.#saved.push(Buffer.from(piece));
-      return true;
-    },
-    'state.size': () => this.#estate?.length ?? 0,
-    'state.load': (at, count) => this.#estate?.subarray(Number(at), Number(at) + Number(count)) ?? null,
-    'state.name': (stack) => nameOfState(String(stack), this.build) ?? null,
-  };
-
   #answerers(): Readonly<Record<string, Answerer>> {
     const { limits } = this.settings;
     this.#files ??= new Files({ files: this.#host.files, limits, inputs: this.build.inputs });
@@ -333,7 +316,7 @@ export class Incarnation {
       ...this.#files.answerers,
       ...this.#shares.answerers,
       ...this.#streams.answerers,
-      ...this.#estateAnswerers,
+      'state.name': (stack) => nameOfState(String(stack), this.build) ?? null,
     };
   }
 
@@ -618,6 +601,7 @@ function nameOfHandler(delivery: Delivery): string {
 const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> = {
   start: 'application.onAppStart',
   stop: 'application.onAppStop',
+  prepare: 'what hands state over',
   save: 'application.onSave',
   restore: 'application.onRestore',
   connect: 'application.onConnect',

@@ -284,7 +284,10 @@ export class Instance {
   async #replace(build: Build): Promise<void> {
     const { clock } = this.#host;
     const startedAt = clock.monotonic();
+    const carries = () => this.#current !== undefined && this.#modeFor(build) === 'keep';
+    if (carries()) this.#current?.script.post({ kind: 'prepare', isSuccessor: false });
     const next = build.main ? await this.#start(build, this.#current !== undefined) : undefined;
+    if (next && carries()) await next.script.perform({ kind: 'prepare', isSuccessor: true });
     if (build.main && !next) {
       if (this.#reloads > 0) return;
       this.#log.warn('goes on with the code it has');

@@ -25,7 +25,7 @@ const scriptLimits = {
   /** Heap of one isolate. Default 64. */
   heapMb: whole(8, 4096, 64),
   /** What a script may hand over to the code that replaces it. Default 16 MiB. */
-  stateBytes: whole(64 * KiB, 256 * MiB, 16 * MiB),
+  stateBytes: whole(64 * KiB, 32 * MiB, 16 * MiB),
   /** Share of one processor over 10 seconds; beyond it the script's turns are spaced out. Default 100. */
   cpuPercent: whole(1, 100, 100),
   /** Timers (`setInterval`, `setTimeout`) at one time. Default 1000. */

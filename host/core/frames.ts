@@ -25,6 +25,8 @@ export const FrameKind = {
    * Answered with the same number.
    */
   ask: 10,
+  /** The state that a script leaves to the next: from the core while it is saved, to the core before it is restored. UTF-8. */
+  state: 11,
 } as const;
 
 /** The host's first frame, which the core answers with an empty one of that kind when it can boot isolates. */

@@ -45,6 +45,8 @@ export class CoreIsolate {
   readonly #askHeader = new Int32Array(this.#asks, 0, ASK_HEADER_BYTES / 4);
   readonly #askBytes = new Uint8Array(this.#asks);
   #enter: EnterReference | undefined;
+  /** For the next entry: what an older script has handed over. */
+  #state: string | undefined;
   #disposed = false;
   /** When the present entry, or the run of the top level, began; undefined between turns. */
   #enteredAt: number | undefined;
@@ -72,13 +74,20 @@ export class CoreIsolate {
   }
 
   /** Installs the runtime, then runs the application's top level. Rejects with what either threw. */
-  async boot(boot: BootFrame, onAsk: (question: Question) => void): Promise<void> {
+  async boot(
+    boot: BootFrame,
+    onAsk: (question: Question) => void,
+    onState: (state: string) => void,
+  ): Promise<void> {
     const { context, install } = this.#heap;
     this.#turnBeganAt = performance.now();
     const input = new ivm.ExternalCopy(this.#input).copyInto({ release: true });
     const output = new ivm.ExternalCopy(this.#output).copyInto({ release: true });
     const asks = new ivm.ExternalCopy(this.#asks).copyInto({ release: true });
-    const notify = new ivm.Callback(() => onAsk(this.#question()), { ignored: true });
+    const notify = new ivm.Callback(
+      (state?: string) => (state === undefined ? onAsk(this.#question()) : onState(state)),
+      { ignored: true },
+    );
     const entries = (await install.apply(undefined, [input, output, asks, notify, boot.options] as never, {
       result: { reference: true },
     })) as unknown as ivm.Reference<Entries>;
@@ -152,7 +161,11 @@ export class CoreIsolate {
       const finishedBefore = this.#header[Header.finished]!;
       this.#enteredAt = performance.now();
       try {
-        await this.#enter!.apply(undefined, [turn.nowMs, turn.monotonicMs], { timeout: this.#handlerMs });
+        const state = this.#state;
+        this.#state = undefined;
+        await this.#enter!.apply(undefined, [turn.nowMs, turn.monotonicMs, state], {
+          timeout: this.#handlerMs,
+        });
       } catch (error) {
         end = this.#endOf(error);
         failure.message = error instanceof Error ? error.message : String(error);
@@ -182,6 +195,10 @@ export class CoreIsolate {
       entryMs: 0,
       commands: join(this.#outputs),
     };
+  }
+
+  giveState(state: string): void {
+    this.#state = state;
   }
 
   #question(): Question {

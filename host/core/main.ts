@@ -94,6 +94,9 @@ function handle({ kind, isolate, body }: Frame): void {
     case FrameKind.ask:
       isolates.get(isolate)?.answer(body.readInt32BE(0), body.subarray(4));
       return;
+    case FrameKind.state:
+      isolates.get(isolate)?.giveState(body.toString());
+      return;
     case FrameKind.stats:
       void tellStats(isolate);
       return;
@@ -145,7 +148,11 @@ async function prime(code: RuntimeCode): Promise<void> {
     code: '',
   };
   const isolate = new CoreIsolate(await makeHeap(code, request.memoryMb), request);
-  await isolate.boot(request, () => {});
+  await isolate.boot(
+    request,
+    () => {},
+    () => {},
+  );
   await isolate.turn({ nowMs: 0, monotonicMs: 0, seed: Buffer.alloc(SEED_BYTES), records: Buffer.alloc(0) });
   isolate.dispose();
   code.cache = new ivm.ExternalCopy(warmCache(code.source, RUNTIME_FILENAME, options, code.cache!.copy()));
@@ -160,7 +167,11 @@ async function boot(id: number, request: BootFrame): Promise<void> {
     const isolate = new CoreIsolate(heap, request);
     made = isolate;
     isolates.set(id, isolate);
-    await isolate.boot(request, (question) => ask(id, isolate, question));
+    await isolate.boot(
+      request,
+      (question) => ask(id, isolate, question),
+      (state) => host.write(frame(FrameKind.state, id, Buffer.from(state))),
+    );
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     booted.error = { message, stack: stack ?? '' };

@@ -50,6 +50,8 @@ export interface Resident {
   /** Called once, unless the isolate was disposed of before. */
   onDeath(death: CoreDeath): void;
   onStats(stats: IsolateStats): void;
+  /** The state that it leaves to the next. */
+  onState(state: Buffer): void;
   /** It waits for the answer to a question. Must not throw or reject. */
   onAsk(question: Buffer, commands: Buffer): Promise<Uint8Array>;
 }
@@ -241,6 +243,11 @@ export class CoreProcess {
     });
   }
 
+  /** For its next turn: what an older script has left. */
+  giveState(isolate: number, state: Uint8Array): void {
+    this.#socket.write(frame(FrameKind.state, isolate, state));
+  }
+
   /** A core whose heap is no longer its own may say that a turn is done before it has read it. */
   get hasWrittenAll(): boolean {
     return this.#socket.writableLength === 0;
@@ -382,6 +389,7 @@ export class CoreProcess {
     }
     if (kind === FrameKind.probe) return this.#probed(isolate, readDone(body));
     if (kind === FrameKind.ask) return void this.#asked(isolate, body);
+    if (kind === FrameKind.state) return this.#residents.get(isolate)?.onState(Buffer.from(body));
     const key = kind === FrameKind.stats ? -isolate : isolate;
     const waiting = this.#waiting.get(key);
     this.#waiting.delete(key);

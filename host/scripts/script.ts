@@ -88,6 +88,8 @@ export interface ScriptListener {
   onEnd(end: ScriptEnd): void;
   /** The heap is nearly full. */
   onLowMemory(heapBytes: number): void;
+  /** What it leaves to the next script. */
+  onState(state: Buffer): void;
   /** The script waits for the answer (runtime/wall/asks.ts). Must not reject. */
   onAsk(question: Uint8Array): Promise<Uint8Array>;
 }
@@ -200,6 +202,7 @@ export class Script {
         this.#heapBytes = heapBytes;
         this.#warnOfMemory(heapBytes);
       },
+      onState: (state) => this.#listener.onState(state),
       onAsk: async (question, commands) => {
         if (commands.length > 0) await this.#deliverEarly(commands);
         const end = hostTime.begin();
@@ -296,9 +299,13 @@ export class Script {
     await this.#turn;
   }
 
-  /** While it is held: a turn of that delivery alone, before all that waits. Resolves when it is over, or the script. */
-  async perform(delivery: Delivery): Promise<void> {
+  /**
+   * While it is held: a turn of that delivery alone, before all that waits, with what another script has left. Resolves
+   * when it is over, or the script.
+   */
+  async perform(delivery: Delivery, state?: Uint8Array): Promise<void> {
     if (this.#isEnded) return;
+    if (state && this.#home) this.#home.core.giveState(this.#home.isolate, state);
     const records = new ByteWriter(256);
     encodeDelivery(records, delivery);
     const since = this.#clock.monotonic();

@@ -1,122 +1,100 @@
-import type { ByteReader as Reader, ByteWriter as Writer } from '../../wire/bytes.ts';
-import {
-  append,
-  ask,
-  ByteReader,
-  Bytes,
-  ByteWriter,
-  define,
-  handover,
-  hasOwn,
-  lengthOf,
-  NativeRangeError,
-  natives,
-  ownKeys,
-  part,
-  readText,
-  setBytes,
-  text,
-} from '../shared.ts';
+import { append, define, handover, hasOwn, NativeRangeError, natives, ownKeys } from '../shared.ts';
 import { APPLICATION } from './format.ts';
 import { own, Restoring } from './restore.ts';
-import { Graph } from './save.ts';
+import { Graph, TOO_MUCH } from './save.ts';
 
-/** What of the state leaves with one question to the host (wall/asks.ts). */
-const PIECE_BYTES = 512 * 1024;
-/** What a fingerprint is taken of at the most: larger data is taken for changed. */
-const MAX_PRINTED = 1024 * 1024;
+/** Of data that is compared with what it was, as text; what is larger is taken for changed. */
+const MAX_COMPARED = 256 * 1024;
 
-/** Says whether data is as it was: NaN for what is too large to tell. */
-function fingerprint(value: unknown): number {
+/** Data as text, which is the same as long as the data is; undefined for what is too large. */
+function print(value: unknown): string | undefined {
   try {
-    const graph = new Graph(MAX_PRINTED);
-    const out = new ByteWriter(256, MAX_PRINTED);
-    graph.value(out, value);
-    graph.writeTo(out, new Bytes(0));
-    return hash(out.view, out.length);
+    const graph = new Graph(MAX_COMPARED);
+    graph.value(graph.roots, value);
+    return graph.finish();
   } catch {
-    return Number.NaN; // it is too large, or a proxy threw
+    return undefined; // it is too large, or a proxy threw
   }
 }
 
-/** FNV-1a, in two halves: 53 bits. Chance must not take changed data for unchanged. */
-function hash(bytes: Uint8Array, length: number): number {
-  let low = 0x811c9dc5;
-  let high = 0x1b873593;
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[i]!;
-    low = natives.imul(low ^ byte, 0x01000193);
-    high = natives.imul(high ^ byte ^ (low >>> 15), 0x85ebca6b);
-  }
-  return (low >>> 0) + (high & 0x1fffff) * 0x100000000;
+export interface Saved {
+  text: string;
+  objects: number;
 }
 
-/** Hands all that is to be carried over to the host. Returns how many objects that is. Throws when there is too much. */
-function save(maxBytes: number, fromAuthor: unknown): number {
-  const graph = new Graph(maxBytes);
-  const roots = new ByteWriter(1024, maxBytes);
-  const bytes = new ByteWriter(1024, maxBytes);
+/** All that is to be carried over. Throws when there is more than `maxLength` characters of it. */
+function save(maxLength: number, fromAuthor: unknown): Saved {
+  const graph = new Graph(maxLength);
   try {
     const names = handover.rootNames();
-    for (let i = 0; i < names.length; i++) markBuilt(graph, names[i]!);
-    saveList(graph, roots, handover.clients());
-    saveList(graph, roots, handover.streams());
-    roots.u32(names.length);
-    for (let i = 0; i < names.length; i++) saveRoot(graph, roots, names[i]!);
-    graph.value(roots, fromAuthor);
-    graph.writeTo(bytes, roots.view);
+    const roots: Root[] = [];
+    for (let i = 0; i < names.length; i++) append(roots, look(names[i]!));
+    for (let i = 0; i < roots.length; i++) markBuilt(graph, roots[i]!);
+    saveList(graph, handover.clients());
+    saveList(graph, handover.streams());
+    graph.roots.put(names.length);
+    for (let i = 0; i < roots.length; i++) saveRoot(graph, roots[i]!);
+    graph.value(graph.roots, fromAuthor);
+    return { text: graph.finish(), objects: graph.size };
   } catch (error) {
-    if (!isTooLong(error)) throw error;
+    if (error !== TOO_MUCH) throw error;
     throw new NativeRangeError(
-      `the state of the application has more than ${maxBytes} bytes, and that is the limit (limits.stateBytes)`,
+      `the state of the application has more than ${maxLength} bytes, and that is the limit (limits.stateBytes)`,
     );
   }
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    const end = at + PIECE_BYTES < bytes.length ? at + PIECE_BYTES : bytes.length;
-    const piece = new Bytes(end - at);
-    setBytes(piece, part(bytes.view, at, end), 0);
-    ask('state.save', piece);
-  }
-  return graph.size;
 }
 
-function isTooLong(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && own(error, 'code') === 'E_TOO_LONG';
+interface Root {
+  name: string;
+  object: object;
+  /** Of what has changed since this build began, and of what has not. */
+  changed: Property[];
+  unchanged: Property[];
+}
+
+interface Property {
+  name: string;
+  value: unknown;
+}
+
+function look(root: string): Root {
+  const object = handover.rootOf(root)!;
+  const changed: Property[] = [];
+  const unchanged: Property[] = [];
+  eachProperty(object, (name, value) => {
+    append(handover.isUnchanged(root, name, value) ? unchanged : changed, { name, value });
+  });
+  return { name: root, object, changed, unchanged };
 }
 
 /** What has not changed since this build began is the next build's to say, wherever it is referred to. */
-function markBuilt(graph: Graph, root: string): void {
-  const object = handover.rootOf(root)!;
-  eachProperty(object, (name, value) => {
-    if (typeof value === 'object' && value !== null && handover.isUnchanged(root, name, value))
-      graph.isBuilt(value, root, name);
-  });
+function markBuilt(graph: Graph, { name: root, unchanged }: Root): void {
+  for (let i = 0; i < unchanged.length; i++) {
+    const { name, value } = unchanged[i]!;
+    if (typeof value === 'object' && value !== null) graph.isBuilt(value, root, name);
+  }
 }
 
-function saveList(graph: Graph, out: Writer, list: readonly object[]): void {
-  out.u32(list.length);
-  for (let i = 0; i < list.length; i++) graph.value(out, list[i]);
+function saveList(graph: Graph, list: readonly object[]): void {
+  graph.roots.put(list.length);
+  for (let i = 0; i < list.length; i++) graph.value(graph.roots, list[i]);
 }
 
 /** Properties that have changed since this build began, then the names of those that have gone. */
-function saveRoot(graph: Graph, out: Writer, root: string): void {
-  const object = handover.rootOf(root)!;
-  text(out, root);
-  const at = out.length;
-  out.u32(0);
-  let count = 0;
-  eachProperty(object, (name, value) => {
-    if (handover.isUnchanged(root, name, value)) return;
-    count++;
-    text(out, name);
+function saveRoot(graph: Graph, { name: root, object, changed }: Root): void {
+  const out = graph.roots;
+  out.put(root);
+  out.put(changed.length);
+  for (let i = 0; i < changed.length; i++) {
+    const { name, value } = changed[i]!;
+    out.put(name);
     graph.value(out, value);
-  });
-  out.setU32(at, count);
+  }
   const gone: string[] = [];
   const names = handover.namesAtBoot(root);
   for (let i = 0; i < names.length; i++) if (!hasOwn(object, names[i]!)) append(gone, names[i]!);
-  out.u32(gone.length);
-  for (let i = 0; i < gone.length; i++) text(out, gone[i]!);
+  out.put(gone.length);
+  for (let i = 0; i < gone.length; i++) out.put(gone[i]!);
 }
 
 /** The data of a root: what it has of its own, shows, and can change. */
@@ -140,72 +118,89 @@ interface Change {
 export interface Restored {
   /** What the old build's `onSave` returned. */
   fromAuthor: unknown;
-  objects: number;
   /** Where something is missing, as far as it is told, and in how many places. */
   lost: readonly string[];
   lostCount: number;
 }
 
-/** Takes over what the host has of an older script. */
-function restore(): Restored {
-  const reader = new ByteReader(load());
-  const graph = new Restoring(reader);
+/** Takes over what an older script has handed over. */
+function restore(text: string): Restored {
+  const graph = new Restoring(text);
   graph.readHeads();
-  nameAll(graph, reader, 'client');
-  nameAll(graph, reader, 'stream');
-  const count = reader.u32();
+  nameAll(graph, 'client');
+  nameAll(graph, 'stream');
+  const count = graph.roots.number();
   const changes: Change[] = [];
-  for (let i = 0; i < count; i++) readRoot(graph, reader, changes);
-  const fromAuthor = graph.value(undefined, 'onSave()');
+  for (let i = 0; i < count; i++) readRoot(graph, changes);
+  const fromAuthor = graph.root(undefined, 'onSave()');
   graph.readBodies();
   for (let i = 0; i < changes.length; i++) {
     const { object, name, value } = changes[i]!;
     define(object, name, value);
   }
   const { places, count: lostCount } = graph.lost;
-  return {
-    fromAuthor: graph.isLost(fromAuthor) ? undefined : fromAuthor,
-    objects: graph.size,
-    lost: places,
-    lostCount,
-  };
+  return { fromAuthor: graph.isLost(fromAuthor) ? undefined : fromAuthor, lost: places, lostCount };
 }
 
 /** Objects of the server, which the heads have made already. */
-function nameAll(graph: Restoring, reader: Reader, path: string): void {
-  const count = reader.u32();
-  for (let i = 0; i < count; i++) graph.value(undefined, path);
+function nameAll(graph: Restoring, path: string): void {
+  const count = graph.roots.number();
+  for (let i = 0; i < count; i++) graph.root(undefined, path);
 }
 
-function readRoot(graph: Restoring, reader: Reader, changes: Change[]): void {
-  const root = readText(reader);
+function readRoot(graph: Restoring, changes: Change[]): void {
+  const { roots } = graph;
+  const root = roots.text();
   const object = handover.rootOf(root);
   const path = root === APPLICATION ? 'application' : root;
-  const count = reader.u32();
+  const count = roots.number();
   for (let i = 0; i < count; i++) {
-    const name = readText(reader);
-    const value = graph.value(object && own(object, name), `${path}.${name}`);
+    const name = roots.text();
+    const value = graph.root(object && own(object, name), `${path}.${name}`);
     if (object && !graph.isLost(value)) append(changes, { object, name, value });
   }
-  const gone = reader.u32();
+  const gone = roots.number();
   for (let i = 0; i < gone; i++) {
-    const name = readText(reader);
+    const name = roots.text();
     if (object) natives.deleteProperty(object, name);
   }
 }
 
-function load(): Uint8Array {
-  const size = ask('state.size') as number;
-  const bytes = new Bytes(size);
-  for (let at = 0; at < size; ) {
-    const piece = ask('state.load', at, PIECE_BYTES) as Uint8Array;
-    setBytes(bytes, piece, at);
-    at += lengthOf(piece);
+/** Of the script's own data, and of what stands for it. */
+const MAX_REHEARSED = 64 * 1024;
+const REHEARSED_OBJECTS = 400;
+
+/**
+ * Does once what is to be done soon while others wait. V8 runs code that it has not seen before ten times slower than what it
+ * knows; this is done while nobody waits for it, and in a moment.
+ */
+function rehearse(isSuccessor: boolean): void {
+  const graph = new Graph(MAX_REHEARSED);
+  try {
+    if (isSuccessor) graph.value(graph.roots, sample());
+    else {
+      saveList(graph, handover.clients());
+      saveRoot(graph, look(APPLICATION));
+    }
+    const text = graph.finish();
+    if (!isSuccessor) return;
+    const restoring = new Restoring(text);
+    restoring.readHeads();
+    restoring.root(undefined, '');
+    restoring.readBodies();
+  } catch (error) {
+    if (error !== TOO_MUCH) throw error; // that much of it is enough
   }
-  return bytes;
 }
 
-const made = { fingerprint, save, restore };
+function sample(): unknown {
+  const all: Record<string, unknown> = {};
+  for (let i = 0; i < REHEARSED_OBJECTS; i++)
+    all[`a${i}`] = { n: i, name: `name ${i}`, list: [i, i / 3], is: true, no: null };
+  return all;
+}
+
+const made = { print, save, restore, rehearse };
 
 export type HandoverPart = typeof made;
 

@@ -1,52 +1,84 @@
-import type { ByteReader } from '../../wire/bytes.ts';
 import {
   append,
   apply,
   Bytes,
+  charCodeAt,
   construct,
   define,
+  findIn,
   getPrototypeOf,
   handover,
   hasOwn,
   hide,
-  isOpaque,
-  lengthOf,
   NativeDate,
   NativeMap,
   NativeSet,
   natives,
   objectPrototype,
-  readClientInfo,
-  readText,
-  setBytes,
   setEntry,
   setPrototypeOf,
+  sliceOf,
+  toNumber,
 } from '../shared.ts';
 import { NodeKind, STANDINGS, Tag } from './format.ts';
+import type { Primitive } from './out.ts';
 
-/** What nobody has said of a value yet. */
+/** A value that was no data, where the new build has nothing of its own. */
 const LOST = {};
 /** Of what could not be carried over: so many places are told. */
 const MAX_TOLD = 20;
 
-interface Node {
-  kind: number;
-  object: object;
-  /** What the new build has in that place: it keeps what is no data. */
-  counterpart: object | undefined;
-  /** For the log. */
-  path: string;
+/** A list of primitives (out.ts), read from its beginning. */
+export class In {
+  readonly #list: readonly Primitive[];
+  #at = 0;
+
+  constructor(json: string) {
+    this.#list = natives.parseJson(json) as Primitive[];
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at >= this.#list.length;
+  }
+
+  take(): Primitive {
+    return this.#list[this.#at++]!;
+  }
+
+  text(): string {
+    return this.#list[this.#at++] as string;
+  }
+
+  number(): number {
+    return this.#list[this.#at++] as number;
+  }
+
+  isNext(value: Primitive): boolean {
+    return this.#list[this.#at] === value;
+  }
 }
 
 /** Reads a graph (save.ts) into this script: objects of its own, and those of the server by what they stand for. */
 export class Restoring {
-  readonly #reader: ByteReader;
-  readonly #nodes: Node[] = [];
+  readonly #heads: In;
+  readonly roots: In;
+  readonly #bodies: In;
+  readonly #kinds: number[] = [];
+  readonly #objects: object[] = [];
+  /** By number: what the new build has in that place. It keeps what is no data. */
+  readonly #counterparts: (object | undefined)[] = [];
+  /** By number, for the log: where a node was found, by the number of that and the name in it; -1 and a path for a root. */
+  readonly #parents: number[] = [];
+  readonly #names: string[] = [];
   readonly #told: string[] = [];
   #lost = 0;
 
-  constructor(reader: ByteReader) {
-    this.#reader = reader;
+  constructor(text: string) {
+    const first = findIn(text, '\n', 0);
+    const second = findIn(text, '\n', first + 1);
+    this.#heads = new In(sliceOf(text, 0, first));
+    this.roots = new In(sliceOf(text, first + 1, second));
+    this.#bodies = new In(sliceOf(text, second + 1));
   }
 
   /** Places that are without what they held, as far as they are told, and how many there are. */
@@ -54,28 +86,26 @@ export class Restoring {
     return { places: this.#told, count: this.#lost };
   }
 
-  get size(): number {
-    return this.#nodes.length;
-  }
-
-  /** Makes the objects, empty as yet: what they refer to follows the heads of all. */
+  /** Makes the objects, empty as yet: what they refer to is in the bodies. */
   readHeads(): void {
-    const count = this.#reader.u32();
-    for (let i = 0; i < count; i++) {
-      const kind = this.#reader.u8();
-      const object = this.#head(kind);
-      append(this.#nodes, { kind, object, counterpart: undefined, path: '' });
+    while (!this.#heads.isAtEnd) {
+      const kind = this.#heads.number();
+      append(this.#objects, this.#head(kind));
+      append(this.#kinds, kind);
+      append(this.#counterparts, undefined);
+      append(this.#parents, UNSEEN);
+      append(this.#names, '');
     }
   }
 
   /** A root's value: `counterpart` is what the new build has there, `path` its name for the log. */
-  value(counterpart: unknown, path: string): unknown {
-    return this.#value(this.#reader, counterpart, path);
+  root(counterpart: unknown, path: string): unknown {
+    return this.#value(this.roots, counterpart, ROOT, path);
   }
 
   /** After the roots, which say what the bodies belong to. */
   readBodies(): void {
-    for (let i = 0; i < this.#nodes.length; i++) this.#body(this.#reader, this.#nodes[i]!);
+    for (let i = 0; i < this.#objects.length; i++) this.#body(i);
   }
 
   /** True when the value was no data, and the new build has none there: the place stays as it is. */
@@ -83,52 +113,63 @@ export class Restoring {
     return value === LOST;
   }
 
-  #value(reader: ByteReader, counterpart: unknown, path: string): unknown {
-    switch (reader.u8()) {
-      case Tag.undefined:
-      case Tag.hole:
-        return undefined;
+  #value(from: In, counterpart: unknown, parent: number, name: string): unknown {
+    switch (from.number()) {
+      case Tag.string:
+      case Tag.number:
+        return from.take();
+      case Tag.node: {
+        const node = from.number();
+        if (this.#parents[node] === UNSEEN) {
+          this.#parents[node] = parent;
+          this.#names[node] = name;
+          if (typeof counterpart === 'object' && counterpart !== null) this.#counterparts[node] = counterpart;
+        }
+        const object = this.#objects[node]!;
+        return object === LOST ? this.#lose('a shared object that cannot be opened', parent, name) : object;
+      }
       case Tag.null:
         return null;
-      case Tag.false:
-        return false;
       case Tag.true:
         return true;
-      case Tag.number:
-        return reader.f64();
-      case Tag.string:
-        return readText(reader);
+      case Tag.false:
+        return false;
       case Tag.bigint:
-        return natives.BigInt(readText(reader));
-      case Tag.node: {
-        const node = this.#nodes[reader.u32()]!;
-        if (node.path === '') {
-          node.path = path;
-          if (typeof counterpart === 'object' && counterpart !== null) node.counterpart = counterpart;
-        }
-        return node.object === LOST ? this.#lose('a shared object that cannot be opened', path) : node.object;
-      }
-      default: {
-        const what = readText(reader);
+        return natives.BigInt(from.text());
+      case Tag.oddNumber:
+        return toNumber(from.text());
+      case Tag.lost: {
+        const what = from.text();
         if (counterpart !== undefined && counterpart !== null) return counterpart;
-        return this.#lose(what, path);
+        return this.#lose(what, parent, name);
       }
+      default:
+        return undefined; // or a hole
     }
   }
 
-  #lose(what: string, path: string): object {
+  #lose(what: string, parent: number, name: string): object {
+    const place = `${this.#pathOf(parent, name)} (${what})`;
+    // All clients lose the same.
+    for (let i = 0; i < this.#told.length; i++) if (this.#told[i] === place) return LOST;
     this.#lost++;
-    if (this.#told.length < MAX_TOLD) {
-      const place = `${path} (${what})`;
-      // All clients lose the same.
-      for (let i = 0; i < this.#told.length; i++) if (this.#told[i] === place) return LOST;
-      append(this.#told, place);
-    }
+    if (this.#told.length < MAX_TOLD) append(this.#told, place);
     return LOST;
   }
 
+  #pathOf(parent: number, name: string): string {
+    let path = name;
+    let node = parent;
+    for (let depth = 0; node >= 0; depth++) {
+      if (depth > MAX_DEPTH_TOLD) return `...${path}`;
+      path = `${this.#names[node]}${path}`;
+      node = this.#parents[node]!;
+    }
+    return path;
+  }
+
   #head(kind: number): object {
-    const reader = this.#reader;
+    const heads = this.#heads;
     switch (kind) {
       case NodeKind.object:
         return {};
@@ -136,130 +177,185 @@ export class Restoring {
         return { __proto__: null } as object;
       case NodeKind.array: {
         const list: unknown[] = [];
-        list.length = reader.u32();
+        list.length = heads.number();
         return list;
       }
       case NodeKind.map:
         return new NativeMap();
       case NodeKind.set:
         return new NativeSet();
-      case NodeKind.date:
-        return new NativeDate(reader.f64());
+      case NodeKind.date: {
+        const time = heads.take() as number | null;
+        return new NativeDate(time === null ? Number.NaN : time);
+      }
       case NodeKind.regexp: {
-        const pattern = construct(natives.RegExp, [readText(reader), readText(reader)]) as RegExp;
-        pattern.lastIndex = reader.f64();
+        const pattern = construct(natives.RegExp, [heads.text(), heads.text()]) as RegExp;
+        pattern.lastIndex = heads.number();
         return pattern;
       }
       case NodeKind.buffer: {
-        const bytes = reader.take(reader.u32());
-        const buffer = construct(natives.ArrayBuffer, [lengthOf(bytes)]) as ArrayBuffer;
-        setBytes(new Bytes(buffer), bytes, 0);
+        const text = heads.text();
+        const buffer = construct(natives.ArrayBuffer, [text.length]) as ArrayBuffer;
+        const bytes = new Bytes(buffer);
+        for (let i = 0; i < text.length; i++) bytes[i] = charCodeAt(text, i);
         return buffer;
       }
       case NodeKind.view: {
-        const name = readText(reader);
-        const buffer = this.#nodes[reader.u32()]!.object;
+        const name = heads.text();
         const view = name === '' ? natives.DataView : natives.classes[name]!;
-        return construct(view as never, [buffer, reader.u32(), reader.u32()]);
+        const buffer = this.#objects[heads.number()];
+        return construct(view as never, [buffer, heads.number(), heads.number()]);
       }
-      case NodeKind.error:
-        return this.#error();
-      case NodeKind.client: {
-        const number = reader.u32();
-        const standing = STANDINGS[reader.u8()]!;
-        return handover.client(number, standing, readClientInfo(reader));
+      case NodeKind.error: {
+        const name = heads.text();
+        const error = new natives.Error();
+        if (name !== 'Error') setPrototypeOf(error, natives.classes[name]!.prototype as object);
+        hide(error, 'message', heads.text());
+        hide(error, 'stack', heads.text());
+        return error;
       }
-      case NodeKind.stream: {
-        const stream = { name: readText(reader), query: readText(reader) };
-        const isLive = reader.u8() === 1;
-        const settings =
-          reader.u8() === 1
-            ? {
-                key: readText(reader),
-                bufferTime: reader.f64(),
-                syncWrite: reader.u8() === 1,
-                receiveAudio: reader.u8() === 1,
-                receiveVideo: reader.u8() === 1,
-              }
-            : undefined;
-        return handover.stream(stream, isLive, settings);
+      case NodeKind.client:
+        return this.#client();
+      case NodeKind.stream:
+        return this.#stream();
+      case NodeKind.sharedObject: {
+        const name = heads.text();
+        return handover.openShared(name, heads.number() === 1) ?? LOST;
       }
-      case NodeKind.sharedObject:
-        return handover.openShared(readText(reader), reader.u8() === 1) ?? LOST;
-      case NodeKind.application:
-        return handover.rootOf('')!;
-      case NodeKind.kept:
-        return handover.rootOf(readText(reader)) ?? {};
+      case NodeKind.root:
+        return handover.rootOf(heads.text()) ?? {};
       default: {
-        const root = handover.rootOf(readText(reader));
-        const built = root && own(root, readText(reader));
+        const root = handover.rootOf(heads.text());
+        const property = heads.text();
+        const built = root && own(root, property);
         return typeof built === 'object' && built !== null ? built : {};
       }
     }
   }
 
-  #error(): object {
-    const reader = this.#reader;
-    const name = readText(reader);
-    const error = new natives.Error();
-    if (name !== 'Error') setPrototypeOf(error, natives.classes[name]!.prototype as object);
-    hide(error, 'message', readText(reader));
-    hide(error, 'stack', readText(reader));
-    return error;
+  #client(): object {
+    const heads = this.#heads;
+    const number = heads.number();
+    const standing = STANDINGS[heads.number()]!;
+    return handover.client(number, standing, {
+      id: heads.text(),
+      ip: heads.text(),
+      agent: heads.text(),
+      referrer: heads.text(),
+      pageUrl: heads.text(),
+      uri: heads.text(),
+      protocol: heads.text(),
+      secure: heads.take() === true,
+      canReconnect: heads.take() === true,
+      access: {
+        readAccess: heads.text(),
+        writeAccess: heads.text(),
+        audioSampleAccess: heads.text(),
+        videoSampleAccess: heads.text(),
+      },
+      bandwidth: { toClient: heads.number(), toServer: heads.number() },
+    });
   }
 
-  #body(reader: ByteReader, node: Node): void {
-    switch (node.kind) {
+  #stream(): object {
+    const heads = this.#heads;
+    const stream = { name: heads.text(), query: heads.text() };
+    const isLive = heads.number() === 1;
+    const isOpen = heads.number() === 1;
+    const settings = isOpen
+      ? {
+          key: heads.text(),
+          bufferTime: heads.number(),
+          syncWrite: heads.take() === true,
+          receiveAudio: heads.take() === true,
+          receiveVideo: heads.take() === true,
+        }
+      : undefined;
+    return handover.stream(stream, isLive, settings);
+  }
+
+  #body(node: number): void {
+    const bodies = this.#bodies;
+    const object = this.#objects[node]!;
+    switch (this.#kinds[node]) {
       case NodeKind.object:
       case NodeKind.bare:
       case NodeKind.error:
+        return this.#properties(node, object, this.#counterparts[node]);
       case NodeKind.client:
       case NodeKind.stream:
-        return this.#properties(reader, node);
+        return this.#propertiesOfServers(node, object);
       case NodeKind.array:
-        if (reader.u8() === 0) return this.#properties(reader, node);
-        return this.#items(reader, node);
+        if (bodies.number() === 0) return this.#properties(node, object, this.#counterparts[node]);
+        return this.#items(node, object as unknown[], this.#counterparts[node]);
       case NodeKind.map: {
-        const count = reader.u32();
+        const count = bodies.number();
         for (let i = 0; i < count; i++) {
-          const key = this.#value(reader, undefined, `a key of ${node.path}`);
-          const value = this.#value(reader, undefined, `an entry of ${node.path}`);
-          if (key !== LOST && value !== LOST) setEntry(node.object as Map<unknown, unknown>, key, value);
+          const key = this.#value(bodies, undefined, node, ': a key');
+          const value = this.#value(bodies, undefined, node, ': an entry');
+          if (key !== LOST && value !== LOST) setEntry(object as Map<unknown, unknown>, key, value);
         }
         return;
       }
       case NodeKind.set: {
-        const count = reader.u32();
+        const count = bodies.number();
         for (let i = 0; i < count; i++) {
-          const item = this.#value(reader, undefined, `an item of ${node.path}`);
-          if (item !== LOST) apply(natives.addItem, node.object as never, [item]);
+          const item = this.#value(bodies, undefined, node, ': an item');
+          if (item !== LOST) apply(natives.addItem, object as never, [item]);
         }
       }
     }
   }
 
-  #properties(reader: ByteReader, { object, counterpart, path }: Node): void {
-    const count = reader.u32();
-    const isServers = isOpaque(object);
+  #properties(node: number, object: object, counterpart: object | undefined): void {
+    const bodies = this.#bodies;
+    const count = bodies.number();
     for (let i = 0; i < count; i++) {
-      const name = readText(reader);
-      // What the server's objects have by their prototype, the new code has put there.
-      const there = isServers ? inherited(object, name) : counterpart && own(counterpart, name);
-      const value = this.#value(reader, there, `${path}.${name}`);
-      if (value !== LOST && !(isServers && value === there && there !== undefined))
-        define(object, name, value);
+      const name = bodies.text();
+      const there = counterpart && own(counterpart, name);
+      const value = this.#value(bodies, there, node, `.${name}`);
+      if (value !== LOST) put(object, name, value);
     }
   }
 
-  #items(reader: ByteReader, { object, counterpart, path }: Node): void {
-    const list = object as unknown[];
-    for (let i = 0; i < list.length; i++) {
-      const isHole = reader.peek() === Tag.hole;
-      const there = counterpart && own(counterpart, `${i}`);
-      const value = this.#value(reader, there, `${path}[${i}]`);
-      if (!isHole && value !== LOST) define(list, i, value);
+  /** What clients and streams have by their prototype, the new code has put there. */
+  #propertiesOfServers(node: number, object: object): void {
+    const bodies = this.#bodies;
+    const count = bodies.number();
+    for (let i = 0; i < count; i++) {
+      const name = bodies.text();
+      const there = bodies.isNext(Tag.lost) ? inherited(object, name) : undefined;
+      const value = this.#value(bodies, there, node, `.${name}`);
+      if (value !== LOST && there === undefined) define(object, name, value);
     }
   }
+
+  #items(node: number, list: unknown[], counterpart: object | undefined): void {
+    const bodies = this.#bodies;
+    for (let i = 0; i < list.length; i++) {
+      const isHole = bodies.isNext(Tag.hole);
+      const there = counterpart && own(counterpart, `${i}`);
+      const value = this.#value(
+        bodies,
+        there,
+        node,
+        counterpart || bodies.isNext(Tag.lost) ? `[${i}]` : ITEM,
+      );
+      if (!isHole && value !== LOST) put(list, i, value);
+    }
+  }
+}
+
+const UNSEEN = -2;
+const ROOT = -1;
+/** Of an item in the path of what it holds: to make a text of each number would cost more than all else. */
+const ITEM = '[]';
+const MAX_DEPTH_TOLD = 20;
+
+/** Sets an own property, whatever setters the prototypes have been given. */
+function put(object: object, key: string | number, value: unknown): void {
+  if (key in object) define(object, key, value);
+  else (object as Record<string | number, unknown>)[key] = value;
 }
 
 /** What an object has as data of its own under that name. Runs code of the script for a proxy. */

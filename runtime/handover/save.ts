@@ -1,12 +1,9 @@
-import type { ByteWriter as Writer } from '../../wire/bytes.ts';
-import type { HostSide } from '../host-side.ts';
 import {
   append,
   apply,
   Bytes,
-  ByteWriter,
   bytesOfView,
-  clientInfo,
+  fromCharCode,
   getPrototypeOf,
   handover,
   hasOwn,
@@ -22,31 +19,44 @@ import {
   ownKeys,
   SafeMap,
   streams,
-  text,
   toText,
   typedArrayName,
 } from '../shared.ts';
-import { NodeKind, STANDINGS, Tag } from './format.ts';
+import { NodeKind, STANDINGS, Tag, TEXTS_OF_CLIENTS } from './format.ts';
+import { Out } from './out.ts';
 
-/** What a client object has from the server; a script may have put something else there. */
-const OF_CLIENTS = ['id', 'ip', 'agent', 'referrer', 'pageUrl', 'uri', 'protocol', 'secure'] as const;
-const OF_STREAMS = { __proto__: null, name: true, publishQueryString: true } as unknown as Readonly<
-  Record<string, true | undefined>
->;
+type Names = Readonly<Record<string, true | undefined>>;
+const OF_STREAMS = { __proto__: null, name: true, publishQueryString: true } as unknown as Names;
+const OF_CLIENTS = { __proto__: null, secure: true } as unknown as Record<string, true>;
+for (let i = 0; i < TEXTS_OF_CLIENTS.length; i++) OF_CLIENTS[TEXTS_OF_CLIENTS[i]!] = true;
 const isError = natives.isError as (value: unknown) => boolean;
+/** The lists hold so many items at the most, for each byte that may be handed over: shorter ones are not to be had. */
+const BYTES_OF_ITEM = 2;
+
+/** There is more data than may be handed over. */
+export const TOO_MUCH = {};
 
 /** A graph of a script's data, written from any number of values. Runs code of the script where there are proxies only. */
 export class Graph {
-  readonly #heads: Writer;
-  readonly #bodies: Writer;
+  readonly #heads = new Out();
+  readonly roots = new Out();
+  readonly #bodies = new Out();
+  readonly #mostItems: number;
+  readonly #maxLength: number;
   readonly #ids = new SafeMap<object, number>();
   /** Those whose bodies are to be written, by number. */
   readonly #nodes: object[] = [];
   readonly #kinds: number[] = [];
 
-  constructor(maxBytes: number) {
-    this.#heads = new ByteWriter(1024, maxBytes);
-    this.#bodies = new ByteWriter(1024, maxBytes);
+  /** `maxLength`: of the text. Whatever leads beyond that throws TOO_MUCH. */
+  constructor(maxLength: number) {
+    this.#maxLength = maxLength;
+    this.#mostItems = maxLength / BYTES_OF_ITEM;
+    const names = handover.rootNames();
+    for (let i = 0; i < names.length; i++) {
+      this.#begin(handover.rootOf(names[i]!)!, NodeKind.root);
+      this.#heads.put(names[i]!);
+    }
   }
 
   get size(): number {
@@ -57,70 +67,74 @@ export class Graph {
   isBuilt(object: object, root: string, property: string): void {
     if (this.#ids.has(object)) return;
     this.#begin(object, NodeKind.built);
-    text(this.#heads, root);
-    text(this.#heads, property);
+    this.#heads.put(root);
+    this.#heads.put(property);
   }
 
-  value(out: Writer, value: unknown): void {
+  value(out: Out, value: unknown): void {
     switch (typeof value) {
-      case 'undefined':
-        return out.u8(Tag.undefined);
-      case 'boolean':
-        return out.u8(value ? Tag.true : Tag.false);
-      case 'number':
-        out.u8(Tag.number);
-        return out.f64(value);
       case 'string':
-        out.u8(Tag.string);
-        return text(out, value);
-      case 'bigint':
-        out.u8(Tag.bigint);
-        return text(out, toText(value));
+        out.put(Tag.string);
+        return out.put(value);
+      case 'number':
+        if (value - value !== 0 || (value === 0 && 1 / value < 0)) {
+          out.put(Tag.oddNumber);
+          return out.put(value === 0 ? '-0' : toText(value));
+        }
+        out.put(Tag.number);
+        return out.put(value);
       case 'object': {
-        if (value === null) return out.u8(Tag.null);
+        if (value === null) return out.put(Tag.null);
         const known = this.#ids.get(value);
-        const lost = known === undefined ? this.#head(value) : '';
+        if (known !== undefined) {
+          out.put(Tag.node);
+          return out.put(known);
+        }
+        const lost = this.#head(value);
         if (lost !== '') return lose(out, lost);
-        out.u8(Tag.node);
-        return out.u32(known ?? this.#ids.get(value)!);
+        out.put(Tag.node);
+        return out.put(this.#ids.get(value)!);
       }
+      case 'boolean':
+        return out.put(value ? Tag.true : Tag.false);
+      case 'undefined':
+        return out.put(Tag.undefined);
+      case 'bigint':
+        out.put(Tag.bigint);
+        return out.put(toText(value));
       default:
         return lose(out, typeof value === 'function' ? 'a function' : 'a symbol');
     }
   }
 
-  /** All of it, with the roots that were written from it: nothing is added afterwards. */
-  writeTo(out: Writer, roots: Uint8Array): void {
+  /** All of it: nothing is added afterwards. */
+  finish(): string {
     // More come while this goes on.
-    for (let i = 0; i < this.#nodes.length; i++) this.#body(this.#nodes[i]!, this.#kinds[i]!);
-    out.u32(this.#nodes.length);
-    out.bytes(this.#heads.view);
-    out.bytes(roots);
-    out.bytes(this.#bodies.view);
+    for (let i = 0; i < this.#nodes.length; i++) {
+      this.#body(this.#nodes[i]!, this.#kinds[i]!);
+      if (this.#bodies.length + this.#heads.length > this.#mostItems) throw TOO_MUCH;
+    }
+    const text = `${this.#heads.json}\n${this.roots.json}\n${this.#bodies.json}`;
+    if (text.length > this.#maxLength) throw TOO_MUCH;
+    return text;
   }
 
   #begin(object: object, kind: number): void {
     this.#ids.set(object, this.#nodes.length);
     append(this.#nodes, object);
     append(this.#kinds, kind);
-    this.#heads.u8(kind);
+    this.#heads.put(kind);
   }
 
   /** Begins a node; returns what it is when it cannot be one. */
   #head(value: object): string {
-    if (isOpaque(value)) return this.#headOfServers(value);
-    const kept = handover.nameOf(value);
-    if (kept !== undefined) {
-      this.#begin(value, kept === '' ? NodeKind.application : NodeKind.kept);
-      if (kept !== '') text(this.#heads, kept);
-      return '';
-    }
     const prototype = getPrototypeOf(value);
     if (isArray(value)) {
       if (prototype !== natives.arrays) return nameOfClass(prototype);
       this.#begin(value, NodeKind.array);
-      this.#heads.u32(value.length);
+      this.#heads.put(value.length);
     } else if (prototype === objectPrototype) this.#begin(value, NodeKind.object);
+    else if (isOpaque(value)) return this.#headOfServers(value);
     else if (prototype === null) this.#begin(value, NodeKind.bare);
     else if (prototype === NativeMap.prototype) this.#begin(value, NodeKind.map);
     else if (prototype === NativeSet.prototype) this.#begin(value, NodeKind.set);
@@ -135,33 +149,42 @@ export class Graph {
     const side = handover.sideOf(value);
     if (side) {
       this.#begin(value, NodeKind.client);
-      heads.u32(side.number);
-      for (let i = 0; i < STANDINGS.length; i++) if (STANDINGS[i] === side.standing) heads.u8(i);
-      clientInfo(heads, { ...side.info, access: side.access, bandwidth: side.bandwidth });
+      heads.put(side.number);
+      for (let i = 0; i < STANDINGS.length; i++) if (STANDINGS[i] === side.standing) heads.put(i);
+      const { info, access, bandwidth } = side;
+      for (let i = 0; i < TEXTS_OF_CLIENTS.length; i++) heads.put(info[TEXTS_OF_CLIENTS[i]!]);
+      heads.put(info.secure);
+      heads.put(info.canReconnect);
+      heads.put(access.readAccess);
+      heads.put(access.writeAccess);
+      heads.put(access.audioSampleAccess);
+      heads.put(access.videoSampleAccess);
+      heads.put(bandwidth.toClient);
+      heads.put(bandwidth.toServer);
       return '';
     }
     if (streams.made.has(value)) {
       const { name, publishQueryString } = value as InstanceType<typeof streams.Stream>;
       this.#begin(value, NodeKind.stream);
-      text(heads, name);
-      text(heads, publishQueryString);
-      heads.u8(streams.live.get(name) === value ? 1 : 0);
+      heads.put(name);
+      heads.put(publishQueryString);
+      heads.put(streams.live.get(name) === value ? 1 : 0);
       const settings = handover.settingsOf(value);
-      heads.u8(settings ? 1 : 0);
+      heads.put(settings ? 1 : 0);
       if (settings) {
-        text(heads, settings.key);
-        heads.f64(settings.bufferTime);
-        heads.u8(settings.syncWrite ? 1 : 0);
-        heads.u8(settings.receiveAudio ? 1 : 0);
-        heads.u8(settings.receiveVideo ? 1 : 0);
+        heads.put(settings.key);
+        heads.put(settings.bufferTime);
+        heads.put(settings.syncWrite);
+        heads.put(settings.receiveAudio);
+        heads.put(settings.receiveVideo);
       }
       return '';
     }
     const shared = handover.sharedObject(value);
     if (!shared) return 'an object of the server';
     this.#begin(value, NodeKind.sharedObject);
-    text(heads, shared.name);
-    heads.u8(shared.isPersistent ? 1 : 0);
+    heads.put(shared.name);
+    heads.put(shared.isPersistent ? 1 : 0);
     return '';
   }
 
@@ -177,10 +200,10 @@ export class Graph {
       if (lost !== '') return lost;
     }
     this.#begin(value, NodeKind.view);
-    text(this.#heads, name ?? '');
-    this.#heads.u32(this.#ids.get(buffer)!);
-    this.#heads.u32(offset);
-    this.#heads.u32(isData ? lengthOf(bytesOfView(value)) : lengthOf(value as Uint8Array));
+    this.#heads.put(name ?? '');
+    this.#heads.put(this.#ids.get(buffer)!);
+    this.#heads.put(offset);
+    this.#heads.put(isData ? lengthOf(bytesOfView(value)) : lengthOf(value as Uint8Array));
     return '';
   }
 
@@ -188,10 +211,13 @@ export class Graph {
     if (prototype !== natives.ArrayBuffer.prototype) return nameOfClass(prototype);
     if (apply(natives.isDetached, value, [])) return 'an ArrayBuffer that was transferred';
     if (apply(natives.isResizable, value, [])) return 'an ArrayBuffer that can be resized';
-    this.#begin(value, NodeKind.buffer);
     const bytes = new Bytes(value);
-    this.#heads.u32(lengthOf(bytes));
-    this.#heads.bytes(bytes);
+    const length = lengthOf(bytes);
+    if (length > this.#maxLength) throw TOO_MUCH;
+    this.#begin(value, NodeKind.buffer);
+    let text = '';
+    for (let i = 0; i < length; i++) text += fromCharCode(bytes[i]!);
+    this.#heads.put(text);
     return '';
   }
 
@@ -201,7 +227,7 @@ export class Graph {
       const time = attempt(natives.timeOf, value);
       if (typeof time !== 'number') return 'what looks like a Date';
       this.#begin(value, NodeKind.date);
-      heads.f64(time);
+      heads.put(time - time === 0 ? time : null);
       return '';
     }
     if (prototype === natives.RegExp.prototype) {
@@ -210,18 +236,18 @@ export class Graph {
       if (typeof source !== 'string' || typeof flags !== 'string') return 'what looks like a RegExp';
       const { lastIndex } = value as RegExp;
       this.#begin(value, NodeKind.regexp);
-      text(heads, source);
-      text(heads, flags);
-      heads.f64(typeof lastIndex === 'number' ? lastIndex : 0);
+      heads.put(source);
+      heads.put(flags);
+      heads.put(typeof lastIndex === 'number' ? lastIndex : 0);
       return '';
     }
     if (isError(value)) {
       const name = nameOfError(prototype);
       if (name === undefined) return nameOfClass(prototype);
       this.#begin(value, NodeKind.error);
-      text(heads, name);
-      text(heads, ownText(value, 'message'));
-      text(heads, handover.stackOf(value));
+      heads.put(name);
+      heads.put(ownText(value, 'message'));
+      heads.put(handover.stackOf(value));
       return '';
     }
     return nameOfClass(prototype);
@@ -235,12 +261,10 @@ export class Graph {
         return this.#properties(value);
       case NodeKind.array:
         return this.#items(value as unknown[]);
-      case NodeKind.client: {
-        const side = handover.sideOf(value)!;
-        return this.#properties(value, (name) => isOfClient(value, side, name));
-      }
+      case NodeKind.client:
+        return this.#properties(value, OF_CLIENTS, handover.sideOf(value)!.info as never);
       case NodeKind.stream:
-        return this.#properties(value, (name) => OF_STREAMS[name] === true);
+        return this.#properties(value, OF_STREAMS, value as never);
       case NodeKind.map: {
         const entries: unknown[] = [];
         apply(natives.forEachEntry, value as never, [
@@ -260,7 +284,7 @@ export class Graph {
   }
 
   #list(values: readonly unknown[], count: number): void {
-    this.#bodies.u32(count);
+    this.#bodies.put(count);
     for (let i = 0; i < values.length; i++) this.value(this.#bodies, values[i]);
   }
 
@@ -269,54 +293,41 @@ export class Graph {
     const { length } = list;
     // One more for `length`; more than that are no items, and fewer leave holes.
     const isDense = ownKeys(list).length === length + 1;
-    out.u8(isDense ? 1 : 0);
+    out.put(isDense ? 1 : 0);
     if (!isDense) return this.#properties(list);
     for (let i = 0; i < length; i++) {
       const property = natives.descriptorOf(list, i);
-      if (!property) out.u8(Tag.hole);
+      if (!property) out.put(Tag.hole);
       else if (hasOwn(property, 'value')) this.value(out, property.value);
       else lose(out, 'an accessor');
     }
   }
 
-  /** Enumerable ones: their number, then each with its name. */
-  #properties(object: object, isLeftOut: (name: string) => boolean = never): void {
+  /** Enumerable ones: their number, then each with its name. Without those `known` by name that are as in `info`. */
+  #properties(object: object, known?: Names, info?: Readonly<Record<string, unknown>>): void {
     const out = this.#bodies;
     const at = out.length;
-    out.u32(0);
+    out.put(0);
     let count = 0;
     const keys = ownKeys(object);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i]!;
-      if (typeof key === 'string' && isLeftOut(key)) continue;
       const property = natives.descriptorOf(object, key);
       if (!property?.enumerable) continue;
+      if (known && known[key as string] === true && property.value === info![key as string]) continue;
       count++;
-      text(out, typeof key === 'string' ? key : `[${toText(key)}]`);
+      out.put(typeof key === 'string' ? key : `[${toText(key)}]`);
       if (typeof key === 'symbol') lose(out, 'what a symbol names');
       else if (hasOwn(property, 'value')) this.value(out, property.value);
       else lose(out, 'an accessor');
     }
-    out.setU32(at, count);
+    out.putAt(at, count);
   }
 }
 
-function lose(out: Writer, what: string): void {
-  out.u8(Tag.lost);
-  text(out, what);
-}
-
-function never(): boolean {
-  return false;
-}
-
-/** Whether a client has that from the server, and as the server gave it. */
-function isOfClient(client: object, side: HostSide, name: string): boolean {
-  for (let i = 0; i < OF_CLIENTS.length; i++) {
-    const own = OF_CLIENTS[i]!;
-    if (own === name) return natives.descriptorOf(client, name)?.value === side.info[own];
-  }
-  return false;
+function lose(out: Out, what: string): void {
+  out.put(Tag.lost);
+  out.put(what);
 }
 
 /** For the log: `an instance of Game`. */

@@ -36,13 +36,14 @@ export interface Load {
 
 /**
  * The runtime's bundle has this as its value. Called once by the core, before any application code, with memory that
- * both sides share. `notify` tells the core that `asks` holds a question (asks.ts).
+ * both sides share. `notify` tells the core that `asks` holds a question (asks.ts), or with a text what state the script hands
+ * over (handover/).
  */
 export type Boot = (
   input: SharedArrayBuffer,
   output: SharedArrayBuffer,
   asks: SharedArrayBuffer,
-  notify: () => void,
+  notify: (state?: string) => void,
   optionsJson: string,
 ) => Entries;
 
@@ -56,9 +57,10 @@ export interface Entries {
 /**
  * One entry into the isolate. Handles deliveries from the shared input buffer until all are finished, one of them
  * made a promise (its continuations must run before the next delivery, and they run when the entry ends), or the
- * entry has taken so long that the next delivery deserves a time limit of its own.
+ * entry has taken so long that the next delivery deserves a time limit of its own. `state`: what an older script has handed over,
+ * for the delivery `restore`.
  */
-export type Enter = (nowMs: number, monotonicMs: number) => void;
+export type Enter = (nowMs: number, monotonicMs: number, state?: string) => void;
 
 /**
  * The words (32 bits each) at the start of the input buffer that the core and the isolate share.

@@ -32,7 +32,7 @@ export const REDIRECT_MODES: readonly RedirectMode[] = ['follow', 'error', 'manu
 export type Command =
   | { kind: 'started'; error: string }
   | { kind: 'stopped'; isVetoed: boolean }
-  /** The state was handed over (`state.save`), unless `error` says why not. `waiting`: answers that it still waits for. */
+  /** The state was handed over, unless `error` says why not. `waiting`: answers that it still waits for. */
   | { kind: 'saved'; error: string; objects: number; waiting: number }
   /** `greets`: it wants to be asked about each client (`reattach`). `lost`: places that are without what they held. */
   | { kind: 'restored'; error: string; greets: boolean; lost: string[]; lostCount: number }

@@ -41,9 +41,11 @@ import {
 export type Delivery =
   | { kind: 'start' }
   | { kind: 'stop'; code: string }
+  /** It is to take over from another soon (`restore`), or to hand over (`save`). */
+  | { kind: 'prepare'; isSuccessor: boolean }
   /** Another script is to take over from it, with so many bytes of its state at the most. */
   | { kind: 'save'; maxBytes: number }
-  /** It takes over from another, whose state there is (`state.load`): that of the build `from`. */
+  /** It takes over from another, the build `from`, whose state comes with the entry. */
   | { kind: 'restore'; from: string }
   | { kind: 'connect'; client: number; info: ClientInfo; command: CommandBody }
   | { kind: 'reattach'; client: number; info: ClientInfo; command: CommandBody; reason: string }
@@ -131,6 +133,7 @@ const DeliveryKind = {
   'stream-data': 25,
   save: 26,
   restore: 27,
+  prepare: 28,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -139,6 +142,9 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
   switch (delivery.kind) {
     case 'start':
     case 'wake':
+      break;
+    case 'prepare':
+      out.u8(delivery.isSuccessor ? 1 : 0);
       break;
     case 'stop':
       text(out, delivery.code);
@@ -268,6 +274,8 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       return { kind: 'start' };
     case DeliveryKind.stop:
       return { kind: 'stop', code: readText(record) };
+    case DeliveryKind.prepare:
+      return { kind: 'prepare', isSuccessor: record.u8() === 1 };
     case DeliveryKind.save:
       return { kind: 'save', maxBytes: record.u32() };
     case DeliveryKind.restore:
