@@ -18,7 +18,6 @@ const LATER = [
   [/^ST-(47|5[6-9]|6[0-4])$|^CFG-(11|2[4-6]|31|38|49|5[0-9])$|^APP-07$/, 'streams, and left out so far'],
   [/^SNC-|^SNS-|^SO-33$|^CFG-(40|41|59|60)$|^MOD-(16|18)$/, 'connected servers'],
   [/^CNC-|^CNS-|^CSO-|^RSP-|^ST-(03|2[123]|4[89]|50|66)$/, 'the browser client'],
-  [/^MOD-17$|^LIFE-08$/, 'reload that keeps state'],
   [/^MOD-19$|^ADM-/, 'operation and tests'],
 ];
 

@@ -258,6 +258,49 @@ test('LIFE-07: with `reload` "disconnect" new code disconnects everybody and sta
   expect(await run(again, 'return application.kept')).toBeUndefined();
 });
 
+test('LIFE-08: new code gets the sockets, streams and shared objects of the old; onReattach hears of each client', async () => {
+  const script = (version: number) => `${runsCode}
+    application.onReattach = (client, reason) => { client.greeted = reason; };
+    const board = SharedObject.get('board');
+    Client.prototype.look = function () {
+      return [${version}, this.greeted ?? '', board.getProperty('x'), Object.keys(application.streams)];
+    };`;
+  server.writeApp('lasting', { 'main.js': script(1) });
+  await server.waitForLog((r) => r.instance === 'lasting' && r.message.startsWith('new application'));
+  const client = await connect(`${server.rtmp}/lasting/room`);
+  const stream = await client.createStream();
+  expect((await stream.publish('cam')).code).toBe('NetStream.Publish.Start');
+  await run(client, 'SharedObject.get("board").setProperty("x", 5)');
+  expect(await client.call('look')).toEqual([1, '', 5, ['cam']]);
+  const from = server.log.mark;
+  server.writeFile('lasting/main.js', script(2));
+  await server.waitForLog(
+    (r) => r.instance === 'lasting/room' && r.message.startsWith('runs new code'),
+    from,
+  );
+  expect(await client.call('look')).toEqual([2, 'reload', 5, ['cam']]);
+  expect(client.callsOf('onStatus')).toHaveLength(1); // that it publishes
+});
+
+test('MOD-17: onRestore gets what onSave of the old code returned, and which build that was', async () => {
+  const script = (version: number) => `${runsCode}
+    let turns = new (class Turns { n = ${version}; })();
+    application.onSave = () => ({ n: turns.n + 10 });
+    application.onRestore = (state, from) => { turns.n = state.n; turns.from = from; };
+    Client.prototype.look = () => [${version}, turns.n, turns.from ?? ''];`;
+  server.writeApp('turning', { 'main.js': script(1) });
+  await server.waitForLog((r) => r.instance === 'turning' && r.message.startsWith('new application'));
+  const client = await connect(`${server.rtmp}/turning/room`);
+  expect(await client.call('look')).toEqual([1, 1, '']);
+  const from = server.log.mark;
+  server.writeFile('turning/main.js', script(2));
+  await server.waitForLog(
+    (r) => r.instance === 'turning/room' && r.message.startsWith('runs new code'),
+    from,
+  );
+  expect(await client.call('look')).toEqual([2, 11, expect.stringMatching(/^[0-9a-f]{8}$/)]);
+});
+
 test('MOD-20: strictFMS has access strings cover what begins alike, and new code disconnect everybody', async () => {
   const publish = async (app: string) => {
     const client = await connect(`${server.rtmp}/${app}/classic`);
