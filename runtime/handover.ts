@@ -29,6 +29,7 @@ import {
 } from './primordials.ts';
 import { openShared, sharedObject } from './share.ts';
 import { carriedStreams, settingsOf, takeOverStream } from './stream.ts';
+import { Header } from './wall/boot.ts';
 import type { ClientInfo } from './wall/fields.ts';
 
 /** What data was when the build had begun. Of most it is enough to know that there was nothing in it. */
@@ -58,18 +59,19 @@ export class Handover {
   readonly #application: Record<string, unknown>;
   readonly #clients: ClientKeeper;
   readonly #outbox: Outbox;
-  readonly #give: (text: string) => void;
+  readonly #header: Int32Array;
+  /** What there is for the next script. */
+  #saved = '';
   /** What the script before this one has left. */
   #given = '';
 
-  /** `give` takes the text of the state to the core. */
   constructor(
     application: Record<string, unknown>,
     clients: ClientKeeper,
     outbox: Outbox,
-    give: (text: string) => void,
+    header: Int32Array,
   ) {
-    this.#give = give;
+    this.#header = header;
     this.#application = application;
     this.#clients = clients;
     this.#outbox = outbox;
@@ -94,7 +96,8 @@ export class Handover {
     try {
       const saved = this.#load().save(maxBytes, this.#ask('onSave', []));
       objects = saved.objects;
-      this.#give(saved.text);
+      this.#saved = saved.text;
+      this.#header[Header.hasState] = 1;
     } catch (failure) {
       error = describe(failure).message;
     }
@@ -132,6 +135,13 @@ export class Handover {
     if (!known) throw new NativeTypeError(`${where} returned a promise: it has to be done when it returns`);
     if (!known.isOk) throw new NativeError(`${where} failed: ${describe(known.error).message}`);
     return known.value;
+  }
+
+  takeState(): string {
+    const text = this.#saved;
+    this.#saved = '';
+    this.#header[Header.hasState] = 0;
+    return text;
   }
 
   /** The state that is to be restored, from the core. */

@@ -53,7 +53,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   startAsking(asks, notify);
   setAmfLimits(options.amfDepth, options.amfValues);
   const app: ApplicationSide = new ApplicationSide(outbox, options, () => handover.begin());
-  const handover: Handover = new Handover(app.application, app, outbox, notify);
+  const handover: Handover = new Handover(app.application, app, outbox, header);
   const invocations = new Invocations(outbox, options.maxOutstandingInvokes);
   const timers = new Timers(outbox, options.maxTimers);
   const fetches = new Fetches(outbox, options.maxFetches, options.maxFetchBytes);
@@ -191,7 +191,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
     if (!isTouched) header[Header.running] = -1;
     if (reader.remaining > 0) header[Header.again] = 1;
   };
-  return { enter, nextLoad: () => loads.next() };
+  return { enter, nextLoad: () => loads.next(), takeState: () => handover.takeState() };
 };
 
 function installGlobals(

@@ -21,11 +21,7 @@ for (let count = 0; count < 40; count++) {
     code: '',
   };
   const isolate = new CoreIsolate(await makeHeap(runtime, boot.memoryMb), boot);
-  await isolate.boot(
-    boot,
-    () => {},
-    () => {},
-  );
+  await isolate.boot(boot, () => {});
   samples.push(performance.now() - startedAt);
 }
 process.stdout.write(`${JSON.stringify(samples)}\n`, () => process.exit(0));

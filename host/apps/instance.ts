@@ -1,6 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { isResourceName } from '../../wire/stream-name.ts';
 import type { Timer } from '../base/clock.ts';
 import { describeError, printable } from '../base/errors.ts';
+import { Gate } from '../base/gate.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { ClientEnd, ConnectRequest, Refusal, Seat } from '../rtmp/ports.ts';
@@ -65,6 +67,8 @@ export interface InstanceOwner {
   closed(): void;
 }
 
+/** Switches from one script to the next that go on at one time, of all instances. */
+const switches = new Gate(availableParallelism());
 const MAX_STARTS = 5;
 const START_AGAIN_MS = 100;
 /** A script that runs a handler does not tell its size before that is over. */
@@ -284,14 +288,22 @@ export class Instance {
   async #replace(build: Build): Promise<void> {
     const { clock } = this.#host;
     const startedAt = clock.monotonic();
-    const carries = () => this.#current !== undefined && this.#modeFor(build) === 'keep';
-    if (carries()) this.#current?.script.post({ kind: 'prepare', isSuccessor: false });
     const next = build.main ? await this.#start(build, this.#current !== undefined) : undefined;
-    if (next && carries()) await next.script.perform({ kind: 'prepare', isSuccessor: true });
     if (build.main && !next) {
       if (this.#reloads > 0) return;
       this.#log.warn('goes on with the code it has');
       return this.#revive();
+    }
+    // When hundreds have new code each switch has a processor to itself, and time limits hold for what they are about.
+    await switches.run(() => this.#switchTo(build, next, startedAt));
+  }
+
+  /** Hands everything over to a script that has started and is held; to nobody when the application has none any more. */
+  async #switchTo(build: Build, next: Incarnation | undefined, startedAt: number): Promise<void> {
+    const { clock } = this.#host;
+    if (next && this.#current && this.#modeFor(build) === 'keep') {
+      this.#current.script.post({ kind: 'prepare', isSuccessor: false });
+      await next.script.perform({ kind: 'prepare', isSuccessor: true });
     }
     const heldAt = clock.monotonic();
     const previous = this.#current;

@@ -45,6 +45,7 @@ export class CoreIsolate {
   readonly #askHeader = new Int32Array(this.#asks, 0, ASK_HEADER_BYTES / 4);
   readonly #askBytes = new Uint8Array(this.#asks);
   #enter: EnterReference | undefined;
+  #entries: ivm.Reference<Entries> | undefined;
   /** For the next entry: what an older script has handed over. */
   #state: string | undefined;
   #disposed = false;
@@ -74,20 +75,13 @@ export class CoreIsolate {
   }
 
   /** Installs the runtime, then runs the application's top level. Rejects with what either threw. */
-  async boot(
-    boot: BootFrame,
-    onAsk: (question: Question) => void,
-    onState: (state: string) => void,
-  ): Promise<void> {
+  async boot(boot: BootFrame, onAsk: (question: Question) => void): Promise<void> {
     const { context, install } = this.#heap;
     this.#turnBeganAt = performance.now();
     const input = new ivm.ExternalCopy(this.#input).copyInto({ release: true });
     const output = new ivm.ExternalCopy(this.#output).copyInto({ release: true });
     const asks = new ivm.ExternalCopy(this.#asks).copyInto({ release: true });
-    const notify = new ivm.Callback(
-      (state?: string) => (state === undefined ? onAsk(this.#question()) : onState(state)),
-      { ignored: true },
-    );
+    const notify = new ivm.Callback(() => onAsk(this.#question()), { ignored: true });
     const entries = (await install.apply(undefined, [input, output, asks, notify, boot.options] as never, {
       result: { reference: true },
     })) as unknown as ivm.Reference<Entries>;
@@ -108,7 +102,7 @@ export class CoreIsolate {
     await run(boot);
     if (boot.loads) await this.#runLoads(entries, boot, boot.loads, run);
     this.#enteredAt = undefined;
-    entries.release();
+    this.#entries = entries;
   }
 
   /** Compiles and runs a script. Resolves with how long it ran, in milliseconds. */
@@ -195,6 +189,15 @@ export class CoreIsolate {
       entryMs: 0,
       commands: join(this.#outputs),
     };
+  }
+
+  /** What the script has handed over in the last turn; undefined when it has nothing for the next one. */
+  async takeState(): Promise<string | undefined> {
+    if (this.#isolate.isDisposed || this.#header[Header.hasState] !== 1) return undefined;
+    const take = await this.#entries!.get('takeState', { reference: true });
+    const state = await take.apply(undefined, [], { timeout: this.#handlerMs, result: { copy: true } });
+    take.release();
+    return typeof state === 'string' ? state : undefined;
   }
 
   giveState(state: string): void {

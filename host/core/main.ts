@@ -148,11 +148,7 @@ async function prime(code: RuntimeCode): Promise<void> {
     code: '',
   };
   const isolate = new CoreIsolate(await makeHeap(code, request.memoryMb), request);
-  await isolate.boot(
-    request,
-    () => {},
-    () => {},
-  );
+  await isolate.boot(request, () => {});
   await isolate.turn({ nowMs: 0, monotonicMs: 0, seed: Buffer.alloc(SEED_BYTES), records: Buffer.alloc(0) });
   isolate.dispose();
   code.cache = new ivm.ExternalCopy(warmCache(code.source, RUNTIME_FILENAME, options, code.cache!.copy()));
@@ -167,11 +163,7 @@ async function boot(id: number, request: BootFrame): Promise<void> {
     const isolate = new CoreIsolate(heap, request);
     made = isolate;
     isolates.set(id, isolate);
-    await isolate.boot(
-      request,
-      (question) => ask(id, isolate, question),
-      (state) => host.write(frame(FrameKind.state, id, Buffer.from(state))),
-    );
+    await isolate.boot(request, (question) => ask(id, isolate, question));
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     booted.error = { message, stack: stack ?? '' };
@@ -227,7 +219,11 @@ async function berth(): Promise<() => void> {
 async function turn(id: number, body: Buffer): Promise<void> {
   const isolate = isolates.get(id);
   if (!isolate) return; // disposed while the turn was on its way
-  host.write(doneFrame(FrameKind.done, id, await isolate.turn(readTurn(body))));
+  const done = await isolate.turn(readTurn(body));
+  // Before the end of its turn is told, or the host would look for it in vain.
+  const state = await isolate.takeState().catch(() => undefined); // disposed of meanwhile
+  if (state !== undefined) host.write(frame(FrameKind.state, id, Buffer.from(state)));
+  host.write(doneFrame(FrameKind.done, id, done));
   if (isolate.isGone) isolates.delete(id);
   const now = performance.now();
   if (now - (toldAt.get(isolate) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return;

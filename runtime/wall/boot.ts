@@ -36,14 +36,13 @@ export interface Load {
 
 /**
  * The runtime's bundle has this as its value. Called once by the core, before any application code, with memory that
- * both sides share. `notify` tells the core that `asks` holds a question (asks.ts), or with a text what state the script hands
- * over (handover/).
+ * both sides share. `notify` tells the core that `asks` holds a question (asks.ts).
  */
 export type Boot = (
   input: SharedArrayBuffer,
   output: SharedArrayBuffer,
   asks: SharedArrayBuffer,
-  notify: (state?: string) => void,
+  notify: () => void,
   optionsJson: string,
 ) => Entries;
 
@@ -52,6 +51,8 @@ export interface Entries {
   enter: Enter;
   /** While it boots, after the top level has run: the file that is to run next. Undefined when there are no more. */
   nextLoad(): Load | undefined;
+  /** What the script has handed over for the next one (handover/), once `Header.hasState` says that there is something. */
+  takeState(): string;
 }
 
 /**
@@ -65,9 +66,16 @@ export type Enter = (nowMs: number, monotonicMs: number, state?: string) => void
 /**
  * The words (32 bits each) at the start of the input buffer that the core and the isolate share.
  * `running` is the input offset of the delivery being handled, or -1; `finished` the offset up to which all are;
- * `again` is 1 when the isolate wants to be entered once more.
+ * `again` is 1 when the isolate wants to be entered once more, `hasState` when there is something for `takeState`.
  */
-export const Header = { inputLength: 0, finished: 1, running: 2, outputLength: 3, again: 4 } as const;
+export const Header = {
+  inputLength: 0,
+  finished: 1,
+  running: 2,
+  outputLength: 3,
+  again: 4,
+  hasState: 5,
+} as const;
 /** Where the turn's random bytes lie in the header, and how many: 16 for `Math.random`, 32 for `crypto`. */
 export const SEED_OFFSET = 32;
 export const SEED_BYTES = 48;
