@@ -111,7 +111,7 @@ export class Instance {
   /** Another is under way. */
   #isReloading = false;
   /** Somebody wants to know whether the present build does well. */
-  #onFailure: ((text: string) => void) | undefined;
+  #onFailure: ((text?: string) => void) | undefined;
   /** Ends the waiting time before the next start. */
   #startNow: (() => void) | undefined;
   readonly #ends = new Map<EndReason, number>();
@@ -375,7 +375,7 @@ export class Instance {
         resolve(text);
       };
       const timer = clock.setTimer(() => end(), ms);
-      this.#onFailure?.('');
+      this.#onFailure?.(); // newer code is asked about
       this.#onFailure = end;
     });
   }
