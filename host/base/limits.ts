@@ -126,8 +126,8 @@ const coreLimits = {
   spreadCores: whole(0, 1000, 0),
   /** Core processes that stand by, started and warm. Default 2. */
   spareCores: whole(0, 16, 2),
-  /** Heaps of `heapMb` that stand by in each core from its start, 2 MB each: so many instances start in half the time. Default 8. */
-  spareHeaps: whole(0, 1000, 8),
+  /** Heaps of `heapMb`, 2 MB each, that stand by in the next spare core: as many as the fullest core has instances, at most so many. Default 100. */
+  spareHeaps: whole(0, 1000, 100),
   /** The most that a build may measure. Default 16 MiB. */
   codeBytes: whole(64 * KiB, 24 * MiB, 16 * MiB),
   /** How long bundling an application may take; its old code goes on. Default 20000. */

@@ -27,14 +27,15 @@ export const FrameKind = {
   ask: 10,
   /** The state that a script leaves to the next: from the core while it is saved, to the core before it is restored. UTF-8. */
   state: 11,
+  /** So many heaps are to stand by, `u32`, for instances to come. */
+  stock: 12,
 } as const;
 
 /** The host's first frame, which the core answers with an empty one of that kind when it can boot isolates. */
 export interface ReadyFrame {
   /** The runtime's bundle. */
   runtime: string;
-  /** So many heaps of that size are made in advance. */
-  spareHeaps: number;
+  /** The size of heaps made in advance. */
   heapMb: number;
 }
 

@@ -32,17 +32,29 @@ export async function makeHeap(runtime: RuntimeCode, memoryMb: number): Promise<
   return { isolate, context, install };
 }
 
-/** Heaps made in advance, for instances with the usual memory limit. Not made again: a core that has many is busy. */
+/** Heaps made in advance, for instances with the usual memory limit; only in a core that has no instance yet. */
 export class HeapStock {
   readonly #memoryMb: number;
   readonly #heaps: Heap[] = [];
+  #wanted = 0;
+  #isFilling = false;
 
   constructor(memoryMb: number) {
     this.#memoryMb = memoryMb;
   }
 
+  /** Makes heaps one after the other until there are so many, or a smaller number is wanted. */
   async fill(runtime: RuntimeCode, count: number): Promise<void> {
-    while (this.#heaps.length < count) this.#heaps.push(await makeHeap(runtime, this.#memoryMb));
+    this.#wanted = count;
+    if (this.#isFilling) return;
+    this.#isFilling = true;
+    while (this.#heaps.length < this.#wanted) this.#heaps.push(await makeHeap(runtime, this.#memoryMb));
+    this.#isFilling = false;
+  }
+
+  /** An instance comes: the processors are for it. */
+  stop(): void {
+    this.#wanted = 0;
   }
 
   /** Undefined when there is none of that size. */

@@ -76,6 +76,9 @@ function handle({ kind, isolate, body }: Frame): void {
     case FrameKind.ready:
       void getReady(JSON.parse(body.toString('utf8')) as ReadyFrame);
       return;
+    case FrameKind.stock:
+      void stock.fill(runtime, body.readUInt32BE(0));
+      return;
     case FrameKind.boot:
       void boot(isolate, JSON.parse(body.toString('utf8')) as BootFrame);
       return;
@@ -110,11 +113,10 @@ function handle({ kind, isolate, body }: Frame): void {
   }
 }
 
-async function getReady({ runtime: source, heapMb, spareHeaps }: ReadyFrame): Promise<void> {
+async function getReady({ runtime: source, heapMb }: ReadyFrame): Promise<void> {
   runtime = { source };
   await prime(runtime);
   stock = new HeapStock(heapMb);
-  await stock.fill(runtime, spareHeaps);
   host.write(frame(FrameKind.ready, 0));
 }
 
@@ -155,6 +157,7 @@ async function prime(code: RuntimeCode): Promise<void> {
 }
 
 async function boot(id: number, request: BootFrame): Promise<void> {
+  stock.stop();
   const release = await berth();
   const booted: BootedFrame = { cpuUs: 0, answeredUs: 0 };
   let made: CoreIsolate | undefined;

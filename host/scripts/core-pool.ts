@@ -111,12 +111,22 @@ export class CorePool {
 
   /** A core that serves nobody: a warm one if there is one. */
   #empty(): CoreProcess {
+    return this.#nextSpare ?? this.#start();
+  }
+
+  get #nextSpare(): CoreProcess | undefined {
     let found: CoreProcess | undefined;
     for (const core of this.#cores) {
       if (!this.#isSpare(core)) continue;
       if (!found || (core.isReady && !found.isReady)) found = core;
     }
-    return found ?? this.#start();
+    return found;
+  }
+
+  /** The next spare has heaps for as many as would come if the fullest core died. */
+  #stockUp(): void {
+    const spare = this.#nextSpare;
+    if (spare?.isReady) spare.stock(Math.max(...[...this.#cores].map((core) => core.isolates)));
   }
 
   #start(): CoreProcess {
@@ -169,9 +179,10 @@ export class CorePool {
     const delayMs = Math.min(REFILL_AFTER_MS * 2 ** this.#failures, MAX_REFILL_MS);
     this.#refill = setTimeout(() => {
       this.#refill = undefined;
-      if (this.#isClosed || this.#spares >= this.#options.limits.spareCores) return;
+      if (this.#isClosed) return;
       // Those who have lost their core need the processors first; then one spare after the other.
       if (this.#booting >= CROWD) return this.#scheduleRefill();
+      if (this.#spares >= this.#options.limits.spareCores) return this.#stockUp();
       void this.#startLater().then(
         () => {
           this.#failures = 0;

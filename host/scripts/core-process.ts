@@ -92,6 +92,8 @@ export interface CoreEvents {
 
 /** So many suspects each get a core of their own; more share one, or making cores would keep the machine busy. */
 const MAX_ALONE = 2;
+/** Heaps that are made in each core, before it is known how many will come. */
+const FEW_HEAPS = 8;
 /** Killed from outside, a core was hardly killed by what it had just begun. */
 const LONG_WORK_MS = 50;
 
@@ -133,6 +135,8 @@ export class CoreProcess {
   #verdict: Verdict | undefined;
   #progress = new Map<number, Done>();
   #nextIsolate = 1;
+  /** Heaps that it was told to make since the last isolate came. */
+  #stocked = 0;
   readonly #startedAt = performance.now();
   /** Its processor time when it was asked whether it is alive; undefined once it has answered. */
   #pinged: { cpuMs: number | undefined } | undefined;
@@ -157,6 +161,7 @@ export class CoreProcess {
       this.isReady = true;
       this.#watch = this.#startWatch();
       answered();
+      if (this.isolates === 0) this.stock(FEW_HEAPS);
     });
     this.#socket.on('data', (chunk: Buffer) => {
       try {
@@ -175,8 +180,7 @@ export class CoreProcess {
       failed(new StagewireError('E_CORE_GONE', 'host', `core ${this.pid} ended: ${message}`));
       this.#bury(how);
     });
-    const { heapMb, spareHeaps } = limits;
-    const ready: ReadyFrame = { runtime, heapMb, spareHeaps };
+    const ready: ReadyFrame = { runtime, heapMb: limits.heapMb };
     this.#socket.write(jsonFrame(FrameKind.ready, 0, ready));
   }
 
@@ -197,6 +201,7 @@ export class CoreProcess {
     const isolate = this.#nextIsolate++;
     let booted: Booted;
     this.booting++;
+    this.#stocked = 0;
     this.#askers.set(isolate, resident.onAsk);
     try {
       await this.ready;
@@ -241,6 +246,16 @@ export class CoreProcess {
       this.#socket.write(records);
       this.#socket.uncork();
     });
+  }
+
+  /** So many instances, within the limit, could come at once: heaps are made for them, while there are none. */
+  stock(instances: number): void {
+    const heaps = Math.min(instances, this.#limits.spareHeaps);
+    if (heaps <= this.#stocked) return;
+    this.#stocked = heaps;
+    const body = Buffer.allocUnsafe(4);
+    body.writeUInt32BE(heaps);
+    this.#socket.write(frame(FrameKind.stock, 0, body));
   }
 
   /** For its next turn: what an older script has left. */
