@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { watch } from 'chokidar';
 import { context } from 'esbuild';
+import { evacuate } from './reload/evacuation.ts';
 import { reloadMany } from './reload/many.ts';
 import { reloadUnderLoad } from './reload/under-load.ts';
 import { BenchClient } from './support/client.ts';
@@ -16,7 +17,7 @@ const PAUSE_MS = 250;
 export async function benchReload(): Promise<Report> {
   return {
     name: 'reload',
-    figures: [await saveToAnswer(), ...(await reloadUnderLoad()), await reloadMany()],
+    figures: [await saveToAnswer(), ...(await reloadUnderLoad()), await reloadMany(), await evacuate()],
   };
 }
 

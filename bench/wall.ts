@@ -135,6 +135,7 @@ async function openWall(): Promise<{ batch(size: number): Promise<void>; close()
       onDispose: () => {},
       onLowMemory: () => {},
       onState: () => {},
+      onMove: () => Promise.resolve(),
       onAsk: () => Promise.reject(new Error('the handler asks for nothing')),
       onEnd: ({ message }) => {
         throw new Error(message);

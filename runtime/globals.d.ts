@@ -272,7 +272,7 @@ interface Client {
   readonly secure: boolean;
   /** The address that the client connected to, query included. */
   readonly uri: string;
-  /** New in Stagewire. False, or why an earlier script's client comes to `onConnect` again: `reload`, `cpu`, `memory`, `stuck`, `crash`, `mailbox`, `operator`. */
+  /** New in Stagewire. False, or why an earlier script's client comes to `onConnect` again: `reload`, `cpu`, `memory`, `stuck`, `crash`, `mailbox`, `operator`, `move` (to another core). */
   readonly reconnected: false | string;
 
   /**

@@ -32,6 +32,9 @@ import { carriedStreams, settingsOf, takeOverStream } from './stream.ts';
 import { Header } from './wall/boot.ts';
 import type { ClientInfo } from './wall/fields.ts';
 
+/** The name of the root that a classic script's variables are in. */
+const GLOBAL = 'global';
+
 /** What data was when the build had begun. Of most it is enough to know that there was nothing in it. */
 type Mark = { value: unknown } | { empty: number } | { print: string | undefined };
 
@@ -78,7 +81,9 @@ export class Handover {
     this.#add('', application);
   }
 
-  install(global: typeof globalThis): void {
+  /** `isClassic`: what a classic script declares are properties of the global object, and are kept. */
+  install(global: typeof globalThis, isClassic: boolean): void {
+    if (isClassic) this.#add(GLOBAL, global);
     hide(global, 'keep', (initial: unknown, name?: unknown) => this.#keep(initial, name));
   }
 
@@ -89,19 +94,22 @@ export class Handover {
     this.#roots.forEach((object, root) => void this.#note(root, object));
   }
 
-  /** Hands the state to the host, which gives it to the next script. `waiting`: answers that this one waits for. */
-  save(maxBytes: number, waiting: number): void {
+  /** Hands the state to the host, which gives it to the next script. `waiting`, `timers`: what this one waits for. */
+  save(maxBytes: number, waiting: number, timers: number): void {
     let objects = 0;
+    let lost = 0;
     let error = '';
+    const isSeenTo = typeof this.#application.onSave === 'function';
     try {
       const saved = this.#load().save(maxBytes, this.#ask('onSave', []));
       objects = saved.objects;
+      lost = isSeenTo ? 0 : saved.lost;
       this.#saved = saved.text;
       this.#header[Header.hasState] = 1;
     } catch (failure) {
       error = describe(failure).message;
     }
-    this.#outbox.send({ kind: 'saved', error, objects, waiting });
+    this.#outbox.send({ kind: 'saved', error, objects, waiting, lost, timers: isSeenTo ? 0 : timers });
   }
 
   /** Takes over the state of the script before this one, which the build `from` was. */

@@ -52,7 +52,10 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   startEvents(outbox);
   startAsking(asks, notify);
   setAmfLimits(options.amfDepth, options.amfValues);
-  const app: ApplicationSide = new ApplicationSide(outbox, options, () => handover.begin());
+  const app: ApplicationSide = new ApplicationSide(outbox, options, () => {
+    handover.begin();
+    timers.begin();
+  });
   const handover: Handover = new Handover(app.application, app, outbox, header);
   const invocations = new Invocations(outbox, options.maxOutstandingInvokes);
   const timers = new Timers(outbox, options.maxTimers);
@@ -60,7 +63,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   const loads = new Loads(options.canLoad === true);
   startInvocations(invocations);
   loads.install(globalThis);
-  handover.install(globalThis);
+  handover.install(globalThis, options.isClassic === true);
   startParts(timers, fetches, handover, options.isClassic === true);
   installGlobals(globalThis, app, timers, fetches, outbox, header);
 
@@ -121,7 +124,7 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
       case 'prepare':
         return handover.prepare(delivery.isSuccessor);
       case 'save':
-        return handover.save(delivery.maxBytes, invocations.waiting + fetches.waiting);
+        return handover.save(delivery.maxBytes, invocations.waiting + fetches.waiting, timers.sinceStart);
       case 'restore':
         return handover.restore(delivery.from);
     }

@@ -22,6 +22,8 @@ interface Timer {
   /** Undefined for a timeout. */
   everyMs: number | undefined;
   where: string;
+  /** The script had started when it was set, or what led to it was. */
+  isLate: boolean;
   run(): unknown;
 }
 
@@ -47,6 +49,8 @@ export class Timers {
   #runtimes = 0;
   #nextId = 1;
   #alarmMs = Infinity;
+  /** What timers that are set now are. */
+  #isLate = false;
 
   constructor(outbox: Outbox, max: number) {
     this.#outbox = outbox;
@@ -81,6 +85,20 @@ export class Timers {
     hide(global, 'clearInterval', (id: unknown) => clear('clearInterval', id));
   }
 
+  /** The script has started. */
+  begin(): void {
+    this.#isLate = true;
+  }
+
+  /** Those that a start of the same code would not set again. */
+  get sinceStart(): number {
+    let count = 0;
+    this.#timers.forEach(({ isLate }) => {
+      if (isLate) count++;
+    });
+    return count;
+  }
+
   /** A timeout of the runtime's own, within the limit as the script's are. */
   start(where: string, run: () => void, ms: number): void {
     this.#add(where, run, ms, [], false);
@@ -102,7 +120,10 @@ export class Timers {
         this.#timers.delete(timer.id);
         if (timer.where === TIME_OUT) this.#runtimes--;
       } else timer.dueMs += timer.everyMs * ceil((now - timer.dueMs + 1) / timer.everyMs);
+      const wasLate = this.#isLate;
+      this.#isLate = timer.isLate;
       runHandler(timer.where, timer.run, undefined, []);
+      this.#isLate = wasLate;
       if (mustYield()) break;
     }
     this.#setAlarm();
@@ -120,7 +141,14 @@ export class Timers {
     const id = this.#nextId++;
     const dueMs = turnTime() + delay;
     const everyMs = isRepeated ? delay : undefined;
-    this.#timers.set(id, { id, dueMs, everyMs, where, run: () => apply(fn, undefined, args) });
+    this.#timers.set(id, {
+      id,
+      dueMs,
+      everyMs,
+      where,
+      isLate: this.#isLate,
+      run: () => apply(fn, undefined, args),
+    });
     if (dueMs < this.#alarmMs) this.#send(dueMs);
     return id;
   }
@@ -128,7 +156,7 @@ export class Timers {
   later(ms: number, run: () => void): () => void {
     const id = this.#nextId++;
     const dueMs = turnTime() + (ms < MAX_DELAY_MS ? ms : MAX_DELAY_MS);
-    this.#timers.set(id, { id, dueMs, everyMs: undefined, where: TIME_OUT, run });
+    this.#timers.set(id, { id, dueMs, everyMs: undefined, where: TIME_OUT, isLate: false, run });
     this.#runtimes++;
     if (dueMs < this.#alarmMs) this.#send(dueMs);
     return () => {

@@ -18,6 +18,7 @@ for (let count = 0; count < 40; count++) {
     maxOutputBytes: 8 * 1024 * 1024,
     nowMs: 0,
     monotonicMs: 0,
+    seed: '',
     code: '',
   };
   const isolate = new CoreIsolate(await makeHeap(runtime, boot.memoryMb), boot);

@@ -372,7 +372,7 @@ export class Clients implements SeatHost {
    * Everything goes on with a script that has taken over what the one before it knew. `unhandled` is what that one had
    * not come to, and goes on where it was: also what those did who have left meanwhile.
    */
-  carryOver(next: Incarnation, greets: boolean, unhandled: Delivery[]): void {
+  carryOver(next: Incarnation, why: EndReason, greets: boolean, unhandled: Delivery[]): void {
     const waiting = new Set(unhandled.map(keyOf));
     this.#script = next;
     for (const seat of this.#seats.values()) {
@@ -382,10 +382,10 @@ export class Clients implements SeatHost {
       if (standing === 'pending') next.script.post({ kind: 'connect', client, info, command });
       else if (greets) {
         seat.held ??= [];
-        next.script.post({ kind: 'reattach', client, info, command, reason: 'reload' });
+        next.script.post({ kind: 'reattach', client, info, command, reason: why });
       }
     }
-    this.#failUnanswered(waiting, 'reload');
+    this.#failUnanswered(waiting, why);
     if (!greets) {
       // An older script has not come to decide about them.
       for (const seat of this.#seats.values())

@@ -93,6 +93,9 @@ export interface Estate {
   readonly objects: number;
   /** Answers that the script still waited for. */
   readonly waiting: number;
+  /** Places of what is no data, and timers, that starting the same code does not bring back. */
+  readonly lost: number;
+  readonly timers: number;
 }
 
 /** How a script has taken over an estate. */
@@ -107,6 +110,8 @@ export interface Inheritance {
 export interface IncarnationListener {
   onCommand(incarnation: Incarnation, command: ClientCommand): void;
   onTurnEnd(): void;
+  /** Its core will go: the script should have moved to another when this resolves. */
+  onMove(incarnation: Incarnation): Promise<void>;
   /** The script wants the instance to end. */
   onShutdown(incarnation: Incarnation): void;
   /** A handler took so much time on behalf of a client (0 for nobody), as the isolate counts it. */
@@ -246,6 +251,7 @@ export class Incarnation {
       onState: (state) => {
         this.#state = state;
       },
+      onMove: () => listener.onMove(this),
       onAsk: (question) => answer(question, this.#answerers()),
       onEnd: (end) => this.#ended(end),
     });
@@ -276,7 +282,8 @@ export class Incarnation {
     if (!said || this.script.isEnded) throw new HandoverError('the script died while its state was read');
     if (said.error !== '') throw new HandoverError(said.error);
     if (!bytes) throw new HandoverError('its state did not arrive');
-    return { bytes, build: this.build.id, objects: said.objects, waiting: said.waiting };
+    const { objects, waiting, lost, timers } = said;
+    return { bytes, build: this.build.id, objects, waiting, lost, timers };
   }
 
   /** Takes over what another script has left. It has started, and is held. Throws as `save`. */
@@ -482,7 +489,7 @@ export class Incarnation {
       return this.#onStarted?.(why);
     }
     const { codeFrame } = mapStackTrace(end.stack, this.build);
-    const code = end.reason === 'reload' ? undefined : END_CODES[end.reason];
+    const code = end.reason === 'reload' || end.reason === 'move' ? undefined : END_CODES[end.reason];
     const advice = end.isGuilty ? ADVICE[end.reason] : undefined;
     const detail = [codeFrame, advice].filter(Boolean).join('\n');
     const fields = { code, reason: end.reason, ...(detail && { detail }) };

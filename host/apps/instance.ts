@@ -278,6 +278,22 @@ export class Instance {
     });
   }
 
+  /** To another core, with its state: the present one will go. It stays when that fails, and is then recovered. */
+  #move(from: Incarnation): Promise<void> {
+    const isThere = () => this.#current === from && !this.#isClosed && !this.#isClosing;
+    return this.#enqueue(async () => {
+      if (!isThere()) return;
+      const startedAt = this.#host.clock.monotonic();
+      const next = await this.#start(from.build, true);
+      if (!next) return;
+      await switches.run(async () => {
+        if (isThere()) return this.#switchTo(from.build, next, startedAt, 'move');
+        this.#addUp(next);
+        next.script.dispose();
+      });
+    });
+  }
+
   /** What it takes over: as FMS had it, new code of a classic application begins anew. */
   #modeFor(build: Build): ReloadMode {
     const isNewClassic = build.main?.name.endsWith('.asc') && build.id !== this.#build?.id;
@@ -299,9 +315,16 @@ export class Instance {
   }
 
   /** Hands everything over to a script that has started and is held; to nobody when the application has none any more. */
-  async #switchTo(build: Build, next: Incarnation | undefined, startedAt: number): Promise<void> {
+  async #switchTo(
+    build: Build,
+    next: Incarnation | undefined,
+    startedAt: number,
+    why: 'reload' | 'move' = 'reload',
+  ): Promise<void> {
     const { clock } = this.#host;
-    if (next && this.#current && this.#modeFor(build) === 'keep') {
+    // The mode is about new code: what moves is the same.
+    const isKept = why === 'move' || this.#modeFor(build) === 'keep';
+    if (next && this.#current && isKept) {
       this.#current.script.post({ kind: 'prepare', isSuccessor: false });
       await next.script.perform({ kind: 'prepare', isSuccessor: true });
     }
@@ -310,7 +333,7 @@ export class Instance {
     await previous?.script.hold();
     if (this.#isClosed) return next?.script.dispose();
     if (next?.script.isEnded) {
-      next.log.error('died before it could take over; the old code goes on');
+      next.log.error('died before it could take over; the one before goes on');
       this.#addUp(next);
       previous?.script.release();
       return;
@@ -318,8 +341,8 @@ export class Instance {
 
     let carried: { estate: Estate; inheritance: Inheritance } | undefined;
     try {
-      if (next && previous && !previous.script.isEnded && this.#modeFor(build) === 'keep')
-        carried = await inherit(previous, next);
+      if (next && previous && !previous.script.isEnded && isKept)
+        carried = await inherit(previous, next, why);
       next?.checkEarly();
     } catch (error) {
       if (!(error instanceof HandoverError)) throw error;
@@ -327,7 +350,7 @@ export class Instance {
       if (next) this.#addUp(next);
       next?.script.dispose();
       if (this.#isClosed) return;
-      this.#log.warn('goes on with the code it has');
+      this.#log.warn(why === 'move' ? 'stays where it is' : 'goes on with the code it has');
       previous?.script.release();
       return this.#revive();
     }
@@ -340,12 +363,12 @@ export class Instance {
     if (!next) this.#clients.openToAll(unhandled);
     else if (carried && previous) {
       const own = unhandled.flatMap((delivery) => next.inherit(delivery, previous) ?? []);
-      this.#clients.carryOver(next, carried.inheritance.greets, own);
-    } else this.#clients.handOver(next, 'reload', unhandled);
+      this.#clients.carryOver(next, why, carried.inheritance.greets, own);
+    } else this.#clients.handOver(next, why, unhandled);
     this.#bereaved = undefined;
     if (previous && !previous.script.isEnded) {
       previous.script.dispose();
-      this.#count(previous, 'reload');
+      this.#count(previous, why);
     }
     if (next) next.takeOver();
     else this.sharedObjects.takenOver(false);
@@ -353,11 +376,14 @@ export class Instance {
     const readyMs = heldAt - startedAt;
     const pausedMs = clock.monotonic() - heldAt;
     const { objects = 0, bytes } = carried?.estate ?? {};
-    this.runsSince = clock.now();
-    this.switched = { from, readyMs, pausedMs, objects, bytes: bytes?.length ?? 0 };
+    if (why === 'reload') {
+      this.runsSince = clock.now();
+      this.switched = { from, readyMs, pausedMs, objects, bytes: bytes?.length ?? 0 };
+    }
     const took = `ready in ${Math.round(readyMs)} ms, paused ${pausedMs.toFixed(1)} ms`;
     const along = carried ? `, ${objects} objects carried over` : '';
-    this.#log.info(`runs new code, ${this.#clientsKept()}${along} (${took})`);
+    const what = why === 'move' ? 'moved to another core' : 'runs new code';
+    this.#log.info(`${what}, ${this.#clientsKept()}${along} (${took})`);
     if (carried && next) tellLosses(next, carried.estate, carried.inheritance);
   }
 
@@ -494,6 +520,7 @@ export class Instance {
         this.#clients.charge(client, ms);
       },
       onTurnEnd: () => this.#clients.turned(),
+      onMove: (incarnation) => this.#move(incarnation),
       onThrow: (incarnation, text) => {
         if (incarnation === this.#current) this.#onFailure?.(text);
       },
@@ -635,10 +662,18 @@ export class Instance {
   }
 }
 
-/** Both are held. */
-async function inherit(previous: Incarnation, next: Incarnation) {
+/**
+ * Both are held. Undefined for what moves without having been changed, when it is more than data: a script that has half of
+ * what it had would be worse off than one that begins anew, with clients that come to it again.
+ */
+async function inherit(previous: Incarnation, next: Incarnation, why: 'reload' | 'move') {
   const estate = await previous.save();
-  return { estate, inheritance: await next.restore(estate) };
+  const { lost, timers } = estate;
+  if (why === 'reload' || lost + timers === 0) return { estate, inheritance: await next.restore(estate) };
+  next.log.warn(
+    `moves without its state, and its clients come to onConnect again, since that is more than data (functions and instances of classes: ${lost}, timers: ${timers}); onSave and onRestore can carry it over`,
+  );
+  return undefined;
 }
 
 /** For the author: what did not come along. */

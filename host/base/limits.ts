@@ -136,6 +136,8 @@ const coreLimits = {
   buildMb: whole(128, 65_536, 2048),
   /** A turn that computes for so much longer than it may cannot be interrupted: its core is killed. Default 250. */
   stuckGraceMs: whole(50, minute, 250),
+  /** The neighbours of such a script have so long to move to another core with their state, before. Default 5000. */
+  evacuationMs: whole(0, minute, 5000),
   /** How often a core is asked whether it is alive; it has as long again to answer. Default 5000. */
   heartbeatMs: whole(100, 10 * minute, 5000),
   /** A core that has not started by then never will: it is killed. Default 30000. */

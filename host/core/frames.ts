@@ -52,6 +52,8 @@ export interface BootFrame {
   maxOutputBytes: number;
   nowMs: number;
   monotonicMs: number;
+  /** As that of a turn, in base64. */
+  seed: string;
   code: string;
   /** Run before it, in this order. */
   preludes?: readonly BootFile[];

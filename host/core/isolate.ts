@@ -91,7 +91,8 @@ export class CoreIsolate {
     // Whoever asks how far this is hears how long it has been going on: V8 copies what a top level throws, and
     // isolated-vm reads its stack, without a time limit.
     this.#enteredAt = performance.now();
-    // An entry without deliveries sets the clock that the top level reads.
+    // An entry without deliveries sets the clock and the randomness that the top level reads.
+    this.#inputBytes.set(Buffer.from(boot.seed, 'base64'), SEED_OFFSET);
     await this.#enter.apply(undefined, [boot.nowMs, boot.monotonicMs]);
     // One time limit for all the scripts that an application starts with; compiling comes on top.
     let leftMs = boot.bootMs;

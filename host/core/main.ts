@@ -147,6 +147,7 @@ async function prime(code: RuntimeCode): Promise<void> {
     maxOutputBytes: 65_536,
     nowMs: 0,
     monotonicMs: 0,
+    seed: Buffer.alloc(SEED_BYTES).toString('base64'),
     code: '',
   };
   const isolate = new CoreIsolate(await makeHeap(code, request.memoryMb), request);

@@ -67,7 +67,7 @@ export class CorePool {
     core.hosted++;
     core.tenant = tenantOf(app, company);
     core.isQuarantine = company === 'alone' || company === 'fresh';
-    if (core.hosted >= this.#options.limits.coreRetireInstances) core.isRetired = true;
+    if (core.hosted >= this.#options.limits.coreRetireInstances) core.retire();
     this.#scheduleRefill();
     return core;
   }

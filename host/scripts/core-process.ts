@@ -52,6 +52,8 @@ export interface Resident {
   onStats(stats: IsolateStats): void;
   /** The state that it leaves to the next. */
   onState(state: Buffer): void;
+  /** This core will go: it should have moved to another when this resolves. Must not reject. */
+  onMove(): Promise<void>;
   /** It waits for the answer to a question. Must not throw or reject. */
   onAsk(question: Buffer, commands: Buffer): Promise<Uint8Array>;
 }
@@ -62,6 +64,9 @@ export interface Home {
   readonly isolate: number;
   readonly account: CpuAccount;
 }
+
+/** `heapBytes`: as it last told. */
+type Lodger = Resident & { heapMb: number; heapBytes: number };
 
 interface Waiting {
   booted?: (result: Booted) => void;
@@ -74,7 +79,8 @@ interface Waiting {
   fail: (error: StagewireError) => void;
 }
 
-export type CoreLimits = WatchLimits & Pick<Limits, 'coreStartMs' | 'heapMb' | 'spareHeaps'>;
+export type CoreLimits = WatchLimits &
+  Pick<Limits, 'coreRetireInstances' | 'coreStartMs' | 'evacuationMs' | 'heapMb' | 'spareHeaps'>;
 
 /** Why we killed it, and whom we blame. */
 interface Verdict {
@@ -97,6 +103,10 @@ const FEW_HEAPS = 8;
 /** Killed from outside, a core was hardly killed by what it had just begun. */
 const LONG_WORK_MS = 50;
 
+const MB = 1024 * 1024;
+/** So much of what retires a core must be nobody's heap, before its residents move for it. */
+const WORN = 0.5;
+
 /** Compiling comes on top of the time limit of the top level. */
 const COMPILE_MS = 2000;
 
@@ -114,7 +124,7 @@ export class CoreProcess {
   isGone = false;
   /** It was ended because nobody needed it. */
   isDismissed = false;
-  /** Takes no more isolates: it has grown old. */
+  /** Takes no more isolates: it has grown old, or will be killed. Those that it has move away. */
   isRetired = false;
   /** Whose alone it is: an application's name or a ward's; undefined when it is everybody's. */
   tenant: string | undefined;
@@ -127,12 +137,17 @@ export class CoreProcess {
   readonly #events: CoreEvents;
   readonly #waiting = new Map<number, Waiting>();
   readonly #stats = new Map<number, Promise<IsolateStats>>();
-  readonly #residents = new Map<number, Resident & { heapMb: number }>();
+  readonly #residents = new Map<number, Lodger>();
   /** Those that are being made may ask too. */
   readonly #askers = new Map<number, Resident['onAsk']>();
   readonly #accounts = new CoreAccounts();
   #watch: CoreWatch | undefined;
   #verdict: Verdict | undefined;
+  /** For what it will be killed when all that can move away have, or after a time. */
+  #doom: (Verdict & { timer: NodeJS.Timeout }) | undefined;
+  /** Isolates that were told to move away. */
+  readonly #told = new Set<number>();
+  #isEmptying = false;
   #progress = new Map<number, Done>();
   #nextIsolate = 1;
   /** Heaps that it was told to make since the last isolate came. */
@@ -222,7 +237,7 @@ export class CoreProcess {
       this.#askers.delete(isolate);
       this.#watch?.forget(isolate);
       this.#leave();
-    } else this.#residents.set(isolate, { ...resident, heapMb: request.memoryMb });
+    } else this.#settle(isolate, { ...resident, heapMb: request.memoryMb, heapBytes: 0 });
     return { home: { core: this, isolate, account: new CpuAccount(this.#accounts) }, booted };
   }
 
@@ -282,7 +297,8 @@ export class CoreProcess {
   }
 
   dispose(isolate: number): void {
-    if (this.isGone) return;
+    // One that was given up is over already, though it runs on.
+    if (this.isGone || !this.#residents.has(isolate)) return;
     const work = this.#waiting.get(isolate);
     if (work) {
       work.isDisposed = true;
@@ -323,6 +339,13 @@ export class CoreProcess {
     this.#child.kill();
   }
 
+  /** It is old, and takes no more isolates. Those that it has move away, one after the other, where that is worth while. */
+  retire(): void {
+    if (this.isRetired) return;
+    this.isRetired = true;
+    void this.#empty();
+  }
+
   /** Who was here in quarantine has proved harmless: others may move in. */
   letIn(): void {
     if (!this.isQuarantine && !isWard(this.tenant)) return;
@@ -341,7 +364,7 @@ export class CoreProcess {
       probe: ({ isolate }) => this.#socket.write(frame(FrameKind.probe, isolate)),
       condemn: (reason, culprits, message) => this.#condemn({ reason, culprits, message }),
       retire: () => {
-        this.isRetired = true;
+        this.retire();
         if (this.isolates === 0) this.#events.onEmpty(this);
       },
       settle: () => this.#accounts.settle(processCpu(this.pid)),
@@ -357,7 +380,8 @@ export class CoreProcess {
 
   /** Tells everybody who waits, and every resident what the end means for it. */
   #bury(how: string): void {
-    const verdict = this.#verdict;
+    const verdict = this.#verdict ?? this.#doom;
+    clearTimeout(this.#doom?.timer);
     // Turns that were sent to a core which was gone already are no reason to suspect anybody of killing it.
     const suspects = how === KILLED ? this.#watch?.busyFor(LONG_WORK_MS) : this.#watch?.busy;
     this.#watch?.close();
@@ -384,7 +408,93 @@ export class CoreProcess {
 
   #leave(): void {
     this.isolates--;
-    if (this.isolates === 0 && !this.isGone) this.#events.onEmpty(this);
+    if (this.isGone) return;
+    if (this.isolates > 0) {
+      if (this.isRetired) void this.#empty();
+    } else if (this.#doom) this.#condemn(this.#doom);
+    else this.#events.onEmpty(this);
+  }
+
+  #settle(isolate: number, resident: Lodger): void {
+    this.#residents.set(isolate, resident);
+    if (this.#doom) this.#evacuate();
+    else if (this.isRetired) void this.#empty();
+  }
+
+  /**
+   * An isolate does not stop, but the core still answers: for that one it is over now, while the others move to other
+   * cores, before this one is killed. New residents cannot come, but boots under way can end.
+   */
+  #giveUp(culprit: number, message: string): void {
+    this.#watch?.givenUp(culprit);
+    const isFirst = !this.#doom;
+    this.#doom ??= {
+      reason: 'stuck',
+      message,
+      culprits: [],
+      timer: setTimeout(() => this.#condemn(this.#doom!), this.#limits.evacuationMs),
+    };
+    this.isRetired = true;
+    const death: CoreDeath = {
+      reason: 'stuck',
+      message,
+      isSuspect: true,
+      isOnlySuspect: true,
+      ward: undefined,
+      progress: this.#progress.get(culprit),
+    };
+    const resident = this.#residents.get(culprit);
+    const work = this.#waiting.get(culprit);
+    this.#residents.delete(culprit);
+    this.#askers.delete(culprit);
+    this.#waiting.delete(culprit);
+    this.#waiting.get(-culprit)?.fail(new CoreDeathError(death));
+    this.#waiting.delete(-culprit);
+    const others = this.isolates - (work?.isDisposed ? 0 : 1);
+    if (isFirst && others > 0)
+      this.#log.warn(
+        `core ${this.pid}: ${message}; ${neighbours(others)} to another core before it is killed`,
+      );
+    work?.fail(new CoreDeathError(death));
+    resident?.onDeath(death);
+    if (resident) this.#leave();
+    else if (this.isolates === 0) this.#condemn(this.#doom);
+    this.#evacuate();
+  }
+
+  /** All at once: how many switch at one time is for them to arrange. */
+  #evacuate(): void {
+    for (const [isolate, { onMove }] of this.#residents) {
+      if (this.#told.has(isolate)) continue;
+      this.#told.add(isolate);
+      void onMove();
+    }
+  }
+
+  async #empty(): Promise<void> {
+    if (this.#isEmptying) return;
+    this.#isEmptying = true;
+    while (!this.isGone && !this.#doom && (await this.#isWorn())) {
+      // Who makes it grow has nothing to gain by moving.
+      const next = [...this.#residents].find(
+        ([isolate]) => !this.#told.has(isolate) && !this.#watch?.isSuspect(isolate),
+      );
+      if (!next) break;
+      this.#told.add(next[0]);
+      await next[1].onMove();
+    }
+    this.#isEmptying = false;
+  }
+
+  /** What is as large as its residents, or as young, would be no better elsewhere. */
+  async #isWorn(): Promise<boolean> {
+    if (this.hosted >= this.#limits.coreRetireInstances) return this.isolates <= this.hosted / 2;
+    await Promise.all(
+      [...this.#residents.keys()].map((isolate) => this.stats(isolate).catch(() => undefined)),
+    );
+    let heaps = 0;
+    for (const { heapBytes } of this.#residents.values()) heaps += heapBytes;
+    return (this.#watch?.grownBytes ?? 0) - heaps > this.#limits.coreRetireMb * MB * WORN;
   }
 
   #expect(key: number, waiting: Waiting): void {
@@ -422,7 +532,9 @@ export class CoreProcess {
         return;
       case FrameKind.stats: {
         const stats = JSON.parse(body.toString('utf8')) as IsolateStats;
-        this.#residents.get(isolate)?.onStats(stats);
+        const resident = this.#residents.get(isolate);
+        if (resident) resident.heapBytes = stats.heapBytes;
+        resident?.onStats(stats);
         waiting?.stats?.(stats);
         return;
       }
@@ -446,8 +558,12 @@ export class CoreProcess {
     if (!this.#watch?.found(isolate, progress.entryMs, limitMs)) return;
     this.#progress.set(isolate, progress);
     const message = `it could not be interrupted for ${Math.round(progress.entryMs)} ms`;
-    this.#condemn({ reason: 'stuck', culprits: [isolate], message });
+    this.#giveUp(isolate, message);
   }
+}
+
+function neighbours(count: number): string {
+  return count === 1 ? 'its neighbour moves' : `its ${count} neighbours move`;
 }
 
 /** The core died under a boot or a turn. */

@@ -83,6 +83,16 @@ export class CoreWatch {
     return this.#readings.at(-1)?.bytes ?? this.#restBytes;
   }
 
+  /** By how much it has grown while it rested, since it began. */
+  get grownBytes(): number {
+    return (this.#restBytes ?? 0) - (this.#firstBytes ?? 0);
+  }
+
+  /** Whether it may be on its way to being condemned for the core's growth. */
+  isSuspect(isolate: number): boolean {
+    return this.#blame.excessOf(isolate) > (this.#limits.coreGrowthMb * MB) / 4;
+  }
+
   /** The isolates that have work under way. */
   get busy(): number[] {
     return [...this.#work.keys()];
@@ -116,6 +126,12 @@ export class CoreWatch {
   hasten(isolate: number): void {
     const work = this.#work.get(isolate);
     if (work) work.deadlineAt = Math.min(work.deadlineAt, performance.now());
+  }
+
+  /** It was found not to end: nobody need ask again, though it is at work until the core is killed. */
+  givenUp(isolate: number): void {
+    const work = this.#work.get(isolate);
+    if (work) work.deadlineAt = Number.POSITIVE_INFINITY;
   }
 
   /** The isolate is gone. */

@@ -7,12 +7,13 @@ export const END_SENTENCES = {
   mailbox: 'more waited for it than may wait',
   operator: 'an operator asked for it',
   reload: 'new code took over',
+  move: 'it moved to another core',
 } as const;
 
 export type EndReason = keyof typeof END_SENTENCES;
 
 /** The code that the log gives an end that the script did not choose. */
-export const END_CODES: Readonly<Record<Exclude<EndReason, 'reload'>, string>> = {
+export const END_CODES: Readonly<Record<Exclude<EndReason, 'reload' | 'move'>, string>> = {
   cpu: 'E_HANDLER_TIMEOUT',
   memory: 'E_OUT_OF_MEMORY',
   stuck: 'E_STUCK',

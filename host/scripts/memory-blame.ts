@@ -31,6 +31,12 @@ export class MemoryBlame {
     return sumMb * HEAP_OVERHEAD * MB;
   }
 
+  /** What is charged to it beyond what its heap may take. */
+  excessOf(isolate: number): number {
+    const { heapMb = 0, bytes = 0 } = this.#isolates.get(isolate) ?? {};
+    return Math.max(0, bytes - heapMb * HEAP_OVERHEAD * MB);
+  }
+
   /** Those to whom at least half as much is charged as to the first. */
   heaviest(): number[] {
     const most = Math.max(0, ...[...this.#isolates.values()].map(({ bytes }) => bytes));

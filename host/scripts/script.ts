@@ -90,6 +90,8 @@ export interface ScriptListener {
   onLowMemory(heapBytes: number): void;
   /** What it leaves to the next script. */
   onState(state: Buffer): void;
+  /** Its core will go: another should have taken over from it when this resolves. Must not reject. */
+  onMove(): Promise<void>;
   /** The script waits for the answer (runtime/wall/asks.ts). Must not reject. */
   onAsk(question: Uint8Array): Promise<Uint8Array>;
 }
@@ -192,6 +194,7 @@ export class Script {
       maxOutputBytes: spec.maxOutputBytes,
       nowMs: this.#clock.now(),
       monotonicMs: this.#clock.monotonic(),
+      seed: nextSeed().toString('base64'),
       code: spec.code,
       ...(spec.preludes && { preludes: spec.preludes }),
       ...(spec.loads && { loads: spec.loads }),
@@ -203,6 +206,7 @@ export class Script {
         this.#warnOfMemory(heapBytes);
       },
       onState: (state) => this.#listener.onState(state),
+      onMove: () => this.#listener.onMove(),
       onAsk: async (question, commands) => {
         if (commands.length > 0) await this.#deliverEarly(commands);
         const end = hostTime.begin();

@@ -20,6 +20,8 @@ function print(value: unknown): string | undefined {
 export interface Saved {
   text: string;
   objects: number;
+  /** Places of what is no data, except code that this build has had from its beginning. */
+  lost: number;
 }
 
 /** All that is to be carried over. Throws when there is more than `maxLength` characters of it. */
@@ -35,7 +37,7 @@ function save(maxLength: number, fromAuthor: unknown): Saved {
     graph.roots.put(names.length);
     for (let i = 0; i < roots.length; i++) saveRoot(graph, roots[i]!);
     graph.value(graph.roots, fromAuthor);
-    return { text: graph.finish(), objects: graph.size };
+    return { text: graph.finish(), objects: graph.size, lost: graph.lost };
   } catch (error) {
     if (error !== TOO_MUCH) throw error;
     throw new NativeRangeError(
@@ -71,7 +73,18 @@ function look(root: string): Root {
 function markBuilt(graph: Graph, { name: root, unchanged }: Root): void {
   for (let i = 0; i < unchanged.length; i++) {
     const { name, value } = unchanged[i]!;
-    if (typeof value === 'object' && value !== null) graph.isBuilt(value, root, name);
+    if (typeof value !== 'object' || value === null) continue;
+    graph.isBuilt(value, root, name);
+    if (!isData(value)) graph.lost++;
+  }
+}
+
+/** An instance of a class may have changed within, and nothing tells. */
+function isData(value: object): boolean {
+  try {
+    return new Graph(MAX_COMPARED).takes(value);
+  } catch (error) {
+    return error === TOO_MUCH;
   }
 }
 
@@ -136,10 +149,17 @@ function restore(text: string): Restored {
   graph.readBodies();
   for (let i = 0; i < changes.length; i++) {
     const { object, name, value } = changes[i]!;
-    define(object, name, value);
+    // What `var` has declared cannot be defined anew.
+    if (isWritable(object, name)) (object as Record<string, unknown>)[name] = value;
+    else define(object, name, value);
   }
   const { places, count: lostCount } = graph.lost;
   return { fromAuthor: graph.isLost(fromAuthor) ? undefined : fromAuthor, lost: places, lostCount };
+}
+
+function isWritable(object: object, name: string): boolean {
+  const property = natives.descriptorOf(object, name);
+  return property !== undefined && hasOwn(property, 'value') && property.writable === true;
 }
 
 /** Objects of the server, which the heads have made already. */

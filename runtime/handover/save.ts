@@ -47,6 +47,8 @@ export class Graph {
   /** Those whose bodies are to be written, by number. */
   readonly #nodes: object[] = [];
   readonly #kinds: number[] = [];
+  /** Places of what is no data. */
+  lost = 0;
 
   /** `maxLength`: of the text. Whatever leads beyond that throws TOO_MUCH. */
   constructor(maxLength: number) {
@@ -71,6 +73,11 @@ export class Graph {
     this.#heads.put(property);
   }
 
+  /** Whether a node can be made of it. Of a graph that is not used for anything else. */
+  takes(object: object): boolean {
+    return this.#head(object) === '';
+  }
+
   value(out: Out, value: unknown): void {
     switch (typeof value) {
       case 'string':
@@ -91,7 +98,7 @@ export class Graph {
           return out.put(known);
         }
         const lost = this.#head(value);
-        if (lost !== '') return lose(out, lost);
+        if (lost !== '') return this.#lose(out, lost);
         out.put(Tag.node);
         return out.put(this.#ids.get(value)!);
       }
@@ -103,7 +110,7 @@ export class Graph {
         out.put(Tag.bigint);
         return out.put(toText(value));
       default:
-        return lose(out, typeof value === 'function' ? 'a function' : 'a symbol');
+        return this.#lose(out, typeof value === 'function' ? 'a function' : 'a symbol');
     }
   }
 
@@ -283,6 +290,12 @@ export class Graph {
     }
   }
 
+  #lose(out: Out, what: string): void {
+    this.lost++;
+    out.put(Tag.lost);
+    out.put(what);
+  }
+
   #list(values: readonly unknown[], count: number): void {
     this.#bodies.put(count);
     for (let i = 0; i < values.length; i++) this.value(this.#bodies, values[i]);
@@ -299,7 +312,7 @@ export class Graph {
       const property = natives.descriptorOf(list, i);
       if (!property) out.put(Tag.hole);
       else if (hasOwn(property, 'value')) this.value(out, property.value);
-      else lose(out, 'an accessor');
+      else this.#lose(out, 'an accessor');
     }
   }
 
@@ -317,17 +330,12 @@ export class Graph {
       if (known && known[key as string] === true && property.value === info![key as string]) continue;
       count++;
       out.put(typeof key === 'string' ? key : `[${toText(key)}]`);
-      if (typeof key === 'symbol') lose(out, 'what a symbol names');
+      if (typeof key === 'symbol') this.#lose(out, 'what a symbol names');
       else if (hasOwn(property, 'value')) this.value(out, property.value);
-      else lose(out, 'an accessor');
+      else this.#lose(out, 'an accessor');
     }
     out.putAt(at, count);
   }
-}
-
-function lose(out: Out, what: string): void {
-  out.put(Tag.lost);
-  out.put(what);
 }
 
 /** For the log: `an instance of Game`. */

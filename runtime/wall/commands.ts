@@ -32,8 +32,12 @@ export const REDIRECT_MODES: readonly RedirectMode[] = ['follow', 'error', 'manu
 export type Command =
   | { kind: 'started'; error: string }
   | { kind: 'stopped'; isVetoed: boolean }
-  /** The state was handed over, unless `error` says why not. `waiting`: answers that it still waits for. */
-  | { kind: 'saved'; error: string; objects: number; waiting: number }
+  /**
+   * The state was handed over, unless `error` says why not. `waiting`: answers that it still waits for. `lost`: places
+   * of what is no data and no start of the same code makes again; `timers`: those set since it has started. Both are 0 when
+   * the author sees to them (`onSave`).
+   */
+  | { kind: 'saved'; error: string; objects: number; waiting: number; lost: number; timers: number }
   /** `greets`: it wants to be asked about each client (`reattach`). `lost`: places that are without what they held. */
   | { kind: 'restored'; error: string; greets: boolean; lost: string[]; lostCount: number }
   | { kind: 'accept'; client: number }
@@ -161,6 +165,8 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       text(out, cmd.error);
       out.u32(cmd.objects);
       out.u32(cmd.waiting);
+      out.u32(cmd.lost);
+      out.u32(cmd.timers);
       break;
     case 'restored':
       text(out, cmd.error);
@@ -323,7 +329,14 @@ export function decodeCommand(reader: ByteReader): Command {
     case CommandKind.stopped:
       return { kind: 'stopped', isVetoed: record.u8() === 1 };
     case CommandKind.saved:
-      return { kind: 'saved', error: readText(record), objects: record.u32(), waiting: record.u32() };
+      return {
+        kind: 'saved',
+        error: readText(record),
+        objects: record.u32(),
+        waiting: record.u32(),
+        lost: record.u32(),
+        timers: record.u32(),
+      };
     case CommandKind.restored: {
       const error = readText(record);
       const greets = record.u8() === 1;

@@ -573,3 +573,28 @@ for (const { name, inOld, inNew, kill, ends } of kills) {
     expect(client.callsOf('close')).toEqual([]);
   });
 }
+
+test('the variables of a classic file are kept where app.json wants data kept', async () => {
+  const main = (n: number) => `
+    var total = 0;
+    var users = {};
+    var version = ${n};
+    application.onConnect = function (client, name) { client.name = name; users[name] = client; return true; };
+    Client.prototype.count = function () { return [version, ++total, users[this.name] == this]; };
+    function helper() { return version; }
+    Client.prototype.help = function () { return helper(); };`;
+  const app = `state${apps++}`;
+  const from = server.log.mark;
+  server.writeApp(app, { 'main.asc': main(1), 'app.json': '{"reload":"keep"}' });
+  await server.waitForLog((r) => r.instance === app && r.message.startsWith('new application'), from);
+  const client = await connect(`${server.rtmp}/${app}/room`, { args: ['ann'] });
+  expect(await client.call('count')).toEqual([1, 1, true]);
+  const saved = server.log.mark;
+  server.writeFile(`${app}/main.asc`, main(2));
+  await server.waitForLog(
+    (r) => r.instance === `${app}/room` && r.message.startsWith('runs new code'),
+    saved,
+  );
+  expect(await client.call('count')).toEqual([2, 2, true]);
+  expect(await client.call('help')).toBe(2);
+});

@@ -126,7 +126,9 @@ const server = useServer({
         application.onConnect = () => true;
         const missing = ['WebAssembly', 'Atomics', 'SharedArrayBuffer', 'WeakRef', 'FinalizationRegistry',
           'process', 'require', 'Buffer', 'global', 'XMLHttpRequest', '_ivm', 'ivm'];
+        const firstDraws = [Math.random(), crypto.randomUUID(), ...crypto.getRandomValues(new Uint32Array(2))];
         Object.assign(Client.prototype, {
+          firstDraws: () => firstDraws,
           missing() { return missing.filter((name) => name in globalThis || typeof globalThis[name] !== 'undefined'); },
           moment() {
             const start = [Date.now(), performance.now(), new Date().getTime()];
@@ -347,6 +349,12 @@ test('randomness differs from draw to draw and from turn to turn', async () => {
     expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   }
   expect(await client.call('bytes')).not.toEqual(await client.call('bytes'));
+});
+
+test('what the top level draws differs from instance to instance', async () => {
+  const rooms = await Promise.all(['a', 'b', 'c'].map((room) => connect(`${server.rtmp}/sandbox/${room}`)));
+  const draws = await Promise.all(rooms.map((client) => client.call('firstDraws')));
+  expect(new Set(draws.flat() as unknown[]).size).toBe(12);
 });
 
 test('the sandbox lacks what would reach out of it or escape its limits', async () => {

@@ -139,7 +139,7 @@ class Run {
     const lifeAfter = await this.#nextLife(witness, lifeBefore);
     const isAnother = lifeAfter !== lifeBefore;
     this.#expectEnds();
-    if (isAnother && this.ends.includes('none'))
+    if (isAnother && this.ends.includes('none') && !this.#hasMoved)
       throw new Error(`${this.#instance}: died, and no line says so`);
     if (!this.isClosed && !this.#script.isFlood) await feed.verify();
     await roommate.verify();
@@ -221,6 +221,11 @@ class Run {
     const client = await Rtmp.dial(this.#url, { args: [role], methods });
     this.#clients.push(client);
     return client;
+  }
+
+  /** The one before it in its core could not be stopped. */
+  get #hasMoved(): boolean {
+    return this.#records().some(({ message }) => message.startsWith('moved to another core'));
   }
 
   #isEnd(record: LogRecord): boolean {
