@@ -46,6 +46,12 @@ export interface Switch {
   readonly bytes: number;
 }
 
+/**
+ * Why another script takes over: newer code, a return to older code (which starts without the state if it cannot read it), that
+ * `fresh` start, or another core for the same.
+ */
+type Transition = 'reload' | 'return' | 'fresh' | 'move';
+
 /** What an instance has to do with the application it is one of. */
 export interface InstanceOwner {
   /** The last build that succeeded. */
@@ -184,6 +190,10 @@ export class Instance {
     this.#work = this.#load(build);
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   get build(): Build | undefined {
     return this.#build;
   }
@@ -257,7 +267,7 @@ export class Instance {
   }
 
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
-  reload(build: Build): Promise<void> {
+  reload(build: Build, why: 'reload' | 'return' = 'reload'): Promise<void> {
     if (this.#current && this.#modeFor(build) === 'disconnect' && !this.#runs(build)) {
       this.#log.info('ended, since there is new code and app.json wants clients disconnected then');
       this.unload('The application was reloaded.');
@@ -272,7 +282,7 @@ export class Instance {
       if (this.#isClosed || this.#isClosing || this.#reloads > 0) return; // newer code comes next
       if (this.#runs(build)) return this.#revive();
       this.#isReloading = true;
-      await this.#replace(build).finally(() => {
+      await this.#replace(build, why).finally(() => {
         this.#isReloading = false;
       });
     });
@@ -301,7 +311,7 @@ export class Instance {
   }
 
   /** Starts that build beside the script that runs now, and hands everything over to it. */
-  async #replace(build: Build): Promise<void> {
+  async #replace(build: Build, why: Transition): Promise<void> {
     const { clock } = this.#host;
     const startedAt = clock.monotonic();
     const next = build.main ? await this.#start(build, this.#current !== undefined) : undefined;
@@ -311,7 +321,7 @@ export class Instance {
       return this.#revive();
     }
     // When hundreds have new code each switch has a processor to itself, and time limits hold for what they are about.
-    await switches.run(() => this.#switchTo(build, next, startedAt));
+    await switches.run(() => this.#switchTo(build, next, startedAt, why));
   }
 
   /** Hands everything over to a script that has started and is held; to nobody when the application has none any more. */
@@ -319,11 +329,12 @@ export class Instance {
     build: Build,
     next: Incarnation | undefined,
     startedAt: number,
-    why: 'reload' | 'move' = 'reload',
+    why: Transition,
   ): Promise<void> {
     const { clock } = this.#host;
+    const reason = why === 'move' ? 'move' : 'reload';
     // The mode is about new code: what moves is the same.
-    const isKept = why === 'move' || this.#modeFor(build) === 'keep';
+    const isKept = why === 'move' || (why !== 'fresh' && this.#modeFor(build) === 'keep');
     if (next && this.#current && isKept) {
       this.#current.script.post({ kind: 'prepare', isSuccessor: false });
       await next.script.perform({ kind: 'prepare', isSuccessor: true });
@@ -350,8 +361,9 @@ export class Instance {
       if (next) this.#addUp(next);
       next?.script.dispose();
       if (this.#isClosed) return;
-      this.#log.warn(why === 'move' ? 'stays where it is' : 'goes on with the code it has');
       previous?.script.release();
+      if (why === 'return') return this.#startWithout(build, startedAt);
+      this.#log.warn(why === 'move' ? 'stays where it is' : 'goes on with the code it has');
       return this.#revive();
     }
     if (this.#isClosed) return next?.script.dispose();
@@ -363,12 +375,12 @@ export class Instance {
     if (!next) this.#clients.openToAll(unhandled);
     else if (carried && previous) {
       const own = unhandled.flatMap((delivery) => next.inherit(delivery, previous) ?? []);
-      this.#clients.carryOver(next, why, carried.inheritance.greets, own);
-    } else this.#clients.handOver(next, why, unhandled);
+      this.#clients.carryOver(next, reason, carried.inheritance.greets, own);
+    } else this.#clients.handOver(next, reason, unhandled);
     this.#bereaved = undefined;
     if (previous && !previous.script.isEnded) {
       previous.script.dispose();
-      this.#count(previous, why);
+      this.#count(previous, reason);
     }
     if (next) next.takeOver();
     else this.sharedObjects.takenOver(false);
@@ -376,7 +388,7 @@ export class Instance {
     const readyMs = heldAt - startedAt;
     const pausedMs = clock.monotonic() - heldAt;
     const { objects = 0, bytes } = carried?.estate ?? {};
-    if (why === 'reload') {
+    if (why !== 'move') {
       this.runsSince = clock.now();
       this.switched = { from, readyMs, pausedMs, objects, bytes: bytes?.length ?? 0 };
     }
@@ -385,6 +397,18 @@ export class Instance {
     const what = why === 'move' ? 'moved to another core' : 'runs new code';
     this.#log.info(`${what}, ${this.#clientsKept()}${along} (${took})`);
     if (carried && next) tellLosses(next, carried.estate, carried.inheritance);
+  }
+
+  /** Older code that cannot take over what newer code has left: it is wanted all the same. */
+  async #startWithout(build: Build, startedAt: number): Promise<void> {
+    this.#host.news.warn('starts without the state, which it cannot take over', {
+      instance: this.name,
+      build: build.id,
+    });
+    const next = await this.#start(build, this.#current !== undefined);
+    if (next) return this.#switchTo(build, next, startedAt, 'fresh');
+    this.#log.warn('goes on with the code it has');
+    return this.#revive();
   }
 
   /**
@@ -666,10 +690,10 @@ export class Instance {
  * Both are held. Undefined for what moves without having been changed, when it is more than data: a script that has half of
  * what it had would be worse off than one that begins anew, with clients that come to it again.
  */
-async function inherit(previous: Incarnation, next: Incarnation, why: 'reload' | 'move') {
+async function inherit(previous: Incarnation, next: Incarnation, why: Transition) {
   const estate = await previous.save();
   const { lost, timers } = estate;
-  if (why === 'reload' || lost + timers === 0) return { estate, inheritance: await next.restore(estate) };
+  if (why !== 'move' || lost + timers === 0) return { estate, inheritance: await next.restore(estate) };
   next.log.warn(
     `moves without its state, and its clients come to onConnect again, since that is more than data (functions and instances of classes: ${lost}, timers: ${timers}); onSave and onRestore can carry it over`,
   );

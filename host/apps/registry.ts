@@ -160,7 +160,7 @@ export class Registry implements Lobby {
     app.building = Promise.resolve(previous);
     this.#host.log.info(`goes back to build ${previous.id}`, { instance: name, build: app.build?.id });
     app.setBuild(previous);
-    await Promise.all([...app.instances.values()].map((instance) => instance.reload(previous)));
+    await Promise.all([...app.instances.values()].map((instance) => instance.reload(previous, 'return')));
     return previous.id;
   }
 
@@ -347,14 +347,16 @@ export class Registry implements Lobby {
     if (previous.id === build.id) return true;
     const verdict = app.building;
     await canary.reload(build);
-    const fault = await canary.prove(build, canaryMs);
+    const hasTaken = canary.build?.id === build.id;
+    const fault = hasTaken ? await canary.prove(build, canaryMs) : 'it has not come to run it';
     if (app.building !== verdict || this.#isClosing) return false;
+    if (!hasTaken && canary.isClosed) return true;
     if (fault === undefined) return true;
     const text = `${canary.name} has failed with it (${printable(fault, 200)}): all instances keep build ${previous.id}, until a file is saved`;
     this.#host.log.error(text, { instance: app.name, build: build.id, code: 'E_CANARY' });
     app.building = Promise.resolve(previous);
     app.setBuild(previous);
-    await Promise.all([...app.instances.values()].map((instance) => instance.reload(previous)));
+    await Promise.all([...app.instances.values()].map((instance) => instance.reload(previous, 'return')));
     return false;
   }
 

@@ -78,3 +78,50 @@ test('a file that is saved meanwhile takes the place of the code that is tried',
   expect(await quiet.call('look')).toEqual([3, 1]);
   expect(await busy.call('look')).toEqual([3, 2]);
 });
+
+const UNABLE = [
+  {
+    app: 'unreadable',
+    old: `application.onRestore = () => { throw new Error('too new for me'); };`,
+    now: '',
+  },
+  { app: 'unsaid', old: '', now: `application.onSave = () => { throw new Error('not for the old'); };` },
+];
+for (const { app, old, now } of UNABLE) {
+  test(`${app}: older code that cannot take over the state starts without it when it is asked for`, async () => {
+    const code = (n: number, own: string) => `
+      application.onConnect = (client, name) => { client.name = name; client.calls = 0; return true; };
+      Client.prototype.count = function () { return [${n}, this.name, ++this.calls, this.reconnected]; };
+      ${own}`;
+    const from = server.log.mark;
+    server.writeApp(app, { 'main.ts': code(1, old) });
+    await server.waitForLog((r) => r.instance === app && r.message.startsWith('new application'), from);
+    const client = await connect(`${server.rtmp}/${app}/room`, { args: ['ann'] });
+    expect(await client.call('count')).toEqual([1, 'ann', 1, false]);
+    server.writeFile(`${app}/main.ts`, code(2, now));
+    await runsNew(`${app}/room`, from);
+    expect(await client.call('count')).toEqual([2, 'ann', 2, false]);
+    const back = server.log.mark;
+    const answer = await fetch(`${server.http}/api/apps/${app}/rollback`, { method: 'POST' });
+    expect(answer.status).toBe(200);
+    await runsNew(`${app}/room`, back);
+    expect(await client.call('count')).toEqual([1, 'ann', 1, 'reload']);
+    const told = server.log.entries.slice(back).map((r) => r.message);
+    expect(told).toContain('starts without the state, which it cannot take over');
+  });
+}
+
+test('new code that does not come to run in the first instance is not tried in the others', async () => {
+  const { busy, quiet } = await open('stillborn');
+  const from = server.log.mark;
+  server.writeFile('stillborn/main.ts', `throw new Error('not today');`);
+  const record = await server.waitForLog((r) => r.code === 'E_CANARY' && r.instance === 'stillborn', from);
+  expect(record.message).toContain('stillborn/busy has failed with it (it has not come to run it)');
+  expect(await busy.call('look')).toEqual([1, 0]);
+  expect(await quiet.call('look')).toEqual([1, 0]);
+  const tried = server.log.entries.slice(from).filter((r) => r.message.includes('not today'));
+  expect(tried.map((r) => r.instance)).toEqual(['stillborn/busy']);
+  const mended = server.log.mark;
+  server.writeFile('stillborn/main.ts', main(3));
+  await runsNew('stillborn/quiet', mended);
+});
