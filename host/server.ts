@@ -24,6 +24,7 @@ import { Windows } from './streams/windows.ts';
 import { createApi } from './web/api.ts';
 import { FlvServer } from './web/flv/server.ts';
 import { Metrics } from './web/metrics.ts';
+import { SocketServer } from './web/socket/server.ts';
 import { WebServer } from './web/web-server.ts';
 
 /** How long scripts may take in `onAppStop` when the server stops. */
@@ -138,9 +139,14 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     connections,
     originsOf: (app) => registry.originsOf(app),
   });
+  const sockets = new SocketServer({
+    limits,
+    accept: (...args) => rtmp.accept(...args),
+    originsOf: (app) => registry.originsOf(app),
+  });
   const apiListener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
   const tunnels = new Tunnels(rtmp, limits);
-  const web = new WebServer(apiListener, flv, tunnels, limits);
+  const web = new WebServer(apiListener, flv, sockets, tunnels, limits);
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);

@@ -220,6 +220,8 @@ const messageLimits = {
 const mediaLimits = {
   /** What may wait for one viewer; beyond it the viewer skips to the next key frame. Default 4 MiB. */
   viewerQueueBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
+  /** What a viewer that says how far it has played may be sent beyond that; then it skips to the next key frame, too. Default 5000. */
+  viewerDelayMs: whole(100, 10 * minute, 5000),
   /** A viewer that stays behind for so long is closed. Default 10000. */
   slowViewerMs: whole(100, 10 * minute, 10_000),
   /** Who wants a name that is taken waits so long for a sign of life of who publishes under it, and else has the name; 0: it is refused at once. Default 2000. */

@@ -7,6 +7,7 @@ import type { Limits } from '../base/limits.ts';
 import type { Tunnels } from '../rtmp/tunnel/tunnels.ts';
 import type { FlvServer } from './flv/server.ts';
 import { answerOnce } from './one-request.ts';
+import type { SocketServer } from './socket/server.ts';
 
 type WebLimits = Pick<Limits, 'httpConnections' | 'handshakeMs'>;
 
@@ -14,21 +15,29 @@ type WebLimits = Pick<Limits, 'httpConnections' | 'handshakeMs'>;
 const REQUEST_MS = 10_000;
 
 /**
- * Takes HTTP connections: one request each, for the API or for a stream, and those that carry tunnels. Who watches a stream
- * is a client like those of RTMP and is counted with them; the others are bounded here.
+ * Takes HTTP connections: one request each, for the API or for a stream, those that carry tunnels, and WebSockets. Who
+ * watches a stream or has a WebSocket is a client like those of RTMP and is counted with them; the others are bounded here.
  */
 export class WebServer {
   readonly #api: RequestListener;
   readonly #flv: FlvServer;
+  readonly #sockets: SocketServer;
   readonly #tunnels: Tunnels;
   readonly #limits: WebLimits;
   readonly #servers: Server[] = [];
   /** Connections, viewers included. */
   #open = 0;
 
-  constructor(api: RequestListener, flv: FlvServer, tunnels: Tunnels, limits: WebLimits) {
+  constructor(
+    api: RequestListener,
+    flv: FlvServer,
+    sockets: SocketServer,
+    tunnels: Tunnels,
+    limits: WebLimits,
+  ) {
     this.#api = api;
     this.#flv = flv;
+    this.#sockets = sockets;
     this.#tunnels = tunnels;
     this.#limits = limits;
   }
@@ -40,7 +49,7 @@ export class WebServer {
       requestTimeout: REQUEST_MS,
       connectionsCheckingInterval: 1000,
       // Whoever asks for what we do not know gets the plain answer.
-      shouldUpgradeCallback: (request: IncomingMessage) => this.#flv.upgrades(request),
+      shouldUpgradeCallback: (request: IncomingMessage) => this.#sockets.upgrades(request),
     };
     const { handshakeMs } = this.#limits;
     const server = certificate
@@ -56,6 +65,7 @@ export class WebServer {
     });
     server.on('upgrade', (request: IncomingMessage, _socket, head: Buffer) => {
       if (this.#flv.upgrades(request)) this.#flv.upgrade(request, head);
+      else if (this.#sockets.upgrades(request)) this.#sockets.upgrade(request, head);
       else request.socket.destroy();
     });
     // After all who listen for connections: those that a tunnel begins on are not for them.
@@ -72,6 +82,7 @@ export class WebServer {
 
   close(): void {
     this.#flv.close();
+    this.#sockets.close();
     for (const server of this.#servers) {
       server.close();
       server.closeAllConnections();
@@ -79,7 +90,8 @@ export class WebServer {
   }
 
   #count(socket: Socket): void {
-    if (this.#open - this.#flv.count - this.#tunnels.secureLinks >= this.#limits.httpConnections) {
+    const clients = this.#flv.count + this.#sockets.count + this.#tunnels.secureLinks;
+    if (this.#open - clients >= this.#limits.httpConnections) {
       socket.destroy();
       return;
     }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Limits } from '../../host/base/limits.ts';
 import type { InstanceDetails } from '../../host/web/api.ts';
 import { DEADLINE_MS, eventually, inTime, Journal } from './journal.ts';
+import { httpByRtmpPort } from './websocket-client.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -178,6 +179,7 @@ export class TestServer {
     const urls = message.split(' ');
     for (const scheme of ['rtmp', 'http', 'rtmps', 'https'] as const)
       this[scheme] = urls.find((url) => url.startsWith(`${scheme}:`)) ?? '';
+    httpByRtmpPort.set(this.rtmpPort, this.http);
     return this;
   }
 
