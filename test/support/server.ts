@@ -38,6 +38,8 @@ export interface ServerOptions {
   data?: string;
   /** The content of the file for `--admin-token-file`. */
   adminToken?: string;
+  /** The port for HTTP, of a server that was there before. */
+  http?: number;
   /** Files: it listens with TLS, too. */
   tls?: { certificate: string; key: string };
 }
@@ -132,7 +134,7 @@ export class TestServer {
       }),
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
-    args.push('--rtmp', '0', '--http', '0', '--config', config);
+    args.push('--rtmp', '0', '--http', String(options.http ?? 0), '--config', config);
     if (tls) args.push('--rtmps', '0', '--https', '0', '--tls-cert', tls.certificate, '--tls-key', tls.key);
     if (adminToken !== undefined) {
       const file = join(this.#folder, 'token');
