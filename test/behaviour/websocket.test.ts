@@ -33,6 +33,11 @@ const server = useServer({
           return word !== 'no';
         };`,
     },
+    windows: { 'README.md': '', 'app.json': JSON.stringify({ streams: { windowMs: 100 } }) },
+    slow: {
+      'main.ts': 'Client.prototype.echo = (...args) => args;',
+      'app.json': JSON.stringify({ limits: { callsPerSecond: 100 } }),
+    },
     open: { 'README.md': '', 'app.json': JSON.stringify({ cors: ['https://friend.example'] }) },
     all: { 'README.md': '', 'app.json': JSON.stringify({ cors: ['*'] }) },
   },
@@ -295,8 +300,9 @@ test('a frame of many thousand calls is answered in order, and keeps nobody wait
   );
 });
 
-test('what comes in one window is one frame, with the headers of late joiners before it', async () => {
-  const publisher = await (await connect(`${server.rtmp}/all/stage`)).createStream();
+test('what comes in one window is one frame, and so is what a late joiner gets', async () => {
+  const publisherClient = await connect(`${server.rtmp}/windows/stage`);
+  const publisher = await publisherClient.createStream();
   await publisher.publish('cam');
   publisher.data(0, '@setDataFrame', 'onMetaData', { width: 2 });
   publisher.video(0, avcHeader);
@@ -304,13 +310,41 @@ test('what comes in one window is one frame, with the headers of late joiners be
   publisher.video(0, keyFrame(1));
   publisher.audio(10, aacFrame(1));
   await publisher.settled();
-  const viewer = await (await connect(ws('/all/stage'))).createStream();
+  const client = await connect(ws('/windows/stage'));
+  const viewer = await client.createStream();
   await viewer.play('cam');
   await viewer.waitForMedia(aacFrame(1));
-  publisher.video(40, interFrame(2));
-  await viewer.waitForMedia(interFrame(2));
-  const heads = viewer.media.filter(({ payload }) => payload.length > 0).map(({ type }) => type);
-  expect(heads).toEqual([18, 18, 9, 8, 9, 8, 9].slice(-heads.length));
+  const types = viewer.media.map(({ type }) => type);
+  expect(types.slice(-5)).toEqual([Type.DataAmf0, Type.Video, Type.Audio, Type.Video, Type.Audio]);
+  const frames = client.receivedFrames;
+  for (let n = 2; n < 12; n++) publisher.video(n * 4, interFrame(n));
+  await viewer.waitForMedia(interFrame(11));
+  // The ten came within one window of 100 ms, or at its end.
+  expect(client.receivedFrames - frames).toBeLessThanOrEqual(2);
+});
+
+test('a page that floods is read more slowly, and others are answered meanwhile', async () => {
+  const flooder = await connect(ws('/slow/flood'));
+  const other = await connect(ws('/slow/flood'));
+  const count = 2000;
+  for (let i = 0; i < count; i++) flooder.write(command('echo', 100 + i, null, i));
+  const answers = () => flooder.received.entries.filter(({ transaction }) => transaction >= 100).length;
+  for (let i = 0; i < 5; i++) expect(await other.call('echo', i)).toEqual([i]);
+  expect(answers()).toBeLessThan(count);
+  await othersAreServed();
+  expect(flooder.isClosed).toBe(false);
+});
+
+test('a page that floods and reads no answers is dropped', async () => {
+  const from = server.log.mark;
+  const client = await connect(ws('/room/deaf'));
+  client.pauseReading();
+  const call = command('echo', 100, null, 'x'.repeat(10_000));
+  const calls = Buffer.concat(Array.from({ length: 6 }, () => call));
+  const flood = setInterval(() => client.write(calls), 1);
+  onTestFinished(() => clearInterval(flood));
+  await server.waitForLog(({ code }) => code === 'E_SLOW_READER', from);
+  await othersAreServed();
 });
 
 test('a page that does not read loses pictures, and goes on at a key frame', async () => {

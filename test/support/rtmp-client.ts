@@ -180,6 +180,11 @@ export class RtmpClient {
     return this.#parser.received;
   }
 
+  /** Frames of a WebSocket that the server has sent. */
+  get receivedFrames(): number {
+    return this.#parser instanceof PacketParser ? this.#parser.frames : 0;
+  }
+
   async connect(): Promise<void> {
     const answer = await this.startConnect();
     if (answer.name === '_error') throw new RefusedError('connect', answer.args[0] as Info);
