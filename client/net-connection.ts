@@ -1,4 +1,4 @@
-import { commandMessage, decodeCommandValues, encodeCommand, readCommandHead } from '../wire/commands.ts';
+import { commandMessage, decodeValues, encodeCommand } from '../wire/commands.ts';
 import { controlMessage, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import { AMF_LIMITS } from '../wire/values.ts';
 import { CallError, guarded, type Info, infoOf, Notifier } from './events.ts';
@@ -10,7 +10,9 @@ const page = (globalThis as { location?: { href: string } }).location?.href ?? '
 const PING_REQUEST = 6;
 const PING_RESPONSE = 7;
 const FIRST_WAIT_MS = 250;
-const MAX_ARGS = 65_536;
+/** What is lost sooner has cost an attempt. */
+const STABLE_MS = 10_000;
+const MAX_VALUES = 65_536;
 
 /** The methods of an application, or of a page: an interface, or what `typeof` says of an object of functions. */
 export type MethodName<M> = keyof M & string;
@@ -62,6 +64,7 @@ export class NetConnection<S extends object = any> extends Notifier {
   #isOver = false;
   #restarts = false;
   #attempts = 0;
+  #acceptedAt = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #first: OpenCall | undefined;
   #calls = new Map<number, OpenCall>();
@@ -114,6 +117,7 @@ export class NetConnection<S extends object = any> extends Notifier {
   close(): void {
     clearTimeout(this.#retry);
     this.#comesBack = false;
+    this.#attempts = 0;
     const link = this.#link;
     this.#lost('The connection was closed.');
     link?.close();
@@ -216,7 +220,7 @@ export class NetConnection<S extends object = any> extends Notifier {
   #accepted(info: Info): void {
     this.#isConnected = true;
     this.#comesBack = true;
-    this.#attempts = 0;
+    this.#acceptedAt = Date.now();
     this.#first?.done(info);
     this.#first = undefined;
     this.report(info);
@@ -239,6 +243,7 @@ export class NetConnection<S extends object = any> extends Notifier {
       if (!wasOpen && !this.#isOver) this.#refused(infoOf('error', 'NetConnection.Connect.Failed', reason));
       return;
     }
+    if (wasOpen && Date.now() - this.#acceptedAt > STABLE_MS) this.#attempts = 0;
     const wait = Math.min(this.reconnectMs, FIRST_WAIT_MS * 2 ** this.#attempts++);
     // Not all pages of a server that was restarted come at one time.
     this.#retry = setTimeout(() => this.#open(), wait * (0.5 + Math.random() / 2));
@@ -281,8 +286,8 @@ export class NetConnection<S extends object = any> extends Notifier {
   }
 
   #command(message: RtmpMessage): void {
-    const { name, transaction } = readCommandHead(message);
-    const { args } = decodeCommandValues(message, AMF_LIMITS, MAX_ARGS);
+    const values = decodeValues(message, AMF_LIMITS, MAX_VALUES) as unknown[];
+    const [name, transaction, , ...args] = values as [string, number, unknown, ...unknown[]];
     const info = args[0] as Info;
     if (name === '_result' || name === '_error') {
       const call = this.#calls.get(transaction);

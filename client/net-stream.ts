@@ -216,12 +216,7 @@ export class NetStream extends Notifier {
 
   #command(name: string, ...args: unknown[]): void {
     if (this.#id === 0) return;
-    this.#connection.sendMessage({
-      type: MessageType.CommandAmf0,
-      streamId: this.#id,
-      timestamp: 0,
-      payload: encodeCommand(name, 0, null, ...args),
-    });
+    this.#send(MessageType.CommandAmf0, 0, encodeCommand(name, 0, null, ...args));
   }
 
   #media(type: number, timestamp: number, payload: Uint8Array): void {
@@ -231,10 +226,15 @@ export class NetStream extends Notifier {
       stats.messagesOut++;
       this.#publishTime = timestamp;
     }
-    this.#connection.sendMessage({ type, streamId: this.#id, timestamp: timestamp >>> 0, payload });
+    this.#send(type, timestamp, payload);
   }
 
-  #message({ type, timestamp, payload, ...rest }: RtmpMessage): void {
+  #send(type: number, timestamp: number, payload: Uint8Array): void {
+    this.#connection.sendMessage({ type, streamId: this.#id, timestamp, payload });
+  }
+
+  #message(message: RtmpMessage): void {
+    const { type, timestamp, payload } = message;
     const stats = this.#stats;
     stats.bytesIn += payload.length;
     if (type === MessageType.Audio || type === MessageType.Video) {
@@ -246,7 +246,7 @@ export class NetStream extends Notifier {
       );
       return;
     }
-    const values = decodeValues({ type, timestamp, payload, ...rest }, AMF_LIMITS, MAX_VALUES);
+    const values = decodeValues(message, AMF_LIMITS, MAX_VALUES);
     const name = String(values[0]);
     if (type === MessageType.CommandAmf0 || type === MessageType.CommandAmf3) {
       if (name === 'onStatus') this.#status(values[3] as unknown as Info);
@@ -302,12 +302,6 @@ export class NetStream extends Notifier {
     const played = this.sink?.played;
     if (played === undefined || this.#id === 0 || played === this.#toldTime) return;
     this.#toldTime = played;
-    const payload = encodeAcknowledgement(Math.round(played) >>> 0);
-    this.#connection.sendMessage({
-      type: MessageType.Acknowledgement,
-      streamId: this.#id,
-      timestamp: 0,
-      payload,
-    });
+    this.#send(MessageType.Acknowledgement, 0, encodeAcknowledgement(Math.round(played) >>> 0));
   }
 }

@@ -137,13 +137,17 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Hears no more of it. */
   close(): void {
-    this.#say({ type: Type.Release });
-    this.#flush();
+    if (this.#connection.connected) {
+      this.#events.push({ type: Type.Release });
+      this.#flush();
+    }
     this.#connection.dismiss(this, this.#onMessage);
     known.get(this.#connection)?.delete(`${this.isPersistent}/${this.name}`);
   }
 
   connected(): void {
+    // The server may be another, whose versions are others: it is to tell everything.
+    this.#version = 0;
     this.#events = [{ type: Type.Use }];
     this.#flush();
   }

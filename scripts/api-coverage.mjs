@@ -85,6 +85,7 @@ function spotCheck(wanted) {
   const copy = mkdtempSync(join(tmpdir(), 'stagewire-spot-'));
   for (const part of [
     'runtime',
+    'client',
     'wire',
     'host',
     'test',

@@ -371,10 +371,10 @@ export class RtmpConnection implements Transport {
     }
   }
 
-  /** Of the connection: bytes received. Of a stream: the timestamp that has been played (docs/websocket.md). */
+  /** Of the connection: bytes received. Of a stream, over WebSocket: the timestamp that has been played. */
   #acknowledged({ streamId, payload }: RtmpMessage): void {
     const value = decodeAcknowledgement(payload);
-    if (streamId !== 0) this.#handler.onPlayed(streamId, value);
+    if (streamId !== 0 && !this.#hasChunks) this.#handler.onPlayed(streamId, value);
   }
 
   #userControl(message: RtmpMessage): void {

@@ -34,8 +34,8 @@ test('two pages and an RTMP client talk in a room of the chat sample', async (co
 });
 
 test('a name that is taken is said at the door', async (context) => {
-  await connect(`${server.rtmp}/chat/lobby`, { args: ['Ada'] });
-  const page = await browser.page(context, `${server.http}/chat/`);
+  await connect(`${server.rtmp}/chat/taken`, { args: ['Ada'] });
+  const page = await browser.page(context, `${server.http}/chat/#taken`);
   await page.fill('#name', 'Ada');
   await page.click('#door button');
   await page.getByText('The name Ada is taken.').waitFor();
