@@ -164,7 +164,7 @@ const coreLimits = {
 
 /** Sockets and sessions, whatever the transport. */
 const connectionLimits = {
-  /** Connections of clients, those in tunnels and who watch over HTTP included. Default 10000. */
+  /** Connections of clients, those in tunnels, over WebSocket and who watch over HTTP included. Default 10000. */
   connections: whole(1, 1_000_000, 10_000),
   /** Connections to the HTTP API; each has 10 seconds to ask, once. Default 500. */
   httpConnections: whole(1, 100_000, 500),
