@@ -94,7 +94,6 @@ export class NetStream extends Notifier {
     if (name === false) return this.#stop();
     if (reset === true || reset === 1 || reset === 3) this.#begin();
     this.#want('play', name, start * 1000, length < 0 ? -1 : length * 1000, reset);
-    this.#acknowledger ??= setInterval(() => this.#acknowledge(), ACKNOWLEDGE_MS);
   }
 
   /** Publishes under that name; `type` is `live`, `record`, `append` or `appendWithGap`. False stops. */
@@ -147,8 +146,8 @@ export class NetStream extends Notifier {
       this.#connection.listen(this.#id, undefined);
       void this.#connection.invoke('deleteStream', this.#id).catch(() => {});
     }
-    this.#id = 0;
     this.#connection.dismiss(this);
+    this.disconnected();
   }
 
   connected(): void {
@@ -166,11 +165,13 @@ export class NetStream extends Notifier {
   disconnected(): void {
     this.#epoch++;
     this.#id = 0;
+    clearInterval(this.#acknowledger);
     this.#unpublished();
   }
 
   #created(id: number): void {
     this.#id = id;
+    this.#acknowledger = setInterval(() => this.#acknowledge(), ACKNOWLEDGE_MS);
     this.#connection.listen(id, (message) => this.#message(message));
     this.bufferTime = this.#bufferTime;
     for (const [name, args] of this.#settings) this.#command(name, ...args);
@@ -187,8 +188,6 @@ export class NetStream extends Notifier {
   }
 
   #stop(): void {
-    clearInterval(this.#acknowledger);
-    this.#acknowledger = undefined;
     if (this.#wanted.length > 0) this.#command('closeStream');
     this.#begin();
   }

@@ -110,6 +110,24 @@ test('over TLS it is the same', async () => {
   expect(await client.call('me')).toEqual(['wss', true]);
 });
 
+test('when there are too many connections the next is closed with 1013', async () => {
+  const small = await startServer({ limits: { connections: 1 }, apps: { room: { 'README.md': '' } } });
+  const url = `${small.http.replace('http', 'ws')}/room/one`;
+  const client = await connect(url);
+  const socket = new WebSocket(url, SUBPROTOCOL);
+  expect(await closing(socket)).toEqual({
+    code: 1013,
+    reason: 'E_TOO_MANY_CONNECTIONS: the server has as many connections as it takes',
+  });
+  await client.close();
+  await eventually('a free place', () =>
+    connect(url).then(
+      () => true,
+      () => false,
+    ),
+  );
+});
+
 test('a refusal and an application that is not there are told as over RTMP, and the WebSocket is closed', async () => {
   expect(await connectRefused(ws('/room/one'), { args: ['no'] })).toMatchObject({
     code: 'NetConnection.Connect.Rejected',

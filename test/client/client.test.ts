@@ -435,6 +435,38 @@ test('CNS-04: one publishes and another plays, with headers for who comes late, 
   await status(taken, 'NetStream.Publish.BadName');
 });
 
+test('a sink that says how far it has played bounds what it is sent', async () => {
+  const small = await startServer({ apps, limits: { viewerDelayMs: 200 } });
+  const publisher = await (await connectRtmp(`${small.rtmp}/open/delay`)).createStream();
+  await publisher.publish('cam');
+  publisher.video(0, keyFrame(1));
+  const stream = new NetStream(await connected('/open/delay', small));
+  const recorder = new Recorder();
+  recorder.video = (timestamp, payload) => {
+    recorder.got.add(['video', timestamp, Buffer.from(payload).toString('hex')]);
+  };
+  recorder.played = 0; // and there it stays
+  stream.sink = recorder;
+  stream.play('cam');
+  await recorder.got.waitFor('the key frame', ([kind]) => kind === 'video');
+  let time = 0;
+  const timer = setInterval(() => {
+    time += 20;
+    publisher.video(time, interFrame(time & 0x7f));
+  }, 20);
+  onTestFinished(() => clearInterval(timer));
+  await eventually('a second', () => time > 1000);
+  const last = recorder.got.entries.at(-1)?.[1] ?? 0;
+  expect(last).toBeLessThan(600);
+  recorder.played = last;
+  await eventually('it is told', async () => {
+    time += 20;
+    publisher.video(time, keyFrame(2));
+    await publisher.settled();
+    return (recorder.got.entries.at(-1)?.[1] ?? 0) > 1000;
+  });
+});
+
 test('CNS-05: pause, resume, seek, receiveVideo and close say what they do', async () => {
   const publisher = await (await connectRtmp(`${server.rtmp}/open/controls`)).createStream();
   await publisher.publish('cam');

@@ -18,6 +18,9 @@ import { CloseCode, LAST_BYTES_MS, reasonOf, WebSocketStream } from './stream.ts
 /** Of a frame beside the largest message in it. */
 const MORE_BYTES = 64 * 1024;
 
+/** What may wait for a client whose ping is answered. */
+const PONG_QUEUE_BYTES = 16 * 1024;
+
 const options = {
   noServer: true,
   perMessageDeflate: false,
@@ -102,7 +105,7 @@ export class SocketServer {
     webSocket.on('ping', (payload) => {
       connection.heardControl();
       // Who asks and does not read gets no more answers.
-      if (connection.queuedBytes === 0) connection.write(pongFrame(payload), 0);
+      if (connection.queuedBytes < PONG_QUEUE_BYTES) connection.write(pongFrame(payload), 0);
     });
   }
 }
