@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
+const behaviour = (...names: string[]) => names.map((name) => `test/behaviour/${name}.test.ts`);
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts', 'sample-apps/**/*.test.ts'],
     testTimeout: 30_000,
     // What is waited for comes at once, but not on a busy machine.
     expect: { poll: { timeout: 20_000 } },
@@ -10,5 +11,34 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for a server: two at a time halve the time, even on two cores.
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'all', include: ['test/**/*.test.ts', 'sample-apps/**/*.test.ts'] } },
+      {
+        // What clients see is the same over both transports: here those of RTMP use WebSockets.
+        extends: true,
+        test: {
+          name: 'ws',
+          include: behaviour(
+            'calls',
+            'client-calls',
+            'clients',
+            'codecs',
+            'connect',
+            'edges',
+            'handover',
+            'leaving',
+            'limits',
+            'play',
+            'publish',
+            'reload',
+            'shared-objects',
+            'shared-objects-authorize',
+            'shared-objects-presence',
+            'shared-objects-script',
+          ),
+          env: { STAGEWIRE_TRANSPORT: 'ws' },
+        },
+      },
+    ],
   },
 });

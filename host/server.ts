@@ -15,7 +15,7 @@ import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
 import { RtmpListener } from './rtmp/listener.ts';
 import { Tunnels } from './rtmp/tunnel/tunnels.ts';
-import { bundleCore, bundleRuntime } from './scripts/bundles.ts';
+import { bundleClient, bundleCore, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
 import { Store } from './shared-objects/store/store.ts';
@@ -24,6 +24,8 @@ import { Windows } from './streams/windows.ts';
 import { createApi } from './web/api.ts';
 import { FlvServer } from './web/flv/server.ts';
 import { Metrics } from './web/metrics.ts';
+import { PageServer } from './web/pages/server.ts';
+import { SocketServer } from './web/socket/server.ts';
 import { WebServer } from './web/web-server.ts';
 
 /** How long scripts may take in `onAppStop` when the server stops. */
@@ -53,7 +55,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const certificate =
     tlsCert !== undefined && tlsKey !== undefined ? new Certificate(tlsCert, tlsKey, log) : undefined;
   const startedAt = clock.monotonic();
-  const [coreCode, runtime] = await Promise.all([bundleCore(), bundleRuntime()]);
+  const [coreCode, runtime, clientCode] = await Promise.all([bundleCore(), bundleRuntime(), bundleClient()]);
   const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;
   const pool = new CorePool({ runtime, sandbox, limits, log });
@@ -138,9 +140,15 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     connections,
     originsOf: (app) => registry.originsOf(app),
   });
+  const sockets = new SocketServer({
+    limits,
+    accept: (...args) => rtmp.accept(...args),
+    originsOf: (app) => registry.originsOf(app),
+  });
+  const pages = new PageServer({ folderOf: (app) => registry.app(app)?.folder }, clientCode);
   const apiListener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
   const tunnels = new Tunnels(rtmp, limits);
-  const web = new WebServer(apiListener, flv, tunnels, limits);
+  const web = new WebServer({ flv, sockets, tunnels, pages, api: apiListener }, limits);
 
   try {
     await Promise.all([registry.start(), pool.warmUp()]);

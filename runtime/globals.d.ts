@@ -264,7 +264,7 @@ interface Client {
   readonly ip: string;
   /** The page that held the player, as the client claims. */
   readonly pageUrl: string;
-  /** `rtmp` or `rtmps`, in a tunnel through HTTP `rtmpt` or `rtmpts`; `http` and `ws` for viewers over HTTP, who only play one stream. */
+  /** `rtmp` or `rtmps`, in a tunnel through HTTP `rtmpt` or `rtmpts`, over a WebSocket `ws` or `wss`; `http` and `ws` for viewers over HTTP, who only play one stream. */
   readonly protocol: string;
   /** The SWF, or the server that connects, as the client claims. */
   readonly referrer: string;

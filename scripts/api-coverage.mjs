@@ -85,6 +85,7 @@ function spotCheck(wanted) {
   const copy = mkdtempSync(join(tmpdir(), 'stagewire-spot-'));
   for (const part of [
     'runtime',
+    'client',
     'wire',
     'host',
     'test',
@@ -147,7 +148,14 @@ function runTests() {
   const report = join(folder, 'report.json');
   try {
     const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-    const args = ['run', '--reporter=json', `--outputFile=${report}`, 'test/api/', 'test/classic/'];
+    const args = [
+      'run',
+      '--reporter=json',
+      `--outputFile=${report}`,
+      'test/api/',
+      'test/classic/',
+      'test/client/',
+    ];
     spawnSync(process.execPath, [vitest, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
     return JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(
       ({ assertionResults }) => assertionResults,

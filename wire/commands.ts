@@ -72,8 +72,9 @@ export function encodeCommand(name: string, transaction: number, ...values: unkn
   return encodeValues(name, transaction, ...values);
 }
 
-const around = new ByteWriter(1024);
-const aroundEncoder = new Amf0Encoder(around);
+// Who never answers calls leaves these out of a bundle.
+const around = /* @__PURE__ */ new ByteWriter(1024);
+const aroundEncoder = /* @__PURE__ */ new Amf0Encoder(around);
 
 /**
  * The body of a command whose arguments are AMF0 already; the command object is null. The result is a view that the

@@ -1,219 +1,49 @@
-import { ByteReader, ByteWriter } from './bytes.ts';
-import { StagewireError } from './errors.ts';
+import { ByteWriter } from './bytes.ts';
 import { MessageType } from './messages.ts';
+import {
+  readSharedObject,
+  type SharedObjectEvent,
+  type SharedObjectMessage,
+  writeSharedObject,
+} from './shared-object-body.ts';
 import { joinerOf, type SharedValue, ValueSplitter } from './shared-values.ts';
-import { utf8Length } from './utf8.ts';
 import { AMF_LIMITS, type AmfLimits } from './values.ts';
 
-/** Events of a shared object message. Adobe never published them. */
-export const SharedObjectEventType = {
-  Use: 1,
-  Release: 2,
-  RequestChange: 3,
-  Change: 4,
-  /** The receiver's own change of this slot was accepted. */
-  Success: 5,
-  Send: 6,
-  Status: 7,
-  Clear: 8,
-  Remove: 9,
-  RequestRemove: 10,
-  /** The answer to `Use`: what follows in the same message is the whole content. */
-  UseSuccess: 11,
-  /** Seen from newer servers and ignored; never sent. */
-  SlotVersion: 12,
-  /** To a proxy, in place of `Success`: an accepted change with its value. */
-  AcceptedChange: 13,
-  RequestClear: 14,
-} as const;
-
-type Type = typeof SharedObjectEventType;
-
-export type SharedObjectEvent =
-  | { type: Type['Use' | 'Release' | 'Clear' | 'UseSuccess' | 'RequestClear'] }
-  | { type: Type['RequestChange' | 'Change' | 'AcceptedChange']; key: string; value: SharedValue }
-  | { type: Type['Success' | 'Remove' | 'RequestRemove']; key: string }
-  /** The handler's name, then its arguments. */
-  | { type: Type['Send']; values: readonly SharedValue[] }
-  | { type: Type['Status']; code: string; level: string }
-  | { type: Type['SlotVersion']; key: string; version: number }
-  | { type: 'unknown'; event: number; data: Uint8Array };
-
-export interface SharedObjectMessage {
-  name: string;
-  /** The version the sender knows. */
-  version: number;
-  isPersistent: boolean;
-  /** The sender stands between the object and others, and wants its changes back with their values. Default false. */
-  isProxy?: boolean;
-  events: readonly SharedObjectEvent[];
-}
-
-/** Of one message: each may have to be answered. What has more is refused. */
-export const MAX_EVENTS = 4096;
-
-/** Of the name of an object, a slot or a status. The longest that is in use is far shorter. */
-const MAX_TEXT_BYTES = 1024;
-
-/** In the first flag word. Newer servers set further bits of unknown meaning. */
-const persistentFlag = 2;
-/** Set by what shares an object of another server; never written. */
-const proxyFlag = 16;
+export {
+  MAX_EVENTS,
+  type SharedObjectEvent,
+  SharedObjectEventType,
+  type SharedObjectMessage,
+} from './shared-object-body.ts';
 
 /**
- * The body of a message of type 19, or of type 16: the same after a format selector, whatever that says. `limits` are
- * those of all its values together. Throws `E_AMF` or `E_TRUNCATED` for what is malformed.
+ * A message of type 19 or 16 whose values stay bytes. `limits` are those of all of them together. Throws `E_AMF` or
+ * `E_TRUNCATED` for what is malformed.
  */
 export function decodeSharedObject(
   messageType: number,
   payload: Uint8Array,
   limits: AmfLimits = AMF_LIMITS,
 ): SharedObjectMessage {
-  const body = new ByteReader(payload);
-  if (messageType === MessageType.SharedObjectAmf3) body.skip(1);
-  const name = readText(body);
-  const version = body.u32();
-  const flags = body.u32();
-  body.skip(4);
-
   const values = new ValueSplitter(payload, limits);
-  const events: SharedObjectEvent[] = [];
-  while (body.remaining > 0) {
-    const type = body.u8();
-    const sizeBytes = body.u32();
-    const start = body.position;
-    // The length rules: an event ends there, whatever its content needed.
-    body.skip(sizeBytes);
-    decodeEvent(type, new ByteReader(payload, start, body.position), values, events);
-    if (events.length > MAX_EVENTS)
-      throw new StagewireError('E_AMF', 'peer', `more than ${MAX_EVENTS} events in one message`);
-  }
+  const message = readSharedObject(messageType, payload, (data) => values.take(data));
   values.finish();
-  const isPersistent = (flags & persistentFlag) !== 0;
-  return { name, version, isPersistent, isProxy: (flags & proxyFlag) !== 0, events };
+  return message;
 }
 
 export function encodeSharedObject(messageType: number, message: SharedObjectMessage): Uint8Array {
   const writer = new ByteWriter();
-  if (messageType === MessageType.SharedObjectAmf3) writer.u8(0);
-  writeText(writer, message.name);
-  writer.u32(message.version);
-  writer.u32(message.isPersistent ? persistentFlag : 0);
-  writer.u32(0);
   const encoding = messageType === MessageType.SharedObjectAmf3 ? 3 : 0;
-  const writeValue = joinerOf(writer, message.events.flatMap(valuesOf), encoding);
-  for (const event of message.events) encodeEvent(writer, event, writeValue);
+  writeSharedObject(
+    writer,
+    messageType,
+    message,
+    joinerOf(writer, message.events.flatMap(valuesOf), encoding),
+  );
   return writer.view;
-}
-
-function decodeEvent(
-  type: number,
-  data: ByteReader,
-  values: ValueSplitter,
-  events: SharedObjectEvent[],
-): void {
-  switch (type) {
-    case SharedObjectEventType.Use:
-    case SharedObjectEventType.Release:
-    case SharedObjectEventType.Clear:
-    case SharedObjectEventType.UseSuccess:
-    case SharedObjectEventType.RequestClear:
-      events.push({ type });
-      return;
-    case SharedObjectEventType.RequestChange:
-    case SharedObjectEventType.Change:
-    case SharedObjectEventType.AcceptedChange:
-      // One event may bring several pairs. Less than a key and a value is surplus.
-      do events.push({ type, key: readText(data), value: values.take(data) });
-      while (data.remaining >= 3);
-      return;
-    case SharedObjectEventType.Success:
-    case SharedObjectEventType.Remove:
-    case SharedObjectEventType.RequestRemove:
-      events.push({ type, key: readText(data) });
-      return;
-    case SharedObjectEventType.Send:
-      events.push({ type, values: takeAll(values, data) });
-      return;
-    case SharedObjectEventType.Status:
-      events.push({ type, code: readText(data), level: readText(data) });
-      return;
-    case SharedObjectEventType.SlotVersion:
-      events.push({ type, key: readText(data), version: data.u32() });
-      return;
-    default:
-      events.push({ type: 'unknown', event: type, data: data.take(data.remaining) });
-  }
 }
 
 function valuesOf(event: SharedObjectEvent): readonly SharedValue[] {
   if ('value' in event) return [event.value];
   return 'values' in event ? event.values : [];
-}
-
-function encodeEvent(
-  writer: ByteWriter,
-  event: SharedObjectEvent,
-  writeValue: (value: SharedValue) => void,
-): void {
-  writer.u8(event.type === 'unknown' ? event.event : event.type);
-  const lengthAt = writer.length;
-  writer.u32(0);
-
-  switch (event.type) {
-    case SharedObjectEventType.RequestChange:
-    case SharedObjectEventType.Change:
-    case SharedObjectEventType.AcceptedChange:
-      writeText(writer, event.key);
-      writeValue(event.value);
-      break;
-    case SharedObjectEventType.Success:
-    case SharedObjectEventType.Remove:
-    case SharedObjectEventType.RequestRemove:
-      writeText(writer, event.key);
-      break;
-    case SharedObjectEventType.Send:
-      for (const value of event.values) writeValue(value);
-      break;
-    case SharedObjectEventType.Status:
-      writeText(writer, event.code);
-      writeText(writer, event.level);
-      break;
-    case SharedObjectEventType.SlotVersion:
-      writeText(writer, event.key);
-      writer.u32(event.version);
-      break;
-    case 'unknown':
-      writer.bytes(event.data);
-      break;
-  }
-  writer.setU32(lengthAt, writer.length - lengthAt - 4);
-}
-
-/** Names and keys carry no AMF marker. */
-function readText(data: ByteReader): string {
-  const sizeBytes = data.u16();
-  if (sizeBytes > MAX_TEXT_BYTES)
-    throw new StagewireError(
-      'E_TOO_LONG',
-      'peer',
-      `a name of ${sizeBytes} bytes, ${MAX_TEXT_BYTES} are allowed`,
-    );
-  return data.utf8(sizeBytes);
-}
-
-function writeText(writer: ByteWriter, text: string): void {
-  const sizeBytes = utf8Length(text);
-  if (sizeBytes > 0xffff) {
-    const start = text.slice(0, 20);
-    throw new StagewireError('E_SHARED_OBJECT_TEXT', 'app', `"${start}…" has ${sizeBytes} bytes, 65535 fit`);
-  }
-  writer.u16(sizeBytes);
-  writer.utf8(text);
-}
-
-function takeAll(values: ValueSplitter, data: ByteReader): SharedValue[] {
-  const all: SharedValue[] = [];
-  while (data.remaining > 0) all.push(values.take(data));
-  return all;
 }

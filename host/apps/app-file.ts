@@ -118,7 +118,7 @@ export const appFile = z.strictObject({
         .max(MAX_FETCH_HOSTS, { error: `at most ${MAX_FETCH_HOSTS} hosts` }),
     })
     .optional(),
-  /** Whose pages may play its streams over HTTP and WebSocket: origins, or "*" for all. Default: none but the server's own. */
+  /** Whose pages may connect, and play its streams over HTTP and WebSocket: origins, or "*" for all. Default: none but the server's own. */
   cors: z
     .array(z.string({ error: ORIGIN_EXPECTED }).regex(ORIGIN, { error: ORIGIN_EXPECTED }), {
       error: 'a list of origins',

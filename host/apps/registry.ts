@@ -91,7 +91,7 @@ export class Registry implements Lobby {
     return this.#apps.get(app)?.settings.limits ?? this.#host.limits;
   }
 
-  /** Whose pages may play an application's streams over HTTP; undefined when there is no such application. */
+  /** Whose pages may connect to an application and play its streams; undefined when there is no such application. */
   originsOf(app: string): readonly string[] | undefined {
     const known = this.#apps.get(app);
     return known && (known.settings.cors ?? []);

@@ -166,7 +166,7 @@ const coreLimits = {
 
 /** Sockets and sessions, whatever the transport. */
 const connectionLimits = {
-  /** Connections of clients, those in tunnels and who watch over HTTP included. Default 10000. */
+  /** Connections of clients, those in tunnels, over WebSocket and who watch over HTTP included. Default 10000. */
   connections: whole(1, 1_000_000, 10_000),
   /** Connections to the HTTP API; each has 10 seconds to ask, once. Default 500. */
   httpConnections: whole(1, 100_000, 500),
@@ -222,6 +222,8 @@ const messageLimits = {
 const mediaLimits = {
   /** What may wait for one viewer; beyond it the viewer skips to the next key frame. Default 4 MiB. */
   viewerQueueBytes: whole(64 * KiB, 256 * MiB, 4 * MiB),
+  /** What a viewer that says how far it has played may be sent beyond that; then it skips to the next key frame, too. Default 5000. */
+  viewerDelayMs: whole(100, 10 * minute, 5000),
   /** A viewer that stays behind for so long is closed. Default 10000. */
   slowViewerMs: whole(100, 10 * minute, 10_000),
   /** Who wants a name that is taken waits so long for a sign of life of who publishes under it, and else has the name; 0: it is refused at once. Default 2000. */

@@ -1,3 +1,5 @@
+import type { StagewireError } from '../base/errors.ts';
+
 /** What a connection needs of what carries its bytes both ways. Node's sockets are such, and the tunnel through HTTP. */
 export interface ByteStream {
   readonly remoteAddress?: string | undefined;
@@ -18,6 +20,8 @@ export interface ByteStream {
   /** Ends once all that was written is taken. */
   end(): unknown;
   destroy(): unknown;
+  /** As `destroy`, where the peer can be told why. */
+  fail?(error: StagewireError): void;
   on(event: 'data', listener: (bytes: Buffer) => void): unknown;
   on(event: 'close' | 'error', listener: () => void): unknown;
 }

@@ -60,7 +60,7 @@ export function requestOf(
   message: RtmpMessage,
 ): ConnectRequest {
   return {
-    ...parseApp(connect.app, connect.tcUrl),
+    ...(transport.place ?? parseApp(connect.app, connect.tcUrl)),
     uri: connect.tcUrl,
     agent: connect.flashVer,
     referrer: connect.swfUrl,

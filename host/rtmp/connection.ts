@@ -6,6 +6,7 @@ import {
   decodeWindowAckSize,
   encodeAcknowledgement,
   encodeSetChunkSize,
+  isControlType,
   MessageType,
   type RtmpMessage,
 } from '../../wire/messages.ts';
@@ -13,10 +14,9 @@ import { decodeUserControl, encodeUserControl, UserControlType } from '../../wir
 import type { Limits } from '../base/limits.ts';
 import { Bandwidth } from './bandwidth.ts';
 import type { ByteStream } from './byte-stream.ts';
-import { ChunkReader } from './chunk-reader.ts';
-import { ChunkStreamId, ChunkWriter } from './chunk-writer.ts';
-import { chunkStreamFor, rtmpFormat } from './format.ts';
+import { ChunkFraming, type Framing, type MessageReader, type MessageWriter } from './framing.ts';
 import { ServerHandshake } from './handshake.ts';
+import type { AppAddress } from './names.ts';
 import type { BandwidthLimits, Traffic, Transport, WireFormat } from './ports.ts';
 import { SocketWriter } from './socket-writer.ts';
 
@@ -33,6 +33,8 @@ export interface MessageHandler {
   onMessage(message: RtmpMessage): void;
   /** The client buffers so many milliseconds of a stream. */
   onBuffer(streamId: number, bufferMs: number): void;
+  /** The client has played a stream up to that timestamp. */
+  onPlayed(streamId: number, timestamp: number): void;
   /** Nothing but control messages has passed for `idleClientMs`. */
   onIdle(): void;
   /** Called once, whatever ended the connection. */
@@ -42,12 +44,16 @@ export interface MessageHandler {
 /** What ended a connection from our side, for the log. */
 export type OnDrop = (error: StagewireError) => void;
 
-/** RTMP over one socket or tunnel: handshake, chunks, acknowledgements, pings (RTMP 1.0, sections 5 and 7.1). */
+/**
+ * RTMP over one socket, tunnel or WebSocket: handshake and chunks where there are any, acknowledgements, pings (RTMP 1.0,
+ * sections 5 and 7.1).
+ */
 export class RtmpConnection implements Transport {
   readonly protocol: string;
   readonly isSecure: boolean;
   readonly address: string;
   readonly format: WireFormat;
+  readonly place: AppAddress | undefined;
   readonly traffic: Traffic = {
     bytesIn: 0,
     bytesOut: 0,
@@ -62,14 +68,15 @@ export class RtmpConnection implements Transport {
   readonly #onDrop: OnDrop;
   readonly #handler: MessageHandler;
   readonly #handshake = new ServerHandshake();
-  readonly #reader: ChunkReader;
+  readonly #reader: MessageReader;
   /** What is said in this round of the event loop. */
-  readonly #writer = new ChunkWriter();
+  readonly #writer: MessageWriter;
   readonly #out: SocketWriter;
   /** The connection's beginning, then the end of its handshake. */
   #waitingSince: number;
   #hasCommand = false;
-  #isHandshakeDone = false;
+  readonly #hasChunks: boolean;
+  #isHandshakeDone: boolean;
   #isConnected = false;
   /** The last byte has been written: the peer has a moment to read it. */
   #isEnding = false;
@@ -84,7 +91,8 @@ export class RtmpConnection implements Transport {
   #pingSentAt: number | undefined;
   #toServer = new Bandwidth(0, 0);
   #readPause: NodeJS.Timeout | undefined;
-  #acknowledged = 0;
+  /** Bytes that we have told the peer to have read. */
+  #toldBytes = 0;
   #ackWindow = ACK_WINDOW;
   #controlMessages = 0;
   #controlSecond = 0;
@@ -97,24 +105,23 @@ export class RtmpConnection implements Transport {
     limits: Limits,
     onDrop: OnDrop,
     makeHandler: (transport: Transport) => MessageHandler,
+    framing: Framing = new ChunkFraming(limits),
+    place?: AppAddress,
   ) {
     this.#socket = socket;
     this.#out = new SocketWriter(socket, this.traffic);
     this.#limits = limits;
     this.#onDrop = onDrop;
     this.isSecure = isSecure;
-    this.format = rtmpFormat(limits.outChunkBytes);
-    this.protocol = `rtmp${socket.isTunnel ? 't' : ''}${isSecure ? 's' : ''}`;
+    this.place = place;
+    this.format = framing.format;
+    this.protocol = `${framing.protocol}${socket.isTunnel ? 't' : ''}${isSecure ? 's' : ''}`;
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#waitingSince = this.#heardAt = this.#activeAt = performance.now();
-    const chunkLimits = {
-      maxMediaBytes: limits.mediaMessageBytes,
-      maxOtherBytes: limits.pendingCommandBytes,
-      maxBufferedBytes: limits.mediaMessageBytes * 2,
-      maxChunkStreams: limits.chunkStreams,
-      maxBrokenMessages: limits.interruptedMessages,
-    };
-    this.#reader = new ChunkReader(chunkLimits, (message) => this.#message(message));
+    this.#hasChunks = framing.hasChunks;
+    this.#isHandshakeDone = !framing.hasChunks;
+    this.#writer = framing.writer;
+    this.#reader = framing.makeReader((message) => this.#message(message));
     this.#handler = makeHandler(this);
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
@@ -134,9 +141,8 @@ export class RtmpConnection implements Transport {
       return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);
     }
     this.traffic.messagesOut++;
-    if (chunkStreamFor(message.type) !== ChunkStreamId.Control) this.#activeAt = performance.now();
-    this.#writer.writeMessage(message, chunkStreamFor(message.type));
-    if (message.type === MessageType.SetChunkSize) this.#writer.chunkBytes = this.#limits.outChunkBytes;
+    if (!isControlType(message.type)) this.#activeAt = performance.now();
+    this.#writer.writeMessage(message);
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     queueMicrotask(() => this.#flush());
@@ -148,7 +154,7 @@ export class RtmpConnection implements Transport {
       return;
     }
     this.traffic.messagesOut += messages;
-    this.#activeAt = performance.now();
+    if (messages > 0) this.#activeAt = performance.now();
     if (this.#writer.length > 0) {
       // One system call for what was said before and this.
       this.#socket.cork();
@@ -228,13 +234,27 @@ export class RtmpConnection implements Transport {
 
   fail(error: unknown): void {
     if (this.#socket.destroyed) return;
-    this.#onDrop(error instanceof StagewireError ? error : bug(error));
+    const reason = error instanceof StagewireError ? error : bug(error);
+    this.#onDrop(reason);
     this.#reader.close();
-    this.#socket.destroy();
+    // A limit on the bandwidth may have cut what was said last: nothing can be said behind it.
+    if (this.#socket.fail && !this.#out.isPacing) this.#socket.fail(reason);
+    else this.#socket.destroy();
   }
 
-  /** Tells the peer our chunk size; once, before the first large message. */
+  /** The peer has given a sign of life below messages, such as a ping of a WebSocket. */
+  heardControl(): void {
+    this.#heardAt = performance.now();
+    try {
+      this.#countControl();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Tells the peer our chunk size, if there are chunks; once, before the first large message. */
   announceChunkSize(): void {
+    if (!this.#hasChunks) return;
     this.send(controlMessage(MessageType.SetChunkSize, encodeSetChunkSize(this.#limits.outChunkBytes)));
   }
 
@@ -332,8 +352,7 @@ export class RtmpConnection implements Transport {
         return; // the reader has acted on them
       case MessageType.Acknowledgement:
         this.#countControl();
-        decodeAcknowledgement(message.payload);
-        return;
+        return this.#acknowledged(message);
       case MessageType.WindowAckSize:
         this.#countControl();
         this.#ackWindow = Math.max(1024, Math.min(ACK_WINDOW, decodeWindowAckSize(message.payload)));
@@ -350,6 +369,12 @@ export class RtmpConnection implements Transport {
         this.#activeAt = this.#heardAt;
         this.#handler.onMessage(message);
     }
+  }
+
+  /** Of the connection: bytes received. Of a stream, over WebSocket: the timestamp that has been played. */
+  #acknowledged({ streamId, payload }: RtmpMessage): void {
+    const value = decodeAcknowledgement(payload);
+    if (streamId !== 0 && !this.#hasChunks) this.#handler.onPlayed(streamId, value);
   }
 
   #userControl(message: RtmpMessage): void {
@@ -382,8 +407,8 @@ export class RtmpConnection implements Transport {
 
   #acknowledge(): void {
     const received = this.#reader.pushedBytes;
-    if (received - this.#acknowledged < this.#ackWindow / 2) return;
-    this.#acknowledged = received;
+    if (received - this.#toldBytes < this.#ackWindow / 2) return;
+    this.#toldBytes = received;
     this.send(controlMessage(MessageType.Acknowledgement, encodeAcknowledgement(received % 2 ** 32)));
   }
 

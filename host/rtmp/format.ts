@@ -1,6 +1,6 @@
-import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import { MessageType } from '../../wire/messages.ts';
 import { ChunkStreamId, serializedLength, serializeInto } from './chunk-writer.ts';
-import type { WireFormat } from './ports.ts';
+import type { OutMessage, WireFormat } from './ports.ts';
 
 const formats = new Map<number, WireFormat>();
 
@@ -20,10 +20,38 @@ export function rtmpFormat(chunkBytes: number): WireFormat {
 }
 
 /** One message as bytes of its own. */
-export function serialize(format: WireFormat, message: RtmpMessage, streamId: number): Buffer {
-  const bytes = Buffer.allocUnsafe(format.lengthOf(message));
-  format.serializeInto(bytes, 0, message, streamId);
+export function serialize(format: WireFormat, message: OutMessage, streamId: number): Buffer {
+  const bytes = Buffer.allocUnsafe(lengthOfAll(format, [message]));
+  writeAll(format, bytes, [message], streamId);
   return bytes;
+}
+
+/** How many bytes messages take that are sent together. */
+export function lengthOfAll(format: WireFormat, messages: readonly OutMessage[]): number {
+  const size = sizeOf(format, messages);
+  return size + (format.envelope?.headBytes(size) ?? 0);
+}
+
+/** Fills memory of `lengthOfAll` bytes. */
+export function writeAll(
+  format: WireFormat,
+  target: Uint8Array,
+  messages: readonly OutMessage[],
+  streamId: number,
+): void {
+  let at = 0;
+  if (format.envelope) {
+    const size = sizeOf(format, messages);
+    format.envelope.writeHead(target, 0, size);
+    at = format.envelope.headBytes(size);
+  }
+  for (const message of messages) at = format.serializeInto(target, at, message, streamId);
+}
+
+function sizeOf(format: WireFormat, messages: readonly OutMessage[]): number {
+  let size = 0;
+  for (const message of messages) size += format.lengthOf(message);
+  return size;
 }
 
 /** Commands and shared objects go out on 3 whatever their stream: some clients listen nowhere else. */

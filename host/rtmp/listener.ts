@@ -7,6 +7,8 @@ import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { ByteStream } from './byte-stream.ts';
 import { RtmpConnection } from './connection.ts';
+import type { Framing } from './framing.ts';
+import type { AppAddress } from './names.ts';
 import type { Lobby } from './ports.ts';
 import { Session } from './session.ts';
 
@@ -74,19 +76,30 @@ export class RtmpListener {
     else socket.destroy();
   }
 
-  /** Serves whoever is at the other end of a stream that came another way; destroys it when there are too many. */
-  accept(stream: ByteStream, isSecure: boolean): void {
+  /** Serves whoever is at the other end of a stream that came another way; ends it when there are too many. */
+  accept(
+    stream: ByteStream,
+    isSecure: boolean,
+    framing?: Framing,
+    place?: AppAddress,
+  ): RtmpConnection | undefined {
     const leave = this.#all.enter(stream.remoteAddress ?? '');
     if (!leave) {
-      stream.destroy();
-      return;
+      if (stream.fail) stream.fail(tooMany());
+      else stream.destroy();
+      return undefined;
     }
     stream.on('close', leave);
-    this.#serve(stream, isSecure);
+    return this.#serve(stream, isSecure, framing, place);
   }
 
-  #serve(stream: ByteStream, isSecure = false): void {
-    if (stream.destroyed) return;
+  #serve(
+    stream: ByteStream,
+    isSecure = false,
+    framing?: Framing,
+    place?: AppAddress,
+  ): RtmpConnection | undefined {
+    if (stream.destroyed) return undefined;
     const peer = peerOf(stream);
     const connection: RtmpConnection = new RtmpConnection(
       stream,
@@ -96,15 +109,26 @@ export class RtmpListener {
       (transport) => {
         return new Session(transport, this.#lobby, this.#limits, () => connection.announceChunkSize());
       },
+      framing,
+      place,
     );
     this.#connections.add(connection);
     stream.on('close', () => this.#connections.delete(connection));
+    return connection;
   }
 
   #tick(): void {
     const now = performance.now();
     for (const connection of this.#connections) connection.tick(now);
   }
+}
+
+function tooMany(): StagewireError {
+  return new StagewireError(
+    'E_TOO_MANY_CONNECTIONS',
+    'peer',
+    'the server has as many connections as it takes',
+  );
 }
 
 function peerOf({ remoteAddress = '', remotePort = 0 }: ByteStream): string {

@@ -7,6 +7,7 @@ import type { CodecSupport } from '../../wire/codecs.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { StatusCode } from '../../wire/status.ts';
 import type { StreamName } from '../../wire/stream-name.ts';
+import type { AppAddress } from './names.ts';
 
 /** What has crossed a connection so far. Bytes count all that the protocol adds below TCP's. */
 export interface Traffic {
@@ -42,6 +43,14 @@ export interface WireFormat {
   lengthOf(message: OutMessage): number;
   /** Writes the message under that message stream id and returns where it ends. The bytes depend on nothing sent before. */
   serializeInto(target: Uint8Array, at: number, message: OutMessage, streamId: number): number;
+  /** What stands before messages that are sent together; without it nothing does. */
+  readonly envelope?: Envelope;
+}
+
+/** The head of a piece of so many bytes. */
+export interface Envelope {
+  headBytes(size: number): number;
+  writeHead(target: Uint8Array, at: number, size: number): void;
 }
 
 /** A connection's outgoing half and its reading, whatever carries the messages. */
@@ -49,6 +58,8 @@ export interface Transport {
   readonly protocol: string;
   readonly isSecure: boolean;
   readonly address: string;
+  /** Where the client has gone by the address it opened; undefined when its `connect` says so. */
+  readonly place?: AppAddress | undefined;
   /** Transports of one format take the same bytes for the same message and message stream id. */
   readonly format: WireFormat;
   /** Written but not yet taken by the operating system. */
@@ -204,6 +215,8 @@ export interface StreamEnd {
   limitFrames(fps: number | undefined): void;
   /** The client buffers so many milliseconds. */
   setBuffer(bufferMs: number): void;
+  /** The client has played up to that timestamp. */
+  played(timestamp: number): void;
   /** Audio, video and data of a publisher. */
   media(message: RtmpMessage): void;
   /** `closeStream`: the id may publish or play again. May be called twice. */

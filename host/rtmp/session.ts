@@ -120,6 +120,10 @@ export class Session implements ClientEnd {
     this.#streams.get(streamId)?.setBuffer(bufferMs);
   }
 
+  onPlayed(streamId: number, timestamp: number): void {
+    this.#streams.get(streamId)?.played(timestamp);
+  }
+
   onIdle(): void {
     this.disconnect({
       code: 'NetConnection.Connect.IdleTimeout',

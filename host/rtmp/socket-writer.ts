@@ -35,6 +35,11 @@ export class SocketWriter {
     return waiting + overhead + this.#pacedBytes;
   }
 
+  /** Something waits in pieces, and some of them may be gone. */
+  get isPacing(): boolean {
+    return this.#pacedBytes > 0;
+  }
+
   /** Nobody may change the bytes before `onWritten` is called; without it nobody ever does. */
   write(bytes: Buffer, onWritten?: () => void): void {
     if (this.#bandwidth.bytesPerSecond === 0 && this.#pacedBytes === 0)

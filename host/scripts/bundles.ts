@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { BuildOptions } from 'esbuild';
+import type { BuildOptions, Plugin } from 'esbuild';
 import { withBundler } from './bundler.ts';
 
 const LIMITS = { buildMs: 20_000, buildMb: 2048 };
@@ -44,10 +44,33 @@ export async function bundleCore(): Promise<string> {
   return bundle('../core/main.ts', { format: 'esm', platform: 'node', packages: 'external', define });
 }
 
+/** Files of wire/ with a smaller twin for pages, where nobody is between us and the built-ins. */
+const pageTwins: Plugin = {
+  name: 'page-twins',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/(utf8|primordials)\.ts$/ }, ({ path, importer }) =>
+      /[\\/]wire[\\/][^\\/]+$/.test(importer)
+        ? { path: fileURLToPath(new URL(`../../client/page/${path}`, import.meta.url)) }
+        : undefined,
+    );
+  },
+};
+
+/** The client for pages and Node, as one module. */
+export function bundleClient(): Promise<string> {
+  return bundle('../../client/index.ts', {
+    format: 'esm',
+    platform: 'neutral',
+    minify: true,
+    plugins: [pageTwins],
+    target: 'es2022',
+  });
+}
+
 async function bundle(entry: string, options: BuildOptions): Promise<string> {
   const entryPoints = [fileURLToPath(new URL(entry, import.meta.url))];
   const { outputFiles } = await withBundler(LIMITS, ({ api }) =>
-    api.build({ ...options, entryPoints, bundle: true, write: false, target: 'esnext' }),
+    api.build({ target: 'esnext', ...options, entryPoints, bundle: true, write: false }),
   );
   return outputFiles[0]!.text;
 }

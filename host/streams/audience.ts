@@ -1,3 +1,4 @@
+import { lengthOfAll, writeAll } from '../rtmp/format.ts';
 import type { OutMessage, WireFormat } from '../rtmp/ports.ts';
 import type { BlockPool } from './blocks.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
@@ -38,11 +39,8 @@ export class Audience {
   }
 
   #write(messages: readonly OutMessage[], pool: BlockPool): ReturnType<BlockPool['take']> {
-    let length = 0;
-    for (const message of messages) length += this.#format.lengthOf(message);
-    const block = pool.take(length);
-    let at = 0;
-    for (const message of messages) at = this.#format.serializeInto(block.bytes, at, message, this.#streamId);
+    const block = pool.take(lengthOfAll(this.#format, messages));
+    writeAll(this.#format, block.bytes, messages, this.#streamId);
     return block;
   }
 }

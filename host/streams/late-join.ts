@@ -5,6 +5,7 @@ import {
   videoCacheKey,
 } from '../../wire/media-head.ts';
 import { MessageType } from '../../wire/messages.ts';
+import { lengthOfAll, writeAll } from '../rtmp/format.ts';
 import type { OutMessage, WireFormat } from '../rtmp/ports.ts';
 
 /** Codec headers, one per role and track; senders choose the track ids. */
@@ -165,11 +166,8 @@ export function withTimeOf(
 
 /** Messages as one piece of memory. */
 export function serializeAll(format: WireFormat, messages: readonly OutMessage[], streamId: number): Buffer {
-  let length = 0;
-  for (const message of messages) length += format.lengthOf(message);
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let at = 0;
-  for (const message of messages) at = format.serializeInto(bytes, at, message, streamId);
+  const bytes = Buffer.allocUnsafeSlow(lengthOfAll(format, messages));
+  writeAll(format, bytes, messages, streamId);
   return bytes;
 }
 

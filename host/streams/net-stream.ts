@@ -129,6 +129,10 @@ export class NetStream implements StreamEnd {
     if (this.#state.at === 'playing') this.#state.playback.setBuffer(bufferMs);
   }
 
+  played(timestamp: number): void {
+    if (this.#state.at === 'playing') this.#state.playback.played(timestamp);
+  }
+
   media(message: RtmpMessage): void {
     const state = this.#state;
     if (state.at === 'publishing') {

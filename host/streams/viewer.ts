@@ -8,6 +8,8 @@ import { type CatchUp, type CatchUpBytes, serializeAll, withTimeOf } from './lat
 export interface ViewerLimits {
   /** What may wait for one viewer. */
   viewerQueueBytes: number;
+  /** What it may be sent beyond what it says it has played. */
+  viewerDelayMs: number;
   slowViewerMs: number;
 }
 
@@ -45,6 +47,10 @@ export class Viewer {
   /** What waited for it when it fell behind. */
   #queuedThen = 0;
   #dropped: Drop = 'nothing';
+  /** Of the last audio or video that it was sent. */
+  #sentTime = 0;
+  /** Up to where it has played; undefined while it has not said. */
+  #playedTime: number | undefined;
   /** While it waits for a new key frame. */
   #began: (() => void) | undefined;
   /** What is chosen of one round, until it is written. */
@@ -68,6 +74,7 @@ export class Viewer {
   published(): void {
     this.#needsKeyFrame = true;
     this.#headers = [];
+    this.#playedTime = undefined;
     this.#events.published();
   }
 
@@ -94,6 +101,11 @@ export class Viewer {
     }
   }
 
+  /** The client has played up to that timestamp. */
+  played(timestamp: number): void {
+    this.#playedTime = timestamp;
+  }
+
   /** At most so many pictures per second, as far as they can be left out; undefined for all. */
   limitFrames(fps: number | undefined): void {
     if (this.#limit?.isBroken) this.#needsKeyFrame = true;
@@ -113,6 +125,7 @@ export class Viewer {
     }
     if (this.#takesAll && catchUp.pictures.length > 0) {
       this.#needsKeyFrame = false;
+      this.#noteSent(catchUp.pictures);
       const { pieces, messages } = shared();
       for (const [i, bytes] of pieces.entries()) this.transport.write(bytes, i === 0 ? messages : 0);
       return;
@@ -136,7 +149,9 @@ export class Viewer {
       return 'none';
     }
     const isComplete = this.#takesAll && !this.#needsKeyFrame && this.#headers.length === 0;
-    return isComplete && this.#behindSince === undefined ? 'all' : 'some';
+    if (!isComplete || this.#behindSince !== undefined) return 'some';
+    this.#noteSent(messages);
+    return 'all';
   }
 
   sendSome(messages: readonly OutMessage[]): void {
@@ -145,28 +160,38 @@ export class Viewer {
   }
 
   /**
-   * Beyond its bound a viewer loses video until the next key frame, half as much further audio too; of data messages it
-   * gets as much again (FMS: they are never dropped).
+   * Beyond its bounds a viewer loses video until the next key frame, half as much further audio too; of data messages it
+   * gets as much again (FMS: they are never dropped). One that plays what it was sent too slowly is not closed for it.
    */
-  #dueDrop(now: number, limits: ViewerLimits): Drop {
+  #dueDrop(now: number, { viewerQueueBytes, viewerDelayMs, slowViewerMs }: ViewerLimits): Drop {
     const queued = this.transport.queuedBytes;
-    if (queued <= limits.viewerQueueBytes) {
-      if (this.#behindSince !== undefined && queued <= limits.viewerQueueBytes / 2)
-        this.#behindSince = undefined;
+    const excess = Math.max(queued / viewerQueueBytes, this.#delayMs / viewerDelayMs);
+    if (excess <= 1) {
+      if (this.#behindSince !== undefined && excess <= 0.5) this.#behindSince = undefined;
     } else if (this.#behindSince === undefined) {
       this.#behindSince = now;
       this.#queuedThen = queued;
       this.#needsKeyFrame = true;
     }
     if (this.#behindSince === undefined) return 'nothing';
-    if (now - this.#behindSince > limits.slowViewerMs) {
+    if (now - this.#behindSince > slowViewerMs && queued > viewerQueueBytes / 2) {
       this.#isPaused = true;
       this.#events.tooSlow();
       return 'all';
     }
     // One window may have brought much more than the bound.
-    if (queued > this.#queuedThen + limits.viewerQueueBytes) return 'all';
-    return queued > limits.viewerQueueBytes * 1.5 ? 'media' : 'video';
+    if (queued > this.#queuedThen + viewerQueueBytes) return 'all';
+    return excess > 1.5 ? 'media' : 'video';
+  }
+
+  /** What it was sent and has not played. Timestamps wrap. */
+  get #delayMs(): number {
+    return this.#playedTime === undefined ? 0 : Math.max(0, (this.#sentTime - this.#playedTime) | 0);
+  }
+
+  #noteSent(messages: readonly OutMessage[]): void {
+    const last = messages.findLast(({ type }) => type === MessageType.Audio || type === MessageType.Video);
+    if (last) this.#sentTime = last.timestamp;
   }
 
   #begin({ headers, pictures }: CatchUp): void {
@@ -213,6 +238,7 @@ export class Viewer {
     const chosen = this.#chosen;
     if (chosen.length === 0) return;
     this.#chosen = [];
+    this.#noteSent(chosen);
     this.transport.write(serializeAll(this.transport.format, chosen, this.streamId), chosen.length);
   }
 }

@@ -255,11 +255,7 @@ const RULES = {
     'depth = 1; depth < 2; depth++',
   ],
   'STR-32': ['host/streams/live-stream.ts', 'passed > MAX_LATENCY_MS', 'passed > 60_000'],
-  'STR-33': [
-    'host/streams/viewer.ts',
-    "queued > limits.viewerQueueBytes * 1.5 ? 'media' : 'video'",
-    "queued > limits.viewerQueueBytes * 1.1 ? 'all' : 'video'",
-  ],
+  'STR-33': ['host/streams/viewer.ts', "excess > 1.5 ? 'media' : 'video'", "excess > 1.1 ? 'all' : 'video'"],
   'APP-14': ['host/streams/library.ts', 'if (recording) recording.clear();', 'if (recording) return true;'],
   'CLI-28': ['host/rtmp/session.ts', "if (name === 'getStreamLength') return", "if (name === 'x') return"],
   'ENC-08': [

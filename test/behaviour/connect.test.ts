@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { connect, connectRefused, RtmpClient, Type } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
+import { isOverWebSocket } from '../support/websocket-client.ts';
 
 const server = useServer({
   limits: { pendingConnectMs: 1500, connectArgs: 4 },
@@ -94,9 +95,13 @@ test('the answer to connect comes behind window size, bandwidth and chunk size',
   const client = await connect(verdicts(), { args: ['true'] });
   const types = client.received.entries.map(({ type }) => type);
   expect(types.slice(0, 2)).toEqual([Type.WindowAckSize, Type.SetPeerBandwidth]);
+  // A WebSocket has no chunks.
+  expect(types.includes(Type.SetChunkSize)).toBe(!isOverWebSocket);
   expect(types.indexOf(Type.SetChunkSize)).toBeLessThan(types.indexOf(Type.CommandAmf0));
   const controls = client.received.entries.filter(({ type }) => type <= Type.SetPeerBandwidth);
-  expect(controls.map(({ csid, streamId }) => [csid, streamId])).toEqual(controls.map(() => [2, 0]));
+  expect(controls.map(({ csid, streamId }) => [csid, streamId])).toEqual(
+    controls.map(() => [isOverWebSocket ? 0 : 2, 0]),
+  );
 });
 
 const accepted = ['true', 'async true', 'accepted, then false', 'twice'];
@@ -185,7 +190,7 @@ test('the client object tells who is connected', async () => {
     id: expect.stringMatching(/^[\w-]{8,}$/),
     ip: '127.0.0.1',
     pageUrl: 'http://a/page',
-    protocol: 'rtmp',
+    protocol: isOverWebSocket ? 'ws' : 'rtmp',
     referrer: 'http://a/b.swf',
     secure: false,
     uri: `${server.rtmp}/introduces/room?x=1`,

@@ -409,7 +409,9 @@ test('other methods and bodies are answered, HEAD without asking the application
 
 test('an upgrade to anything else, or anywhere else, is the plain request that it would be without', async () => {
   const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket' };
-  expect(await refusedFlv(`${server.http}/nowhere`, upgrade)).toMatchObject({ status: 404 });
+  expect(await refusedFlv(`${server.http}/nowhere`, { ...upgrade, Upgrade: 'h2c' })).toMatchObject({
+    status: 404,
+  });
   expect(await refusedFlv(ws('/api/instances/x.flv'))).toMatchObject({ status: 404 });
   await onAir('live/h2c');
   const viewer = await FlvClient.open(`${server.http}/live/h2c/cam.flv`, {

@@ -95,7 +95,7 @@ test('a server takes no more connections than it may', async () => {
   const small = await startServer({ limits: { connections: 3 }, apps: { live: { 'README.md': '' } } });
   const url = `${small.rtmp}/live`;
   const clients = [await connect(url), await connect(url), await connect(url)];
-  await expect(RtmpClient.open(url)).rejects.toThrow();
+  await expect(connect(url)).rejects.toThrow();
   expect(await small.waitForLog((r) => r.code === 'E_TOO_MANY_CONNECTIONS')).toMatchObject({ level: 'warn' });
   await clients[0]!.close();
   await eventually('a free place', () =>

@@ -11,6 +11,7 @@ import type { AmfValue } from '../../wire/values.ts';
 import { ChunkParser, encodeChunks } from './chunks.ts';
 import { inTime, Journal } from './journal.ts';
 import { TunnelSocket } from './tunnel-client.ts';
+import { addressFor, encodePacket, PacketParser, WebSocketCarrier } from './websocket-client.ts';
 
 const HANDSHAKE_BYTES = 1536;
 
@@ -117,7 +118,7 @@ export class RtmpClient {
   readonly #url: URL;
   readonly #options: ClientOptions;
   readonly #socket: Carrier;
-  readonly #parser: ChunkParser;
+  readonly #parser: ChunkParser | PacketParser;
   readonly #streams = new Map<number, ClientStream>();
   readonly #sharedObjectListeners: ((received: Received) => void)[] = [];
   readonly #answers = new Map<number, (received: Received) => void>();
@@ -125,7 +126,7 @@ export class RtmpClient {
   #nextTransaction = 1;
   #commandType: number = Type.CommandAmf0;
 
-  /** TCP, or a tunnel for `rtmpt:`, and handshake; nothing else is sent. Closed when the test ends. */
+  /** TCP and handshake, a tunnel for `rtmpt:`, a WebSocket for `ws:`; nothing else is sent. Closed when the test ends. */
   static async open(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
     const client = await RtmpClient.dial(url, options);
     onTestFinished(() => client.destroy());
@@ -134,7 +135,14 @@ export class RtmpClient {
 
   /** As `open`, for clients that outlive a test or have none: whoever dials closes. */
   static async dial(url: string, options: ClientOptions = {}): Promise<RtmpClient> {
-    const { protocol, hostname, port } = new URL(url);
+    const address = addressFor(url);
+    const { protocol, hostname, port } = new URL(address);
+    if (protocol === 'ws:' || protocol === 'wss:') {
+      const carrier = await WebSocketCarrier.open(address, options.ca);
+      const client = new RtmpClient(url, options, carrier);
+      carrier.on('data', (frame: Buffer) => client.#receive(frame));
+      return client;
+    }
     const to = { host: hostname, port: Number(port) };
     const socket =
       protocol === 'rtmps:'
@@ -154,7 +162,9 @@ export class RtmpClient {
     this.#options = options;
     this.#socket = socket;
     this.methods = options.methods ?? {};
-    this.#parser = new ChunkParser((message, csid) => this.#message(message, csid));
+    const onMessage = (message: RtmpMessage, csid: number) => this.#message(message, csid);
+    this.#parser =
+      socket instanceof WebSocketCarrier ? new PacketParser(onMessage) : new ChunkParser(onMessage);
     this.closed = new Promise((resolve) => {
       socket.on('error', () => {});
       socket.on('close', () => {
@@ -168,6 +178,11 @@ export class RtmpClient {
   /** Bytes of chunks that the server has sent. */
   get receivedBytes(): number {
     return this.#parser.received;
+  }
+
+  /** Frames of a WebSocket that the server has sent. */
+  get receivedFrames(): number {
+    return this.#parser instanceof PacketParser ? this.#parser.frames : 0;
   }
 
   async connect(): Promise<void> {
@@ -269,15 +284,22 @@ export class RtmpClient {
   }
 
   setChunkSize(chunkBytes: number): void {
+    if (this.#socket instanceof WebSocketCarrier) return;
     const payload = Buffer.alloc(4);
     payload.writeUInt32BE(chunkBytes);
     this.message({ type: Type.SetChunkSize, streamId: 0, timestamp: 0, payload }, 2);
     this.#chunkBytes = chunkBytes;
   }
 
-  /** A message in chunks of the present size. */
+  /** A message in chunks of the present size, or as a frame. */
   message(message: RtmpMessage, csid = 3): void {
-    this.write(encodeChunks(message, { csid, chunkBytes: this.#chunkBytes }));
+    if (this.#socket instanceof WebSocketCarrier) this.write(encodePacket(message));
+    else this.write(encodeChunks(message, { csid, chunkBytes: this.#chunkBytes }));
+  }
+
+  /** Why the server closed a WebSocket. */
+  get closing(): { code: number; reason: string } | undefined {
+    return this.#socket instanceof WebSocketCarrier ? this.#socket.closing : undefined;
   }
 
   /** Bytes as they are, well formed or not. */

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import type { Limits } from '../../host/base/limits.ts';
 import type { InstanceDetails } from '../../host/web/api.ts';
 import { DEADLINE_MS, eventually, inTime, Journal } from './journal.ts';
+import { httpByRtmpPort } from './websocket-client.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -37,6 +38,8 @@ export interface ServerOptions {
   data?: string;
   /** The content of the file for `--admin-token-file`. */
   adminToken?: string;
+  /** The port for HTTP, of a server that was there before. */
+  http?: number;
   /** Files: it listens with TLS, too. */
   tls?: { certificate: string; key: string };
 }
@@ -131,7 +134,7 @@ export class TestServer {
       }),
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
-    args.push('--rtmp', '0', '--http', '0', '--config', config);
+    args.push('--rtmp', '0', '--http', String(options.http ?? 0), '--config', config);
     if (tls) args.push('--rtmps', '0', '--https', '0', '--tls-cert', tls.certificate, '--tls-key', tls.key);
     if (adminToken !== undefined) {
       const file = join(this.#folder, 'token');
@@ -178,6 +181,7 @@ export class TestServer {
     const urls = message.split(' ');
     for (const scheme of ['rtmp', 'http', 'rtmps', 'https'] as const)
       this[scheme] = urls.find((url) => url.startsWith(`${scheme}:`)) ?? '';
+    httpByRtmpPort.set(this.rtmpPort, this.http);
     return this;
   }
 

@@ -11,6 +11,8 @@ export interface Item {
   limitFrames(fps: number | undefined): void;
   /** The client's buffer, in milliseconds. */
   setBuffer(bufferMs: number): void;
+  /** The client has played up to that timestamp. */
+  played?(timestamp: number): void;
   /** Nothing more is sent. */
   close(): void;
 }

@@ -98,6 +98,10 @@ export class LiveItem implements Item {
 
   setBuffer(): void {}
 
+  played(timestamp: number): void {
+    this.#viewer.played(timestamp);
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     this.#stream.leave(this.#viewer);

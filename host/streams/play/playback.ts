@@ -106,6 +106,10 @@ export class Playback {
     this.#item?.setBuffer(bufferMs);
   }
 
+  played(timestamp: number): void {
+    this.#item?.played?.(timestamp);
+  }
+
   close(): void {
     this.#search++;
     this.#isStarting = false;

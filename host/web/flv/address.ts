@@ -3,8 +3,8 @@ import { parseStreamName, type StreamName } from '../../../wire/stream-name.ts';
 import { parseApp } from '../../rtmp/names.ts';
 
 const SUFFIX = '.flv';
-/** The server's own addresses begin with it; an application of that name has no viewers here. */
-const RESERVED = '/api/';
+/** The server's own addresses begin with it; an application of that name has no clients here. */
+export const RESERVED = '/api/';
 
 export interface FlvAddress {
   app: string;
@@ -28,19 +28,19 @@ export function isFlvTarget(target: string): boolean {
 export function parseFlvTarget(target: string): FlvAddress {
   const [path, query] = splitQuery(target);
   const at = path.lastIndexOf('/');
-  const where = decode(path.slice(1, at));
-  const stream = parseStreamName(decode(path.slice(at + 1, -SUFFIX.length)));
+  const where = decodePath(path.slice(1, at));
+  const stream = parseStreamName(decodePath(path.slice(at + 1, -SUFFIX.length)));
   if (where.startsWith('/') || where.endsWith('/')) throw noName(path);
   return { ...parseApp(where, ''), query, stream: { ...stream, query } };
 }
 
-function splitQuery(target: string): [path: string, query: string] {
+export function splitQuery(target: string): [path: string, query: string] {
   const at = target.indexOf('?');
   return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)];
 }
 
-/** In names that RTMP clients know, a question mark begins the query. */
-function decode(text: string): string {
+/** A path as RTMP clients would write it: in names that they know, a question mark begins the query. Throws `E_NAME`. */
+export function decodePath(text: string): string {
   let decoded: string;
   try {
     decoded = decodeURIComponent(text);

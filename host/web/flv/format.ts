@@ -1,6 +1,7 @@
 import { flvTagBytes, writeFlvTag } from '../../../wire/flv.ts';
 import { MessageType } from '../../../wire/messages.ts';
 import type { OutMessage, WireFormat } from '../../rtmp/ports.ts';
+import { binaryFrame } from '../frame.ts';
 
 const CRLF = Uint8Array.of(13, 10);
 
@@ -28,19 +29,7 @@ const chunk: Envelope = {
   tail: CRLF,
 };
 
-/** A binary message of a WebSocket (RFC 6455, section 5.2); a server's are not masked. */
-const frame: Envelope = {
-  name: 'flv-frame',
-  headBytes: (size) => (size < 126 ? 2 : size < 0x10000 ? 4 : 10),
-  writeHead: (target, at, size) => {
-    target[at] = 0x82;
-    target[at + 1] = size < 126 ? size : size < 0x10000 ? 126 : 127;
-    if (size < 126) return;
-    const digits = size < 0x10000 ? 2 : 8;
-    for (let i = digits - 1, rest = size; i >= 0; i--, rest >>>= 8) target[at + 2 + i] = rest & 255;
-  },
-  tail: new Uint8Array(0),
-};
+const frame: Envelope = { name: 'flv-frame', ...binaryFrame, tail: new Uint8Array(0) };
 
 /** FLV tags, each in an envelope. */
 export class FlvFormat implements WireFormat {

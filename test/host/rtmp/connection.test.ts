@@ -17,6 +17,7 @@ test('a client whose messages take long is read a little in each round of the ev
       for (const end = performance.now() + 3; performance.now() < end; );
     },
     onBuffer() {},
+    onPlayed() {},
     onIdle() {},
     onClose() {},
   };

@@ -9,7 +9,7 @@ import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { DEADLINE_MS, eventually } from '../../support/journal.ts';
 
 const windows = new Windows();
-const limits = { gopBytes: 1000, viewerQueueBytes: 1000, slowViewerMs: 50 };
+const limits = { gopBytes: 1000, viewerQueueBytes: 1000, viewerDelayMs: 1000, slowViewerMs: 50 };
 
 /** One word a message, of a fixed length. */
 class NotingFormat implements WireFormat {

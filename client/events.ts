@@ -1,0 +1,82 @@
+/** What an information object says (docs/api.md): more properties depend on the code. */
+export interface Info {
+  readonly level: string;
+  readonly code: string;
+  readonly description: string;
+  readonly details?: string;
+  /** What the application gave to `rejectConnection`. */
+  readonly application?: unknown;
+  readonly [more: string]: unknown;
+}
+
+/** The event `netStatus`. */
+export class NetStatusEvent extends Event {
+  readonly info: Info;
+
+  constructor(info: Info) {
+    super('netStatus');
+    this.info = info;
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: functions of any type are handlers
+export type Handler = (...args: any[]) => unknown;
+
+/**
+ * An event target whose status is also told to `onStatus`, and whose methods the server may call: those that `on` has been
+ * given, then those of `client`.
+ */
+export class Notifier extends EventTarget {
+  /** Its methods are called by the server, by name. */
+  client: object = {};
+  onStatus: ((info: Info) => void) | undefined;
+  readonly #handlers = new Map<string, Handler>();
+
+  /** Calls `handler` when the server calls a method of that name; the last one given counts. Returns what ends it. */
+  on(name: string, handler: Handler): () => void {
+    this.#handlers.set(name, handler);
+    return () => {
+      if (this.#handlers.get(name) === handler) this.#handlers.delete(name);
+    };
+  }
+
+  /** Tells a status, as if the server had. */
+  report(info: Info): void {
+    guarded(() => this.onStatus?.(info));
+    this.dispatchEvent(new NetStatusEvent(info));
+  }
+
+  /** The method of that name; undefined when there is none, or only one that all objects have. */
+  protected method(name: string): Handler | undefined {
+    const target = this.client as Record<string, unknown>;
+    const found = this.#handlers.get(name) ?? (name in Object.prototype ? undefined : target[name]);
+    return typeof found === 'function' ? (...args) => found.apply(target, args) : undefined;
+  }
+}
+
+/** What a handler throws is the page's to see, and stops nothing here. */
+export function guarded(run: () => unknown): void {
+  try {
+    run();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}
+
+/** A status that the client makes itself. */
+export function infoOf(level: 'status' | 'error', code: string, description: string): Info {
+  return { level, code, description };
+}
+
+/** A call, or a connect, that failed: what the server said. */
+export class CallError extends Error {
+  readonly info: Info;
+
+  constructor(info: Info) {
+    super(`${info.code}: ${info.description}`);
+    this.name = 'CallError';
+    this.info = info;
+  }
+}

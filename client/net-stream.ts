@@ -1,0 +1,306 @@
+import { ByteWriter } from '../wire/bytes.ts';
+import { decodeValues, encodeCommand, encodeData } from '../wire/commands.ts';
+import { controlMessage, encodeAcknowledgement, MessageType, type RtmpMessage } from '../wire/messages.ts';
+import { AMF_LIMITS } from '../wire/values.ts';
+import { type CallError, guarded, type Info, Notifier } from './events.ts';
+import type { NetConnection } from './net-connection.ts';
+import type { MediaOutput, MediaSink, MediaSource } from './sink.ts';
+
+const ACKNOWLEDGE_MS = 250;
+const SET_BUFFER_LENGTH = 3;
+const MAX_VALUES = 4096;
+
+/** What a stream has carried so far. */
+export interface StreamStats {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Of audio and video. */
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  /** Of the last audio or video that came, and of what the sink has played; milliseconds. */
+  readonly receivedTime: number;
+  readonly playedTime: number | undefined;
+}
+
+interface Command {
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
+/**
+ * A stream that is published or played. What media it plays goes to `sink`, what it publishes comes from `source`. It may be
+ * made before there is a connection; when that is lost and comes back, the stream goes on.
+ *
+ *     const stream = new NetStream(connection);
+ *     stream.sink = player;
+ *     stream.play('cam');
+ */
+export class NetStream extends Notifier {
+  onMetaData: ((metadata: Readonly<Record<string, unknown>>) => void) | undefined;
+  source: MediaSource | undefined;
+  sink: MediaSink | undefined;
+  readonly #connection: NetConnection;
+  /** Of the message stream; 0 while there is none. */
+  #id = 0;
+  /** Each connection has its own. */
+  #epoch = 0;
+  /** What plays, in order, or is published: said again when the connection is there again. */
+  #wanted: Command[] = [];
+  /** What was said of it since. */
+  readonly #settings = new Map<string, readonly unknown[]>();
+  #bufferTime = 0.1;
+  #isPaused = false;
+  #isPublishing = false;
+  #acknowledger: ReturnType<typeof setInterval> | undefined;
+  #toldTime: number | undefined;
+  #publishTime = 0;
+  #stats = { bytesIn: 0, bytesOut: 0, messagesIn: 0, messagesOut: 0, receivedTime: 0 };
+
+  constructor(connection: NetConnection) {
+    super();
+    this.#connection = connection;
+    connection.admit(this);
+  }
+
+  get stats(): StreamStats {
+    return { ...this.#stats, playedTime: this.sink?.played };
+  }
+
+  /** Seconds: how far the sink has played, or the publisher has come. */
+  get time(): number {
+    return (this.sink?.played ?? this.#publishTime) / 1000;
+  }
+
+  /** Seconds that the player buffers; for recordings the server sends so much ahead. Default 0.1. */
+  get bufferTime(): number {
+    return this.#bufferTime;
+  }
+
+  set bufferTime(seconds: number) {
+    this.#bufferTime = seconds;
+    if (this.#id === 0) return;
+    const body = new ByteWriter(10);
+    body.u16(SET_BUFFER_LENGTH);
+    body.u32(this.#id);
+    body.u32(Math.max(0, Math.round(seconds * 1000)));
+    this.#connection.sendMessage(controlMessage(MessageType.UserControl, body.view));
+  }
+
+  /**
+   * Plays a live or recorded stream; false stops. `start` in seconds: -2 live or recorded, -1 live only, from 0 on recorded
+   * only. `length` in seconds, -1 for all. `reset` false: when what plays now has ended.
+   */
+  play(name: string | false, start = -2, length = -1, reset: boolean | number = true): void {
+    if (name === false) return this.#stop();
+    if (reset === true || reset === 1 || reset === 3) this.#begin();
+    this.#want('play', name, start * 1000, length < 0 ? -1 : length * 1000, reset);
+  }
+
+  /** Publishes under that name; `type` is `live`, `record`, `append` or `appendWithGap`. False stops. */
+  publish(name: string | false, type = 'live'): void {
+    if (name === false) return this.#stop();
+    this.#begin();
+    this.#want('publish', name, type);
+  }
+
+  pause(): void {
+    this.#pause(true);
+  }
+
+  resume(): void {
+    this.#pause(false);
+  }
+
+  togglePause(): void {
+    this.#pause(!this.#isPaused);
+  }
+
+  /** To that second of a recording. */
+  seek(seconds: number): void {
+    this.#command('seek', seconds * 1000);
+  }
+
+  receiveAudio(isWanted: boolean): void {
+    this.#set('receiveAudio', isWanted);
+  }
+
+  receiveVideo(isWanted: boolean): void {
+    this.#set('receiveVideo', isWanted);
+  }
+
+  /** At most so many pictures a second, as far as they can be left out. */
+  receiveVideoFPS(fps: number): void {
+    this.#set('receiveVideoFPS', fps);
+  }
+
+  /** Calls `handler` of all who play what this publishes. `@setDataFrame`, a name and a value: of those to come, too. */
+  send(handler: string, ...args: unknown[]): void {
+    if (this.#isPublishing)
+      this.#media(MessageType.DataAmf0, this.#publishTime, encodeData(handler, ...args));
+  }
+
+  /** The stream is of no use any more. */
+  close(): void {
+    this.#stop();
+    if (this.#id !== 0) {
+      this.#connection.listen(this.#id, undefined);
+      void this.#connection.invoke('deleteStream', this.#id).catch(() => {});
+    }
+    this.#connection.dismiss(this);
+    this.disconnected();
+  }
+
+  connected(): void {
+    const epoch = ++this.#epoch;
+    this.#connection.invoke<number>('createStream').then(
+      (id) => {
+        if (epoch === this.#epoch) this.#created(id);
+      },
+      ({ info }: CallError) => {
+        if (epoch === this.#epoch) this.report(info);
+      },
+    );
+  }
+
+  disconnected(): void {
+    this.#epoch++;
+    this.#id = 0;
+    clearInterval(this.#acknowledger);
+    this.#unpublished();
+  }
+
+  #created(id: number): void {
+    this.#id = id;
+    this.#acknowledger = setInterval(() => this.#acknowledge(), ACKNOWLEDGE_MS);
+    this.#connection.listen(id, (message) => this.#message(message));
+    this.bufferTime = this.#bufferTime;
+    for (const [name, args] of this.#settings) this.#command(name, ...args);
+    if (this.#wanted.length > 0) this.#renew();
+    for (const { name, args } of this.#wanted) this.#command(name, ...args);
+    if (this.#isPaused) this.#command('pause', true, 0);
+  }
+
+  #begin(): void {
+    this.#unpublished();
+    this.#wanted = [];
+    this.#isPaused = false;
+    this.#renew();
+  }
+
+  #stop(): void {
+    if (this.#wanted.length > 0) this.#command('closeStream');
+    this.#begin();
+  }
+
+  #renew(): void {
+    this.#toldTime = undefined;
+    this.sink?.reset();
+  }
+
+  #want(name: string, ...args: unknown[]): void {
+    this.#wanted.push({ name, args });
+    this.#command(name, ...args);
+  }
+
+  #set(name: string, ...args: unknown[]): void {
+    this.#settings.set(name, args);
+    this.#command(name, ...args);
+  }
+
+  #pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.sink?.pause?.(isPaused);
+    this.#command('pause', isPaused, this.sink?.played ?? 0);
+  }
+
+  #command(name: string, ...args: unknown[]): void {
+    if (this.#id === 0) return;
+    this.#send(MessageType.CommandAmf0, 0, encodeCommand(name, 0, null, ...args));
+  }
+
+  #media(type: number, timestamp: number, payload: Uint8Array): void {
+    const stats = this.#stats;
+    stats.bytesOut += payload.length;
+    if (type !== MessageType.DataAmf0) {
+      stats.messagesOut++;
+      this.#publishTime = timestamp;
+    }
+    this.#send(type, timestamp, payload);
+  }
+
+  #send(type: number, timestamp: number, payload: Uint8Array): void {
+    this.#connection.sendMessage({ type, streamId: this.#id, timestamp, payload });
+  }
+
+  #message(message: RtmpMessage): void {
+    const { type, timestamp, payload } = message;
+    const stats = this.#stats;
+    stats.bytesIn += payload.length;
+    if (type === MessageType.Audio || type === MessageType.Video) {
+      stats.messagesIn++;
+      stats.receivedTime = timestamp;
+      const { sink } = this;
+      guarded(() =>
+        type === MessageType.Audio ? sink?.audio(timestamp, payload) : sink?.video(timestamp, payload),
+      );
+      return;
+    }
+    const values = decodeValues(message, AMF_LIMITS, MAX_VALUES);
+    const name = String(values[0]);
+    if (type === MessageType.CommandAmf0 || type === MessageType.CommandAmf3) {
+      if (name === 'onStatus') this.#status(values[3] as unknown as Info);
+      return;
+    }
+    const args = values.slice(1);
+    const method = this.method(name);
+    guarded(() => (name === 'onMetaData' ? this.onMetaData?.(args[0] as Record<string, unknown>) : 0));
+    guarded(() => method?.(...args));
+  }
+
+  #status(info: Info): void {
+    switch (info.code) {
+      case 'NetStream.Publish.Start':
+        this.#isPublishing = true;
+        guarded(() => this.source?.start(this.#output()));
+        break;
+      case 'NetStream.Unpublish.Success':
+      case 'NetStream.Publish.BadName':
+        this.#unpublished();
+        break;
+      case 'NetStream.Seek.Notify':
+      case 'NetStream.Play.PublishNotify':
+        this.#renew();
+    }
+    this.report(info);
+  }
+
+  /** Of this publication only: what a source says when it is over is nothing. */
+  #output(): MediaOutput {
+    const epoch = this.#epoch;
+    const send = (type: number, timestamp: number, payload: Uint8Array) => {
+      if (this.#isPublishing && epoch === this.#epoch) this.#media(type, timestamp, payload);
+    };
+    const connection = this.#connection;
+    return {
+      audio: (timestamp, payload) => send(MessageType.Audio, timestamp, payload),
+      video: (timestamp, payload) => send(MessageType.Video, timestamp, payload),
+      get queuedBytes() {
+        return connection.queuedBytes;
+      },
+    };
+  }
+
+  #unpublished(): void {
+    if (!this.#isPublishing) return;
+    this.#isPublishing = false;
+    guarded(() => this.source?.stop());
+  }
+
+  /** How far it has been played, for the server to bound the delay (docs/websocket.md). */
+  #acknowledge(): void {
+    const played = this.sink?.played;
+    if (played === undefined || this.#id === 0 || played === this.#toldTime) return;
+    this.#toldTime = played;
+    this.#send(MessageType.Acknowledgement, 0, encodeAcknowledgement(Math.round(played) >>> 0));
+  }
+}
