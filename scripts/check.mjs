@@ -1,4 +1,4 @@
-// `npm run check`: types of the server, of the runtime (no Node there) and of the sample apps; lint and format.
+// `npm run check`: types of the server, of the runtime and the client (no Node there), and of the sample apps; lint and format.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -6,6 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const checks = [
   ['types: host, wire, tests', 'tsc', '-p', '.'],
   ['types: runtime', 'tsc', '-p', 'runtime'],
+  ['types: client', 'tsc', '-p', 'client'],
   ['types: sample apps', 'tsc', '-p', 'sample-apps'],
   ['types: what apps may write, and may not', 'tsc', '-p', 'test/types'],
   ['docs/api.md', 'node', 'scripts/api-docs.mjs', '--check'],
