@@ -85,7 +85,8 @@ describe('imports', () => {
     expect(users.filter((from) => !from.startsWith('host/streams/remux/'))).toEqual([]);
   });
 
-  test('of Node in wire/ and runtime/ do not exist', () => {
+  test('of Node in wire/, runtime/ and what plays and publishes in pages do not exist', () => {
+    expect(offenders('client/media/', (to) => !to.startsWith('node:'))).toEqual([]);
     expect(offenders('wire/', (to) => !to.startsWith('node:'))).toEqual([]);
     expect(offenders('runtime/', (to) => !to.startsWith('node:'))).toEqual([]);
   });

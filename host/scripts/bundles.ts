@@ -58,7 +58,16 @@ const pageTwins: Plugin = {
 
 /** The client for pages and Node, as one module. */
 export function bundleClient(): Promise<string> {
-  return bundle('../../client/index.ts', {
+  return bundleForPages('../../client/index.ts');
+}
+
+/** What plays streams in pages, as another: not all pages do. */
+export function bundleMedia(): Promise<string> {
+  return bundleForPages('../../client/media/index.ts');
+}
+
+function bundleForPages(entry: string): Promise<string> {
+  return bundle(entry, {
     format: 'esm',
     platform: 'neutral',
     minify: true,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 
 /** What a test may need that npm does not bring. */
-export type Tool = 'ffmpeg' | 'ffprobe' | 'ffplay' | 'rtmpdump' | 'gst-launch-1.0';
+export type Tool = 'ffmpeg' | 'ffprobe' | 'ffplay' | 'rtmpdump' | 'gst-launch-1.0' | 'chromium';
 
 const isInstalled = new Map<Tool, boolean>();
 

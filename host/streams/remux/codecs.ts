@@ -1,7 +1,8 @@
+import { parseAudioConfig } from '../../../wire/audio-config.ts';
+import { av1Name, avcName, hevcName } from '../../../wire/codec-names.ts';
+import { MP3_HEADER_BYTES, parseMp3Header, wordAt } from '../../../wire/mp3-frame.ts';
+import { av1Size, avcSize, hevcSize, type Size } from '../../../wire/picture-size.ts';
 import { StagewireError } from '../../base/errors.ts';
-import { parseAudioConfig } from '../files/audio-config.ts';
-import { MP3_HEADER_BYTES, parseMp3Header, wordAt } from '../files/mp3/mp3-frame.ts';
-import { av1Size, avcSize, hevcSize, type Size } from './picture-size.ts';
 import { Unfit } from './protocol.ts';
 
 export type Pictures = 'avc' | 'hevc' | 'av1';
@@ -67,33 +68,6 @@ function sizeIn(record: Uint8Array, read: (record: Uint8Array) => Size | undefin
   }
   if (!size) throw new Unfit('the configuration of its pictures does not say how large they are');
   return size;
-}
-
-function avcName(record: Uint8Array): string {
-  return `avc1.${Buffer.from(record.subarray(1, 4)).toString('hex')}`;
-}
-
-/** ISO 14496-15, section E.3. */
-function hevcName(record: Uint8Array): string {
-  const [, profile = 0] = record;
-  let flags = 0;
-  for (let bit = 0; bit < 32; bit++)
-    if (((record[2 + (bit >> 3)] ?? 0) >> (7 - (bit & 7))) & 1) flags += 2 ** bit;
-  const constraints = [...record.subarray(6, 12)];
-  while (constraints.at(-1) === 0) constraints.pop();
-  const space = ['', 'A', 'B', 'C'][profile >> 6];
-  const tier = profile & 32 ? 'H' : 'L';
-  const parts = [`${space}${profile & 31}`, flags.toString(16), `${tier}${record[12] ?? 0}`];
-  return ['hvc1', ...parts, ...constraints.map((byte) => byte.toString(16))].join('.');
-}
-
-/** All that the record says in its first four bytes, from which the muxer makes them again. */
-function av1Name(record: Uint8Array): string {
-  const [, second = 0, third = 0] = record;
-  const two = (value: number) => String(value).padStart(2, '0');
-  const depth = third & 64 ? (third & 32 ? 12 : 10) : 8;
-  const colours = `${(third >> 4) & 1}.${(third >> 3) & 1}${(third >> 2) & 1}${third & 3}`;
-  return `av01.${second >> 5}.${two(second & 31)}${third & 128 ? 'H' : 'M'}.${two(depth)}.${colours}.01.01.01.0`;
 }
 
 function aacSetup(record: Uint8Array | undefined): SoundSetup {

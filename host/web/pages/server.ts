@@ -6,9 +6,8 @@ import { splitQuery } from '../flv/address.ts';
 import { contentTypeOf } from './content-types.ts';
 import { openPublic } from './public-file.ts';
 
-const CLIENT_PATH = '/client.js';
 /** The server's own addresses: an application of that name has no pages. */
-const RESERVED = ['api', 'healthz', 'metrics', 'client.js'];
+const RESERVED = ['api', 'healthz', 'metrics', 'client.js', 'media.js'];
 const METHODS = 'GET, HEAD';
 /** Who takes nothing for so long gets no more. */
 const STALL_MS = 10_000;
@@ -20,24 +19,30 @@ export interface PageHouse {
   folderOf(app: string): string | undefined;
 }
 
-/** Serves the client as `/client.js`, and what applications have in `public/` as `/<app>/` (docs/client.md). */
+/** A script of ours, whole in memory. */
+interface Script {
+  readonly code: Buffer;
+  readonly zipped: Buffer;
+  readonly tag: string;
+}
+
+/** Serves the client as `/client.js` and `/media.js`, and what applications have in `public/` as `/<app>/` (docs/client.md). */
 export class PageServer {
   readonly #house: PageHouse;
-  readonly #code: Buffer;
-  readonly #zipped: Buffer;
-  readonly #tag: string;
+  readonly #scripts: ReadonlyMap<string, Script>;
 
-  constructor(house: PageHouse, clientCode: string) {
+  constructor(house: PageHouse, clientCode: string, mediaCode: string) {
     this.#house = house;
-    this.#code = Buffer.from(clientCode);
-    this.#zipped = gzipSync(this.#code, { level: 9 });
-    this.#tag = `"${createHash('sha256').update(this.#code).digest('base64url').slice(0, 16)}"`;
+    this.#scripts = new Map([
+      ['/client.js', scriptOf(clientCode)],
+      ['/media.js', scriptOf(mediaCode)],
+    ]);
   }
 
   /** Whether it is for us to answer. */
   takes({ url = '' }: IncomingMessage): boolean {
     const [path] = splitQuery(url);
-    return path === CLIENT_PATH || this.#folderOf(path) !== undefined;
+    return this.#scripts.has(path) || this.#folderOf(path) !== undefined;
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -45,36 +50,14 @@ export class PageServer {
     response.setTimeout(STALL_MS, () => response.destroy());
     const [path, query] = splitQuery(request.url ?? '');
     const folder = this.#folderOf(path);
+    const script = this.#scripts.get(path);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       refuse(response, 405, 'E_METHOD', `pages are read with GET, not ${request.method}`, { Allow: METHODS });
-    } else if (path === CLIENT_PATH) this.#client(request, response);
+    } else if (script) sendScript(script, request, response);
     else if (folder === undefined) refuse(response, 404, 'E_NOT_FOUND', 'there is no such application');
     else {
       this.#page(request, response, folder, path, query).catch((error: Error) => response.destroy(error));
     }
-  }
-
-  #client(request: IncomingMessage, response: ServerResponse): void {
-    const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-    const body = isZipped ? this.#zipped : this.#code;
-    const headers = {
-      ...COMMON,
-      'Content-Type': contentTypeOf(CLIENT_PATH),
-      ETag: this.#tag,
-      Vary: 'Accept-Encoding',
-      // It has no secrets, and pages elsewhere need it, too.
-      'Access-Control-Allow-Origin': '*',
-    };
-    if (request.headers['if-none-match'] === this.#tag) {
-      response.writeHead(304, headers).end();
-      return;
-    }
-    response.writeHead(200, {
-      ...headers,
-      'Content-Length': body.length,
-      ...(isZipped && { 'Content-Encoding': 'gzip' }),
-    });
-    response.end(request.method === 'HEAD' ? undefined : body);
   }
 
   async #page(
@@ -115,6 +98,35 @@ export class PageServer {
     const [app = ''] = decoded(path) ?? [];
     return RESERVED.includes(app) ? undefined : this.#house.folderOf(app);
   }
+}
+
+function sendScript({ code, zipped, tag }: Script, request: IncomingMessage, response: ServerResponse): void {
+  const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  const body = isZipped ? zipped : code;
+  const headers = {
+    ...COMMON,
+    'Content-Type': contentTypeOf('client.js'),
+    ETag: tag,
+    Vary: 'Accept-Encoding',
+    // It has no secrets, and pages elsewhere need it, too.
+    'Access-Control-Allow-Origin': '*',
+  };
+  if (request.headers['if-none-match'] === tag) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  response.writeHead(200, {
+    ...headers,
+    'Content-Length': body.length,
+    ...(isZipped && { 'Content-Encoding': 'gzip' }),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function scriptOf(text: string): Script {
+  const code = Buffer.from(text);
+  const hash = createHash('sha256').update(code).digest('base64url').slice(0, 16);
+  return { code, zipped: gzipSync(code, { level: 9 }), tag: `"${hash}"` };
 }
 
 /** The names in a path; undefined when an escape is broken. */

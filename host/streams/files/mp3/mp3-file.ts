@@ -1,12 +1,12 @@
+import { mp3Head } from '../../../../wire/audio-config.ts';
 import { encodeData } from '../../../../wire/commands.ts';
 import { AudioFormat } from '../../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../../wire/messages.ts';
+import { type Mp3Header, parseMp3Header, readFrameCount } from '../../../../wire/mp3-frame.ts';
 import { EcmaArray } from '../../../../wire/values.ts';
-import { mp3Head } from '../audio-config.ts';
 import { type Container, type MediaInfo, PART, type Part, type Place } from '../container.ts';
 import { type FileBytes, Window } from '../file-bytes.ts';
 import { FileProblem } from '../problem.ts';
-import { type Mp3Header, parseMp3Header, readFrameCount } from './mp3-frame.ts';
 import { Mp3Scan } from './mp3-scan.ts';
 import { type FrameAt, findFirstFrame, Mp3Walk } from './mp3-walk.ts';
 

@@ -1,5 +1,11 @@
+import {
+  isSameStream,
+  MP3_HEADER_BYTES,
+  type Mp3Header,
+  parseMp3Header,
+  wordAt,
+} from '../../../../wire/mp3-frame.ts';
 import type { FileBytes, Window } from '../file-bytes.ts';
-import { isSameStream, MP3_HEADER_BYTES, type Mp3Header, parseMp3Header, wordAt } from './mp3-frame.ts';
 
 export interface FrameAt {
   readonly position: number;

@@ -1,6 +1,6 @@
+import { type AudioConfig, mp3Head, parseAudioConfig } from '../../../../wire/audio-config.ts';
 import { AudioFormat, FrameType, VideoCodec, VideoPacketType } from '../../../../wire/media-head.ts';
 import type { AmfObject } from '../../../../wire/values.ts';
-import { type AudioConfig, mp3Head, parseAudioConfig } from '../audio-config.ts';
 import { type Box, boxesIn, childOf, copyOf } from './boxes.ts';
 import { readElementaryStream } from './elementary-stream.ts';
 

@@ -1,5 +1,5 @@
-import { ByteReader } from '../../../wire/bytes.ts';
 import { BitReader, unescaped } from './bits.ts';
+import { ByteReader } from './bytes.ts';
 
 export interface Size {
   readonly width: number;
@@ -110,9 +110,9 @@ function cropped(bits: BitReader, { width, height }: Size, across: number, down:
   );
 }
 
-/** From an AV1CodecConfigurationRecord, whose units follow four bytes. */
-export function av1Size(record: Uint8Array): Size | undefined {
-  const body = new ByteReader(record, 4);
+/** From an AV1CodecConfigurationRecord, whose units follow four bytes, or from the units of a key frame (`start` 0). */
+export function av1Size(record: Uint8Array, start = 4): Size | undefined {
+  const body = new ByteReader(record, start);
   while (body.remaining > 1) {
     const head = body.u8();
     if (head & 4) body.skip(1);
@@ -147,6 +147,30 @@ function av1SequenceSize(bits: BitReader): Size | undefined {
   const widthBits = bits.u(4) + 1;
   const heightBits = bits.u(4) + 1;
   return sane(bits, bits.u(widthBits) + 1, bits.u(heightBits) + 1);
+}
+
+/** From a key frame of VP8 (RFC 6386, section 9.1). */
+export function vp8Size(frame: Uint8Array): Size | undefined {
+  const [, , , first, second, third, low = 0, high = 0, lower = 0, higher = 0] = frame;
+  if (first !== 0x9d || second !== 1 || third !== 0x2a || frame.length < 10) return undefined;
+  return { width: ((high & 63) << 8) | low, height: ((higher & 63) << 8) | lower };
+}
+
+/** From a key frame of VP9 (VP9 bitstream, section 6.2). */
+export function vp9Size(frame: Uint8Array): Size | undefined {
+  const bits = new BitReader(frame);
+  bits.skip(2);
+  const profile = bits.u(1) + bits.u(1) * 2;
+  if (profile === 3) bits.skip(1);
+  const isShownAgain = bits.flag();
+  const isInter = bits.flag();
+  bits.skip(2);
+  if (isShownAgain || isInter || bits.u(24) !== 0x498342) return undefined;
+  if (profile >= 2) bits.skip(1);
+  const isRgb = bits.u(3) === 7;
+  if (!isRgb) bits.skip(1);
+  if (profile & 1) bits.skip(isRgb ? 1 : 3);
+  return sane(bits, bits.u(16) + 1, bits.u(16) + 1);
 }
 
 function leb128(body: ByteReader): number {

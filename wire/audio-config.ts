@@ -1,10 +1,12 @@
-import { AudioFormat } from '../../../wire/media-head.ts';
+import { AudioFormat } from './media-head.ts';
 
 /** What an AudioSpecificConfig says (ISO 14496-3, section 1.6.2.1). */
 export interface AudioConfig {
   readonly objectType: number;
   readonly sampleRate: number;
   readonly channels: number;
+  /** Samples in a frame, of those of which there are `sampleRate` in a second. */
+  readonly frameSamples: number;
 }
 
 const RATES = [
@@ -28,7 +30,10 @@ export function parseAudioConfig(record: Uint8Array): AudioConfig | undefined {
   const index = read(4);
   const sampleRate = index === 15 ? read(24) : (RATES[index] ?? 0);
   const channels = CHANNELS[read(4)] ?? 0;
-  return bits <= record.length * 8 ? { objectType, sampleRate, channels } : undefined;
+  const isWhole = bits <= record.length * 8;
+  // AAC Main, LC, SSR and LTP begin with whether frames are short (section 4.4.1).
+  const isShort = objectType <= 4 && read(1) === 1;
+  return isWhole ? { objectType, sampleRate, channels, frameSamples: isShort ? 960 : 1024 } : undefined;
 }
 
 /** The head of a message with MP3 (Video File Format 10.1, section E.4.2.1): 16 bit, and the rates that it knows. */

@@ -1,0 +1,41 @@
+import type { Shown } from '../stage-state.ts';
+
+export interface Arrivals {
+  arrived(timestamp: number): void;
+}
+
+const BITS = 12;
+const FRAME_MS = 40;
+
+/** Reads the number of each picture that a video shows: 12 squares along its upper edge, the lowest bit first. */
+export function watch(video: HTMLVideoElement): Arrivals & { shown: Shown[] } {
+  const shown: Shown[] = [];
+  let fastest = Infinity;
+  const read = numberReader();
+  const next = () => {
+    const frame = read(video, video.videoWidth);
+    shown.push({ frame, delayMs: performance.now() - frame * FRAME_MS - fastest });
+    video.requestVideoFrameCallback(next);
+  };
+  video.requestVideoFrameCallback(next);
+  return {
+    shown,
+    // FFmpeg stamps the first picture 0.
+    arrived(timestamp) {
+      fastest = Math.min(fastest, performance.now() - timestamp);
+    },
+  };
+}
+
+export function numberReader(): (picture: CanvasImageSource, width: number) => number {
+  const canvas = new OffscreenCanvas(BITS, 1);
+  const context = canvas.getContext('2d', { willReadFrequently: true })!;
+  return (picture, width) => {
+    const square = width / BITS;
+    context.drawImage(picture, 0, 0, width, square, 0, 0, BITS, 1);
+    const { data } = context.getImageData(0, 0, BITS, 1);
+    let number = 0;
+    for (let bit = 0; bit < BITS; bit++) if (data[bit * 4]! > 127) number += 2 ** bit;
+    return number;
+  };
+}

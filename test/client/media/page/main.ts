@@ -1,0 +1,44 @@
+import { MsePlayer } from '../../../../client/media/mse-player.ts';
+import type { MediaStatus, Player } from '../../../../client/media/sink.ts';
+import type { StageState } from '../stage-state.ts';
+import { playFlv } from './flv-source.ts';
+import { watch } from './frames.ts';
+
+/** What a test asks the page to do. */
+const stage = {
+  player: undefined as Player | undefined,
+  video: document.createElement('video'),
+  statuses: [] as MediaStatus[],
+  frames: undefined as ReturnType<typeof watch> | undefined,
+
+  /** Plays a live stream of the server. */
+  play(url: string): void {
+    document.body.append(stage.video);
+    const onStatus = (status: MediaStatus) => {
+      stage.statuses.push(status);
+      console.log(status.code);
+    };
+    stage.player = new MsePlayer({ element: stage.video, onStatus });
+    stage.frames = watch(stage.video);
+    playFlv(url, stage.player, stage.frames);
+  },
+
+  state(): StageState {
+    const { player, video, frames, statuses } = stage;
+    return {
+      stats: player?.stats,
+      played: player?.playedTimestamp,
+      currentTime: video.currentTime,
+      width: video.videoWidth,
+      hasSound: ((video as { webkitAudioDecodedByteCount?: number }).webkitAudioDecodedByteCount ?? 0) > 0,
+      isPaused: video.paused,
+      statuses,
+      shown: frames?.shown ?? [],
+    };
+  },
+};
+
+Object.assign(globalThis, { stage });
+
+// Where a question of the test would count as a gesture of the user, the address says what to play.
+if (location.hash) stage.play(decodeURIComponent(location.hash.slice(1)));

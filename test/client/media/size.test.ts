@@ -1,0 +1,26 @@
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { bundleClient, bundleMedia } from '../../../host/scripts/bundles.ts';
+import { bundle } from '../../support/media-pages.ts';
+
+/** What the rest of the client has anyway: AMF and messages are made of it. */
+const SHARED = /(wire|^\.)\/(bytes|utf8|primordials|errors|messages)\.ts$/;
+
+/** Bytes, minified and compressed. Players and publishing are loaded by pages that use them. */
+const parts = [{ entry: 'client/media/mse-player.ts', atMost: 10 * 1024 }] as const;
+for (const { entry, atMost } of parts) {
+  test(`${entry} is small`, async () => {
+    const sizeOf = async (without?: RegExp) => gzipSync(await bundle(entry, without), { level: 9 }).length;
+    const [whole, own] = [await sizeOf(), await sizeOf(SHARED)];
+    console.log(`${entry}: ${own} bytes gzip, ${whole} with what it shares with the rest of the client`);
+    expect(own).toBeLessThan(atMost);
+  });
+}
+
+test('the client with media is small', async () => {
+  const sizes = (await Promise.all([bundleClient(), bundleMedia()])).map(
+    (code) => gzipSync(code, { level: 9 }).length,
+  );
+  console.log(`/client.js and /media.js: ${sizes.join(' + ')} bytes gzip`);
+  expect(sizes[0]! + sizes[1]!).toBeLessThan(25 * 1024);
+});
