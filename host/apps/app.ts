@@ -26,6 +26,10 @@ export class App {
   /** The last build that started in an instance. */
   proven: Build | undefined;
   hasSettings = false;
+  /** More files have changed since the last build began: the next will come when there was quiet. */
+  isHeld = false;
+  /** What `build` was before, while instances switch to it. */
+  #before: Build | undefined;
   /** For what becomes of its instances: clients make ever new ones. */
   readonly news: Log;
   /** Of all its instances together. */
@@ -95,6 +99,24 @@ export class App {
     retired?.retire();
     // Who waits for the trial of an older one may have the new one now.
     if (this.#trial && this.#trial.build.id !== build.id) this.#endTrial(this.#trial);
+  }
+
+  /** Takes back a build that no instance has come to run, since it may be of half of what has changed. */
+  hold(): void {
+    this.isHeld = true;
+    const before = this.#before;
+    this.#before = undefined;
+    const isRun = [...this.instances.values()].some(({ build }) => build?.id === this.#build?.id);
+    if (before && !isRun) this.setBuild(before);
+  }
+
+  /** While `switching` goes on the build can be taken back. */
+  async introduce(build: Build, switching: () => Promise<void>): Promise<void> {
+    const before = this.#build?.id === build.id ? undefined : this.#build;
+    this.setBuild(build);
+    this.#before = before;
+    await switching();
+    if (this.#before === before) this.#before = undefined;
   }
 
   setSettings(settings: AppSettings): void {
