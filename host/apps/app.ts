@@ -26,6 +26,12 @@ export class App {
   /** The last build that started in an instance. */
   proven: Build | undefined;
   hasSettings = false;
+  /** More files have changed since the last build began: the next will come when there was quiet. */
+  isHeld = false;
+  /** What there was before `build`, while instances switch to it. */
+  #before: { build: Build; proven: Build | undefined } | undefined;
+  /** Of half of what has changed: it is nothing to fall back to, though it may start. */
+  #takenBack: string | undefined;
   /** For what becomes of its instances: clients make ever new ones. */
   readonly news: Log;
   /** Of all its instances together. */
@@ -92,9 +98,33 @@ export class App {
     const retired = this.#build && this.#build.id !== build.id ? this.leash : undefined;
     if (retired) this.leash = this.#newLeash();
     this.#build = build;
+    this.#takenBack = undefined;
     retired?.retire();
     // Who waits for the trial of an older one may have the new one now.
     if (this.#trial && this.#trial.build.id !== build.id) this.#endTrial(this.#trial);
+  }
+
+  /** Takes back a build that no instance has come to run, since it may be of half of what has changed. */
+  hold(): void {
+    this.isHeld = true;
+    const before = this.#before;
+    this.#before = undefined;
+    const isRun = [...this.instances.values()].some(({ build }) => build?.id === this.#build?.id);
+    if (!before || isRun) return;
+    const half = this.#build!.id;
+    this.setBuild(before.build);
+    this.#takenBack = half;
+    if (this.proven?.id === half) this.proven = before.proven;
+  }
+
+  /** While `switching` goes on the build can be taken back. */
+  async introduce(build: Build, switching: () => Promise<void>): Promise<void> {
+    const isNew = this.#build && this.#build.id !== build.id;
+    const before = isNew ? { build: this.#build!, proven: this.proven } : undefined;
+    this.setBuild(build);
+    this.#before = before;
+    await switching();
+    if (this.#before === before) this.#before = undefined;
   }
 
   setSettings(settings: AppSettings): void {
@@ -119,8 +149,9 @@ export class App {
   }
 
   tried(build: Build, hasStarted: boolean): void {
-    if (hasStarted && this.proven?.id !== build.id) this.#started(build);
-    if (hasStarted) this.proven = build;
+    const isProven = hasStarted && build.id !== this.#takenBack;
+    if (isProven && this.proven?.id !== build.id) this.#started(build);
+    if (isProven) this.proven = build;
     if (this.#trial?.build === build) this.#endTrial(this.#trial);
   }
 

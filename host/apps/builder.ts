@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type * as esbuild from 'esbuild';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { StagewireError } from '../base/errors.ts';
@@ -269,7 +269,11 @@ export class AppBuilder {
       const { foreign, tried } = loader;
       const foreignText = `imports ${foreign}: only its own files, those of folders that are no applications, and npm packages can be imported`;
       const messages = foreign === undefined ? messagesOf(raw, folder, loader) : [note(name, foreignText)];
-      throw new BuildError(messages, [entry, ...tried]);
+      throw new BuildError(messages, [
+        entry,
+        ...tried,
+        ...raw.slice(0, MAX_MESSAGES).flatMap((each) => missing(folder, each)),
+      ]);
     } finally {
       this.#loader = undefined;
     }
@@ -409,6 +413,15 @@ function messagesOf(raw: readonly esbuild.Message[], folder: string, { read }: I
       if (read.has(path)) return { ...message, lineText: '' }; // of others, whose lines are not the author's to read
       return note(file, `is not what the bundler expects (line ${line}, column ${column})`);
     });
+}
+
+/** Where a file may appear that an import looked for in vain. */
+function missing(folder: string, { text, location }: esbuild.Message): string[] {
+  const name = /^Could not resolve "(\.{1,2}\/.*)"$/.exec(text)?.[1];
+  if (name === undefined || !location) return [];
+  const path = resolve(folder, dirname(location.file), name);
+  const sources = path.replace(/\.([cm]?)js(x?)$/, '.$1ts$2');
+  return [path, sources, ...['.ts', '.tsx', '.js', '.jsx', '.json'].map((ending) => path + ending)];
 }
 
 /** esbuild names inputs relative to the folder, and things that are no files as `<runtime>` or `(disabled):x`. */

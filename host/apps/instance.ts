@@ -321,7 +321,12 @@ export class Instance {
       return this.#revive();
     }
     // When hundreds have new code each switch has a processor to itself, and time limits hold for what they are about.
-    await switches.run(() => this.#switchTo(build, next, startedAt, why));
+    await switches.run(() => {
+      if (!next || !this.#isOutdated(build)) return this.#switchTo(build, next, startedAt, why);
+      this.#addUp(next);
+      next.script.dispose();
+      return this.#revive(); // newer code comes next
+    });
   }
 
   /** Hands everything over to a script that has started and is held; to nobody when the application has none any more. */

@@ -60,10 +60,14 @@ export class Registry implements Lobby {
     this.#scriptLib = scriptLib;
     this.#host = host;
     this.#addressOf = addressOf;
-    this.#watcher = new AppWatcher(folder, { clock: host.clock });
+    this.#watcher = new AppWatcher(folder, {
+      clock: host.clock,
+      isWrittenBy: (app, file) => this.#apps.get(app)?.files.hasWritten(file) === true,
+    });
     this.#watcher.on('added', (name) => void this.#add(name, true));
     this.#watcher.on('removed', (name) => void this.#remove(name));
     this.#watcher.on('changed', (name) => void this.#changed(name));
+    this.#watcher.on('held', (name) => this.#apps.get(name)?.hold());
     this.#watcher.on('refused', (name, reason) =>
       host.log.warn(`the folder ${name} is no application: ${reason}`),
     );
@@ -284,6 +288,7 @@ export class Registry implements Lobby {
   async #changed(name: string): Promise<void> {
     const app = this.#apps.get(name);
     if (!app || this.#isClosing) return;
+    app.isHeld = false;
     // Until there is a first build, each gets its moment to show a main file.
     app.building = this.#build(app, app.build === undefined);
     app.building.catch(() => {}); // `#take` reports it
@@ -297,9 +302,9 @@ export class Registry implements Lobby {
     let build: Build;
     try {
       build = await verdict;
-      if (app.building !== verdict) return; // a newer one is on its way
+      if (app.building !== verdict || app.isHeld) return; // a newer one is on its way
     } catch (error) {
-      if (app.building !== verdict) return;
+      if (app.building !== verdict || app.isHeld) return;
       const runs = app.build
         ? `${app.name} goes on with build ${app.build.id}`
         : `${app.name} has no build yet`;
@@ -325,13 +330,15 @@ export class Registry implements Lobby {
     if (this.#isClosing) return;
     const hasNewCode = app.build?.id !== build.id;
     const isFirst = app.build === undefined;
-    app.setBuild(build);
-    const news = isFirst ? `new application at ${this.#addressOf(app.name)}` : 'built';
-    if (hasNewCode && (!isFirst || this.#isStarted)) log.info(news, { instance: app.name, build: build.id });
-    if (hasNewCode) this.#host.types?.check(build, app.folder);
-    if (isFirst && !this.#isStarted) this.#loadOnStartup(app);
-    if (!hasNewCode || isFirst || (await this.#provesItself(app, build)))
-      await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
+    await app.introduce(build, async () => {
+      const news = isFirst ? `new application at ${this.#addressOf(app.name)}` : 'built';
+      if (hasNewCode && (!isFirst || this.#isStarted))
+        log.info(news, { instance: app.name, build: build.id });
+      if (hasNewCode) this.#host.types?.check(build, app.folder);
+      if (isFirst && !this.#isStarted) this.#loadOnStartup(app);
+      if (!hasNewCode || isFirst || (await this.#provesItself(app, build)))
+        await Promise.all([...app.instances.values()].map((instance) => instance.reload(build)));
+    });
   }
 
   /**
@@ -349,7 +356,7 @@ export class Registry implements Lobby {
     await canary.reload(build);
     const hasTaken = canary.build?.id === build.id;
     const fault = hasTaken ? await canary.prove(build, canaryMs) : 'it has not come to run it';
-    if (app.building !== verdict || this.#isClosing) return false;
+    if (app.building !== verdict || app.isHeld || this.#isClosing) return false;
     if (!hasTaken && canary.isClosed) return true;
     if (fault === undefined) return true;
     const text = `${canary.name} has failed with it (${printable(fault, 200)}): all instances keep build ${previous.id}, until a file is saved`;

@@ -13,6 +13,8 @@ export interface AppWatcherEvents {
   removed: [app: string];
   /** Something that its script depends on was written: time to build. */
   changed: [app: string];
+  /** More was written closely after that, so that what is being built may be half of it. `changed` follows after quiet. */
+  held: [app: string];
   /** A folder has appeared whose name no application can have. */
   refused: [name: string, reason: string];
   /** Watching has suffered (too many files, no permission); it goes on where it can. */
@@ -26,6 +28,8 @@ export interface AppWatcherOptions {
   readonly maxEntries?: number;
   /** What may happen in one round of the event loop before watching pauses. Default 1000. */
   readonly maxEvents?: number;
+  /** Whether the scripts of an application have written that file: it is none that its author has changed. */
+  readonly isWrittenBy?: (app: string, file: string) => boolean;
   readonly clock?: Clock;
 }
 
@@ -41,6 +45,8 @@ interface WatchedApp {
   isOpen: boolean;
   /** What is watched in it, by path. */
   readonly entries: Set<string>;
+  /** Links to files, and where they lead: builds name their inputs so. */
+  readonly links: Map<string, string>;
   isFull: boolean;
 }
 
@@ -66,6 +72,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   readonly #quietMs: number;
   readonly #maxEntries: number;
   readonly #maxEvents: number;
+  readonly #isWrittenBy: (app: string, file: string) => boolean;
   readonly #clock: Clock;
   readonly #apps = new Map<string, WatchedApp>();
   #folders: FSWatcher | undefined;
@@ -89,6 +96,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     this.#quietMs = options.quietMs ?? 100;
     this.#maxEntries = options.maxEntries ?? MAX_ENTRIES;
     this.#maxEvents = options.maxEvents ?? MAX_EVENTS;
+    this.#isWrittenBy = options.isWrittenBy ?? (() => false);
     this.#clock = options.clock ?? systemClock;
   }
 
@@ -153,6 +161,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     this.#found.clear();
     for (const app of this.#apps.values()) {
       app.entries.clear();
+      app.links.clear();
       app.isFull = false;
     }
     this.#resumedAt = this.#clock.monotonic();
@@ -217,11 +226,17 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     this.#apps.set(name, {
       folder: path,
       realFolder: realPath(path),
-      changes: new Coalescer(this.#clock, this.#quietMs, () => this.emit('changed', name)),
+      changes: new Coalescer(
+        this.#clock,
+        this.#quietMs,
+        () => this.emit('changed', name),
+        () => this.emit('held', name),
+      ),
       inputs: new Set(),
       outside: new Set(),
       isOpen: true,
       entries: new Set(),
+      links: new Map(),
       isFull: false,
     });
     if (this.#isReady) this.emit('added', name);
@@ -243,10 +258,15 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     if (!owner) return;
     const realFile = join(owner.realFolder, ...parts.slice(1));
     const isMain = couldBeMain(parts[0]!, parts.slice(1).join('/'));
+    const led = owner.links.get(path);
+    if (led !== undefined) owner.links.set(path, realPath(path));
+
+    const isSource = sourceFile.test(path) && !this.#isWrittenBy(parts[0]!, realFile);
 
     for (const watched of this.#apps.values()) {
-      const isOwn = watched === owner && (isMain || (watched.isOpen && sourceFile.test(path)));
-      if (isOwn || watched.inputs.has(realFile)) watched.changes.touch();
+      const isOwn = watched === owner && (isMain || (watched.isOpen && isSource));
+      const isInput = watched.inputs.has(realFile) || (led !== undefined && watched.inputs.has(led));
+      if (isOwn || isInput) watched.changes.touch();
     }
   }
 
@@ -291,6 +311,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
       return true;
     }
     if (stats) app.entries.add(path);
+    if (stats?.isSymbolicLink()) app.links.set(path, realPath(path));
     return false;
   }
 
@@ -356,13 +377,18 @@ export class Coalescer {
   readonly #clock: Clock;
   readonly #quietMs: number;
   readonly #fire: () => void;
+  readonly #held: () => void;
   #timer: Timer | undefined;
   #heldSince: number | undefined;
+  /** It has fired without there having been quiet. */
+  #isForced = false;
 
-  constructor(clock: Clock, quietMs: number, fire: () => void) {
+  /** `held`: what it has fired for last is not all. Not called when there was no quiet before: that would never end. */
+  constructor(clock: Clock, quietMs: number, fire: () => void, held: () => void = () => {}) {
     this.#clock = clock;
     this.#quietMs = quietMs;
     this.#fire = fire;
+    this.#held = held;
   }
 
   touch(): void {
@@ -375,6 +401,7 @@ export class Coalescer {
     this.#heldSince ??= now;
     // Something that writes without pause still gets its builds.
     if (now - this.#heldSince < this.#quietMs * 10) this.#restart();
+    if (!this.#isForced) this.#held();
   }
 
   /** Forgets what is held. */
@@ -382,6 +409,7 @@ export class Coalescer {
     this.#clock.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#heldSince = undefined;
+    this.#isForced = false;
   }
 
   #restart(): void {
@@ -390,10 +418,11 @@ export class Coalescer {
   }
 
   #onQuiet(): void {
-    const isHeld = this.#heldSince !== undefined;
+    const since = this.#heldSince;
     this.#timer = undefined;
     this.#heldSince = undefined;
-    if (!isHeld) return;
+    this.#isForced = since !== undefined && this.#clock.monotonic() - since >= this.#quietMs * 10;
+    if (since === undefined) return;
     this.#restart();
     this.#fire();
   }

@@ -87,14 +87,17 @@ test('whose own trial fails gets newer code that came meanwhile, and is not refu
 test('who takes a change back while it starts keeps what was there before', async () => {
   const own = await startServer({ apps: { app: { 'main.ts': good } } });
   const client = await connect(`${own.rtmp}/app`);
-  const slow = `${good.replace('good', 'changed')} application.onAppStart = () => new Promise((done) => setTimeout(done, 1500));`;
+  const slow = `${good.replace('good', 'changed')}
+    application.onAppStart = () => new Promise((done) => setTimeout(() => { trace('started'); done(); }, 1500));`;
   own.writeFile('app/main.ts', slow);
   await own.waitForLog((r) => r.instance === 'app' && r.message === 'built');
-  const from = own.log.mark;
   own.writeFile('app/main.ts', good);
-  await own.waitForLog((r) => r.instance === 'app' && r.message === 'built', from);
-  await own.waitForLog((r) => r.instance === 'app/_definst_' && r.message.startsWith('runs new code'), from);
-  await eventually('the code of before', async () => (await client.call('version')) === 'good');
+  await own.waitForLog((r) => r.instance === 'app/_definst_' && r.message === 'started');
+  expect(await client.call('version')).toBe('good');
+  own.writeFile('app/main.ts', good.replace('good', 'newest'));
+  await eventually('the newest code', async () => (await client.call('version')) === 'newest');
+  const runs = own.log.entries.filter((r) => r.message.startsWith('runs new code'));
+  expect(runs).toHaveLength(1);
 });
 
 /** The server notices a new folder a moment after it was written. */

@@ -4,6 +4,8 @@ import { Sandbox } from './sandbox.ts';
 
 /** Files that the scripts of one application have open, all instances together: the server needs descriptors for sockets. */
 const MAX_OPEN = 512;
+/** So many paths that scripts have written are remembered. */
+const MAX_WRITTEN = 10_000;
 
 /** What all scripts of an application share of its files: the folder, and what they have done there. */
 export class AppFiles {
@@ -16,6 +18,8 @@ export class AppFiles {
   #open = 0;
   /** How often files are open, by device and inode: one that is removed takes room until it is closed. */
   readonly #openFiles = new Map<string, number>();
+  /** Real paths, the last one last. */
+  readonly #written = new Set<string>();
 
   /** `elsewhere`: further folders by the path under which scripts know them, such as `/videos`. */
   constructor(folder: string, elsewhere: Readonly<Record<string, string>> = {}) {
@@ -30,6 +34,17 @@ export class AppFiles {
     const done = this.#last.then(task);
     this.#last = done.catch(() => {}); // whoever asked hears of it
     return done;
+  }
+
+  /** A script is about to write there, or to remove or rename what is there. */
+  written(path: string): void {
+    this.#written.delete(path);
+    this.#written.add(path);
+    if (this.#written.size > MAX_WRITTEN) this.#written.delete(this.#written.values().next().value!);
+  }
+
+  hasWritten(path: string): boolean {
+    return this.#written.has(path);
   }
 
   /** A file or folder is about to be made. */

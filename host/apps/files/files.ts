@@ -120,7 +120,7 @@ export class Files {
   async #openAt(spot: Spot, flags: number): Promise<FileHandle> {
     const { path } = spot;
     const isWritten = (flags & (OpenFlag.write | OpenFlag.append | OpenFlag.create)) !== 0;
-    if (isWritten) assertWritable(spot, this.#inputs);
+    if (isWritten) this.#claim(spot);
     // Before it is opened: that alone makes some devices do something.
     const stats = await lstatIfAny(spot.at);
     if (stats && !stats.isFile()) throw refused(path, stats.isDirectory() ? 'it is a folder' : NO_FILE);
@@ -230,7 +230,7 @@ export class Files {
 
   #mkdir(path: unknown): Promise<boolean> {
     return this.#app.sandbox.at(path, async (spot) => {
-      assertWritable(spot, this.#inputs);
+      this.#claim(spot);
       this.#app.making(this.#limits.files);
       try {
         await mkdir(spot.at, 0o755);
@@ -273,8 +273,8 @@ export class Files {
     const { sandbox } = this.#app;
     return sandbox.entry(from, (source) =>
       sandbox.entry(to, async (target) => {
-        assertWritable(source, this.#inputs);
-        assertWritable(target, this.#inputs);
+        this.#claim(source);
+        this.#claim(target);
         const [stats, there] = [await lstat(source.at), await lstatIfAny(target.at)];
         if (!stats.isFile() && !stats.isDirectory()) throw refused(from, NO_FILE);
         if (there && !(there.isFile() && stats.isFile())) throw refused(to, 'it exists already');
@@ -292,6 +292,12 @@ export class Files {
     );
   }
 
+  /** Throws for what scripts may only read. What becomes of it is no news for who builds the application. */
+  #claim(spot: Spot): void {
+    assertWritable(spot, this.#inputs);
+    this.#app.written(spot.real);
+  }
+
   #gone(entries: number, bytes: number): void {
     this.#app.removed(entries);
     this.#app.shrunk(bytes);
@@ -299,7 +305,7 @@ export class Files {
 
   #remove(path: unknown, isRecursive: boolean): Promise<boolean> {
     return this.#app.sandbox.entry(path, async (spot) => {
-      assertWritable(spot, this.#inputs);
+      this.#claim(spot);
       const stats = await lstat(spot.at);
       if (stats.isFile()) {
         await unlink(spot.at);
