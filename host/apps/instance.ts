@@ -139,6 +139,7 @@ export class Instance {
     this.#throttle = new CpuThrottle(() => host.settings.limits.cpuPercent);
     const library = new Library({
       storage: host.files.sandbox,
+      app,
       instance,
       archive: host.archive,
       log: host.news.child({ instance: this.name }),
