@@ -167,6 +167,8 @@ export class Instance {
       get erasesOnPublish() {
         return host.settings.streams?.eraseOnPublish === true;
       },
+      failed: (stream: string, error: unknown) =>
+        host.news.error('a bug of the server', { code: 'E_BUG', instance: this.name, stream, error }),
     };
     this.streams = new StreamDirectory(house, library);
     this.sharedObjects = new SharedObjects({

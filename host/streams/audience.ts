@@ -1,5 +1,5 @@
 import type { OutMessage, WireFormat } from '../rtmp/ports.ts';
-import type { BlockPool } from './blocks.ts';
+import type { Block, BlockPool } from './blocks.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
 import type { WindowFigures } from './windows.ts';
 
@@ -22,27 +22,47 @@ export class Audience {
     limits: ViewerLimits,
     figures: WindowFigures,
   ): Generator<void, void> {
-    let block: ReturnType<BlockPool['take']> | undefined;
-    for (const viewer of this.viewers) {
-      const share = viewer.shareOf(messages, now, limits);
-      if (share === 'some') viewer.sendSome(messages);
-      else if (share === 'all') {
-        block ??= this.#write(messages, pool);
-        block.writeTo(viewer.transport, messages.length);
-        figures.writes++;
-        figures.bytes += block.bytes.length;
+    let block: Block | undefined;
+    try {
+      for (const viewer of this.viewers) {
+        const share = attempt(viewer, () => viewer.shareOf(messages, now, limits));
+        if (share === 'some') attempt(viewer, () => viewer.sendSome(messages));
+        else if (share === 'all') {
+          block ??= this.#write(messages, pool);
+          const shared = block;
+          attempt(viewer, () => shared.writeTo(viewer.transport, messages.length));
+          figures.writes++;
+          figures.bytes += shared.bytes.length;
+        }
+        yield;
       }
-      yield;
+    } finally {
+      block?.close();
     }
-    block?.close();
   }
 
-  #write(messages: readonly OutMessage[], pool: BlockPool): ReturnType<BlockPool['take']> {
+  #write(messages: readonly OutMessage[], pool: BlockPool): Block {
     let length = 0;
     for (const message of messages) length += this.#format.lengthOf(message);
     const block = pool.take(length);
-    let at = 0;
-    for (const message of messages) at = this.#format.serializeInto(block.bytes, at, message, this.#streamId);
-    return block;
+    try {
+      let at = 0;
+      for (const message of messages)
+        at = this.#format.serializeInto(block.bytes, at, message, this.#streamId);
+      return block;
+    } catch (error) {
+      block.close();
+      throw error;
+    }
+  }
+}
+
+/** What goes wrong with one viewer costs its connection, and the others nothing. */
+function attempt<Result>(viewer: Viewer, work: () => Result): Result | undefined {
+  try {
+    return work();
+  } catch (error) {
+    viewer.transport.fail(error);
+    return undefined;
   }
 }

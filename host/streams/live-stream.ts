@@ -21,6 +21,8 @@ export interface StreamHouse {
   /** What the application chose; undefined for one that grows with the server's viewers. */
   readonly windowMs: WindowMs | undefined;
   readonly codecPolicy: CodecPolicy;
+  /** Something went wrong with a stream which nobody had thought of. */
+  failed(stream: string, error: unknown): void;
   /** Publishing live removes the recording of that name. */
   readonly erasesOnPublish: boolean;
 }
@@ -79,6 +81,8 @@ export class LiveStream {
   #shiftMs = 0;
   #recording: Recording | undefined;
   readonly #taps = new Set<Tap>();
+  /** Something went wrong with the present source: it would be told with every window. */
+  #hasFailed = false;
   /** Bytes of media received from the present publisher. */
   bytesIn = 0;
 
@@ -108,6 +112,7 @@ export class LiveStream {
     if (this.#publisher) return false;
     this.#publisher = publisher;
     this.bytesIn = 0;
+    this.#hasFailed = false;
     this.#recording?.splice();
     this.#timeline?.splice();
     for (const tap of this.#taps) tap.sourceChanged(true);
@@ -230,8 +235,8 @@ export class LiveStream {
     } else if (!isOurs) this.#onData(message);
     const shifted = this.#shifted(message);
     this.#late.remember(shifted);
-    this.#recording?.take(message);
-    for (const tap of this.#taps) tap.take(message);
+    if (this.#recording) this.#give(this.#recording, message);
+    for (const tap of this.#taps) this.#give(tap, message);
     if (this.#viewers === 0) return;
     this.#pending.push(shifted);
     this.#pendingBytes += message.payload.length;
@@ -286,8 +291,27 @@ export class LiveStream {
     figures.flushes++;
     figures.messages += messages.length;
     const now = performance.now();
-    for (const audience of this.#audiences.values())
-      yield* audience.send(messages, windows.pool, now, limits, figures);
+    for (const audience of this.#audiences.values()) {
+      try {
+        yield* audience.send(messages, windows.pool, now, limits, figures);
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+  }
+
+  /** Whoever takes it fails alone. */
+  #give(tap: Pick<Tap, 'take'>, message: RtmpMessage): void {
+    try {
+      tap.take(message);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#hasFailed) this.#house.failed(this.name, error);
+    this.#hasFailed = true;
   }
 
   /** Viewers that do not know what is needed hear of it before the first message that needs it. */

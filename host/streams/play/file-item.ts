@@ -183,6 +183,10 @@ export class FileItem implements Item, Paced {
     void this.#work(this.#run, () => this.#fill(this.#run));
   }
 
+  failed(error: unknown): void {
+    this.#voice.transport.fail(error);
+  }
+
   /** Begins at the last key frame before that time. However often a client seeks, the file is asked one thing at a time. */
   #begin(positionMs: number, announce?: () => void, clientMs = positionMs, isStart = false): void {
     this.#run++;
@@ -230,7 +234,7 @@ export class FileItem implements Item, Paced {
     try {
       await task();
     } catch (error) {
-      if (!(error instanceof FileProblem)) return this.#voice.transport.fail(error);
+      if (!(error instanceof FileProblem)) return this.failed(error);
       if (run === this.#run && !this.#isClosed) this.#events.failed(error.message);
     } finally {
       if (this.#busyRun === run) this.#busyRun = -1;
