@@ -1,6 +1,7 @@
 import { AudioFormat, AudioPacketType, isSeekCommand, VideoPacketType } from './media-head.ts';
 import { defaultTrackOf, fourCcAt, packetTypeAt, tracksOf, withoutModEx } from './media-tracks.ts';
 import { MessageType, type RtmpMessage } from './messages.ts';
+import { enhancedFrom, renumberedCodec } from './renumbered.ts';
 
 /** `capsEx` of Enhanced RTMP v2: what an end can do beyond RTMP 1.0. */
 export const CapsEx = {
@@ -14,6 +15,8 @@ export const CapsEx = {
 export interface MediaNeeds {
   readonly hasModEx: boolean;
   readonly isMultitrack: boolean;
+  /** A codec of Enhanced RTMP in the old head. */
+  readonly isRenumbered: boolean;
   /** Of its tracks, by FourCC. */
   readonly codecs: readonly string[];
   /** The one of track 0; undefined when that is not among them. */
@@ -22,10 +25,11 @@ export interface MediaNeeds {
 
 /** `undefined` for what every client knows, the heads of RTMP 1.0 that is, and for heads that are cut off. */
 export function needsOf(type: number, payload: Uint8Array): MediaNeeds | undefined {
-  if (payload.length < 5) return undefined;
+  if (payload.length === 0) return undefined;
   const first = payload[0]!;
   if (type === MessageType.Video) {
-    if (!(first & 0x80) || isSeekCommand(payload)) return undefined;
+    if (!(first & 0x80)) return renumberedNeeds(payload);
+    if (isSeekCommand(payload)) return undefined;
     return enhancedNeeds(payload, VideoPacketType.Multitrack);
   }
   if (type !== MessageType.Audio || first >> 4 !== AudioFormat.Enhanced) return undefined;
@@ -33,8 +37,10 @@ export function needsOf(type: number, payload: Uint8Array): MediaNeeds | undefin
 }
 
 /** The same needs have the same name. */
-export function nameOfNeeds({ hasModEx, isMultitrack, codecs, defaultCodec }: MediaNeeds): string {
+export function nameOfNeeds(needs: MediaNeeds): string {
+  const { hasModEx, isMultitrack, isRenumbered, codecs, defaultCodec } = needs;
   const name = isMultitrack ? `${defaultCodec ?? ''}/${codecs.join(',')}` : codecs[0]!;
+  if (isRenumbered) return `old ${name}`;
   return hasModEx ? `ModEx ${name}` : name;
 }
 
@@ -63,21 +69,23 @@ export class CodecSupport {
   }
 
   /**
-   * The message as such a client can take it: without ModEx, or track 0 alone, when it must be. `undefined` when
-   * there is no such way.
+   * The message as such a client can take it: with the head of its codec, without ModEx, or track 0 alone, when it must
+   * be. `undefined` when there is no such way.
    */
   fit(type: number, payload: Uint8Array): Uint8Array | undefined {
     const needs = needsOf(type, payload);
     if (!needs) return payload;
     const lack = this.lackOf(needs);
     if (lack !== undefined && lack !== TRACKS) return undefined;
+    if (needs.isRenumbered) return this.#takesAny ? payload : enhancedFrom(payload, needs.codecs[0]!);
     const tracks = lack === TRACKS ? defaultTrackOf(payload) : payload;
     return tracks && (needs.hasModEx && !this.#can(CapsEx.ModEx) ? withoutModEx(tracks) : tracks);
   }
 
   /** Whether such a client is sent it as it is. */
   takes(needs: MediaNeeds): boolean {
-    return this.lackOf(needs) === undefined && (!needs.hasModEx || this.#can(CapsEx.ModEx));
+    if (this.lackOf(needs) !== undefined || (needs.isRenumbered && !this.#takesAny)) return false;
+    return !needs.hasModEx || this.#can(CapsEx.ModEx);
   }
 
   /** What such a client does not get of it: a codec, `TRACKS` when it is others than track 0, or nothing. */
@@ -89,7 +97,11 @@ export class CodecSupport {
   }
 
   accepts(fourCc: string): boolean {
-    return this.#names.has('*') || this.#names.has(fourCc);
+    return this.#takesAny || this.#names.has(fourCc);
+  }
+
+  get #takesAny(): boolean {
+    return this.#names.has('*');
   }
 
   #takesTracks({ codecs }: MediaNeeds): boolean {
@@ -133,6 +145,12 @@ export const forwardsAll = {
   audioFourCcInfoMap: { '*': FORWARD },
 } as const;
 
+function renumberedNeeds(payload: Uint8Array): MediaNeeds | undefined {
+  const codec = renumberedCodec(payload);
+  if (codec === undefined) return undefined;
+  return { hasModEx: false, isMultitrack: false, isRenumbered: true, codecs: [codec], defaultCodec: codec };
+}
+
 function enhancedNeeds(payload: Uint8Array, multitrack: number): MediaNeeds | undefined {
   const at = packetTypeAt(payload);
   if (at < 0) return undefined;
@@ -140,10 +158,10 @@ function enhancedNeeds(payload: Uint8Array, multitrack: number): MediaNeeds | un
   if ((payload[at]! & 15) !== multitrack) {
     if (at + 5 > payload.length) return undefined;
     const fourCc = fourCcAt(payload, at + 1);
-    return { hasModEx, isMultitrack: false, codecs: [fourCc], defaultCodec: fourCc };
+    return { hasModEx, isMultitrack: false, isRenumbered: false, codecs: [fourCc], defaultCodec: fourCc };
   }
   const tracks = tracksOf(payload, at) ?? [];
   const codecs = [...new Set(tracks.map(({ fourCc }) => fourCc))];
   const defaultCodec = tracks.find(({ trackId }) => trackId === 0)?.fourCc;
-  return { hasModEx, isMultitrack: true, codecs, defaultCodec };
+  return { hasModEx, isMultitrack: true, isRenumbered: false, codecs, defaultCodec };
 }

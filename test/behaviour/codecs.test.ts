@@ -186,6 +186,32 @@ test('a stream that has only a track 1 is one for who knows tracks', async () =>
   await late.waitForMedia(sideKey);
 });
 
+/** As Chinese networks send HEVC: the same frames in the old head. */
+const oldHeader = hex('1c 00 000000 0101600000');
+const oldKey = hex('1c 01 000000 00000005 26011122');
+const oldInter = hex('2c 01 000000 00000005 02011133');
+
+test('HEVC as codec 12 reaches who announced HEVC with its enhanced head, and nobody blindly, live and late', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  const announcements = [{}, { fourCcList: ['hvc1'] }, { fourCcList: ['*'] }];
+  const early = await Promise.all(announcements.map((properties) => play(room, properties)));
+  for (const payload of [oldHeader, oldKey, oldInter]) publisher.video(0, payload);
+  await publisher.settled();
+  const late = await Promise.all(announcements.map((properties) => play(room, properties)));
+  publisher.audio(0, aacFrame(1));
+  await Promise.all([...early, ...late].map((viewer) => viewer.waitForMedia(aacFrame(1))));
+  const enhancedKey = hex('91 68766331 000000 00000005 26011122');
+  for (const [blind, sees, any] of [early, late]) {
+    expect(videos(blind!)).toEqual([]);
+    expect(blind!.codes).toContain('NetStream.Play.NoSupportedTrackFound');
+    expect(videos(sees!)).toEqual(
+      asHex(hevcHeader, enhancedKey, hex('a1 68766331 000000 00000005 02011133')),
+    );
+    expect(videos(any!)).toEqual(asHex(oldHeader, oldKey, oldInter));
+  }
+});
+
 test('"refuse" does not end the play for further tracks', async () => {
   const room = newRoom('refuse');
   const publisher = await publish(room);
