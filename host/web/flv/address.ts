@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { StagewireError } from '../../../wire/errors.ts';
 import { parseStreamName, type StreamName } from '../../../wire/stream-name.ts';
 import { parseApp } from '../../rtmp/names.ts';
@@ -13,20 +14,29 @@ export interface FlvAddress {
   query: string;
 }
 
-/** Whether a request's target is that of a stream: `/<app>/<instance>/<stream>.flv`. */
-export function isFlvTarget(target: string): boolean {
-  const [path] = splitQuery(target);
+/**
+ * Host and path that a request is for. Its target may be a whole URL (RFC 9112, section 3.2.2), and then it is no matter
+ * what its `Host` says.
+ */
+export function targetOf({ url = '', headers }: IncomingMessage): { host: string; path: string } {
+  const whole = /^https?:\/\/(?:[^/?#@]*@)?([^/?#]+)(.*)$/i.exec(url);
+  return whole ? { host: whole[1]!, path: whole[2]! } : { host: headers.host ?? '', path: url };
+}
+
+/** Whether a request's path is that of a stream: `/<app>/<instance>/<stream>.flv`. */
+export function isFlvPath(pathAndQuery: string): boolean {
+  const [path] = splitQuery(pathAndQuery);
   return (
     path.endsWith(SUFFIX) && path.startsWith('/') && !path.startsWith(RESERVED) && path.lastIndexOf('/') > 0
   );
 }
 
 /**
- * Application, instance and stream of such a target; without an instance it is the default one. A slash in the name
+ * Application, instance and stream of such a path; without an instance it is the default one. A slash in the name
  * of a stream is written `%2F`. Throws `E_NAME` for what can be none.
  */
-export function parseFlvTarget(target: string): FlvAddress {
-  const [path, query] = splitQuery(target);
+export function parseFlvPath(pathAndQuery: string): FlvAddress {
+  const [path, query] = splitQuery(pathAndQuery);
   const at = path.lastIndexOf('/');
   const where = decode(path.slice(1, at));
   const stream = parseStreamName(decode(path.slice(at + 1, -SUFFIX.length)));
@@ -34,9 +44,9 @@ export function parseFlvTarget(target: string): FlvAddress {
   return { ...parseApp(where, ''), query, stream: { ...stream, query } };
 }
 
-function splitQuery(target: string): [path: string, query: string] {
-  const at = target.indexOf('?');
-  return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)];
+function splitQuery(text: string): [path: string, query: string] {
+  const at = text.indexOf('?');
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** In names that RTMP clients know, a question mark begins the query. */
