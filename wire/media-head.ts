@@ -1,4 +1,5 @@
 import { ByteReader } from './bytes.ts';
+import { MultitrackType, packetTypeAt, tracksOf } from './media-tracks.ts';
 
 /** Frame types in the head of a video message (Video File Format 10.1, section E.4.3.1). */
 export const FrameType = { Key: 1, Inter: 2, Disposable: 3, GeneratedKey: 4, Command: 5 } as const;
@@ -54,8 +55,6 @@ export const AudioPacketType = {
   Multitrack: 5,
   ModEx: 7,
 } as const;
-
-export const MultitrackType = { OneTrack: 0, ManyTracks: 1, ManyTracksManyCodecs: 2 } as const;
 
 /** One track of a multitrack message. */
 export interface MediaTrack {
@@ -179,6 +178,14 @@ export function isVideoSequenceHeader(payload: Uint8Array): boolean {
   }
   if (first >> 4 === FrameType.Command || !hasPacketType(first & 15)) return false;
   return payload[1] === VideoPacketType.SequenceStart;
+}
+
+/** The track of a video message, the first of several. 0 where the head names none. Allocates nothing, never throws. */
+export function videoTrackOf(payload: Uint8Array): number {
+  if (payload.length === 0 || !(payload[0]! & 0x80)) return 0;
+  const at = packetTypeAt(payload);
+  if (at < 0 || (payload[at]! & 15) !== VideoPacketType.Multitrack) return 0;
+  return payload[at + 6] ?? 0; // with a FourCC of its own or one for all
 }
 
 /** A message about colours and the like (Enhanced RTMP, "Metadata Frame"). Allocates nothing, never throws. */
@@ -327,18 +334,6 @@ function readChannels(body: ByteReader, head: AudioHead): void {
   if (head.channelOrder === 2) head.channelMap = body.take(head.channelCount);
 }
 
-/** Where the byte stands whose low four bits are the packet type, ModEx skipped. -1 when the head is cut off. */
-export function packetTypeAt(payload: Uint8Array): number {
-  let at = 0;
-  while (at < payload.length && (payload[at]! & 15) === VideoPacketType.ModEx) {
-    if (at + 3 >= payload.length) return -1;
-    const short = payload[at + 1]!;
-    // The sizes are written less one, and 256 announces a longer size.
-    at += short < 255 ? short + 3 : payload[at + 2]! * 0x100 + payload[at + 3]! + 5;
-  }
-  return at < payload.length ? at : -1;
-}
-
 function enhancedPacketType(payload: Uint8Array, multitrack: number): number {
   const at = packetTypeAt(payload);
   if (at < 0) return -1;
@@ -347,32 +342,14 @@ function enhancedPacketType(payload: Uint8Array, multitrack: number): number {
   return at + 1 < payload.length ? payload[at + 1]! & 15 : -1;
 }
 
-/** A seek command has a packet type like any other message, and it means nothing. */
-function isSeekCommand(payload: Uint8Array): boolean {
+/** Of an enhanced head. A seek command has a packet type like any other message, and it means nothing. */
+export function isSeekCommand(payload: Uint8Array): boolean {
   return ((payload[0]! >> 4) & 7) === FrameType.Command;
 }
 
-/** More tracks than ids exist are not a list of tracks. */
-const maxTracks = 256;
-
 function trackKey(role: string, payload: Uint8Array, multitrack: number): string | undefined {
-  let at = packetTypeAt(payload);
+  const at = packetTypeAt(payload);
   if ((payload[at]! & 15) !== multitrack) return payload.length >= at + 5 ? `${role}0` : undefined;
-
-  const multitrackType = payload[at + 1]! >> 4;
-  if (multitrackType > MultitrackType.ManyTracksManyCodecs) return undefined;
-  const hasOwnFourCc = multitrackType === MultitrackType.ManyTracksManyCodecs;
-  at += hasOwnFourCc ? 2 : 6;
-
-  const ids: number[] = [];
-  do {
-    if (hasOwnFourCc) at += 4;
-    if (at >= payload.length || ids.length === maxTracks) return undefined;
-    ids.push(payload[at]!);
-    at += 1;
-    if (multitrackType === MultitrackType.OneTrack) break;
-    if (at + 3 > payload.length) return undefined;
-    at += 3 + payload[at]! * 0x10000 + payload[at + 1]! * 0x100 + payload[at + 2]!;
-  } while (at < payload.length);
-  return at > payload.length ? undefined : role + ids.join(',');
+  const ids = tracksOf(payload, at)?.map(({ trackId }) => trackId);
+  return ids && role + ids.join(',');
 }

@@ -145,6 +145,7 @@ export class Instance {
     this.#throttle = new CpuThrottle(() => host.settings.limits.cpuPercent);
     const library = new Library({
       storage: host.files.sandbox,
+      app,
       instance,
       archive: host.archive,
       log: host.news.child({ instance: this.name }),
@@ -172,6 +173,8 @@ export class Instance {
       get erasesOnPublish() {
         return host.settings.streams?.eraseOnPublish === true;
       },
+      failed: (stream: string, error: unknown) =>
+        host.news.error('a bug of the server', { code: 'E_BUG', instance: this.name, stream, error }),
     };
     this.streams = new StreamDirectory(house, library);
     this.sharedObjects = new SharedObjects({

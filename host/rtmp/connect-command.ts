@@ -1,18 +1,10 @@
-import { CodecSupport } from '../../wire/codecs.ts';
+import { CapsEx, CodecSupport } from '../../wire/codecs.ts';
 import { decodeCommandValues } from '../../wire/commands.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { AmfLimits } from '../../wire/values.ts';
 import { parseApp } from './names.ts';
 import type { ConnectRequest, Transport } from './ports.ts';
 import { isObject } from './stream-commands.ts';
-
-/** `capsEx` of Enhanced RTMP v2: what an end can do beyond RTMP 1.0. */
-export const CapsEx = {
-  /** It connects again when it is asked to. */
-  Reconnect: 1,
-  Multitrack: 2,
-  ModEx: 4,
-} as const;
 
 const CODEC_KEYS = ['fourCcList', 'videoFourCcInfoMap', 'audioFourCcInfoMap'];
 

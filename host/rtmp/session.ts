@@ -1,5 +1,5 @@
 import { walkAmf0 } from '../../wire/amf-walk.ts';
-import { forwardsAll } from '../../wire/codecs.ts';
+import { CapsEx, forwardsAll } from '../../wire/codecs.ts';
 import {
   type CommandHead,
   commandMessage,
@@ -25,7 +25,7 @@ import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import { BandwidthCheck } from './bandwidth-check.ts';
-import { CapsEx, type ConnectCommand, readConnect, requestOf } from './connect-command.ts';
+import { type ConnectCommand, readConnect, requestOf } from './connect-command.ts';
 import { serialize } from './format.ts';
 import type {
   BandwidthLimits,

@@ -1,6 +1,6 @@
 import { lengthOfAll, writeAll } from '../rtmp/format.ts';
 import type { OutMessage, WireFormat } from '../rtmp/ports.ts';
-import type { BlockPool } from './blocks.ts';
+import type { Block, BlockPool } from './blocks.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
 import type { WindowFigures } from './windows.ts';
 
@@ -23,24 +23,43 @@ export class Audience {
     limits: ViewerLimits,
     figures: WindowFigures,
   ): Generator<void, void> {
-    let block: ReturnType<BlockPool['take']> | undefined;
-    for (const viewer of this.viewers) {
-      const share = viewer.shareOf(messages, now, limits);
-      if (share === 'some') viewer.sendSome(messages);
-      else if (share === 'all') {
-        block ??= this.#write(messages, pool);
-        block.writeTo(viewer.transport, messages.length);
-        figures.writes++;
-        figures.bytes += block.bytes.length;
+    let block: Block | undefined;
+    try {
+      for (const viewer of this.viewers) {
+        const share = attempt(viewer, () => viewer.shareOf(messages, now, limits));
+        if (share === 'some') attempt(viewer, () => viewer.sendSome(messages));
+        else if (share === 'all') {
+          block ??= this.#write(messages, pool);
+          const shared = block;
+          attempt(viewer, () => shared.writeTo(viewer.transport, messages.length));
+          figures.writes++;
+          figures.bytes += shared.bytes.length;
+        }
+        yield;
       }
-      yield;
+    } finally {
+      block?.close();
     }
-    block?.close();
   }
 
-  #write(messages: readonly OutMessage[], pool: BlockPool): ReturnType<BlockPool['take']> {
+  #write(messages: readonly OutMessage[], pool: BlockPool): Block {
     const block = pool.take(lengthOfAll(this.#format, messages));
-    writeAll(this.#format, block.bytes, messages, this.#streamId);
-    return block;
+    try {
+      writeAll(this.#format, block.bytes, messages, this.#streamId);
+      return block;
+    } catch (error) {
+      block.close();
+      throw error;
+    }
+  }
+}
+
+/** What goes wrong with one viewer costs its connection, and the others nothing. */
+function attempt<Result>(viewer: Viewer, work: () => Result): Result | undefined {
+  try {
+    return work();
+  } catch (error) {
+    viewer.transport.fail(error);
+    return undefined;
   }
 }

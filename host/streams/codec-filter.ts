@@ -1,41 +1,49 @@
-import { type CodecSupport, fourCcsOf } from '../../wire/codecs.ts';
+import type { CodecSupport, MediaNeeds } from '../../wire/codecs.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 
 /** What is done about a codec that a viewer did not announce: its messages are left out, the play ends, or it is sent. */
 export const CODEC_POLICIES = ['drop', 'refuse', 'send'] as const;
 export type CodecPolicy = (typeof CODEC_POLICIES)[number];
 
-/** Keeps from a viewer the codecs that it did not announce, and tells of each of them once. */
+/** Keeps from a viewer what it did not announce that it understands, and tells of each such thing once. */
 export class CodecFilter {
   readonly #support: CodecSupport;
-  readonly #onRefused: (fourCc: string) => void;
+  readonly #onRefused: (lack: string) => void;
   readonly #refused = new Set<string>();
+  #isActive = false;
 
-  constructor(support: CodecSupport, onRefused: (fourCc: string) => void) {
+  constructor(support: CodecSupport, onRefused: (lack: string) => void) {
     this.#support = support;
     this.#onRefused = onRefused;
   }
 
-  /** Whether something of what the stream carries is left out. */
+  /** Whether something of what the stream carries is left out, or sent in another way. */
   get isActive(): boolean {
-    return this.#refused.size > 0;
+    return this.#isActive;
   }
 
-  /** The stream carries that codec. */
-  meet(fourCc: string): void {
-    if (this.#support.accepts(fourCc) || this.#refused.has(fourCc)) return;
-    this.#refused.add(fourCc);
-    this.#onRefused(fourCc);
+  /** The stream carries that. `undefined`: more than it tells of. */
+  meet(needs: MediaNeeds | undefined): void {
+    if (needs && this.#support.takes(needs)) return;
+    this.#isActive = true;
+    const lack = needs && this.#support.lackOf(needs);
+    if (lack === undefined || this.#refused.has(lack)) return;
+    this.#refused.add(lack);
+    this.#onRefused(lack);
   }
 
-  passes({ type, payload }: RtmpMessage): boolean {
-    if (this.#refused.size === 0) return true;
-    // A stream tells of so many codecs and no more: those that it did not tell of are judged here.
-    return fourCcsOf(type, payload).every((fourCc) => this.#support.accepts(fourCc));
+  /** The message as the viewer is sent it, which may be another than it was; undefined when it is not. */
+  fit<T extends RtmpMessage>(message: T): T | undefined {
+    if (!this.#isActive) return message;
+    const { type, payload } = message;
+    const fitting = this.#support.fit(type, payload);
+    if (fitting === payload) return message;
+    return fitting && { ...message, payload: fitting };
   }
 
   /** Another source. */
   reset(): void {
     this.#refused.clear();
+    this.#isActive = false;
   }
 }

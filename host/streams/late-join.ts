@@ -1,12 +1,13 @@
 import {
   audioCacheKey,
-  isVideoKeyFrame,
+  isVideoMetadata,
   isVideoSequenceHeader,
   videoCacheKey,
 } from '../../wire/media-head.ts';
 import { MessageType } from '../../wire/messages.ts';
 import { lengthOfAll, writeAll } from '../rtmp/format.ts';
 import type { OutMessage, WireFormat } from '../rtmp/ports.ts';
+import { EntryTrack } from './entry-track.ts';
 
 /** Codec headers, one per role and track; senders choose the track ids. */
 const MAX_HEADERS = 64;
@@ -48,6 +49,7 @@ export class LateJoin {
   readonly #dataFrames = new Map<string, OutMessage>();
   /** From the last key frame on; undefined while there is none, or none that fits. */
   #pictures: OutMessage[] | undefined;
+  readonly #entry = new EntryTrack();
   #pictureBytes = 0;
   /** Of headers and data frames: both come from whoever publishes, and there may be many. */
   #headBytes = 0;
@@ -63,8 +65,8 @@ export class LateJoin {
     if (type === MessageType.Video) {
       const key = videoCacheKey(payload);
       if (key !== undefined) this.#keep(this.#headers, MAX_HEADERS, key, message);
-      if (isVideoKeyFrame(payload)) this.#begin();
       if (isVideoSequenceHeader(payload)) return;
+      if (!isVideoMetadata(payload) && this.#entry.isEntry(payload)) this.#begin();
     } else if (type === MessageType.Audio) {
       const key = audioCacheKey(payload);
       if (key !== undefined) {
@@ -134,11 +136,10 @@ export class LateJoin {
     this.#written.clear();
     const before = kept.get(key);
     if (!before && kept.size >= max) return;
+    // The newest comes last: it may be of a track that an older one of several tracks has, too.
+    kept.delete(key);
     this.#headBytes -= before?.payload.length ?? 0;
-    if (this.#headBytes + message.payload.length > this.#gopBytes()) {
-      kept.delete(key);
-      return;
-    }
+    if (this.#headBytes + message.payload.length > this.#gopBytes()) return;
     this.#headBytes += message.payload.length;
     kept.set(key, keepable(message));
   }
@@ -150,6 +151,7 @@ export class LateJoin {
   }
 
   #forgetPictures(): void {
+    this.#entry.forget();
     this.#pictures = undefined;
     this.#pictureBytes = 0;
     this.#written.clear();

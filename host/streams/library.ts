@@ -23,6 +23,7 @@ export interface MediaStorage {
 
 export interface LibraryOptions {
   readonly storage: MediaStorage;
+  readonly app: string;
   readonly instance: string;
   readonly limits: RecordingLimits & { readonly recordings: number; readonly broadcasts: number };
   /** Where streams are whose name begins so: paths below the application's folder, by folder, or by `/` for all. */
@@ -121,7 +122,7 @@ export class Library {
   /** Opens the file of a recorded stream; undefined when there is none. Rejects with a FileProblem. */
   async open(stream: StreamName): Promise<MediaFile | undefined> {
     const path = await this.find(stream);
-    return path === undefined ? undefined : this.#archive.files.open(path);
+    return path === undefined ? undefined : this.#archive.files.open(path, this.#options.app);
   }
 
   /** Seconds; 0 for what is not there, or is no recording. */
@@ -239,7 +240,7 @@ export class Library {
     const path = await this.find(stream);
     if (path === undefined) return undefined;
     try {
-      return await this.#archive.files.probe(path);
+      return await this.#archive.files.probe(path, this.#options.app);
     } catch (error) {
       if (!(error instanceof FileProblem)) throw error;
       this.complain(stream.name, error.message);

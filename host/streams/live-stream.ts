@@ -1,4 +1,4 @@
-import { fourCcsOf } from '../../wire/codecs.ts';
+import { type MediaNeeds, nameOfNeeds, needsOf } from '../../wire/codecs.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import type { OutMessage } from '../rtmp/ports.ts';
 import { Audience } from './audience.ts';
@@ -21,6 +21,8 @@ export interface StreamHouse {
   /** What the application chose; undefined for one that grows with the server's viewers. */
   readonly windowMs: WindowMs | undefined;
   readonly codecPolicy: CodecPolicy;
+  /** Something went wrong with a stream which nobody had thought of. */
+  failed(stream: string, error: unknown): void;
   /** Publishing live removes the recording of that name. */
   readonly erasesOnPublish: boolean;
 }
@@ -41,8 +43,8 @@ export interface Tap {
   sourceChanged(isThere: boolean): void;
 }
 
-/** Of one source. */
-const MAX_CODECS = 64;
+/** Of one source: that many it tells its viewers of. */
+const MAX_NEEDS = 64;
 /** FMS, Application.xml, MaxLatency. */
 const MAX_LATENCY_MS = 500;
 /** A window ends early when so much has come. */
@@ -68,8 +70,8 @@ export class LiveStream {
   #isDue = false;
   #isInStep = false;
   #windowMs: WindowMs = 0;
-  /** Beyond those of RTMP 1.0, by FourCC: what has come from the present source. */
-  readonly #codecs = new Set<string>();
+  /** What viewers must know, beyond RTMP 1.0, for what has come from the present source; `undefined` for all beyond the bound. */
+  readonly #needs = new Map<string, MediaNeeds | undefined>();
   #viewers = 0;
   /** Of the last audio or video message, and when it came. */
   #lastTime = 0;
@@ -79,6 +81,8 @@ export class LiveStream {
   #shiftMs = 0;
   #recording: Recording | undefined;
   readonly #taps = new Set<Tap>();
+  /** Something went wrong with the present source: it would be told with every window. */
+  #hasFailed = false;
   /** Bytes of media received from the present publisher. */
   bytesIn = 0;
 
@@ -108,6 +112,7 @@ export class LiveStream {
     if (this.#publisher) return false;
     this.#publisher = publisher;
     this.bytesIn = 0;
+    this.#hasFailed = false;
     this.#recording?.splice();
     this.#timeline?.splice();
     for (const tap of this.#taps) tap.sourceChanged(true);
@@ -121,7 +126,7 @@ export class LiveStream {
     this.flush();
     this.#publisher = undefined;
     this.#late.forget();
-    this.#codecs.clear();
+    this.#needs.clear();
     for (const tap of this.#taps) tap.sourceChanged(false);
     this.#eachViewer((viewer) => viewer.unpublished());
     this.checkIdle();
@@ -140,7 +145,7 @@ export class LiveStream {
     audience.viewers.add(viewer);
     this.#viewers++;
     this.#house.windows.viewers++;
-    for (const fourCc of this.#codecs) viewer.meet(fourCc);
+    for (const needs of this.#needs.values()) viewer.meet(needs);
     viewer.start(this.#late.catchUp, () => this.#late.bytesFor(format, viewer.streamId));
   }
 
@@ -222,7 +227,7 @@ export class LiveStream {
   push(message: RtmpMessage, isOurs = false): void {
     this.bytesIn += message.payload.length;
     if (message.type === MessageType.Audio || message.type === MessageType.Video) {
-      this.#noteCodecs(message);
+      this.#noteNeeds(message);
       this.#lastTime = message.timestamp;
       this.#pushedAt = performance.now();
       this.#timeline ??= new Timeline(message.timestamp);
@@ -230,8 +235,8 @@ export class LiveStream {
     } else if (!isOurs) this.#onData(message);
     const shifted = this.#shifted(message);
     this.#late.remember(shifted);
-    this.#recording?.take(message);
-    for (const tap of this.#taps) tap.take(message);
+    if (this.#recording) this.#give(this.#recording, message);
+    for (const tap of this.#taps) this.#give(tap, message);
     if (this.#viewers === 0) return;
     this.#pending.push(shifted);
     this.#pendingBytes += message.payload.length;
@@ -286,18 +291,39 @@ export class LiveStream {
     figures.flushes++;
     figures.messages += messages.length;
     const now = performance.now();
-    for (const audience of this.#audiences.values())
-      yield* audience.send(messages, windows.pool, now, limits, figures);
+    for (const audience of this.#audiences.values()) {
+      try {
+        yield* audience.send(messages, windows.pool, now, limits, figures);
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
   }
 
-  /** Viewers that did not announce a codec hear of it before the first message that has it. */
-  #noteCodecs({ type, payload }: RtmpMessage): void {
-    for (const fourCc of fourCcsOf(type, payload)) {
-      if (this.#codecs.has(fourCc) || this.#codecs.size >= MAX_CODECS) continue;
-      this.flush();
-      this.#codecs.add(fourCc);
-      this.#eachViewer((viewer) => viewer.meet(fourCc));
+  /** Whoever takes it fails alone. */
+  #give(tap: Pick<Tap, 'take'>, message: RtmpMessage): void {
+    try {
+      tap.take(message);
+    } catch (error) {
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#hasFailed) this.#house.failed(this.name, error);
+    this.#hasFailed = true;
+  }
+
+  /** Viewers that do not know what is needed hear of it before the first message that needs it. */
+  #noteNeeds({ type, payload }: RtmpMessage): void {
+    const needs = needsOf(type, payload);
+    if (!needs || this.#needs.size > MAX_NEEDS) return;
+    const name = nameOfNeeds(needs);
+    if (this.#needs.has(name)) return;
+    this.flush();
+    const told = this.#needs.size < MAX_NEEDS ? needs : undefined;
+    this.#needs.set(name, told);
+    this.#eachViewer((viewer) => viewer.meet(told));
   }
 
   /** A message of another stream may bring that one's shift. */

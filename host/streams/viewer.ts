@@ -1,7 +1,9 @@
-import { isVideoKeyFrame, isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
+import type { MediaNeeds } from '../../wire/codecs.ts';
+import { isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
 import { MessageType } from '../../wire/messages.ts';
 import type { OutMessage, Transport } from '../rtmp/ports.ts';
 import { CodecFilter } from './codec-filter.ts';
+import { EntryTrack } from './entry-track.ts';
 import { FrameLimit } from './frame-limit.ts';
 import { type CatchUp, type CatchUpBytes, serializeAll, withTimeOf } from './late-join.ts';
 
@@ -19,8 +21,8 @@ export interface ViewerEvents {
   unpublished(): void;
   /** Behind for longer than it may be. */
   tooSlow(): void;
-  /** The stream has a codec that the client did not announce. */
-  refused(fourCc: string): void;
+  /** The stream has a codec, or `TRACKS`, that the client did not announce. */
+  refused(lack: string): void;
 }
 
 /** What a viewer takes of a window: all of it, what is chosen for it, or nothing. */
@@ -43,6 +45,7 @@ export class Viewer {
   #headers: readonly OutMessage[] = [];
   /** Inter frames are of no use before a key frame. */
   #needsKeyFrame = true;
+  readonly #entry = new EntryTrack();
   #behindSince: number | undefined;
   /** What waited for it when it fell behind. */
   #queuedThen = 0;
@@ -60,7 +63,7 @@ export class Viewer {
     this.transport = transport;
     this.streamId = streamId;
     this.#events = events;
-    this.#codecs = new CodecFilter(codecs, (fourCc) => events.refused(fourCc));
+    this.#codecs = new CodecFilter(codecs, (lack) => events.refused(lack));
   }
 
   get isPaused(): boolean {
@@ -72,7 +75,7 @@ export class Viewer {
   }
 
   published(): void {
-    this.#needsKeyFrame = true;
+    this.#needKeyFrame();
     this.#headers = [];
     this.#playedTime = undefined;
     this.#events.published();
@@ -83,9 +86,9 @@ export class Viewer {
     this.#events.unpublished();
   }
 
-  /** The stream carries that codec. */
-  meet(fourCc: string): void {
-    this.#codecs.meet(fourCc);
+  /** The stream carries that. */
+  meet(needs: MediaNeeds | undefined): void {
+    this.#codecs.meet(needs);
   }
 
   pause(): void {
@@ -97,7 +100,7 @@ export class Viewer {
       this.#wantsAudio = isWanted;
     } else if (isWanted !== this.#wantsVideo) {
       this.#wantsVideo = isWanted;
-      this.#needsKeyFrame = true;
+      this.#needKeyFrame();
     }
   }
 
@@ -108,7 +111,7 @@ export class Viewer {
 
   /** At most so many pictures per second, as far as they can be left out; undefined for all. */
   limitFrames(fps: number | undefined): void {
-    if (this.#limit?.isBroken) this.#needsKeyFrame = true;
+    if (this.#limit?.isBroken) this.#needKeyFrame();
     this.#limit = fps === undefined ? undefined : new FrameLimit(fps);
   }
 
@@ -171,7 +174,7 @@ export class Viewer {
     } else if (this.#behindSince === undefined) {
       this.#behindSince = now;
       this.#queuedThen = queued;
-      this.#needsKeyFrame = true;
+      this.#needKeyFrame();
     }
     if (this.#behindSince === undefined) return 'nothing';
     if (now - this.#behindSince > slowViewerMs && queued > viewerQueueBytes / 2) {
@@ -194,44 +197,54 @@ export class Viewer {
     if (last) this.#sentTime = last.timestamp;
   }
 
+  #needKeyFrame(): void {
+    this.#needsKeyFrame = true;
+    this.#entry.forget();
+  }
+
   #begin({ headers, pictures }: CatchUp): void {
     this.#headers = headers;
-    this.#needsKeyFrame = true;
+    this.#needKeyFrame();
     for (const message of pictures) this.#choose(message);
     this.#writeChosen();
   }
 
-  #choose(message: OutMessage): void {
-    if (!this.#isDue(message)) {
+  #choose(original: OutMessage): void {
+    const message = this.#begins(original) ? this.#codecs.fit(original) : undefined;
+    if (!message || !this.#isDue(message)) {
       if (this.#behindSince !== undefined) this.transport.traffic.messagesDropped++;
       return;
     }
     if (this.#headers.length > 0 && message.type !== MessageType.DataAmf0) {
-      for (const header of this.#headers)
-        if (this.#codecs.passes(header)) this.#chosen.push(withTimeOf(message, header));
+      for (const header of this.#headers) {
+        const fitting = this.#codecs.fit(header);
+        if (fitting) this.#chosen.push(withTimeOf(message, fitting));
+      }
       this.#headers = [];
     }
     this.#chosen.push(message);
   }
 
-  #isDue(message: OutMessage): boolean {
-    const { type, payload } = message;
-    if (this.#began) {
-      if (type !== MessageType.Video || !isVideoKeyFrame(payload)) return false;
-      const began = this.#began;
-      this.#began = undefined;
-      began();
-    }
-    if (!this.#codecs.passes(message)) return false;
+  /** False while it waits for a new key frame. */
+  #begins({ type, payload }: OutMessage): boolean {
+    if (!this.#began) return true;
+    if (type !== MessageType.Video || !this.#entry.isEntry(payload)) return false;
+    const began = this.#began;
+    this.#began = undefined;
+    began();
+    return true;
+  }
+
+  #isDue({ type, payload, timestamp }: OutMessage): boolean {
     if (type === MessageType.Audio) return this.#wantsAudio && this.#dropped !== 'media';
     if (type !== MessageType.Video) return true;
     if (!this.#wantsVideo || this.#dropped === 'media') return false;
     if (isVideoSequenceHeader(payload) || isVideoMetadata(payload)) return true;
     if (this.#needsKeyFrame) {
-      if (!isVideoKeyFrame(payload) || this.#behindSince !== undefined) return false;
+      if (!this.#entry.isEntry(payload) || this.#behindSince !== undefined) return false;
       this.#needsKeyFrame = false;
     }
-    return this.#limit?.has(payload, message.timestamp) ?? true;
+    return this.#limit?.has(payload, timestamp) ?? true;
   }
 
   #writeChosen(): void {

@@ -28,6 +28,7 @@ const opusHeader = hex('90 4f707573 4f70757348656164');
 const opusFrame = hex('91 4f707573 fc112233');
 /** Two tracks of different codecs in one message. */
 const manyCodecs = hex('96 21 68766331 00 000004 11223344 61763031 01 000004 55667788');
+const defaultOfMany = hex('91 68766331 11223344');
 
 async function publish(room: string): Promise<ClientStream> {
   const stream = await (await connect(room)).createStream();
@@ -123,7 +124,7 @@ test('H.264 after HEVC on the same name reaches everybody', async () => {
   expect(videos(viewer)).toEqual(asHex(avcHeader, keyFrame(1), interFrame(2)));
 });
 
-test('Opus is kept from who does not know it, and so is a message of several codecs of which one is unknown', async () => {
+test('Opus is kept from who does not know it, and of a message of several codecs all but a track 0 that is known', async () => {
   const room = newRoom();
   const publisher = await publish(room);
   const [deaf, hears] = [await play(room), await play(room, { fourCcList: ['Opus', 'hvc1'] })];
@@ -132,10 +133,114 @@ test('Opus is kept from who does not know it, and so is a message of several cod
   publisher.video(20, manyCodecs);
   publisher.video(30, keyFrame(1));
   await Promise.all([deaf, hears].map((viewer) => viewer.waitForMedia(keyFrame(1))));
-  const bodies = (viewer: ClientStream) =>
-    viewer.media.map(({ payload }) => Buffer.from(payload).toString('hex'));
   expect(bodies(deaf)).toEqual(asHex(keyFrame(1)));
-  expect(bodies(hears)).toEqual(asHex(opusHeader, opusFrame, keyFrame(1)));
+  expect(bodies(hears)).toEqual(asHex(opusHeader, opusFrame, defaultOfMany, keyFrame(1)));
+});
+
+const bodies = (stream: ClientStream) =>
+  stream.media.map(({ payload }) => Buffer.from(payload).toString('hex'));
+
+/** Track 0 as OBS sends it, plain; track 1 in a message of its own; both in one message; and ModEx. */
+const sideHeader = hex('96 00 68766331 01 0101600000');
+const sideKey = hex('96 03 68766331 01 00000005 2601aaaa');
+const bothKey = hex('96 13 68766331 00 000008 00000005 26011122 01 000008 00000005 2601aaaa');
+const modExInter = hex('a7 02 0f4240 01 68766331 000000 00000005 02011133');
+
+test('tracks and ModEx reach who announced them as they are, and others as track 0 without ModEx, live and late', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  const announcements = [{ fourCcList: ['hvc1'] }, { fourCcList: ['hvc1'], capsEx: 6 }];
+  const early = await Promise.all(announcements.map((properties) => play(room, properties)));
+  for (const payload of [hevcHeader, sideHeader, bothKey, sideKey, modExInter]) publisher.video(0, payload);
+  publisher.audio(0, aacFrame(1));
+  await publisher.settled();
+  const late = await Promise.all(announcements.map((properties) => play(room, properties)));
+  await Promise.all([...early, ...late].map((viewer) => viewer.waitForMedia(aacFrame(1))));
+  for (const [plain, whole] of [early, late]) {
+    expect(bodies(plain!)).toEqual(asHex(hevcHeader, hevcKey, hevcInter, aacFrame(1)));
+    expect(bodies(whole!)).toEqual(asHex(hevcHeader, sideHeader, bothKey, sideKey, modExInter, aacFrame(1)));
+    expect(await plain!.status('NetStream.Play.NoSupportedTrackFound')).toMatchObject({
+      level: 'warning',
+      description: expect.stringContaining('tracks beside track 0'),
+    });
+    expect(whole!.codes).not.toContain('NetStream.Play.NoSupportedTrackFound');
+  }
+});
+
+test('who comes late begins with the key frame of track 0, not with that of a track which follows it', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  for (const payload of [hevcHeader, sideHeader, hevcKey, sideKey, hevcInter]) publisher.video(0, payload);
+  await publisher.settled();
+  const late = await play(room, { fourCcList: ['hvc1'], capsEx: 2 });
+  await late.waitForMedia(hevcInter);
+  expect(bodies(late)).toEqual(asHex(hevcHeader, sideHeader, hevcKey, sideKey, hevcInter));
+});
+
+test('a stream that has only a track 1 is one for who knows tracks', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  for (const payload of [sideHeader, sideKey]) publisher.video(0, payload);
+  await publisher.settled();
+  const late = await play(room, { fourCcList: ['hvc1'], capsEx: 2 });
+  await late.waitForMedia(sideKey);
+});
+
+/** As Chinese networks send HEVC: the same frames in the old head. */
+const oldHeader = hex('1c 00 000000 0101600000');
+const oldKey = hex('1c 01 000000 00000005 26011122');
+const oldInter = hex('2c 01 000000 00000005 02011133');
+
+test('HEVC as codec 12 reaches who announced HEVC with its enhanced head, and nobody blindly, live and late', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  const announcements = [{}, { fourCcList: ['hvc1'] }, { fourCcList: ['*'] }];
+  const early = await Promise.all(announcements.map((properties) => play(room, properties)));
+  for (const payload of [oldHeader, oldKey, oldInter]) publisher.video(0, payload);
+  await publisher.settled();
+  const late = await Promise.all(announcements.map((properties) => play(room, properties)));
+  publisher.audio(0, aacFrame(1));
+  await Promise.all([...early, ...late].map((viewer) => viewer.waitForMedia(aacFrame(1))));
+  const enhancedKey = hex('91 68766331 000000 00000005 26011122');
+  for (const [blind, sees, any] of [early, late]) {
+    expect(videos(blind!)).toEqual([]);
+    expect(blind!.codes).toContain('NetStream.Play.NoSupportedTrackFound');
+    expect(videos(sees!)).toEqual(
+      asHex(hevcHeader, enhancedKey, hex('a1 68766331 000000 00000005 02011133')),
+    );
+    expect(videos(any!)).toEqual(asHex(oldHeader, oldKey, oldInter));
+  }
+});
+
+test('"refuse" does not end the play for further tracks', async () => {
+  const room = newRoom('refuse');
+  const publisher = await publish(room);
+  const viewer = await play(room, { fourCcList: ['hvc1'] });
+  for (const payload of [hevcHeader, sideHeader, hevcKey, sideKey]) publisher.video(0, payload);
+  expect(await viewer.status('NetStream.Play.NoSupportedTrackFound')).toMatchObject({ level: 'warning' });
+  publisher.video(40, hevcInter);
+  await viewer.waitForMedia(hevcInter);
+  expect(videos(viewer)).toEqual(asHex(hevcHeader, hevcKey, hevcInter));
+});
+
+test('a codec that is one of too many to tell of is kept even from who knew all before it', async () => {
+  const room = newRoom();
+  const publisher = await publish(room);
+  const names = Array.from({ length: 70 }, (_, i) => `ab${i + 10}`);
+  const viewer = await play(room, { fourCcList: names });
+  const late = async () => {
+    const stream = await play(room, { fourCcList: names });
+    publisher.audio(100, aacFrame(1));
+    await stream.waitForMedia(aacFrame(1));
+    return stream;
+  };
+  for (const name of names) publisher.video(0, hex(`93${Buffer.from(name).toString('hex')}0000000111`));
+  publisher.video(90, hevcKey);
+  await publisher.settled();
+  for (const stream of [viewer, await late()]) {
+    await stream.waitForMedia(aacFrame(1));
+    expect(videos(stream)).not.toContain(asHex(hevcKey)[0]);
+  }
 });
 
 test('a codec that follows on so many that the server does not note it is kept from who does not know it', async () => {
@@ -190,7 +295,8 @@ test('a recorded HEVC stream is kept from who does not know it, too', async () =
     { type: 8, timestamp: 0, payload: aacHeader },
     { type: 9, timestamp: 0, payload: hevcKey },
     { type: 8, timestamp: 10, payload: aacFrame(1) },
-    { type: 9, timestamp: 40, payload: hevcInter },
+    { type: 9, timestamp: 20, payload: sideKey },
+    { type: 9, timestamp: 40, payload: modExInter },
   ];
   const flags = { hasAudio: true, hasVideo: true };
   writeFileSync(join(folder, 'cam.flv'), Buffer.concat([encodeFlvHeader(flags), ...tags.map(encodeFlvTag)]));

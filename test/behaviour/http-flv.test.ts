@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
 import { FlvClient, refusedFlv } from '../support/flv-client.ts';
@@ -252,6 +252,36 @@ test('a script sees where a viewer comes from, and gets no answer from it', asyn
   const answers = await client.call('askAll');
   expect(answers).toEqual(['ask: A viewer over HTTP has no methods.']);
   await viewer.waitFor(keyFrame(0));
+});
+
+test('a whole URL may be what is asked for, and then it says the host', async () => {
+  await onAir('gate/whole');
+  const { port } = new URL(server.http);
+  const ask = async (head: string) => {
+    const socket = createConnection(Number(port), '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    let text = '';
+    socket.setEncoding('latin1').on('data', (piece) => {
+      text += piece;
+    });
+    socket.write(`${head}\r\n\r\n`);
+    await eventually('an answer', () => text.includes('\r\n\r\n'));
+    return text.split('\r\n')[0];
+  };
+  const key =
+    'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==';
+  const path = 'gate/whole/cam.flv?from=url';
+  expect(await ask(`GET http://a.example:81/${path} HTTP/1.1\r\nHost: b.example`)).toBe('HTTP/1.1 200 OK');
+  await server.waitForLog((r) => r.message === `http://a.example:81/${path}`);
+  const upgrade = `GET HTTP://name:word@a.example/${path} HTTP/1.1\r\nHost: b.example\r\n${key}`;
+  expect(await ask(upgrade)).toBe('HTTP/1.1 101 Switching Protocols');
+  await server.waitForLog((r) => r.message === `ws://a.example/${path}`);
+  expect(await ask(`${upgrade}\r\nOrigin: http://a.example`)).toBe('HTTP/1.1 101 Switching Protocols');
+  expect(await ask(`${upgrade}\r\nOrigin: http://b.example`)).toBe('HTTP/1.1 403 Forbidden');
+  expect(await ask('GET http://a.example/nothing/cam.flv HTTP/1.1\r\nHost: x')).toBe(
+    'HTTP/1.1 404 Not Found',
+  );
+  expect(await ask('GET http://cam.flv HTTP/1.1\r\nHost: x')).not.toBe('HTTP/1.1 200 OK');
 });
 
 test('who leaves while it waits for the application is gone', async () => {

@@ -1,4 +1,5 @@
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
+import { describeError } from '../../base/errors.ts';
 import { FileProblem, type MediaFile, type Segment } from '../files/media-files.ts';
 import type { Range } from '../play/file-item.ts';
 import type { Paced, Pacer } from '../play/pacer.ts';
@@ -76,6 +77,11 @@ export class FileSource implements Source, Paced {
     }
   }
 
+  failed(error: unknown): void {
+    if (this.#isClosed) return;
+    this.#end.failed(error instanceof FileProblem ? error.message : describeError(error, 500));
+  }
+
   async #readNext(): Promise<void> {
     if (this.#position === undefined || this.#isReading) return;
     this.#isReading = true;
@@ -93,8 +99,7 @@ export class FileSource implements Source, Paced {
     try {
       await task();
     } catch (error) {
-      if (!(error instanceof FileProblem)) throw error;
-      if (!this.#isClosed) this.#end.failed(error.message);
+      this.failed(error);
     }
   }
 }

@@ -95,12 +95,12 @@ export class MediaFiles {
 
   /**
    * Opens a file, or shares it while path, inode, size and time of change agree. The path is resolved and checked: a
-   * symbolic link at its end is not followed.
+   * symbolic link at its end is not followed. Applications that open many take turns.
    */
-  async open(path: string): Promise<MediaFile> {
+  async open(path: string, app = ''): Promise<MediaFile> {
     let opening = this.#opening.get(path);
     if (!opening) {
-      opening = this.#open(path).finally(() => this.#opening.delete(path));
+      opening = this.#open(path, app).finally(() => this.#opening.delete(path));
       this.#opening.set(path, opening);
     }
     const shared = await opening;
@@ -108,8 +108,8 @@ export class MediaFiles {
     return this.#handle(shared);
   }
 
-  async probe(path: string): Promise<MediaProbe> {
-    const file = await this.open(path);
+  async probe(path: string, app = ''): Promise<MediaProbe> {
+    const file = await this.open(path, app);
     file.release();
     const { durationMs, bytes, metadata } = file;
     return { durationMs, bytes, metadata };
@@ -120,9 +120,9 @@ export class MediaFiles {
     await this.#thread.close();
   }
 
-  async #open(path: string): Promise<Shared> {
+  async #open(path: string, app: string): Promise<Shared> {
     this.#makeRoom();
-    const { file, info } = await this.#thread.ask({ method: 'open', path });
+    const { file, info } = await this.#thread.ask({ method: 'open', path, app });
     const { generation } = this.#thread;
     const key = keyOf(generation, file);
     const known = this.#shared.get(key);

@@ -24,12 +24,12 @@ export class OpenFiles {
     this.#maxOpen = maxOpen;
   }
 
-  async open(path: string): Promise<{ file: number; info: MediaInfo }> {
+  async open(path: string, app: string): Promise<{ file: number; info: MediaInfo }> {
     const bytes = await FileBytes.open(path);
     try {
       const key = `${bytes.identity}:${path}`;
       const shared = this.#numbers.get(key);
-      if (shared === undefined) return await this.#add(key, bytes);
+      if (shared === undefined) return await this.#add(key, bytes, app);
       await bytes.close();
       return { file: shared, info: this.get(shared).info };
     } catch (error) {
@@ -52,13 +52,13 @@ export class OpenFiles {
     await found.bytes.close();
   }
 
-  async #add(key: string, bytes: FileBytes): Promise<{ file: number; info: MediaInfo }> {
+  async #add(key: string, bytes: FileBytes, app: string): Promise<{ file: number; info: MediaInfo }> {
     if (this.#files.size + this.#opening >= this.#maxOpen) {
       throw new FileProblem('busy', `${this.#maxOpen} media files are open`);
     }
     this.#opening++;
     try {
-      const container = await openContainer(bytes);
+      const container = await openContainer(bytes, app);
       bytes.isOpened();
       if (this.#tableBytes() + container.memoryBytes > MAX_TABLE_BYTES) {
         throw new FileProblem('busy', 'too many large media files are open');

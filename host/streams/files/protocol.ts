@@ -4,7 +4,8 @@ import type { FileProblemKind } from './problem.ts';
 
 /** What the two threads say to each other. Files have numbers, which the worker gives. */
 export type FileRequest =
-  | { readonly method: 'open'; readonly path: string }
+  /** Applications take turns. */
+  | { readonly method: 'open'; readonly path: string; readonly app: string }
   | { readonly method: 'seek'; readonly file: number; readonly positionMs: number }
   | { readonly method: 'headers'; readonly file: number; readonly position: number }
   | { readonly method: 'read'; readonly file: number; readonly position: number }

@@ -9,9 +9,9 @@ import { Turnstile } from './turnstile.ts';
 /** The thread that reads media files. Requests are carried out side by side: while one waits for the disk, others go on. */
 
 const port = parentPort!;
-/** Each has memory for what it reads. */
-const openers = new Turnstile(8);
-const readers = new Turnstile(16);
+/** Each has memory for what it reads. Applications open files, and each file is read for those who play it. */
+const openers = new Turnstile<string>(8);
+const readers = new Turnstile<number>(16);
 const files = new OpenFiles((workerData as FileThreadData).maxOpen);
 
 port.on('message', (request: NumberedRequest) => void answer(request));
@@ -31,13 +31,13 @@ async function answer(request: NumberedRequest): Promise<void> {
 async function carryOut(request: NumberedRequest): Promise<FileResults[keyof FileResults]> {
   switch (request.method) {
     case 'open':
-      return openers.run(() => files.open(request.path));
+      return openers.run(request.app, () => files.open(request.path, request.app));
     case 'seek':
       return files.get(request.file).seek(request.positionMs);
     case 'headers':
       return files.get(request.file).headersAt(request.position);
     case 'read':
-      return readers.run(async () => files.get(request.file).read(request.position));
+      return readers.run(request.file, async () => files.get(request.file).read(request.position));
     case 'close':
       return files.close(request.file);
     case 'ping':

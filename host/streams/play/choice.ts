@@ -1,4 +1,4 @@
-import type { CodecSupport } from '../../../wire/codecs.ts';
+import type { CodecSupport, MediaNeeds } from '../../../wire/codecs.ts';
 import { isVideoKeyFrame, isVideoSequenceHeader } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { CodecFilter } from '../codec-filter.ts';
@@ -12,7 +12,7 @@ export class Choice {
   #limit: FrameLimit | undefined;
   #needsKeyFrame = false;
 
-  constructor(wants: Wants, support: CodecSupport, onRefused: (fourCc: string) => void) {
+  constructor(wants: Wants, support: CodecSupport, onRefused: (lack: string) => void) {
     this.#wants = wants;
     this.#codecs = new CodecFilter(support, onRefused);
     this.limitFrames(wants.fps);
@@ -23,9 +23,9 @@ export class Choice {
     return audio && video && !this.#limit && !this.#needsKeyFrame && !this.#codecs.isActive;
   }
 
-  /** The file has that codec. */
-  meet(fourCc: string): void {
-    this.#codecs.meet(fourCc);
+  /** The file has that. */
+  meet(needs: MediaNeeds): void {
+    this.#codecs.meet(needs);
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
@@ -43,14 +43,22 @@ export class Choice {
     this.#needsKeyFrame = false;
   }
 
-  /** Whether the client can do with it at all. */
-  suits(message: RtmpMessage): boolean {
-    return this.#codecs.passes(message);
+  /** Those that the client can do with at all. */
+  suitable(messages: readonly RtmpMessage[]): RtmpMessage[] {
+    return messages.map((message) => this.#codecs.fit(message)).filter((message) => message !== undefined);
   }
 
-  has(message: RtmpMessage): boolean {
-    const { type, payload } = message;
-    if (!this.#codecs.passes(message)) return false;
+  /** Those that it gets. To be asked for all in order. */
+  of(messages: readonly RtmpMessage[]): RtmpMessage[] {
+    return this.suitable(messages).filter((message) => this.#isDue(message));
+  }
+
+  /** A single picture, whatever came before it. */
+  picture(message: RtmpMessage): RtmpMessage | undefined {
+    return this.#wants.video ? this.#codecs.fit(message) : undefined;
+  }
+
+  #isDue({ type, payload, timestamp }: RtmpMessage): boolean {
     if (type === MessageType.Audio) return this.#wants.audio;
     if (type !== MessageType.Video) return true;
     if (!this.#wants.video) return false;
@@ -58,11 +66,6 @@ export class Choice {
       if (!isVideoKeyFrame(payload)) return false;
       this.#needsKeyFrame = false;
     }
-    return this.#limit?.has(payload, message.timestamp) ?? true;
-  }
-
-  /** A single picture, whatever came before it. */
-  hasPicture(message: RtmpMessage): boolean {
-    return this.#wants.video && this.#codecs.passes(message);
+    return this.#limit?.has(payload, timestamp) ?? true;
   }
 }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { CodecSupport, fourCcsOf } from '../../../wire/codecs.ts';
+import { CodecSupport, needsOfAll } from '../../../wire/codecs.ts';
 import { isVideoSequenceHeader } from '../../../wire/media-head.ts';
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { describe } from '../../../wire/status.ts';
@@ -11,7 +11,7 @@ import { Choice } from './choice.ts';
 import { type Item, type ItemEnd, refuseCodec, type Wants } from './item.ts';
 import type { Paced, Pacer } from './pacer.ts';
 import { PlayClock } from './play-clock.ts';
-import { segmentBytes, segmentCodecs } from './segment-bytes.ts';
+import { segmentBytes, segmentNeeds } from './segment-bytes.ts';
 
 /** Of a file, in milliseconds. `durationMs`: -1 to its end, 0 for a single frame. */
 export interface Range {
@@ -80,8 +80,8 @@ export class FileItem implements Item, Paced {
     this.#isSingleFrame = durationMs === 0;
     this.#pacer = pacer;
     const support = policy === 'send' ? CodecSupport.all : voice.transport.codecs;
-    this.#choice = new Choice(wants, support, (fourCc) =>
-      refuseCodec(voice, name, fourCc, policy, () => events.ended()),
+    this.#choice = new Choice(wants, support, (lack) =>
+      refuseCodec(voice, name, lack, policy, () => events.ended()),
     );
     this.#events = events;
     pacer.add(this);
@@ -183,6 +183,10 @@ export class FileItem implements Item, Paced {
     void this.#work(this.#run, () => this.#fill(this.#run));
   }
 
+  failed(error: unknown): void {
+    this.#voice.transport.fail(error);
+  }
+
   /** Begins at the last key frame before that time. However often a client seeks, the file is asked one thing at a time. */
   #begin(positionMs: number, announce?: () => void, clientMs = positionMs, isStart = false): void {
     this.#run++;
@@ -218,13 +222,8 @@ export class FileItem implements Item, Paced {
       this.#choice.begin();
       // The time runs from where the client wants to be; what comes before that is for its decoder.
       this.#clock.set(clientMs, !this.#isPaused);
-      for (const { type, payload } of headers)
-        for (const fourCc of fourCcsOf(type, payload)) this.#choice.meet(fourCc);
-      this.#write(
-        headers
-          .filter((header) => this.#choice.has(header))
-          .map((header) => ({ ...header, timestamp: timestampMs })),
-      );
+      for (const needs of needsOfAll(headers)) this.#choice.meet(needs);
+      this.#write(this.#choice.of(headers).map((header) => ({ ...header, timestamp: timestampMs })));
       if (this.#isPaused) return this.#showFrame(run);
       await this.#fill(run);
     });
@@ -235,7 +234,7 @@ export class FileItem implements Item, Paced {
     try {
       await task();
     } catch (error) {
-      if (!(error instanceof FileProblem)) return this.#voice.transport.fail(error);
+      if (!(error instanceof FileProblem)) return this.failed(error);
       if (run === this.#run && !this.#isClosed) this.#events.failed(error.message);
     } finally {
       if (this.#busyRun === run) this.#busyRun = -1;
@@ -270,26 +269,27 @@ export class FileItem implements Item, Paced {
     const segment = await this.#file.read(this.#position);
     if (run !== this.#run) return;
     const frame = segment.messages.find(isFrame);
-    if (frame && this.#choice.hasPicture(frame)) this.#write([frame]);
+    const picture = frame && this.#choice.picture(frame);
+    if (picture) this.#write([picture]);
   }
 
   #sendFrame({ messages, next }: Segment): void {
     const at = messages.findIndex(this.#file.hasVideo ? isFrame : () => true);
-    this.#write(messages.slice(0, at + 1).filter((message) => this.#choice.suits(message)));
+    this.#write(this.#choice.suitable(messages.slice(0, at + 1)));
     this.#position = at < 0 ? next : undefined;
     if (this.#position === undefined) this.#end();
   }
 
   #send(segment: Segment): void {
     const { messages, next, endMs } = segment;
-    for (const fourCc of segmentCodecs(segment)) this.#choice.meet(fourCc);
+    for (const needs of segmentNeeds(segment)) this.#choice.meet(needs);
     const isLast = endMs >= this.#endMs;
     if (this.#choice.isAll && !isLast && this.#originMs === 0) {
       const bytes = segmentBytes(segment, this.#voice.transport.format, this.#voice.streamId);
       this.#sentBytes += bytes.length;
       this.#voice.transport.write(bytes, messages.length, this.#goOn);
     } else {
-      this.#write(messages.filter((message) => message.timestamp < this.#endMs && this.#choice.has(message)));
+      this.#write(this.#choice.of(messages.filter(({ timestamp }) => timestamp < this.#endMs)));
     }
     this.#sentMs = Math.max(this.#sentMs, endMs);
     this.#position = isLast ? undefined : next;

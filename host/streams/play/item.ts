@@ -1,3 +1,4 @@
+import { TRACKS } from '../../../wire/codecs.ts';
 import type { CodecPolicy } from '../codec-filter.ts';
 import type { Voice } from '../voice.ts';
 
@@ -32,17 +33,22 @@ export interface Wants {
   fps: number | undefined;
 }
 
-/** Tells a client that it is not sent a codec which it did not announce; ends the play where the application wants that. */
+/**
+ * Tells a client that it is not sent a codec, or `TRACKS`, which it did not announce. Where the application wants that a
+ * codec ends the play; with further tracks left out there is still the stream.
+ */
 export function refuseCodec(
   voice: Voice,
   name: string,
-  fourCc: string,
+  lack: string,
   policy: CodecPolicy,
   end: () => void,
 ): void {
-  const level = policy === 'refuse' ? 'error' : 'warning';
-  const description = `${name} has ${fourCc}, which the client did not announce when it connected.`;
+  const isEnd = policy === 'refuse' && lack !== TRACKS;
+  const level = isEnd ? 'error' : 'warning';
+  const what = lack === TRACKS ? 'tracks beside track 0' : lack;
+  const description = `${name} has ${what}, which the client did not announce when it connected.`;
   voice.status('NetStream.Play.NoSupportedTrackFound', description, name, { level });
   // Whoever calls is in the middle of something.
-  if (policy === 'refuse') queueMicrotask(end);
+  if (isEnd) queueMicrotask(end);
 }

@@ -51,7 +51,7 @@ export class LiveItem implements Item {
           voice.status('NetStream.Play.InsufficientBW', 'The connection is too slow for this stream.', name);
           events.tooSlow();
         },
-        refused: (fourCc) => refuseCodec(voice, name, fourCc, policy, () => events.ended()),
+        refused: (lack) => refuseCodec(voice, name, lack, policy, () => events.ended()),
       },
       policy === 'send' ? CodecSupport.all : voice.transport.codecs,
     );

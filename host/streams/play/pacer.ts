@@ -1,6 +1,8 @@
 /** Who looks now and then whether it is time to send more. */
 export interface Paced {
   tick(): void;
+  /** What its tick threw; it is not called again. */
+  failed(error: unknown): void;
 }
 
 /** One timer for all who do so; none while nobody does. */
@@ -16,8 +18,18 @@ export class Pacer {
   add(one: Paced): void {
     this.#paced.add(one);
     this.#timer ??= setInterval(() => {
-      for (const each of this.#paced) each.tick();
+      for (const each of this.#paced) this.#tick(each);
     }, this.#tickMs);
+  }
+
+  /** The others go on, whatever becomes of one. */
+  #tick(one: Paced): void {
+    try {
+      one.tick();
+    } catch (error) {
+      this.remove(one);
+      one.failed(error);
+    }
   }
 
   remove(one: Paced): void {

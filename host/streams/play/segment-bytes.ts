@@ -1,16 +1,16 @@
-import { fourCcsOf } from '../../../wire/codecs.ts';
+import { type MediaNeeds, needsOfAll } from '../../../wire/codecs.ts';
 import type { WireFormat } from '../../rtmp/ports.ts';
 import type { Segment } from '../files/media-files.ts';
 import { MAX_WRITTEN, serializeAll } from '../late-join.ts';
 
-const codecs = new WeakMap<Segment, readonly string[]>();
+const needs = new WeakMap<Segment, readonly MediaNeeds[]>();
 
-/** The codecs beyond those of RTMP 1.0 that a segment has, by FourCC. */
-export function segmentCodecs(segment: Segment): readonly string[] {
-  let found = codecs.get(segment);
+/** What players must know, beyond RTMP 1.0, for a segment. */
+export function segmentNeeds(segment: Segment): readonly MediaNeeds[] {
+  let found = needs.get(segment);
   if (!found) {
-    found = [...new Set(segment.messages.flatMap(({ type, payload }) => fourCcsOf(type, payload)))];
-    codecs.set(segment, found);
+    found = needsOfAll(segment.messages);
+    needs.set(segment, found);
   }
   return found;
 }

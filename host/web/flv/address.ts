@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { StagewireError } from '../../../wire/errors.ts';
 import { parseStreamName, type StreamName } from '../../../wire/stream-name.ts';
 import { parseApp } from '../../rtmp/names.ts';
@@ -13,20 +14,29 @@ export interface FlvAddress {
   query: string;
 }
 
-/** Whether a request's target is that of a stream: `/<app>/<instance>/<stream>.flv`. */
-export function isFlvTarget(target: string): boolean {
-  const [path] = splitQuery(target);
+/**
+ * Host and path that a request is for. Its target may be a whole URL (RFC 9112, section 3.2.2), and then it is no matter
+ * what its `Host` says.
+ */
+export function targetOf({ url = '', headers }: IncomingMessage): { host: string; path: string } {
+  const whole = /^https?:\/\/(?:[^/?#@]*@)?([^/?#]+)(.*)$/i.exec(url);
+  return whole ? { host: whole[1]!, path: whole[2]! } : { host: headers.host ?? '', path: url };
+}
+
+/** Whether a request's path is that of a stream: `/<app>/<instance>/<stream>.flv`. */
+export function isFlvPath(pathAndQuery: string): boolean {
+  const [path] = splitQuery(pathAndQuery);
   return (
     path.endsWith(SUFFIX) && path.startsWith('/') && !path.startsWith(RESERVED) && path.lastIndexOf('/') > 0
   );
 }
 
 /**
- * Application, instance and stream of such a target; without an instance it is the default one. A slash in the name
+ * Application, instance and stream of such a path; without an instance it is the default one. A slash in the name
  * of a stream is written `%2F`. Throws `E_NAME` for what can be none.
  */
-export function parseFlvTarget(target: string): FlvAddress {
-  const [path, query] = splitQuery(target);
+export function parseFlvPath(pathAndQuery: string): FlvAddress {
+  const [path, query] = splitQuery(pathAndQuery);
   const at = path.lastIndexOf('/');
   const where = decodePath(path.slice(1, at));
   const stream = parseStreamName(decodePath(path.slice(at + 1, -SUFFIX.length)));

@@ -39,6 +39,7 @@ export const webSocketOptions = {
   maxPayload: MAX_FRAME,
   clientTracking: false,
   autoPong: false,
+  closeTimeout: LAST_BYTES_MS,
 } as const;
 
 /** The body of a response, written past Node's own framing: what viewers share has its chunks in it. */

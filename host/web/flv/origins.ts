@@ -5,7 +5,7 @@ import { isSameOrigin } from '../access.ts';
 export const ORIGIN = /^(?:\*|[a-z][a-z0-9+.-]*:\/\/[^\s/?#,\\*@A-Z]+)$/;
 
 /** Whether pages of that origin may open a WebSocket. Browsers always name one, others need not. */
-export function mayConnect({ origin, host = '' }: IncomingHttpHeaders, origins: readonly string[]): boolean {
+export function mayConnect(origin: string | undefined, host: string, origins: readonly string[]): boolean {
   return origin === undefined || isSameOrigin(origin, host) || isListed(origin, origins);
 }
 

@@ -5,7 +5,7 @@ import type { Connections } from '../../base/connections.ts';
 import { StagewireError } from '../../base/errors.ts';
 import type { Limits } from '../../base/limits.ts';
 import type { Lobby } from '../../rtmp/ports.ts';
-import { type FlvAddress, isFlvTarget, parseFlvTarget } from './address.ts';
+import { type FlvAddress, isFlvPath, parseFlvPath, targetOf } from './address.ts';
 import {
   type Answer,
   BodyAnswer,
@@ -48,8 +48,8 @@ export class FlvServer {
   }
 
   /** Whether it is for us to answer. */
-  takes({ url = '' }: IncomingMessage): boolean {
-    return isFlvTarget(url);
+  takes(request: IncomingMessage): boolean {
+    return isFlvPath(targetOf(request).path);
   }
 
   /** Whether a request for another protocol is one that we know. */
@@ -86,7 +86,8 @@ export class FlvServer {
     const problem = whyNotSocket(request, head) ?? whyNot(request, address);
     if (problem) return refuse(problem);
     if ('status' in address) return refuse(address);
-    if (!mayConnect(request.headers, origins)) return refuse(foreign(request.headers.origin));
+    if (!mayConnect(request.headers.origin, targetOf(request).host, origins))
+      return refuse(foreign(request.headers.origin));
     this.#admit(request, address, refuse, () => new SocketAnswer(request, this.#webSockets, headers));
   }
 
@@ -133,10 +134,11 @@ export class FlvServer {
     });
     this.#viewers.set(viewer, way);
     this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
-    const { host = '', referer = '', origin = '' } = headers;
+    const { referer = '', origin = '' } = headers;
+    const { host, path } = targetOf(request);
     const scheme = `${way.protocol}${isSecure ? 's' : ''}`;
     viewer.connect(lobby, {
-      uri: `${scheme}://${host.slice(0, MAX_HOST)}${request.url}`,
+      uri: `${scheme}://${host.slice(0, MAX_HOST)}${path}`,
       agent: headers['user-agent'] ?? '',
       referrer: referer,
       pageUrl: referer === '' ? origin : referer,
@@ -149,9 +151,9 @@ export class FlvServer {
   }
 }
 
-function addressOf({ url = '' }: IncomingMessage): FlvAddress | Problem {
+function addressOf(request: IncomingMessage): FlvAddress | Problem {
   try {
-    return parseFlvTarget(url);
+    return parseFlvPath(targetOf(request).path);
   } catch (error) {
     if (!(error instanceof StagewireError)) throw error;
     return { status: 400, code: error.code, description: error.message };

@@ -36,8 +36,8 @@ export class FlvTransport implements Transport {
     messagesDropped: 0,
     pingMs: 0,
   };
-  /** They cannot announce any: such players skip what they do not know. */
-  codecs = CodecSupport.all;
+  /** They cannot announce any: such players skip codecs that they do not know, and most know no tracks. */
+  codecs = CodecSupport.plain;
   readonly #answer: Answer;
   readonly #events: TransportEvents;
   readonly #out: SocketWriter;

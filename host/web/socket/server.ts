@@ -84,7 +84,7 @@ export class SocketServer {
 
   #serve({ socket, headers }: IncomingMessage, webSocket: WebSocket, place: AppAddress): void {
     // A page reads why it was closed, and not why a handshake failed.
-    if (!mayConnect(headers, this.#house.originsOf(place.app) ?? [])) {
+    if (!mayConnect(headers.origin, headers.host ?? '', this.#house.originsOf(place.app) ?? [])) {
       webSocket.on('error', () => {});
       webSocket.close(CloseCode.PolicyViolation, reasonOf(foreign(headers.origin)));
       setTimeout(() => socket.destroy(), LAST_BYTES_MS).unref();

@@ -113,6 +113,9 @@ const meta: RtmpMessage = {
 const publisherOf = (clientId: string) => ({ clientId, evicted() {}, isAlive: async () => true });
 const publisher = publisherOf('a');
 const silent = { published() {}, unpublished() {}, tooSlow() {}, refused() {} };
+/** What streams said that went wrong. */
+const failures: string[] = [];
+const failed = (stream: string, error: unknown) => failures.push(`${stream}: ${(error as Error).message}`);
 const settle = () => new Promise<void>((resolve) => queueMicrotask(resolve));
 
 function watch(stream: LiveStream, transport = new NotingTransport(), streamId = 1, events = silent) {
@@ -124,7 +127,7 @@ function watch(stream: LiveStream, transport = new NotingTransport(), streamId =
 function onAir(): LiveStream {
   const stream = new LiveStream(
     's',
-    { windows, limits, windowMs: 0, codecPolicy: 'drop', erasesOnPublish: false },
+    { windows, limits, windowMs: 0, codecPolicy: 'drop', erasesOnPublish: false, failed },
     () => {},
   );
   stream.publish(publisher);
@@ -190,6 +193,58 @@ describe('a live stream', () => {
     expect(told).toEqual(['unpublished']);
     expect(other.transport.words).toContain('inter@40');
     expect(stream.publisher).toBeUndefined();
+  });
+
+  test('loses a viewer with whom something goes wrong, and no other', async () => {
+    const stream = onAir();
+    stream.push(media('key', 0));
+    class BrokenTransport extends NotingTransport {
+      readonly failures: unknown[] = [];
+      override write(bytes: Buffer, messages: number, onWritten?: () => void): void {
+        if (bytes.includes('@40')) throw new Error('no write');
+        super.write(bytes, messages, onWritten);
+      }
+      override fail(error: unknown): void {
+        this.failures.push(error);
+      }
+    }
+    const broken = watch(stream, new BrokenTransport()).transport as BrokenTransport;
+    const other = watch(stream).transport;
+    stream.push(media('inter', 40));
+    await settle();
+    expect(broken.failures).toEqual([expect.objectContaining({ message: 'no write' })]);
+    expect(other.words.at(-1)).toBe('inter@40');
+  });
+
+  test('of which a window cannot be written, or a tap fails, goes on, tells it once, and holds no other up', async () => {
+    failures.length = 0;
+    class BrokenFormat extends NotingFormat {
+      override serializeInto(target: Uint8Array, at: number, message: RtmpMessage, streamId: number): number {
+        if (message.timestamp === 40 || message.timestamp === 80) throw new Error('no bytes');
+        return super.serializeInto(target, at, message, streamId);
+      }
+    }
+    const [stream, beside] = [onAir(), onAir()];
+    for (const each of [stream, beside]) each.push(media('key', 0));
+    const broken = watch(stream, new NotingTransport(new BrokenFormat('broken'))).transport;
+    const [other, third] = [watch(stream).transport, watch(beside).transport];
+    const used = windows.pool.used;
+    const tap = {
+      take({ timestamp }: RtmpMessage) {
+        if (timestamp === 120) throw new Error('no tap');
+      },
+      sourceChanged() {},
+    };
+    stream.tap(tap);
+    for (const timestamp of [40, 80, 120]) {
+      for (const each of [stream, beside]) each.push(media('inter', timestamp));
+      await settle();
+    }
+    const all = ['inter@40', 'inter@80', 'inter@120'];
+    expect(broken.words.filter((word) => all.includes(word))).toEqual(['inter@120']);
+    for (const { words } of [other, third]) expect(words.filter((word) => all.includes(word))).toEqual(all);
+    expect(failures).toEqual(['s: no bytes']);
+    expect(windows.pool.used).toBe(used);
   });
 
   test('gives a late joiner metadata at time 0, headers at the time of the key frame, and all since it', async () => {
@@ -301,6 +356,7 @@ describe('a live stream', () => {
       windowMs: 0,
       codecPolicy: 'drop',
       erasesOnPublish: false,
+      failed,
     } as const;
     const stream = new LiveStream('s', house, () => {});
     stream.publish(publisher);
@@ -380,7 +436,7 @@ describe('a live stream', () => {
     let idle = 0;
     const stream = new LiveStream(
       's',
-      { windows, limits, windowMs: 0, codecPolicy: 'drop', erasesOnPublish: false },
+      { windows, limits, windowMs: 0, codecPolicy: 'drop', erasesOnPublish: false, failed },
       () => idle++,
     );
     stream.publish(publisher);

@@ -17,7 +17,7 @@ const LIST_END_MS = 60_000;
 const SAMPLES = 8;
 
 /** Hundreds may wait for the same pass over a file, and then look at it at once. */
-const lookers = new Turnstile(16);
+const lookers = new Turnstile<FileBytes>(16);
 
 export interface Found {
   readonly position: number;
@@ -71,7 +71,7 @@ export class FlvSeeker {
     if (index.count === 0 || timeMs <= index.timeOf(0)) return undefined;
     const entry = index.find(timeMs);
     const limit = entry + 1 < index.count ? index.positionOf(entry + 1) : this.#file.sizeBytes;
-    return lookers.run(() => this.#lookFrom(index, entry, limit, timeMs));
+    return lookers.run(this.#file, () => this.#lookFrom(index, entry, limit, timeMs));
   }
 
   #lookFrom(

@@ -2,6 +2,7 @@ import { MessageType, type RtmpMessage } from '../../../../wire/messages.ts';
 import type { Container, MediaInfo, Part, Place } from '../container.ts';
 import type { FileBytes } from '../file-bytes.ts';
 import { FileProblem } from '../problem.ts';
+import { Turnstile } from '../turnstile.ts';
 import { BOX_HEADER_BYTES, type Box, boxAt } from './boxes.ts';
 import { type Cursor, cursorOf, positionOf } from './cursor.ts';
 import { readFragments } from './fragments.ts';
@@ -43,10 +44,8 @@ export class Mp4File implements Container {
     };
   }
 
-  static async open(file: FileBytes): Promise<Mp4File> {
-    const parsed = parsing.then(() => parse(file));
-    parsing = parsed.catch(() => {});
-    const { tracks, moovPosition } = await parsed;
+  static async open(file: FileBytes, app: string): Promise<Mp4File> {
+    const { tracks, moovPosition } = await parsers.run(app, () => parse(file));
     return new Mp4File(file, tracks, moovPosition);
   }
 
@@ -99,7 +98,7 @@ export class Mp4File implements Container {
 }
 
 /** One file at a time: an index may be long, and what is made of it longer. */
-let parsing: Promise<unknown> = Promise.resolve();
+const parsers = new Turnstile<string>(1);
 
 async function parse(file: FileBytes): Promise<{ tracks: Track[]; moovPosition: number }> {
   const { box, position } = await findMoov(file);
