@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type Server as TlsServer } from 'node:tls';
 import { describeError, printable, StagewireError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -11,6 +11,8 @@ import type { Log } from './log.ts';
 const WATCH_MS = 1000;
 /** Certificate and key are written one after the other: they are read when both have been quiet for so long. */
 const QUIET_MS = 500;
+/** No chain of certificates is longer. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 interface Pair {
   readonly cert: string;
@@ -25,6 +27,8 @@ export class Certificate {
   readonly #servers = new Set<TlsServer>();
   #pair: Pair;
   #quiet: NodeJS.Timeout | undefined;
+  /** What was wrong last: files that are written again and again may be wrong in the same way each time. */
+  #complaint: string | undefined;
   readonly #changed = () => {
     clearTimeout(this.#quiet);
     this.#quiet = setTimeout(() => this.#readAgain(), QUIET_MS);
@@ -60,15 +64,22 @@ export class Certificate {
     let pair: Pair;
     try {
       pair = this.#read();
-      if (pair.cert === this.#pair.cert && pair.key === this.#pair.key) return;
-      for (const server of this.#servers) server.setSecureContext(pair);
+      const isSame = pair.cert === this.#pair.cert && pair.key === this.#pair.key;
+      if (!isSame) for (const server of this.#servers) server.setSecureContext(pair);
+      this.#complaint = undefined;
+      if (isSame) return;
     } catch (error) {
-      const why = error instanceof StagewireError ? error.message : describeError(error);
-      this.#log.error(`${why}; the server goes on with the certificate it has`, { code: 'E_CERTIFICATE' });
+      this.#complain(error instanceof StagewireError ? error.message : describeError(error));
       return;
     }
     this.#pair = pair;
     this.#log.info(`a new certificate from ${this.#certFile}, good until ${leafOf(pair).validTo}`);
+  }
+
+  #complain(why: string): void {
+    if (why === this.#complaint) return;
+    this.#complaint = why;
+    this.#log.error(`${why}; the server goes on with the certificate it has`, { code: 'E_CERTIFICATE' });
   }
 
   #read(): Pair {
@@ -107,10 +118,22 @@ function leafOf({ cert }: Pick<Pair, 'cert'>): X509Certificate {
 }
 
 function readText(what: string, file: string): string {
+  let descriptor: number | undefined;
   try {
-    return readFileSync(file, 'utf8');
+    // The whole server would wait for what else a name may stand for, a pipe above all.
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw new Error('it is no plain file');
+    if (stats.size > MAX_FILE_BYTES) throw new Error(`it has ${stats.size} bytes`);
+    const bytes = Buffer.alloc(MAX_FILE_BYTES);
+    let length = 0;
+    for (let read = -1; read !== 0; length += read)
+      read = readSync(descriptor, bytes, length, bytes.length - length, null);
+    return bytes.toString('utf8', 0, length);
   } catch (error) {
     throw problem(`the ${what} ${printable(file)} cannot be read: ${describeError(error)}`);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

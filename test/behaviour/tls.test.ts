@@ -1,8 +1,10 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { FlvClient, refusedFlv } from '../support/flv-client.ts';
@@ -16,6 +18,9 @@ import { requireTools } from '../support/tools.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stagewire-tls-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The server has looked at a file and read it. */
+const WATCHED_MS = 2000;
 
 /** Files of a certificate and its key. */
 function files(name: string, cert = certificate, key = privateKey): { certificate: string; key: string } {
@@ -129,6 +134,66 @@ test('a new certificate is taken over, a broken one is not, and connections go o
   publisher.video(40, keyFrame(2));
   await viewer.waitFor(keyFrame(2));
   expect(client.isClosed).toBe(false);
+});
+
+test('whatever comes in the place of a certificate is told once, and the server goes on with the one it has', async () => {
+  const paths = files('attacked');
+  const own = await startServer({ apps: { live: { 'README.md': '' } }, tls: paths });
+  const complaints = () => own.log.entries.filter((r) => r.code === 'E_CERTIFICATE').map((r) => r.message);
+  const part = (text: string) => text.slice(0, text.length / 2);
+  const attacks: { name: string; says: string; attack(): void }[] = [
+    { name: 'half of it', says: 'holds no certificate', attack: () => replace(part(renewed.certificate)) },
+    { name: 'that of another key', says: 'is not that of', attack: () => replace(renewed.certificate) },
+    { name: 'nothing at all', says: 'ENOENT', attack: () => rmSync(paths.certificate) },
+    { name: 'a folder', says: 'it is no plain file', attack: () => mkdirSync(paths.certificate) },
+    {
+      name: 'a pipe, which nobody writes to',
+      says: 'it is no plain file',
+      attack: () => {
+        rmSync(paths.certificate, { recursive: true });
+        replace('x');
+        execFileSync('mkfifo', [`${paths.certificate}.pipe`]);
+        renameSync(`${paths.certificate}.pipe`, paths.certificate);
+      },
+    },
+    { name: 'a device without end', says: 'it is no plain file', attack: () => link('/dev/zero') },
+    { name: 'too long a file', says: 'it has 2000000 bytes', attack: () => replace('x'.repeat(2_000_000)) },
+    { name: 'a link to itself', says: 'ELOOP', attack: () => link(paths.certificate) },
+  ];
+  const replace = (text: string) => {
+    writeFileSync(`${paths.certificate}.new`, text);
+    renameSync(`${paths.certificate}.new`, paths.certificate);
+  };
+  const link = (to: string) => {
+    rmSync(paths.certificate, { force: true });
+    symlinkSync(to, paths.certificate);
+  };
+  for (const { name, says, attack } of attacks) {
+    attack();
+    await eventually(`a complaint about ${name}`, () => complaints().at(-1)?.includes(says) === true);
+    expect(await nameAt(own.https)).toBe('api.test');
+  }
+  // The same fault in other files is not told again.
+  const isTold = () => complaints().filter((line) => line.includes('holds no certificate')).length;
+  const before = isTold();
+  for (let i = 0; i < 60; i++) {
+    replace(`rubbish ${i}`);
+    await setTimeout(50);
+  }
+  await eventually('a complaint about rubbish', () => isTold() > before);
+  replace('more rubbish');
+  await setTimeout(WATCHED_MS);
+  expect(isTold()).toBe(before + 1);
+
+  // After good ones it is.
+  replace(certificate);
+  await setTimeout(WATCHED_MS);
+  replace('rubbish');
+  await eventually('another complaint', () => isTold() === before + 2);
+  replace(renewed.certificate);
+  writeFileSync(paths.key, renewed.privateKey);
+  await own.waitForLog(`a new certificate from ${paths.certificate}, good until`);
+  expect(await nameAt(own.rtmps)).toBe('renewed.test');
 });
 
 /** Whose certificate a listener shows. */
