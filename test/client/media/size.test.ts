@@ -6,7 +6,10 @@ import { bundle } from '../../support/browser.ts';
 const SHARED = /(wire|^\.)\/(bytes|utf8|primordials|errors|messages)\.ts$/;
 
 /** Bytes, minified and compressed. Players and publishing are loaded by pages that use them. */
-const parts = [{ entry: 'client/media/mse-player.ts', atMost: 10 * 1024 }] as const;
+const parts = [
+  { entry: 'client/media/mse-player.ts', atMost: 10 * 1024 },
+  { entry: 'client/media/publisher.ts', atMost: 4 * 1024 },
+] as const;
 for (const { entry, atMost } of parts) {
   test(`${entry} is small`, async () => {
     const sizeOf = async (without?: RegExp) => gzipSync(await bundle(entry, without), { level: 9 }).length;

@@ -3,6 +3,7 @@ import type { MediaStatus, Player } from '../../../../client/media/sink.ts';
 import type { StageState } from '../stage-state.ts';
 import { playFlv } from './flv-source.ts';
 import { watch } from './frames.ts';
+import { type Publishing, publish } from './publish.ts';
 
 /** What a test asks the page to do. */
 const stage = {
@@ -23,6 +24,12 @@ const stage = {
     playFlv(url, stage.player, stage.frames);
   },
 
+  publishing: undefined as Publishing | undefined,
+
+  async publish(...args: Parameters<typeof publish>): Promise<void> {
+    stage.publishing = await publish(...args);
+  },
+
   state(): StageState {
     const { player, video, frames, statuses } = stage;
     return {
@@ -33,6 +40,7 @@ const stage = {
       hasSound: ((video as { webkitAudioDecodedByteCount?: number }).webkitAudioDecodedByteCount ?? 0) > 0,
       isPaused: video.paused,
       statuses,
+      publishing: stage.publishing && { ...stage.publishing.publisher.stats, codes: stage.publishing.codes },
       shown: frames?.shown ?? [],
     };
   },
