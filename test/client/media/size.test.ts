@@ -8,6 +8,7 @@ const SHARED = /(wire|^\.)\/(bytes|utf8|primordials|errors|messages)\.ts$/;
 /** Bytes, minified and compressed. Players and publishing are loaded by pages that use them. */
 const parts = [
   { entry: 'client/media/mse-player.ts', atMost: 10 * 1024 },
+  { entry: 'client/media/low-latency-player.ts', atMost: 9 * 1024 },
   { entry: 'client/media/publisher.ts', atMost: 4 * 1024 },
 ] as const;
 for (const { entry, atMost } of parts) {

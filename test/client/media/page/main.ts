@@ -1,14 +1,16 @@
+import { LowLatencyPlayer } from '../../../../client/media/low-latency-player.ts';
 import { MsePlayer } from '../../../../client/media/mse-player.ts';
 import type { MediaStatus, Player } from '../../../../client/media/sink.ts';
 import type { StageState } from '../stage-state.ts';
 import { playFlv } from './flv-source.ts';
-import { watch } from './frames.ts';
+import { watch, watchCanvas } from './frames.ts';
 import { type Publishing, publish } from './publish.ts';
 
 /** What a test asks the page to do. */
 const stage = {
   player: undefined as Player | undefined,
   video: document.createElement('video'),
+  canvas: document.createElement('canvas'),
   statuses: [] as MediaStatus[],
   frames: undefined as ReturnType<typeof watch> | undefined,
 
@@ -28,6 +30,15 @@ const stage = {
 
   async publish(...args: Parameters<typeof publish>): Promise<void> {
     stage.publishing = await publish(...args);
+  },
+
+  /** The same by WebCodecs. */
+  playFast(url: string): void {
+    document.body.append(stage.canvas);
+    const onStatus = (status: MediaStatus) => void stage.statuses.push(status);
+    stage.player = new LowLatencyPlayer({ canvas: stage.canvas, onStatus });
+    stage.frames = watchCanvas(stage.canvas);
+    playFlv(url, stage.player, stage.frames);
   },
 
   state(): StageState {
