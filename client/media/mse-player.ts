@@ -1,6 +1,6 @@
+import { DelayControl } from './delay-control.ts';
 import { Muxer } from './fmp4/muxer.ts';
 import type { Segment, TrackOutput } from './fmp4/track-muxer.ts';
-import { DelayControl } from './mse/delay-control.ts';
 import { Recent } from './mse/recent.ts';
 import type { SourceOwner } from './mse/source-queue.ts';
 import { canPlay, Stage } from './mse/stage.ts';
@@ -23,6 +23,7 @@ const TICK_MS = 50;
 const KEEP_S = 5;
 const TRIM_S = 10;
 const LATE_START_S = 0.2;
+const JUMP_MS = 2000;
 /** New beginnings for which the browser is to blame, within half a minute. */
 const MAX_FAILURES = 3;
 const FAILURES_MS = 30_000;
@@ -53,7 +54,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   constructor({ element, targetDelayMs = 120, onStatus = () => {} }: MsePlayerOptions) {
     this.#element = element;
     this.#onStatus = onStatus;
-    this.#delay = new DelayControl(targetDelayMs);
+    this.#delay = new DelayControl(targetDelayMs, JUMP_MS);
     const { signal } = this.#events;
     const on = (event: string, listener: () => void) => element.addEventListener(event, listener, { signal });
     on('waiting', () => this.#stalled());

@@ -58,16 +58,26 @@ const pageTwins: Plugin = {
 
 /** The client for pages and Node, as one module. */
 export function bundleClient(): Promise<string> {
-  return bundleForPages('../../client/index.ts');
+  return bundleForPages('index.ts');
 }
 
-/** What plays streams in pages, as another: not all pages do. */
-export function bundleMedia(): Promise<string> {
-  return bundleForPages('../../client/media/index.ts');
+const PAGE_SCRIPTS = {
+  'client.js': 'index.ts',
+  'media.js': 'media/attach-video.ts',
+  'low-latency.js': 'media/attach-canvas.ts',
+  'publish.js': 'media/publish-media.ts',
+} as const;
+
+/** What the server has for pages, by name: the client, and what plays and makes media, for the pages that do. */
+export async function bundlePageScripts(): Promise<ReadonlyMap<string, string>> {
+  const scripts = Object.entries(PAGE_SCRIPTS).map(
+    async ([name, entry]) => [name, await bundleForPages(entry)] as const,
+  );
+  return new Map(await Promise.all(scripts));
 }
 
 function bundleForPages(entry: string): Promise<string> {
-  return bundle(entry, {
+  return bundle(`../../client/${entry}`, {
     format: 'esm',
     platform: 'neutral',
     minify: true,

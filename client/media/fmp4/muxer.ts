@@ -1,7 +1,7 @@
 import { StagewireError } from '../../../wire/errors.ts';
 import { MessageType } from '../../../wire/messages.ts';
+import { Timeline } from '../timeline.ts';
 import { audioUnit, type Kind, videoUnit } from '../unit.ts';
-import { Timeline } from './timeline.ts';
 import { TrackMuxer, type TrackOutput } from './track-muxer.ts';
 
 /** Audio and video messages of RTMP to fragmented MP4, each kind a file of its own. */

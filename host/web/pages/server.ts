@@ -7,7 +7,7 @@ import { contentTypeOf } from './content-types.ts';
 import { openPublic } from './public-file.ts';
 
 /** The server's own addresses: an application of that name has no pages. */
-const RESERVED = ['api', 'healthz', 'metrics', 'client.js', 'media.js'];
+const RESERVED = ['api', 'healthz', 'metrics'];
 const METHODS = 'GET, HEAD';
 /** Who takes nothing for so long gets no more. */
 const STALL_MS = 10_000;
@@ -26,23 +26,21 @@ interface Script {
   readonly tag: string;
 }
 
-/** Serves the client as `/client.js` and `/media.js`, and what applications have in `public/` as `/<app>/` (docs/client.md). */
+/** Serves the client's scripts (`/client.js` and others), and what applications have in `public/` as `/<app>/` (docs/client.md). */
 export class PageServer {
   readonly #house: PageHouse;
   readonly #scripts: ReadonlyMap<string, Script>;
 
-  constructor(house: PageHouse, clientCode: string, mediaCode: string) {
+  /** `scripts`: by name, as `client.js`. */
+  constructor(house: PageHouse, scripts: ReadonlyMap<string, string>) {
     this.#house = house;
-    this.#scripts = new Map([
-      ['/client.js', scriptOf(clientCode)],
-      ['/media.js', scriptOf(mediaCode)],
-    ]);
+    this.#scripts = new Map([...scripts].map(([name, code]) => [name, scriptOf(code)]));
   }
 
   /** Whether it is for us to answer. */
   takes({ url = '' }: IncomingMessage): boolean {
     const [path] = splitQuery(url);
-    return this.#scripts.has(path) || this.#folderOf(path) !== undefined;
+    return this.#scripts.has(path.slice(1)) || this.#folderOf(path) !== undefined;
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -50,7 +48,7 @@ export class PageServer {
     response.setTimeout(STALL_MS, () => response.destroy());
     const [path, query] = splitQuery(request.url ?? '');
     const folder = this.#folderOf(path);
-    const script = this.#scripts.get(path);
+    const script = this.#scripts.get(path.slice(1));
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       refuse(response, 405, 'E_METHOD', `pages are read with GET, not ${request.method}`, { Allow: METHODS });
     } else if (script) sendScript(script, request, response);
@@ -96,7 +94,7 @@ export class PageServer {
   /** Of the application whose name comes first. */
   #folderOf(path: string): string | undefined {
     const [app = ''] = decoded(path) ?? [];
-    return RESERVED.includes(app) ? undefined : this.#house.folderOf(app);
+    return RESERVED.includes(app) || this.#scripts.has(app) ? undefined : this.#house.folderOf(app);
   }
 }
 

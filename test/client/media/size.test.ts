@@ -1,13 +1,17 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { bundleClient, bundleMedia } from '../../../host/scripts/bundles.ts';
+import { bundlePageScripts } from '../../../host/scripts/bundles.ts';
 import { bundle } from '../../support/media-pages.ts';
 
 /** What the rest of the client has anyway: AMF and messages are made of it. */
 const SHARED = /(wire|^\.)\/(bytes|utf8|primordials|errors|messages)\.ts$/;
 
 /** Bytes, minified and compressed. Players and publishing are loaded by pages that use them. */
-const parts = [{ entry: 'client/media/mse-player.ts', atMost: 10 * 1024 }] as const;
+const parts = [
+  { entry: 'client/media/mse-player.ts', atMost: 10 * 1024 },
+  { entry: 'client/media/low-latency-player.ts', atMost: 9 * 1024 },
+  { entry: 'client/media/publisher.ts', atMost: 4 * 1024 },
+] as const;
 for (const { entry, atMost } of parts) {
   test(`${entry} is small`, async () => {
     const sizeOf = async (without?: RegExp) => gzipSync(await bundle(entry, without), { level: 9 }).length;
@@ -17,10 +21,9 @@ for (const { entry, atMost } of parts) {
   });
 }
 
-test('the client with media is small', async () => {
-  const sizes = (await Promise.all([bundleClient(), bundleMedia()])).map(
-    (code) => gzipSync(code, { level: 9 }).length,
-  );
-  console.log(`/client.js and /media.js: ${sizes.join(' + ')} bytes gzip`);
-  expect(sizes[0]! + sizes[1]!).toBeLessThan(25 * 1024);
+test('the client with what plays is small', async () => {
+  const scripts = await bundlePageScripts();
+  const sizeOf = (name: string) => gzipSync(scripts.get(name)!, { level: 9 }).length;
+  for (const name of scripts.keys()) console.log(`/${name}: ${sizeOf(name)} bytes gzip`);
+  expect(sizeOf('client.js') + sizeOf('media.js')).toBeLessThan(25 * 1024);
 });

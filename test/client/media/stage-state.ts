@@ -1,3 +1,4 @@
+import type { PublisherStats } from '../../../client/media/publish/stats.ts';
 import type { MediaStatus, PlayerStats } from '../../../client/media/sink.ts';
 
 /** A picture that was seen: its number, as drawn in it, and how long after the fastest way to the page. */
@@ -15,5 +16,6 @@ export interface StageState {
   hasSound: boolean;
   isPaused: boolean;
   statuses: MediaStatus[];
+  publishing: (PublisherStats & { codes: string[] }) | undefined;
   shown: Shown[];
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { START_MS } from '../../../../client/media/fmp4/timeline.ts';
+import { START_MS } from '../../../../client/media/timeline.ts';
 import { MediaFiles } from '../../../../host/streams/files/media-files.ts';
 import { avcAac, everythingIn, makeMedia, picture, tone } from '../../../host/streams/files/clips.ts';
 import { requireTools } from '../../../support/tools.ts';

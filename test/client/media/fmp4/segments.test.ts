@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { box } from '../../../../client/media/fmp4/box.ts';
 import { mediaSegment } from '../../../../client/media/fmp4/media-segment.ts';
-import { START_MS, Timeline } from '../../../../client/media/fmp4/timeline.ts';
+import { START_MS, Timeline } from '../../../../client/media/timeline.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../../../support/media.ts';
 import { hex, type Message, mux } from './sources.ts';
 

@@ -7,19 +7,40 @@ export interface Arrivals {
 const BITS = 12;
 const FRAME_MS = 40;
 
+type Watch = Arrivals & { shown: Shown[] };
+
 /** Reads the number of each picture that a video shows: 12 squares along its upper edge, the lowest bit first. */
-export function watch(video: HTMLVideoElement): Arrivals & { shown: Shown[] } {
-  const shown: Shown[] = [];
-  let fastest = Infinity;
+export function watch(video: HTMLVideoElement): Watch {
+  const { saw, ...watching } = journal();
   const read = numberReader();
   const next = () => {
-    const frame = read(video, video.videoWidth);
-    shown.push({ frame, delayMs: performance.now() - frame * FRAME_MS - fastest });
+    saw(read(video, video.videoWidth));
     video.requestVideoFrameCallback(next);
   };
   video.requestVideoFrameCallback(next);
+  return watching;
+}
+
+/** The same of a canvas, once each number. */
+export function watchCanvas(canvas: HTMLCanvasElement): Watch {
+  const { saw, ...watching } = journal();
+  const read = numberReader();
+  const next = () => {
+    requestAnimationFrame(next);
+    if (canvas.width <= 300) return; // as wide as one that nobody has drawn on
+    const frame = read(canvas, canvas.width);
+    if (frame !== watching.shown.at(-1)?.frame) saw(frame);
+  };
+  next();
+  return watching;
+}
+
+function journal(): Watch & { saw(frame: number): void } {
+  const shown: Shown[] = [];
+  let fastest = Infinity;
   return {
     shown,
+    saw: (frame) => void shown.push({ frame, delayMs: performance.now() - frame * FRAME_MS - fastest }),
     // FFmpeg stamps the first picture 0.
     arrived(timestamp) {
       fastest = Math.min(fastest, performance.now() - timestamp);

@@ -1,13 +1,16 @@
+import { LowLatencyPlayer } from '../../../../client/media/low-latency-player.ts';
 import { MsePlayer } from '../../../../client/media/mse-player.ts';
 import type { MediaStatus, Player } from '../../../../client/media/sink.ts';
 import type { StageState } from '../stage-state.ts';
 import { playFlv } from './flv-source.ts';
-import { watch } from './frames.ts';
+import { watch, watchCanvas } from './frames.ts';
+import { type Publishing, publish } from './publish.ts';
 
 /** What a test asks the page to do. */
 const stage = {
   player: undefined as Player | undefined,
   video: document.createElement('video'),
+  canvas: document.createElement('canvas'),
   statuses: [] as MediaStatus[],
   frames: undefined as ReturnType<typeof watch> | undefined,
 
@@ -23,6 +26,21 @@ const stage = {
     playFlv(url, stage.player, stage.frames);
   },
 
+  publishing: undefined as Publishing | undefined,
+
+  async publish(...args: Parameters<typeof publish>): Promise<void> {
+    stage.publishing = await publish(...args);
+  },
+
+  /** The same by WebCodecs. */
+  playFast(url: string): void {
+    document.body.append(stage.canvas);
+    const onStatus = (status: MediaStatus) => void stage.statuses.push(status);
+    stage.player = new LowLatencyPlayer({ canvas: stage.canvas, onStatus });
+    stage.frames = watchCanvas(stage.canvas);
+    playFlv(url, stage.player, stage.frames);
+  },
+
   state(): StageState {
     const { player, video, frames, statuses } = stage;
     return {
@@ -33,6 +51,7 @@ const stage = {
       hasSound: ((video as { webkitAudioDecodedByteCount?: number }).webkitAudioDecodedByteCount ?? 0) > 0,
       isPaused: video.paused,
       statuses,
+      publishing: stage.publishing && { ...stage.publishing.publisher.stats, codes: stage.publishing.codes },
       shown: frames?.shown ?? [],
     };
   },

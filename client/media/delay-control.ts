@@ -11,7 +11,6 @@ const MAX_TARGET_MS = 2000;
 const CALM_MS = 5000;
 /** One stall is often told several times. */
 const SAME_STALL_MS = 500;
-const JUMP_MS = 2000;
 const CATCH_UP = 1.05;
 const HURRY = 1.1;
 const HURRY_MS = 250;
@@ -24,11 +23,14 @@ const SLOW_DOWN = 0.96;
 export class DelayControl {
   targetMs: number;
   readonly #minMs: number;
+  readonly #jumpMs: number;
   #rate = 1;
   #changedAt = 0;
 
-  constructor(minMs: number) {
+  /** `jumpMs`: so far from the target nothing but leaving something out helps. */
+  constructor(minMs: number, jumpMs: number) {
     this.#minMs = minMs;
+    this.#jumpMs = jumpMs;
     this.targetMs = minMs;
   }
 
@@ -46,7 +48,7 @@ export class DelayControl {
       this.targetMs = Math.max(this.targetMs * LOWER, this.#minMs);
     }
     const excess = aheadMs - this.targetMs;
-    if (excess > JUMP_MS) {
+    if (excess > this.#jumpMs) {
       this.#rate = 1;
       return { rate: 1, isJump: true };
     }

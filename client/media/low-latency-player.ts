@@ -1,0 +1,155 @@
+import { StagewireError } from '../../wire/errors.ts';
+import { MessageType } from '../../wire/messages.ts';
+import { DelayControl } from './delay-control.ts';
+import { ArrivalClock } from './low-latency/arrival-clock.ts';
+import { Pictures, type PicturesOwner } from './low-latency/pictures.ts';
+import { Sound, type SoundOwner } from './low-latency/sound.ts';
+import type { ToWorklet } from './low-latency/worklet.ts';
+import type { MediaStatus, Player, PlayerStats } from './sink.ts';
+import { Timeline } from './timeline.ts';
+import { audioUnit, type Kind, videoUnit } from './unit.ts';
+
+export interface LowLatencyPlayerOptions {
+  readonly canvas: HTMLCanvasElement;
+  /** What the delay is at best. Default 60. */
+  readonly targetDelayMs?: number;
+  onStatus?(status: MediaStatus): void;
+}
+
+/** New beginnings of decoders, within half a minute. */
+const MAX_FAILURES = 10;
+const FAILURES_MS = 30_000;
+const JUMP_MS = 400;
+
+/**
+ * Plays a live stream with WebCodecs: pictures on a canvas, sound in an AudioWorklet, which is the clock. Without sound the
+ * clock is what comes. It is closer to what is live than a media element, and costs the page more.
+ */
+export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
+  readonly #onStatus: (status: MediaStatus) => void;
+  readonly #delay: DelayControl;
+  readonly #timeline = new Timeline();
+  readonly #arrivals = new ArrivalClock();
+  readonly #pictures: Pictures;
+  readonly #sound: Sound;
+  #newestMs = 0;
+  #rate = 1;
+  #stalls = 0;
+  #jumps = 0;
+  #malformed = 0;
+  #failedAt: number[] = [];
+  #isClosed = false;
+
+  constructor({ canvas, targetDelayMs = 60, onStatus = () => {} }: LowLatencyPlayerOptions) {
+    this.#onStatus = onStatus;
+    this.#delay = new DelayControl(targetDelayMs, JUMP_MS);
+    this.#pictures = new Pictures(canvas, this);
+    this.#sound = new Sound(this);
+  }
+
+  message(type: number, timestamp: number, payload: Uint8Array): void {
+    if (this.#isClosed || (type !== MessageType.Audio && type !== MessageType.Video)) return;
+    try {
+      const unit = type === MessageType.Audio ? audioUnit(payload) : videoUnit(payload);
+      if (!unit) return;
+      const timeMs = unit.is === 'frame' ? this.#place(timestamp) + unit.compositionMs : 0;
+      if (unit.kind === 'audio') this.#sound.push(unit, timeMs);
+      else this.#pictures.push(unit, timeMs);
+    } catch (error) {
+      if (!(error instanceof StagewireError)) throw error;
+      this.#malformed++;
+    }
+  }
+
+  /** In a gesture of the user, after `NetStream.Play.AutoplayBlocked`. */
+  resume(): Promise<void> {
+    return this.#sound.resume();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#pictures.close();
+    this.#sound.close();
+  }
+
+  get stats(): PlayerStats {
+    const { clockMs = this.#newestMs } = this;
+    return {
+      delayMs: this.#newestMs - clockMs,
+      targetMs: this.#delay.targetMs,
+      bufferedMs: this.#sound.bufferedMs,
+      decodedFrames: this.#pictures.decoded,
+      droppedFrames: this.#pictures.dropped,
+      rate: this.#rate,
+      stalls: this.#stalls,
+      jumps: this.#jumps,
+      malformed: this.#malformed,
+    };
+  }
+
+  get playedTimestamp(): number | undefined {
+    const { clockMs } = this;
+    return clockMs === undefined ? undefined : this.#timeline.timestampAt(clockMs);
+  }
+
+  /** For the pictures: what is heard, or what would be due. */
+  get clockMs(): number | undefined {
+    const heard = this.#sound.clockMs;
+    if (heard !== undefined) return heard;
+    const arriving = this.#arrivals.at(performance.now());
+    return arriving === undefined ? undefined : arriving - this.#delay.targetMs;
+  }
+
+  /** From the pictures: there was not enough time for them. */
+  late(): void {
+    this.#delay.stalled(performance.now());
+  }
+
+  /** From the sound, some forty times in a second. */
+  pace(bufferedMs: number, isDry: boolean): ToWorklet {
+    const now = performance.now();
+    if (isDry) {
+      this.#stalls++;
+      this.#delay.stalled(now);
+      this.#status('status', 'NetStream.Buffer.Empty', 'Waiting for data.');
+    }
+    const { rate, isJump } = this.#delay.decide(bufferedMs, now);
+    this.#rate = rate;
+    if (isJump) this.#jumps++;
+    return { rate, targetMs: this.#delay.targetMs, skip: isJump };
+  }
+
+  unsupported(kind: Kind, codec: string): void {
+    const what = `This browser cannot play ${kind} of the codec ${codec}.`;
+    this.#status('warning', 'NetStream.Play.NoSupportedTrackFound', what);
+  }
+
+  failed(reason: string): void {
+    const now = performance.now();
+    this.#failedAt = [...this.#failedAt.filter((at) => now - at < FAILURES_MS), now];
+    const isOver = this.#failedAt.length > MAX_FAILURES;
+    this.#status(isOver ? 'error' : 'warning', 'NetStream.Play.Failed', reason);
+    if (isOver) this.close();
+  }
+
+  blocked(): void {
+    const what = 'The browser lets it make a sound after a gesture of the user only.';
+    this.#status('warning', 'NetStream.Play.AutoplayBlocked', what);
+  }
+
+  resized(width: number, height: number): void {
+    this.#status('status', 'NetStream.Video.DimensionChange', `${width} x ${height}`);
+  }
+
+  #place(timestamp: number): number {
+    const timeMs = this.#timeline.place(timestamp);
+    this.#arrivals.arrived(timeMs, performance.now());
+    this.#newestMs = Math.max(this.#newestMs, timeMs);
+    return timeMs;
+  }
+
+  #status(level: MediaStatus['level'], code: string, description: string): void {
+    if (!this.#isClosed) this.#onStatus({ level, code, description });
+  }
+}

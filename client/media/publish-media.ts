@@ -1,0 +1,43 @@
+import { MessageType } from '../../wire/messages.ts';
+import type { MediaSource as StreamSource } from '../sink.ts';
+import { Publisher, type PublisherOptions } from './publisher.ts';
+import type { MediaStatus } from './sink.ts';
+
+/** The entry of `/publish.js`: what is needed of a `NetStream` to publish. */
+export interface PublishedStream {
+  source: StreamSource | undefined;
+  report(info: MediaStatus): void;
+}
+
+export type MediaOptions = Omit<PublisherOptions, 'stream' | 'onMessage' | 'onStatus' | 'isBacklogged'>;
+
+/** So much may wait to leave before pictures are left out: a third of a second at 1.5 Mb/s. */
+const BACKLOG_BYTES = 64 * 1024;
+
+/**
+ * Has a stream publish a camera, a microphone, the screen or a canvas: as ActionScript's `attachCamera` and `attachAudio`. It
+ * begins when the server has let the stream publish, and goes on when a lost connection is there again.
+ *
+ *     publishMedia(stream, await navigator.mediaDevices.getUserMedia({ video: true, audio: true }));
+ *     stream.publish('cam');
+ */
+export function publishMedia(stream: PublishedStream, media: MediaStream, options: MediaOptions = {}): void {
+  let publisher: Publisher | undefined;
+  stream.source = {
+    start(output) {
+      publisher?.close();
+      publisher = new Publisher({
+        ...options,
+        stream: media,
+        onMessage: (type, timestamp, payload) =>
+          type === MessageType.Audio ? output.audio(timestamp, payload) : output.video(timestamp, payload),
+        isBacklogged: () => output.queuedBytes > BACKLOG_BYTES,
+        onStatus: (status) => stream.report(status),
+      });
+    },
+    stop() {
+      publisher?.close();
+      publisher = undefined;
+    },
+  };
+}

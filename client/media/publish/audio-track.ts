@@ -1,0 +1,104 @@
+import { opusHead } from '../codecs/audio.ts';
+import { chooseAudio } from './encoders.ts';
+import { readFrames } from './frames.ts';
+import { audioConfig, audioFrame } from './payloads.ts';
+import { bytesOf } from './video-track.ts';
+
+export interface AudioTrackOptions {
+  readonly codecs: readonly string[];
+  readonly bitrate: number;
+  now(): number;
+  onPayload(timestamp: number, payload: Uint8Array): void;
+  onUnsupported(): void;
+}
+
+/** When even the most punctual samples of a second are so late, some were left out before them. */
+const MISSING_MS = 100;
+const WINDOW_MS = 1000;
+const MAX_QUEUE = 50;
+
+/**
+ * Encodes the sound of a track. It is timed by the count of its samples since they began to come, and set right when the
+ * clock says that some are missing: what devices stamp is of no use.
+ */
+export class AudioTrack {
+  fourCc = '';
+  readonly #options: AudioTrackOptions;
+  #encoder: AudioEncoder | undefined;
+  /** When the first sample was made, and the milliseconds of sound since, that came in and went out. */
+  #baseMs: number | undefined;
+  #inMs = 0;
+  #outMs = 0;
+  #leastLateMs = Infinity;
+  #windowEndMs = 0;
+  #lastStamp = 0;
+  #isConfigured = false;
+
+  constructor(options: AudioTrackOptions) {
+    this.#options = options;
+  }
+
+  /** Until the track ends. Rejects when the encoder fails. */
+  async run(track: MediaStreamTrack, signal: AbortSignal): Promise<void> {
+    const failure = Promise.withResolvers<never>();
+    const read = readFrames<AudioData>(track, signal, (sound) => this.#take(sound, failure.reject));
+    try {
+      await Promise.race([read, failure.promise]);
+    } finally {
+      if (this.#encoder?.state !== 'closed') this.#encoder?.close();
+    }
+  }
+
+  async #take(sound: AudioData, fail: (error: Error) => void): Promise<void> {
+    const now = this.#options.now();
+    this.#encoder ??= await this.#begin(sound, fail);
+    const lasts = sound.duration / 1000;
+    this.#time(now, lasts);
+    if (!this.#encoder || this.#encoder.encodeQueueSize >= MAX_QUEUE) return;
+    this.#inMs += lasts;
+    this.#encoder.encode(sound);
+  }
+
+  /** Samples may come late, in heaps even, but not before they are made. */
+  #time(now: number, lasts: number): void {
+    this.#baseMs ??= now - lasts;
+    const late = now - (this.#baseMs + this.#inMs + lasts);
+    if (late < 0) this.#baseMs += late;
+    this.#leastLateMs = Math.min(this.#leastLateMs, Math.max(late, 0));
+    if (now < this.#windowEndMs) return;
+    const isKnown = this.#windowEndMs > 0;
+    if (isKnown && this.#leastLateMs > MISSING_MS) this.#baseMs += this.#leastLateMs;
+    this.#leastLateMs = Infinity;
+    this.#windowEndMs = now + WINDOW_MS;
+  }
+
+  async #begin(sound: AudioData, fail: (error: Error) => void): Promise<AudioEncoder | undefined> {
+    const { codecs, bitrate, onUnsupported } = this.#options;
+    const channels = Math.min(sound.numberOfChannels, 2);
+    const choice = await chooseAudio(codecs, sound.sampleRate, channels, bitrate);
+    if (!choice) return void onUnsupported();
+    this.fourCc = choice.fourCc;
+    const encoder = new AudioEncoder({
+      output: (chunk, metadata) => this.#put(chunk, metadata, channels),
+      error: (error) => fail(error),
+    });
+    encoder.configure(choice.config);
+    return encoder;
+  }
+
+  #put(chunk: EncodedAudioChunk, metadata: EncodedAudioChunkMetadata | undefined, channels: number): void {
+    const { onPayload } = this.#options;
+    const timestamp = Math.max(this.#lastStamp, Math.round((this.#baseMs ?? 0) + this.#outMs));
+    this.#lastStamp = timestamp;
+    this.#outMs += (chunk.duration ?? 0) / 1000;
+    if (!this.#isConfigured) {
+      this.#isConfigured = true;
+      const description = metadata?.decoderConfig?.description;
+      const record = description ? bytesOf(description) : opusHead(channels);
+      onPayload(timestamp, audioConfig(this.fourCc, record));
+    }
+    const data = new Uint8Array(chunk.byteLength);
+    chunk.copyTo(data);
+    onPayload(timestamp, audioFrame(this.fourCc, data));
+  }
+}

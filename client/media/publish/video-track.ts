@@ -1,0 +1,134 @@
+import { type Choice, chooseVideo } from './encoders.ts';
+import { readFrames } from './frames.ts';
+import { videoConfig, videoFrame } from './payloads.ts';
+import { av1Record, vpRecord } from './records.ts';
+
+export interface VideoTrackOptions {
+  readonly codecs: readonly string[];
+  readonly bitrate: number;
+  readonly framerate: number;
+  readonly keyFrameEveryMs: number;
+  /** Milliseconds since the stream began. */
+  now(): number;
+  /** Whether what was sent still waits: then pictures are left out. */
+  isBacklogged(): boolean;
+  onPayload(timestamp: number, payload: Uint8Array): void;
+  /** There is no encoder for it. */
+  onUnsupported(): void;
+}
+
+/** Pictures that an encoder has not finished. More are left out. */
+const MAX_QUEUE = 2;
+
+/** Encodes the pictures of a track. Each is stamped with the time at which it came here. */
+export class VideoTrack {
+  fourCc = '';
+  encoded = 0;
+  dropped = 0;
+  readonly #options: VideoTrackOptions;
+  #choice: Choice<VideoEncoderConfig> | undefined;
+  #encoder: VideoEncoder | undefined;
+  #bitrate: number;
+  #isKeyWanted = true;
+  #lastKeyMs = 0;
+  #lastMs = -1;
+  #config: Uint8Array = new Uint8Array(0);
+
+  constructor(options: VideoTrackOptions) {
+    this.#options = options;
+    this.#bitrate = options.bitrate;
+  }
+
+  /** Until the track ends. Rejects when the encoder fails. */
+  async run(track: MediaStreamTrack, signal: AbortSignal): Promise<void> {
+    const failure = Promise.withResolvers<never>();
+    const read = readFrames<VideoFrame>(track, signal, (frame) => this.#take(frame, failure.reject));
+    try {
+      await Promise.race([read, failure.promise]);
+    } finally {
+      if (this.#encoder?.state !== 'closed') this.#encoder?.close();
+    }
+  }
+
+  forceKeyFrame(): void {
+    this.#isKeyWanted = true;
+  }
+
+  /** Bits in a second, from the next picture on. */
+  setBitrate(bitrate: number): void {
+    this.#bitrate = bitrate;
+  }
+
+  async #take(frame: VideoFrame, fail: (error: Error) => void): Promise<void> {
+    const timestamp = Math.max(this.#options.now(), this.#lastMs + 1);
+    const encoder = await this.#encoderFor(frame, fail);
+    if (!encoder) return;
+    if (encoder.encodeQueueSize >= MAX_QUEUE || this.#options.isBacklogged()) {
+      this.dropped++;
+      return;
+    }
+    this.#lastMs = timestamp;
+    const keyFrame = this.#isKeyWanted || timestamp - this.#lastKeyMs >= this.#options.keyFrameEveryMs;
+    if (keyFrame) this.#lastKeyMs = timestamp;
+    this.#isKeyWanted = false;
+    const stamped = new VideoFrame(frame, { timestamp: timestamp * 1000 });
+    encoder.encode(stamped, { keyFrame });
+    stamped.close();
+  }
+
+  /** Chosen with the first picture; set anew when the size or the wanted bit rate has changed. */
+  async #encoderFor(frame: VideoFrame, fail: (error: Error) => void): Promise<VideoEncoder | undefined> {
+    const { displayWidth: width, displayHeight: height } = frame;
+    const { codecs, framerate, onUnsupported } = this.#options;
+    const config = this.#choice?.config;
+    const isSameSize = config?.width === (width & ~1) && config.height === (height & ~1);
+    if (isSameSize && config.bitrate === this.#bitrate) return this.#encoder;
+    // Another size may need another codec; another bit rate does not.
+    if (isSameSize) this.#choice = { ...this.#choice!, config: { ...config, bitrate: this.#bitrate } };
+    else this.#choice = await chooseVideo(codecs, { width, height }, this.#bitrate, framerate);
+    if (!this.#choice) return void onUnsupported();
+    this.fourCc = this.#choice.fourCc;
+    this.#encoder ??= new VideoEncoder({
+      output: (chunk, metadata) => this.#put(chunk, metadata),
+      error: (error) => fail(error),
+    });
+    this.#encoder.configure(this.#choice.config);
+    if (!isSameSize) this.#isKeyWanted = true;
+    return this.#encoder;
+  }
+
+  #put(chunk: EncodedVideoChunk, metadata?: EncodedVideoChunkMetadata): void {
+    const { onPayload } = this.#options;
+    const data = new Uint8Array(chunk.byteLength);
+    chunk.copyTo(data);
+    const timestamp = Math.round(chunk.timestamp / 1000);
+    const isKey = chunk.type === 'key';
+    const record = isKey ? this.#record(metadata?.decoderConfig, data) : undefined;
+    if (record) {
+      const config = videoConfig(this.fourCc, record);
+      if (String(config) !== String(this.#config)) onPayload(timestamp, config);
+      this.#config = config;
+    }
+    onPayload(timestamp, videoFrame(this.fourCc, isKey, data));
+    this.encoded++;
+  }
+
+  #record(config: VideoDecoderConfig | undefined, keyFrame: Uint8Array): Uint8Array | undefined {
+    const codec = config?.codec ?? this.#choice?.config.codec ?? '';
+    switch (this.fourCc) {
+      case 'vp08':
+      case 'vp09':
+        return vpRecord(codec);
+      case 'av01':
+        return av1Record(codec, keyFrame);
+      default:
+        return config?.description && bytesOf(config.description);
+    }
+  }
+}
+
+export function bytesOf(source: AllowSharedBufferSource): Uint8Array {
+  return ArrayBuffer.isView(source)
+    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
+    : new Uint8Array(source).slice();
+}
