@@ -1,3 +1,4 @@
+import { classicFrom, isClassic } from './classic-heads.ts';
 import { AudioFormat, AudioPacketType, isSeekCommand, VideoPacketType } from './media-head.ts';
 import { defaultTrackOf, fourCcAt, packetTypeAt, tracksOf, withoutModEx } from './media-tracks.ts';
 import { MessageType, type RtmpMessage } from './messages.ts';
@@ -15,6 +16,8 @@ export const CapsEx = {
 export interface MediaNeeds {
   readonly hasModEx: boolean;
   readonly isMultitrack: boolean;
+  /** Tracks beside track 0. */
+  readonly hasOthers: boolean;
   /** A codec of Enhanced RTMP in the old head. */
   readonly isRenumbered: boolean;
   /** Of its tracks, by FourCC. */
@@ -38,8 +41,8 @@ export function needsOf(type: number, payload: Uint8Array): MediaNeeds | undefin
 
 /** The same needs have the same name. */
 export function nameOfNeeds(needs: MediaNeeds): string {
-  const { hasModEx, isMultitrack, isRenumbered, codecs, defaultCodec } = needs;
-  const name = isMultitrack ? `${defaultCodec ?? ''}/${codecs.join(',')}` : codecs[0]!;
+  const { hasModEx, isMultitrack, hasOthers, isRenumbered, codecs, defaultCodec } = needs;
+  const name = isMultitrack ? `${defaultCodec ?? ''}/${hasOthers ? codecs.join(',') : ''}` : codecs[0]!;
   if (isRenumbered) return `old ${name}`;
   return hasModEx ? `ModEx ${name}` : name;
 }
@@ -69,8 +72,7 @@ export class CodecSupport {
   }
 
   /**
-   * The message as such a client can take it: with the head of its codec, without ModEx, or track 0 alone, when it must
-   * be. `undefined` when there is no such way.
+   * The message as such a client can take it: with another head, without ModEx, or track 0 alone, when it must be. `undefined` when there is no such way.
    */
   fit(type: number, payload: Uint8Array): Uint8Array | undefined {
     const needs = needsOf(type, payload);
@@ -78,26 +80,36 @@ export class CodecSupport {
     const lack = this.lackOf(needs);
     if (lack !== undefined && lack !== TRACKS) return undefined;
     if (needs.isRenumbered) return this.#takesAny ? payload : enhancedFrom(payload, needs.codecs[0]!);
-    const tracks = lack === TRACKS ? defaultTrackOf(payload) : payload;
+    const isWrapped = needs.isMultitrack && this.#takesTracks(needs);
+    const tracks = needs.isMultitrack && !isWrapped ? defaultTrackOf(payload) : payload;
+    if (tracks && !isWrapped && this.#wantsClassic(needs))
+      return classicFrom(withoutModEx(tracks), needs.defaultCodec!);
     return tracks && (needs.hasModEx && !this.#can(CapsEx.ModEx) ? withoutModEx(tracks) : tracks);
   }
 
   /** Whether such a client is sent it as it is. */
   takes(needs: MediaNeeds): boolean {
     if (this.lackOf(needs) !== undefined || (needs.isRenumbered && !this.#takesAny)) return false;
+    if (needs.isMultitrack ? !this.#takesTracks(needs) : this.#wantsClassic(needs)) return false;
     return !needs.hasModEx || this.#can(CapsEx.ModEx);
   }
 
   /** What such a client does not get of it: a codec, `TRACKS` when it is others than track 0, or nothing. */
   lackOf(needs: MediaNeeds): string | undefined {
-    const { isMultitrack, codecs, defaultCodec } = needs;
+    const { isMultitrack, hasOthers, codecs, defaultCodec } = needs;
     if (isMultitrack && defaultCodec !== undefined && !this.accepts(defaultCodec)) return defaultCodec;
-    if (isMultitrack) return this.#takesTracks(needs) ? undefined : TRACKS;
+    if (isMultitrack) return hasOthers && !this.#takesTracks(needs) ? TRACKS : undefined;
     return codecs.find((fourCc) => !this.accepts(fourCc));
   }
 
   accepts(fourCc: string): boolean {
-    return this.#takesAny || this.#names.has(fourCc);
+    return this.#takesAny || this.#names.has(fourCc) || isClassic(fourCc);
+  }
+
+  /** H.264 and AAC reach everybody, as RTMP 1.0 has them. */
+  #wantsClassic({ defaultCodec = '' }: MediaNeeds): boolean {
+    const isKnown = this.#names.has(defaultCodec) || (this.#takesAny && this !== CodecSupport.plain);
+    return isClassic(defaultCodec) && !isKnown;
   }
 
   get #takesAny(): boolean {
@@ -148,7 +160,14 @@ export const forwardsAll = {
 function renumberedNeeds(payload: Uint8Array): MediaNeeds | undefined {
   const codec = renumberedCodec(payload);
   if (codec === undefined) return undefined;
-  return { hasModEx: false, isMultitrack: false, isRenumbered: true, codecs: [codec], defaultCodec: codec };
+  return {
+    hasModEx: false,
+    isMultitrack: false,
+    hasOthers: false,
+    isRenumbered: true,
+    codecs: [codec],
+    defaultCodec: codec,
+  };
 }
 
 function enhancedNeeds(payload: Uint8Array, multitrack: number): MediaNeeds | undefined {
@@ -158,10 +177,24 @@ function enhancedNeeds(payload: Uint8Array, multitrack: number): MediaNeeds | un
   if ((payload[at]! & 15) !== multitrack) {
     if (at + 5 > payload.length) return undefined;
     const fourCc = fourCcAt(payload, at + 1);
-    return { hasModEx, isMultitrack: false, isRenumbered: false, codecs: [fourCc], defaultCodec: fourCc };
+    return {
+      hasModEx,
+      isMultitrack: false,
+      hasOthers: false,
+      isRenumbered: false,
+      codecs: [fourCc],
+      defaultCodec: fourCc,
+    };
   }
   const tracks = tracksOf(payload, at) ?? [];
   const codecs = [...new Set(tracks.map(({ fourCc }) => fourCc))];
   const defaultCodec = tracks.find(({ trackId }) => trackId === 0)?.fourCc;
-  return { hasModEx, isMultitrack: true, isRenumbered: false, codecs, defaultCodec };
+  return {
+    hasModEx,
+    isMultitrack: true,
+    hasOthers: defaultCodec === undefined || tracks.length > 1,
+    isRenumbered: false,
+    codecs,
+    defaultCodec,
+  };
 }

@@ -212,6 +212,24 @@ test('HEVC as codec 12 reaches who announced HEVC with its enhanced head, and no
   }
 });
 
+test('H.264 and AAC under their enhanced names reach who announced nothing as RTMP 1.0 has them, live and late', async () => {
+  const room = newRoom('refuse');
+  const publisher = await publish(room);
+  const early = await play(room);
+  publisher.video(0, Buffer.concat([hex('90 61766331'), avcHeader.subarray(5)]));
+  publisher.audio(0, Buffer.concat([hex('90 6d703461'), aacHeader.subarray(2)]));
+  publisher.video(0, Buffer.concat([hex('96 01 61766331 00'), keyFrame(1).subarray(2)]));
+  publisher.audio(0, Buffer.concat([hex('91 6d703461'), aacFrame(1).subarray(2)]));
+  await publisher.settled();
+  const late = await play(room);
+  for (const viewer of [early, late]) {
+    await viewer.waitForMedia(aacFrame(1));
+    expect(videos(viewer)).toEqual(asHex(avcHeader, keyFrame(1)));
+    expect(bodies(viewer)).toContain(asHex(aacHeader)[0]);
+    expect(viewer.codes).not.toContain('NetStream.Play.NoSupportedTrackFound');
+  }
+});
+
 test('"refuse" does not end the play for further tracks', async () => {
   const room = newRoom('refuse');
   const publisher = await publish(room);

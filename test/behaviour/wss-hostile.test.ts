@@ -144,7 +144,7 @@ test('pings without end of one who does not read pile nothing up, and it is let 
   viewer.socket.pause();
   const pings = Buffer.concat(Array.from({ length: 5000 }, () => frameOf(Opcode.Ping, new Uint8Array(125))));
   let at = 0;
-  const big = (id: number) => Buffer.concat([interFrame(id), Buffer.alloc(50_000, id % 251)]);
+  const big = (id: number) => Buffer.concat([keyFrame(id), Buffer.alloc(50_000, id % 251)]);
   const sending = setInterval(() => {
     if (viewer.socket.writableLength < 1_000_000) viewer.socket.write(pings);
     at += 40;
@@ -163,7 +163,7 @@ for (const scheme of ['wss', 'https'] as const) {
     await slow.waitFor(keyFrame(0));
     slow.pauseReading();
     let at = 0;
-    const big = (id: number) => Buffer.concat([interFrame(id), Buffer.alloc(100_000, id % 251)]);
+    const big = (id: number) => Buffer.concat([keyFrame(id), Buffer.alloc(100_000, id % 251)]);
     const sending = setInterval(() => {
       at += 40;
       all.publisher.video(at, big(at));

@@ -78,6 +78,22 @@ const cases = [
     hex: '2d 01 000000 aabb',
     to: [undefined, undefined, undefined, undefined, 'a1 61763031 aabb'],
   },
+  {
+    name: 'H.264 under its enhanced name',
+    type: Video,
+    hex: '91 61766331 00002a aabb',
+    to: Array(5).fill('17 01 00002a aabb'),
+  },
+  {
+    name: 'H.264 without a composition time, in track 0',
+    type: Video,
+    hex: 'a6 03 61766331 00 aabb',
+    to: [...Array(3).fill('27 01 000000 aabb'), ...Array(2).fill('a6 03 61766331 00 aabb')],
+  },
+  { name: 'its configuration', type: Video, hex: '90 61766331 0142', to: Array(5).fill('17 00 000000 0142') },
+  { name: 'its colours', type: Video, hex: '94 61766331 0200', to: Array(5).fill(undefined) },
+  { name: 'AAC with ModEx', type: Audio, hex: '97 00 07 01 6d703461 21', to: Array(5).fill('af 01 21') },
+  { name: 'the configuration of AAC', type: Audio, hex: '90 6d703461 1210', to: Array(5).fill('af 00 1210') },
   { name: 'a seek command with the number 12', type: Video, hex: '5c 00', to: Array(5).fill('5c 00') },
   { name: 'a seek command', type: Video, hex: 'd0 00 00 00 00', to: Array(5).fill('d0 00 00 00 00') },
 ];
@@ -112,9 +128,11 @@ describe('what a player does not get', () => {
   });
 
   test('is nothing of what is only unwrapped', () => {
-    const needs = needsOf(Video, fromHex(modEx))!;
-    expect(hevc.lackOf(needs)).toBeUndefined();
-    expect(hevc.takes(needs)).toBe(false);
+    for (const hex of [modEx, oneTrack]) {
+      const needs = needsOf(Video, fromHex(hex))!;
+      expect(hevc.lackOf(needs)).toBeUndefined();
+      expect(hevc.takes(needs)).toBe(false);
+    }
   });
 });
 
@@ -123,6 +141,10 @@ test('a player that takes every codec, and said no more, is not sent tracks', ()
     expect(support.fit(Video, fromHex(sideTrack))).toBeUndefined();
   expect(toHex(CodecSupport.plain.fit(Video, fromHex('1c 01 00002a aabb'))!)).toBe('1c0100002aaabb');
   expect(CodecSupport.all.fit(Video, fromHex(sideTrack))).toBeDefined();
+  const avc = fromHex('91 61766331 00002a aabb');
+  expect(toHex(CodecSupport.plain.fit(Video, avc)!)).toBe('170100002aaabb');
+  expect(announced(0, '*').fit(Video, avc)).toBe(avc);
+  expect(announced(0, 'avc1').fit(Video, avc)).toBe(avc);
 });
 
 test('any bytes are fitted without fail, and hardly longer than they were', () => {
