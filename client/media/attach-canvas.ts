@@ -8,14 +8,27 @@ export interface CanvasOptions {
   readonly targetDelayMs?: number;
 }
 
+export interface AttachedCanvas extends Attached {
+  /** Lets it be heard: from a click, where the browser plays no sound before (`NetStream.Play.AutoplayBlocked`). */
+  resume(): Promise<void>;
+}
+
 /** As `attachVideo`, on a canvas and by WebCodecs: closer to what is live, at a higher cost for the page. */
 export function attachCanvas(
   stream: PlayedStream,
   canvas: HTMLCanvasElement,
   options: CanvasOptions = {},
-): Attached {
-  return attach(
-    stream,
-    (onStatus: (status: MediaStatus) => void) => new LowLatencyPlayer({ ...options, canvas, onStatus }),
-  );
+): AttachedCanvas {
+  let player: LowLatencyPlayer;
+  const attached = attach(stream, (onStatus: (status: MediaStatus) => void) => {
+    player = new LowLatencyPlayer({ ...options, canvas, onStatus });
+    return player;
+  });
+  return {
+    get stats() {
+      return attached.stats;
+    },
+    close: () => attached.close(),
+    resume: () => player.resume(),
+  };
 }

@@ -60,6 +60,13 @@ export class Pages {
     return this.#openIn(await this.#browser);
   }
 
+  /** In a browser of its own, with other flags. */
+  async openWith(...flags: string[]): Promise<Page> {
+    const browser = await launch(AUTOPLAY, ...flags);
+    onTestFinished(() => browser.close());
+    return this.#openIn(browser);
+  }
+
   /**
    * In a browser that lets nothing make a sound before the user has done something. Playwright's own questions count as
    * that: `hash` tells the script what to do, and the page is there when it has written `text` to the console.
@@ -98,8 +105,8 @@ export class Pages {
   }
 }
 
-function launch(policy: string): Promise<Browser> {
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: [...FLAGS, policy] });
+function launch(...flags: string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: [...FLAGS, ...flags] });
 }
 
 async function serve(script: Promise<string>): Promise<{ url: string; close(): void }> {

@@ -5,6 +5,8 @@ import { type SourceOwner, SourceQueue } from './source-queue.ts';
 
 type Source = typeof MediaSource;
 
+const MAX_EARLY_BYTES = 32 << 20;
+
 /** What the browser has: iPhones have only the managed kind. `undefined` where there is none. */
 function sourceClass(): Source | undefined {
   const { ManagedMediaSource, MediaSource } = globalThis as {
@@ -28,13 +30,16 @@ export function canPlay(setup: Setup): boolean {
  */
 export class Stage {
   readonly kinds: ReadonlySet<Kind>;
+  readonly #owner: SourceOwner;
   readonly #queues = new Map<Kind, SourceQueue>();
   readonly #mimes = new Map<Kind, string>();
   /** Until the source is open. */
   #early: Segment[] | undefined = [];
+  #earlyBytes = 0;
   #isClosed = false;
 
   constructor(element: HTMLMediaElement, inits: ReadonlyMap<Kind, Segment>, owner: SourceOwner) {
+    this.#owner = owner;
     this.kinds = new Set(inits.keys());
     const source = new (sourceClass()!)();
     const url = URL.createObjectURL(source);
@@ -43,7 +48,7 @@ export class Stage {
       if (this.#isClosed) return;
       source.duration = Infinity;
       try {
-        for (const [kind, { setup }] of inits) this.#addTrack(source, kind, setup!, owner);
+        for (const [kind, { setup }] of inits) this.#addTrack(source, kind, setup!);
       } catch (error) {
         return owner.broken(String(error));
       }
@@ -58,8 +63,15 @@ export class Stage {
 
   /** Of its kinds. Throws nothing: what goes wrong the owner is told. */
   append(segment: Segment): void {
-    if (this.#early) return void this.#early.push(segment);
     const { kind, setup, bytes } = segment;
+    if (this.#isClosed) return;
+    if (this.#early) {
+      this.#early.push(segment);
+      this.#earlyBytes += bytes.length;
+      if (this.#earlyBytes > MAX_EARLY_BYTES)
+        this.#owner.broken('the browser does not open what is to be played');
+      return;
+    }
     const queue = this.#queues.get(kind);
     const mime = setup && mimeOf(setup);
     if (mime !== undefined && mime !== this.#mimes.get(kind)) {
@@ -83,9 +95,9 @@ export class Stage {
     for (const queue of this.#queues.values()) queue.close();
   }
 
-  #addTrack(source: MediaSource, kind: Kind, setup: Setup, owner: SourceOwner): void {
+  #addTrack(source: MediaSource, kind: Kind, setup: Setup): void {
     const mime = mimeOf(setup);
     this.#mimes.set(kind, mime);
-    this.#queues.set(kind, new SourceQueue(source.addSourceBuffer(mime), owner));
+    this.#queues.set(kind, new SourceQueue(source.addSourceBuffer(mime), this.#owner));
   }
 }

@@ -148,3 +148,16 @@ test('a paused page holds a bounded part of the stream, and goes on with what is
   const state = await until(page, 'what is live', ({ shown }) => shown.at(-1)!.frame > before + 140);
   expect(state.stats!.jumps).toBeGreaterThan(0);
 });
+
+test('a browser with little memory for it plays on', { timeout: 90_000 }, async () => {
+  publishLive(publishUrl('memory'), ...numbered(), ...tone, ...avc, '-b:v', '6M', '-minrate', '6M', ...aac);
+  const page = await pages.openWith(
+    '--mse-video-buffer-size-limit-mb=1',
+    '--mse-audio-buffer-size-limit-mb=1',
+  );
+  await ask(page, 'play', watchUrl('memory'));
+  const { currentTime } = await until(page, 'a picture', ({ shown }) => shown.length > 0);
+  const state = await until(page, 'ten seconds', (state) => state.currentTime > currentTime + 10);
+  expect(codesOf(state)).not.toContain('NetStream.Play.Failed');
+  expect(state.stats!.bufferedMs).toBeLessThan(12_000);
+});
