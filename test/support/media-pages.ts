@@ -72,7 +72,7 @@ export class Pages {
    * that: `hash` tells the script what to do, and the page is there when it has written `text` to the console.
    */
   async openSilent(hash: string, text: string): Promise<Page> {
-    const browser = await launch('--autoplay-policy=user-gesture-required');
+    const browser = await launch('--autoplay-policy=document-user-activation-required');
     onTestFinished(() => browser.close());
     const page = await this.#newPage(browser);
     const isTold = page.waitForEvent('console', (message) => message.text().includes(text));

@@ -134,6 +134,10 @@ export class Sound {
     this.#worklet = undefined;
     const context = new AudioContext({ sampleRate, latencyHint: 'interactive' });
     this.#context = context;
+    // A context that may run does so a moment later.
+    setTimeout(() => {
+      if (context === this.#context && context.state === 'suspended') this.#owner.blocked();
+    }, BLOCKED_MS);
     const url = workletScript();
     try {
       await context.audioWorklet.addModule(url);
@@ -151,10 +155,6 @@ export class Sound {
     worklet.port.postMessage(this.#owner.pace(0, false));
     worklet.connect(context.destination);
     this.#worklet = worklet;
-    // A context that may run does so a moment later.
-    setTimeout(() => {
-      if (context === this.#context && context.state === 'suspended') this.#owner.blocked();
-    }, BLOCKED_MS);
   }
 
   #reset(): void {

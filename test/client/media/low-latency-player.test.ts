@@ -106,3 +106,15 @@ test('a codec that the browser does not know is named, and the sound goes on', {
   const state = await until(page, 'more', (state) => state.played! > played! + 1000);
   expect(codesOf(state)).toContain('NetStream.Play.NoSupportedTrackFound');
 });
+
+test('pictures are there before sound may be, which comes with a click', { timeout: 60_000 }, async () => {
+  publishLive(publishUrl('blocked'), ...numbered(), ...tone, ...avc, ...aac);
+  const page = await pages.openSilent(`playFast ${watchUrl('blocked')}`, 'NetStream.Play.AutoplayBlocked');
+  const silent = await until(page, 'pictures', ({ shown }) => shown.length > 20);
+  expect(silent.stats!.bufferedMs).toBe(0);
+  await page.evaluate('stage.canvas.onclick = () => stage.player.resume()');
+  await page.click('canvas', { position: { x: 50, y: 50 } });
+  const { shown } = await until(page, 'sound', ({ stats }) => stats!.bufferedMs > 0);
+  await until(page, 'pictures with it', (state) => state.shown.length > shown.length + 20);
+  await page.evaluate('stage.player.close(), stage.player.close()');
+});

@@ -6,6 +6,11 @@ import { playFlv } from './flv-source.ts';
 import { watch, watchCanvas } from './frames.ts';
 import { type Publishing, publish } from './publish.ts';
 
+const onStatus = (status: MediaStatus) => {
+  stage.statuses.push(status);
+  console.log(status.code);
+};
+
 /** What a test asks the page to do. */
 const stage = {
   player: undefined as Player | undefined,
@@ -17,10 +22,6 @@ const stage = {
   /** Plays a live stream of the server. */
   play(url: string): void {
     document.body.append(stage.video);
-    const onStatus = (status: MediaStatus) => {
-      stage.statuses.push(status);
-      console.log(status.code);
-    };
     stage.player = new MsePlayer({ element: stage.video, onStatus });
     stage.frames = watch(stage.video);
     playFlv(url, stage.player, stage.frames);
@@ -35,7 +36,6 @@ const stage = {
   /** The same by WebCodecs. */
   playFast(url: string): void {
     document.body.append(stage.canvas);
-    const onStatus = (status: MediaStatus) => void stage.statuses.push(status);
     stage.player = new LowLatencyPlayer({ canvas: stage.canvas, onStatus });
     stage.frames = watchCanvas(stage.canvas);
     playFlv(url, stage.player, stage.frames);
@@ -60,4 +60,5 @@ const stage = {
 Object.assign(globalThis, { stage });
 
 // Where a question of the test would count as a gesture of the user, the address says what to play.
-if (location.hash) stage.play(decodeURIComponent(location.hash.slice(1)));
+const [how, url] = decodeURIComponent(location.hash.slice(1)).split(' ');
+if (url) stage[how as 'play' | 'playFast'](url);
