@@ -2,23 +2,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, expect, onTestFinished } from 'vitest';
+import { AUTOPLAY, launchChromium } from './chromium.ts';
 import { root } from './server.ts';
-
-const FLAGS = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--use-fake-device-for-media-stream',
-  '--use-fake-ui-for-media-stream',
-];
-const AUTOPLAY = '--autoplay-policy=no-user-gesture-required';
 
 /** A script for a page, with all that it imports but for what matches `without`, as browsers load it. */
 export async function bundle(entry: string, without = /^$/): Promise<string> {
@@ -56,13 +43,13 @@ export class Pages {
   }
 
   async open(): Promise<Page> {
-    this.#browser ??= launch(AUTOPLAY);
+    this.#browser ??= launchChromium(AUTOPLAY);
     return this.#openIn(await this.#browser);
   }
 
   /** In a browser of its own, with other flags. */
   async openWith(...flags: string[]): Promise<Page> {
-    const browser = await launch(AUTOPLAY, ...flags);
+    const browser = await launchChromium(AUTOPLAY, ...flags);
     onTestFinished(() => browser.close());
     return this.#openIn(browser);
   }
@@ -72,7 +59,7 @@ export class Pages {
    * that: `hash` tells the script what to do, and the page is there when it has written `text` to the console.
    */
   async openSilent(hash: string, text: string): Promise<Page> {
-    const browser = await launch('--autoplay-policy=document-user-activation-required');
+    const browser = await launchChromium('--autoplay-policy=document-user-activation-required');
     onTestFinished(() => browser.close());
     const page = await this.#newPage(browser);
     const isTold = page.waitForEvent('console', (message) => message.text().includes(text));
@@ -103,10 +90,6 @@ export class Pages {
     });
     return page;
   }
-}
-
-function launch(...flags: string[]): Promise<Browser> {
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: [...FLAGS, ...flags] });
 }
 
 async function serve(script: Promise<string>): Promise<{ url: string; close(): void }> {
