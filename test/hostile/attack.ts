@@ -51,7 +51,7 @@ export async function runScript(script: HostileScript, stage: Stage): Promise<Ou
     const { ends, isClosed, longestPauseMs, roommateGapMs } = run;
     if (ends.every((end) => end === 'none' || end === 'cpu' || end === 'refused')) {
       const life = await stage.neighbour.life();
-      if (life !== lifeBefore) throw new Error(`${script.name}: the neighbour has lost its heap`);
+      if (life !== lifeBefore) throw new Error(`${script.name}: the neighbour has lost its state`);
     }
     const tookMs = performance.now() - startedAt;
     return { name: script.name, ends, isClosed, longestPauseMs, roommateGapMs, tookMs };

@@ -26,10 +26,17 @@ export const STAGE_APPS: Record<string, AppFiles> = {
   stage: { 'main.ts': 'application.onReattach = () => true;' },
   neighbour: {
     'main.ts': `
-      const life = crypto.randomUUID();
       globalThis.secret = '${NEIGHBOUR_SECRET}';
+      application.onConnect = () => {
+        application.life ??= crypto.randomUUID();
+        return true;
+      };
       application.onReattach = () => true;
-      Object.assign(Client.prototype, { same: (n) => n, life: () => life, secret: () => globalThis.secret });`,
+      Object.assign(Client.prototype, {
+        same: (n) => n,
+        life: () => application.life,
+        secret: () => globalThis.secret,
+      });`,
   },
 };
 
@@ -210,7 +217,7 @@ export class Neighbour {
     if (twice) throw new Error(`call ${twice[0]} was answered ${twice[1]} times`);
   }
 
-  /** Names the script's heap: another name says that it was started again. */
+  /** Names the script's state: another name says that it was started again, and not just moved to another core. */
   life(): Promise<unknown> {
     return this.ask('life');
   }
