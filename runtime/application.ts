@@ -137,12 +137,18 @@ export class ApplicationSide implements ClientKeeper {
     return clients;
   }
 
-  takeOver(number: number, standing: Standing, info: ClientInfo): Client {
+  /** A client that an older script has, or had. */
+  make(number: number, standing: Standing, info: ClientInfo): Client {
     const client = new Client(number, info);
-    expectClient('takeOver', client).standing = standing;
+    expectClient('make', client).standing = standing;
+    return client;
+  }
+
+  /** It is this script's now. */
+  takeOver(client: Client): void {
+    const { number, standing } = expectClient('takeOver', client);
     if (standing !== 'gone') this.#byNumber.set(number, client);
     if (standing === 'accepted') list(this.#clients, client);
-    return client;
   }
 
   /** Whether clients that an older script had are asked about. */

@@ -43,7 +43,9 @@ export interface ClientKeeper {
   /** In the order in which they came. */
   known(): object[];
   /** A client that an older script knew. */
-  takeOver(number: number, standing: Standing, info: ClientInfo): object;
+  make(number: number, standing: Standing, info: ClientInfo): object;
+  /** From now on this script's. */
+  takeOver(client: object): void;
   /** Whether it wants to be asked about those that it takes over. */
   readonly greets: boolean;
 }
@@ -94,35 +96,57 @@ export class Handover {
     this.#roots.forEach((object, root) => void this.#note(root, object));
   }
 
-  /** Hands the state to the host, which gives it to the next script. `waiting`, `timers`: what this one waits for. */
-  save(maxBytes: number, waiting: number, timers: number): void {
+  /** Hands an instalment of the state to the host, while nobody waits for it. What changes later is in the last. */
+  draft(maxBytes: number, isFirst: boolean): void {
+    try {
+      const { text, isLast } = this.#load().draft(maxBytes, isFirst);
+      this.#hand(text);
+      this.#outbox.send({ kind: 'drafted', isOk: true, isLast });
+    } catch {
+      // There is too much, or a proxy threw: whoever saves hears of it.
+      this.#outbox.send({ kind: 'drafted', isOk: false, isLast: true });
+    }
+  }
+
+  /**
+   * Hands the state to the host, which gives it to the next script. `isDrafted`: that one has all that `draft` has given.
+   * `waiting`, `timers`: what this one waits for.
+   */
+  save(maxBytes: number, isDrafted: boolean, waiting: number, timers: number): void {
     let objects = 0;
     let lost = 0;
     let error = '';
     const isSeenTo = typeof this.#application.onSave === 'function';
     try {
-      const saved = this.#load().save(maxBytes, this.#ask('onSave', []));
+      const saved = this.#load().save(maxBytes, isDrafted, this.#ask('onSave', []));
       objects = saved.objects;
       lost = isSeenTo ? 0 : saved.lost;
-      this.#saved = saved.text;
-      this.#header[Header.hasState] = 1;
+      this.#hand(saved.text);
     } catch (failure) {
       error = describe(failure).message;
     }
     this.#outbox.send({ kind: 'saved', error, objects, waiting, lost, timers: isSeenTo ? 0 : timers });
   }
 
-  /** Takes over the state of the script before this one, which the build `from` was. */
-  restore(from: string): void {
+  #hand(text: string): void {
+    this.#saved = text;
+    this.#header[Header.hasState] = 1;
+  }
+
+  /** Takes what it was given of the state of the script before this one, which the build `from` was; after the last it is its own. */
+  restore(from: string, isLast: boolean): void {
     let lost: readonly string[] = [];
     let lostCount = 0;
     let error = '';
     try {
-      const restored = this.#load().restore(this.#given);
+      const given = this.#given;
       this.#given = '';
-      lost = restored.lost;
-      lostCount = restored.lostCount;
-      this.#ask('onRestore', [restored.fromAuthor, from]);
+      const restored = this.#load().restore(given, isLast);
+      if (restored) {
+        lost = restored.lost;
+        lostCount = restored.lostCount;
+        this.#ask('onRestore', [restored.fromAuthor, from]);
+      }
     } catch (failure) {
       error = describe(failure).message;
     }
@@ -157,11 +181,6 @@ export class Handover {
     this.#given = text;
   }
 
-  /** It is to hand over soon, or to take over: that must not begin with loading and learning. */
-  prepare(isSuccessor: boolean): void {
-    this.#load().rehearse(isSuccessor);
-  }
-
   /** What the part has of this. */
   get shared() {
     return {
@@ -182,7 +201,8 @@ export class Handover {
       stackOf: (error: object) => stackOf(error as Error),
       clients: () => this.#clients.known(),
       client: (number: number, standing: Standing, info: ClientInfo) =>
-        this.#clients.takeOver(number, standing, info),
+        this.#clients.make(number, standing, info),
+      takeOver: (client: object) => this.#clients.takeOver(client),
       streams: carriedStreams,
       stream: takeOverStream,
       settingsOf,

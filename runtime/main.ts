@@ -121,12 +121,14 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.start();
       case 'stop':
         return app.stop(delivery.code);
-      case 'prepare':
-        return handover.prepare(delivery.isSuccessor);
-      case 'save':
-        return handover.save(delivery.maxBytes, invocations.waiting + fetches.waiting, timers.sinceStart);
+      case 'draft':
+        return handover.draft(delivery.maxBytes, delivery.isFirst);
+      case 'save': {
+        const waiting = invocations.waiting + fetches.waiting;
+        return handover.save(delivery.maxBytes, delivery.isDrafted, waiting, timers.sinceStart);
+      }
       case 'restore':
-        return handover.restore(delivery.from);
+        return handover.restore(delivery.from, delivery.isLast);
     }
   };
 

@@ -53,6 +53,8 @@ export const natives = {
   flagsOf: getter(RegExp.prototype, 'flags'),
   sizeOfMap: getter(Map.prototype, 'size'),
   sizeOfSet: getter(Set.prototype, 'size'),
+  clearMap: Map.prototype.clear,
+  clearSet: Set.prototype.clear,
   byteLengthOf: getter(ArrayBuffer.prototype, 'byteLength'),
   maxByteLengthOf: getter(ArrayBuffer.prototype, 'maxByteLength'),
   isResizable: getter(ArrayBuffer.prototype, 'resizable'),

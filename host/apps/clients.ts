@@ -593,7 +593,7 @@ const OF_THE_OLD_SCRIPT: ReadonlySet<string> = new Set([
   'wake',
   'start',
   'stop',
-  'prepare',
+  'draft',
   'save',
   'restore',
 ]);

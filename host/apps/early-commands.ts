@@ -7,6 +7,7 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const AT_ONCE: ReadonlySet<Command['kind']> = new Set([
   'started',
   'stopped',
+  'drafted',
   'saved',
   'restored',
   'log',

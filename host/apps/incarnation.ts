@@ -85,11 +85,14 @@ export type ClientCommand = Exclude<
   }
 >;
 
-/** What one script leaves to the next. */
-export interface Estate {
+/** What one script leaves to the next, or a part of it. */
+export interface Instalment {
   readonly bytes: Buffer;
-  /** The build that it is of. */
-  readonly build: string;
+  readonly isLast: boolean;
+}
+
+/** The last instalment, and what there is to say of all. */
+export interface Estate extends Instalment {
   readonly objects: number;
   /** Answers that the script still waited for. */
   readonly waiting: number;
@@ -179,6 +182,7 @@ export class Incarnation {
   #onStarted: ((error: string) => void) | undefined;
   #onStopped: ((isVetoed: boolean) => void) | undefined;
   #onSaved: ((said: Extract<Command, { kind: 'saved' }>) => void) | undefined;
+  #onDrafted: ((said: Extract<Command, { kind: 'drafted' }>) => void) | undefined;
   #onRestored: ((said: Extract<Command, { kind: 'restored' }>) => void) | undefined;
   /** What it has handed over. */
   #state: Buffer | undefined;
@@ -268,14 +272,35 @@ export class Incarnation {
     if (this.#early?.isOverflowing) throw new HandoverError('it has sent too much before it has taken over');
   }
 
-  /** All that the script has of data, for the next one. It is held. Throws what it says, or that it died of it. */
-  async save(): Promise<Estate> {
+  /**
+   * A further instalment of the data, or the first, for the next script, while this one goes on. It is held. Undefined when
+   * there is none.
+   */
+  async draft(isFirst: boolean): Promise<Instalment | undefined> {
+    let said: Extract<Command, { kind: 'drafted' }> | undefined;
+    this.#onDrafted = (how) => {
+      said = how;
+    };
+    this.#state = undefined;
+    await this.script.perform({ kind: 'draft', maxBytes: this.settings.limits.stateBytes, isFirst });
+    this.#onDrafted = undefined;
+    const bytes = this.#state;
+    this.#state = undefined;
+    if (!said?.isOk || !bytes || this.script.isEnded) return undefined;
+    return { bytes, isLast: said.isLast };
+  }
+
+  /**
+   * All that the script has of data, for the next one, or what that lacks if `isDrafted`: it has what `draft` has given. It
+   * is held. Throws what it says, or that it died of it.
+   */
+  async save(isDrafted: boolean): Promise<Estate> {
     let said: Extract<Command, { kind: 'saved' }> | undefined;
     this.#onSaved = (how) => {
       said = how;
     };
     this.#state = undefined;
-    await this.script.perform({ kind: 'save', maxBytes: this.settings.limits.stateBytes });
+    await this.script.perform({ kind: 'save', maxBytes: this.settings.limits.stateBytes, isDrafted });
     this.#onSaved = undefined;
     const bytes = this.#state;
     this.#state = undefined;
@@ -283,16 +308,19 @@ export class Incarnation {
     if (said.error !== '') throw new HandoverError(said.error);
     if (!bytes) throw new HandoverError('its state did not arrive');
     const { objects, waiting, lost, timers } = said;
-    return { bytes, build: this.build.id, objects, waiting, lost, timers };
+    return { bytes, isLast: true, objects, waiting, lost, timers };
   }
 
-  /** Takes over what another script has left. It has started, and is held. Throws as `save`. */
-  async restore({ bytes, build }: Estate): Promise<Inheritance> {
+  /**
+   * Takes an instalment of what another build's script leaves, and with the last one all of it; what it has had is
+   * forgotten when there is none. It has started, and is held. Throws as `save`.
+   */
+  async restore(build: string, { bytes, isLast }: Partial<Instalment>): Promise<Inheritance> {
     let said: Extract<Command, { kind: 'restored' }> | undefined;
     this.#onRestored = (how) => {
       said = how;
     };
-    await this.script.perform({ kind: 'restore', from: build }, bytes);
+    await this.script.perform({ kind: 'restore', from: build, isLast: isLast === true }, bytes);
     this.#onRestored = undefined;
     if (!said || this.script.isEnded) throw new HandoverError('the script died while it took over the state');
     this.checkEarly();
@@ -429,6 +457,8 @@ export class Incarnation {
           return this.#onStarted?.(command.error);
         case 'stopped':
           return this.#onStopped?.(command.isVetoed);
+        case 'drafted':
+          return this.#onDrafted?.(command);
         case 'saved':
           return this.#onSaved?.(command);
         case 'restored':
@@ -608,7 +638,7 @@ function nameOfHandler(delivery: Delivery): string {
 const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> = {
   start: 'application.onAppStart',
   stop: 'application.onAppStop',
-  prepare: 'what hands state over',
+  draft: 'what hands state over',
   save: 'application.onSave',
   restore: 'application.onRestore',
   connect: 'application.onConnect',

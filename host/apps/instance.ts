@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { isResourceName } from '../../wire/stream-name.ts';
-import type { Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { describeError, printable } from '../base/errors.ts';
 import { Gate } from '../base/gate.ts';
 import type { Limits } from '../base/limits.ts';
@@ -343,10 +343,8 @@ export class Instance {
     const reason = why === 'move' ? 'move' : 'reload';
     // The mode is about new code: what moves is the same.
     const isKept = why === 'move' || (why !== 'fresh' && this.#modeFor(build) === 'keep');
-    if (next && this.#current && isKept) {
-      this.#current.script.post({ kind: 'prepare', isSuccessor: false });
-      await next.script.perform({ kind: 'prepare', isSuccessor: true });
-    }
+    const draft =
+      next && this.#current && isKept ? await handOverMost(this.#current, next, clock) : undefined;
     const heldAt = clock.monotonic();
     const previous = this.#current;
     await previous?.script.hold();
@@ -358,10 +356,10 @@ export class Instance {
       return;
     }
 
-    let carried: { estate: Estate; inheritance: Inheritance } | undefined;
+    let carried: Carried | undefined;
     try {
       if (next && previous && !previous.script.isEnded && isKept)
-        carried = await inherit(previous, next, why);
+        carried = await inherit(previous, next, why, draft);
       next?.checkEarly();
     } catch (error) {
       if (!(error instanceof HandoverError)) throw error;
@@ -394,11 +392,11 @@ export class Instance {
     else this.sharedObjects.takenOver(false);
 
     const readyMs = heldAt - startedAt;
-    const pausedMs = clock.monotonic() - heldAt;
-    const { objects = 0, bytes } = carried?.estate ?? {};
+    const pausedMs = Math.max(clock.monotonic() - heldAt, draft?.longestHoldMs ?? 0);
+    const { objects = 0 } = carried?.estate ?? {};
     if (why !== 'move') {
       this.runsSince = clock.now();
-      this.switched = { from, readyMs, pausedMs, objects, bytes: bytes?.length ?? 0 };
+      this.switched = { from, readyMs, pausedMs, objects, bytes: carried?.bytes ?? 0 };
     }
     const took = `ready in ${Math.round(readyMs)} ms, paused ${pausedMs.toFixed(1)} ms`;
     const along = carried ? `, ${objects} objects carried over` : '';
@@ -694,14 +692,68 @@ export class Instance {
   }
 }
 
+interface Carried {
+  estate: Estate;
+  /** Of all instalments. */
+  bytes: number;
+  inheritance: Inheritance;
+}
+
+/** Instalments that a script was given while the one before it went on. */
+interface Draft {
+  bytes: number;
+  /** For so long, at the most, clients of the one before had to wait. */
+  longestHoldMs: number;
+  isComplete: boolean;
+}
+
+/**
+ * Gives the next script most of the state of the one before, which goes on meanwhile: only what has changed is left for
+ * when everybody waits. It may come to nothing, and then all of it is left.
+ */
+async function handOverMost(previous: Incarnation, next: Incarnation, clock: Clock): Promise<Draft> {
+  const draft: Draft = { bytes: 0, longestHoldMs: 0, isComplete: false };
+  let taken: Promise<unknown> = Promise.resolve();
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      const heldAt = clock.monotonic();
+      await previous.script.hold();
+      const instalment = await previous.draft(isFirst);
+      previous.script.release();
+      draft.longestHoldMs = Math.max(draft.longestHoldMs, clock.monotonic() - heldAt);
+      await taken;
+      if (!instalment) break;
+      draft.bytes += instalment.bytes.length;
+      taken = next.restore(previous.build.id, { bytes: instalment.bytes });
+      draft.isComplete = instalment.isLast;
+      if (instalment.isLast) break;
+    }
+    await taken;
+  } catch (error) {
+    if (!(error instanceof HandoverError)) throw error;
+    draft.isComplete = false; // whoever takes over tries again, and says why it cannot
+  }
+  return draft;
+}
+
 /**
  * Both are held. Undefined for what moves without having been changed, when it is more than data: a script that has half of
  * what it had would be worse off than one that begins anew, with clients that come to it again.
  */
-async function inherit(previous: Incarnation, next: Incarnation, why: Transition) {
-  const estate = await previous.save();
+async function inherit(
+  previous: Incarnation,
+  next: Incarnation,
+  why: Transition,
+  draft: Draft | undefined,
+): Promise<Carried | undefined> {
+  const from = previous.build.id;
+  const estate = await previous.save(draft?.isComplete === true);
   const { lost, timers } = estate;
-  if (why !== 'move' || lost + timers === 0) return { estate, inheritance: await next.restore(estate) };
+  if (why !== 'move' || lost + timers === 0) {
+    const bytes = (draft?.bytes ?? 0) + estate.bytes.length;
+    return { estate, bytes, inheritance: await next.restore(from, estate) };
+  }
+  await next.restore(from, {});
   next.log.warn(
     `moves without its state, and its clients come to onConnect again, since that is more than data (functions and instances of classes: ${lost}, timers: ${timers}); onSave and onRestore can carry it over`,
   );

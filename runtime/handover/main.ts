@@ -1,7 +1,7 @@
 import { append, define, handover, hasOwn, NativeRangeError, natives, ownKeys } from '../shared.ts';
 import { APPLICATION } from './format.ts';
 import { own, Restoring } from './restore.ts';
-import { Graph, TOO_MUCH } from './save.ts';
+import { Graph, STALE, TOO_MUCH } from './save.ts';
 
 /** Of data that is compared with what it was, as text; what is larger is taken for changed. */
 const MAX_COMPARED = 256 * 1024;
@@ -24,26 +24,93 @@ export interface Saved {
   lost: number;
 }
 
-/** All that is to be carried over. Throws when there is more than `maxLength` characters of it. */
-function save(maxLength: number, fromAuthor: unknown): Saved {
-  const graph = new Graph(maxLength);
+/** So much at once, which takes a few milliseconds: whoever calls the script meanwhile has to wait. */
+const CLIENTS_AT_ONCE = 200;
+const BODIES_AT_ONCE = 400;
+/** Or such a part of it all: it must come to an end. */
+const MOST_INSTALMENTS = 16;
+
+function share(least: number, count: number): number {
+  const part = count / MOST_INSTALMENTS;
+  return part > least ? part : least;
+}
+
+/** What has been given of the state while the script still runs. */
+let drafted: Graph | undefined;
+let clientsGiven = 0;
+
+/**
+ * A further instalment of what is to be carried over, or the first. Throws when there is more than `maxLength` characters of
+ * it.
+ */
+function draft(maxLength: number, isFirst: boolean): { text: string; isLast: boolean } {
+  const graph = isFirst ? new Graph(maxLength, true) : drafted;
+  drafted = undefined;
+  if (!graph) throw new NativeRangeError('there is no instalment before this one');
+  if (isFirst) clientsGiven = 0;
+  const roots = isFirst ? lookAtAll() : [];
+  for (let i = 0; i < roots.length; i++) markBuilt(graph, roots[i]!);
+  const clients = handover.clients();
+  const some: object[] = [];
+  const most = share(CLIENTS_AT_ONCE, clients.length);
+  for (; clientsGiven < clients.length && some.length < most; clientsGiven++)
+    append(some, clients[clientsGiven]!);
+  saveList(graph, some);
+  saveList(graph, []);
+  saveRoots(graph, roots);
+  graph.value(graph.roots, undefined);
+  const isLast = some.length === 0 && graph.write(share(BODIES_AT_ONCE, graph.size));
+  const text = graph.instalment();
+  drafted = graph;
+  return { text, isLast };
+}
+
+/** All that is to be carried over, or what `draft` has not given of it. Throws as that. */
+function save(maxLength: number, isDrafted: boolean, fromAuthor: unknown): Saved {
+  const before = isDrafted ? drafted : undefined;
+  drafted = undefined;
   try {
-    const names = handover.rootNames();
-    const roots: Root[] = [];
-    for (let i = 0; i < names.length; i++) append(roots, look(names[i]!));
-    for (let i = 0; i < roots.length; i++) markBuilt(graph, roots[i]!);
-    saveList(graph, handover.clients());
-    saveList(graph, handover.streams());
-    graph.roots.put(names.length);
-    for (let i = 0; i < roots.length; i++) saveRoot(graph, roots[i]!);
-    graph.value(graph.roots, fromAuthor);
-    return { text: graph.finish(), objects: graph.size, lost: graph.lost };
+    if (before) return saveRest(before, fromAuthor);
+  } catch (error) {
+    // What was given counts towards what is too much, and may be out of date.
+    if (error !== STALE && error !== TOO_MUCH) throw error;
+  }
+  try {
+    return saveAll(new Graph(maxLength), fromAuthor);
   } catch (error) {
     if (error !== TOO_MUCH) throw error;
     throw new NativeRangeError(
       `the state of the application has more than ${maxLength} bytes, and that is the limit (limits.stateBytes)`,
     );
   }
+}
+
+function saveRest(graph: Graph, fromAuthor: unknown): Saved {
+  graph.beginLast();
+  return saveAll(graph, fromAuthor);
+}
+
+function saveAll(graph: Graph, fromAuthor: unknown): Saved {
+  const roots = lookAtAll();
+  for (let i = 0; i < roots.length; i++) markBuilt(graph, roots[i]!);
+  graph.writeChanges();
+  saveList(graph, handover.clients());
+  saveList(graph, handover.streams());
+  saveRoots(graph, roots);
+  graph.value(graph.roots, fromAuthor);
+  return { text: graph.finish(), objects: graph.size, lost: graph.lost };
+}
+
+function lookAtAll(): Root[] {
+  const names = handover.rootNames();
+  const roots: Root[] = [];
+  for (let i = 0; i < names.length; i++) append(roots, look(names[i]!));
+  return roots;
+}
+
+function saveRoots(graph: Graph, roots: readonly Root[]): void {
+  graph.roots.put(roots.length);
+  for (let i = 0; i < roots.length; i++) saveRoot(graph, roots[i]!);
 }
 
 interface Root {
@@ -136,17 +203,27 @@ export interface Restored {
   lostCount: number;
 }
 
-/** Takes over what an older script has handed over. */
-function restore(text: string): Restored {
-  const graph = new Restoring(text);
+/** What there is so far of what an older script hands over. */
+let taken: Restoring | undefined;
+
+/** Takes an instalment of what an older script hands over; with the last all of it, which is when this returns something. */
+function restore(text: string, isLast: boolean): Restored | undefined {
+  if (text === '') {
+    taken = undefined;
+    return undefined;
+  }
+  const graph = Restoring.after(taken, text);
+  taken = isLast ? undefined : graph;
   graph.readHeads();
-  nameAll(graph, 'client');
-  nameAll(graph, 'stream');
+  const clients = readList(graph, 'client');
+  readList(graph, 'stream');
   const count = graph.roots.number();
   const changes: Change[] = [];
-  for (let i = 0; i < count; i++) readRoot(graph, changes);
+  for (let i = 0; i < count; i++) readRoot(graph, changes, isLast);
   const fromAuthor = graph.root(undefined, 'onSave()');
   graph.readBodies();
+  if (!isLast) return undefined;
+  for (let i = 0; i < clients.length; i++) handover.takeOver(clients[i]!);
   for (let i = 0; i < changes.length; i++) {
     const { object, name, value } = changes[i]!;
     // What `var` has declared cannot be defined anew.
@@ -163,12 +240,14 @@ function isWritable(object: object, name: string): boolean {
 }
 
 /** Objects of the server, which the heads have made already. */
-function nameAll(graph: Restoring, path: string): void {
+function readList(graph: Restoring, path: string): object[] {
   const count = graph.roots.number();
-  for (let i = 0; i < count; i++) graph.root(undefined, path);
+  const list: object[] = [];
+  for (let i = 0; i < count; i++) append(list, graph.root(undefined, path) as object);
+  return list;
 }
 
-function readRoot(graph: Restoring, changes: Change[]): void {
+function readRoot(graph: Restoring, changes: Change[], isLast: boolean): void {
   const { roots } = graph;
   const root = roots.text();
   const object = handover.rootOf(root);
@@ -182,45 +261,11 @@ function readRoot(graph: Restoring, changes: Change[]): void {
   const gone = roots.number();
   for (let i = 0; i < gone; i++) {
     const name = roots.text();
-    if (object) natives.deleteProperty(object, name);
+    if (object && isLast) natives.deleteProperty(object, name);
   }
 }
 
-/** Of the script's own data, and of what stands for it. */
-const MAX_REHEARSED = 64 * 1024;
-const REHEARSED_OBJECTS = 400;
-
-/**
- * Does once what is to be done soon while others wait. V8 runs code that it has not seen before ten times slower than what it
- * knows; this is done while nobody waits for it, and in a moment.
- */
-function rehearse(isSuccessor: boolean): void {
-  const graph = new Graph(MAX_REHEARSED);
-  try {
-    if (isSuccessor) graph.value(graph.roots, sample());
-    else {
-      saveList(graph, handover.clients());
-      saveRoot(graph, look(APPLICATION));
-    }
-    const text = graph.finish();
-    if (!isSuccessor) return;
-    const restoring = new Restoring(text);
-    restoring.readHeads();
-    restoring.root(undefined, '');
-    restoring.readBodies();
-  } catch (error) {
-    if (error !== TOO_MUCH) throw error; // that much of it is enough
-  }
-}
-
-function sample(): unknown {
-  const all: Record<string, unknown> = {};
-  for (let i = 0; i < REHEARSED_OBJECTS; i++)
-    all[`a${i}`] = { n: i, name: `name ${i}`, list: [i, i / 3], is: true, no: null };
-  return all;
-}
-
-const made = { print, save, restore, rehearse };
+const made = { print, draft, save, restore };
 
 export type HandoverPart = typeof made;
 

@@ -2,30 +2,90 @@ import { natives, setPrototypeOf } from '../shared.ts';
 
 export type Primitive = string | number | boolean | null;
 
+/** Takes primitives, one after the other. */
+export interface Sink {
+  /** How many it has, or where it is. */
+  readonly length: number;
+  put(value: Primitive): void;
+  /** Leaves a place for what is not known yet, such as a count: where that is. */
+  leave(): number;
+  putAt(at: number, value: Primitive): void;
+}
+
 /** A list of primitives that nothing of the script's can see being written. */
-export class Out {
-  readonly #list = setPrototypeOfList([]);
+export class Out implements Sink {
+  readonly #list = withoutPrototype([]);
   #length = 0;
+  #taken = 0;
 
   get length(): number {
     return this.#length;
+  }
+
+  at(index: number): Primitive | undefined {
+    return this.#list[index];
   }
 
   put(value: Primitive): void {
     this.#list[this.#length++] = value;
   }
 
-  /** Overwrites what was put there before, such as a count that was not known yet. */
+  leave(): number {
+    this.#list[this.#length] = 0;
+    return this.#length++;
+  }
+
   putAt(at: number, value: Primitive): void {
     this.#list[at] = value;
   }
 
-  get json(): string {
-    return natives.toJson(this.#list)!;
+  /** What has come since the last time, as JSON. */
+  take(): string {
+    const list = this.#taken === 0 ? this.#list : this.#rest();
+    this.#taken = this.#length;
+    return natives.toJson(list)!;
+  }
+
+  #rest(): Primitive[] {
+    const rest: Primitive[] = withoutPrototype([]);
+    for (let i = this.#taken; i < this.#length; i++) rest[i - this.#taken] = this.#list[i]!;
+    return rest;
   }
 }
 
-function setPrototypeOfList(list: Primitive[]): Primitive[] {
+/** Compares what it is given with what a list has from some place on. */
+export class Comparison implements Sink {
+  readonly #list: Out;
+  #at = 0;
+  isSame = true;
+
+  constructor(list: Out) {
+    this.#list = list;
+  }
+
+  get length(): number {
+    return this.#at;
+  }
+
+  begin(at: number): void {
+    this.#at = at;
+    this.isSame = true;
+  }
+
+  put(value: Primitive): void {
+    if (this.#list.at(this.#at++) !== value) this.isSame = false;
+  }
+
+  leave(): number {
+    return this.#at++;
+  }
+
+  putAt(at: number, value: Primitive): void {
+    if (this.#list.at(at) !== value) this.isSame = false;
+  }
+}
+
+function withoutPrototype(list: Primitive[]): Primitive[] {
   setPrototypeOf(list, null);
   return list;
 }

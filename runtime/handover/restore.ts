@@ -12,15 +12,17 @@ import {
   hide,
   NativeDate,
   NativeMap,
+  NativeRangeError,
   NativeSet,
   natives,
   objectPrototype,
+  ownKeys,
   setEntry,
   setPrototypeOf,
   sliceOf,
   toNumber,
 } from '../shared.ts';
-import { NodeKind, STANDINGS, Tag } from './format.ts';
+import { NodeKind, OF_CLIENTS, STANDINGS, Tag } from './format.ts';
 import type { Primitive } from './out.ts';
 
 /** A value that was no data, where the new build has nothing of its own. */
@@ -60,10 +62,11 @@ export class In {
 
 /** Reads a graph (save.ts) into this script: objects of its own, and those of the server by what they stand for. */
 export class Restoring {
-  readonly #heads: In;
-  readonly roots: In;
-  readonly #bodies: In;
+  #heads!: In;
+  roots!: In;
+  #bodies!: In;
   readonly #kinds: number[] = [];
+  readonly #hasBody: boolean[] = [];
   readonly #objects: object[] = [];
   /** By number: what the new build has in that place. It keeps what is no data. */
   readonly #counterparts: (object | undefined)[] = [];
@@ -73,12 +76,18 @@ export class Restoring {
   readonly #told: string[] = [];
   #lost = 0;
 
-  constructor(text: string) {
+  /** What is to read this instalment: it goes on from what there is, or begins. Throws when it should go on from nothing. */
+  static after(before: Restoring | undefined, text: string): Restoring {
     const first = findIn(text, '\n', 0);
     const second = findIn(text, '\n', first + 1);
-    this.#heads = new In(sliceOf(text, 0, first));
-    this.roots = new In(sliceOf(text, first + 1, second));
-    this.#bodies = new In(sliceOf(text, second + 1));
+    const roots = new In(sliceOf(text, first + 1, second));
+    const isFurther = roots.number() === 1;
+    if (isFurther && !before) throw new NativeRangeError('the instalments before this one did not come');
+    const graph = isFurther ? before! : new Restoring();
+    graph.#heads = new In(sliceOf(text, 0, first));
+    graph.roots = roots;
+    graph.#bodies = new In(sliceOf(text, second + 1));
+    return graph;
   }
 
   /** Places that are without what they held, as far as they are told, and how many there are. */
@@ -90,7 +99,12 @@ export class Restoring {
   readHeads(): void {
     while (!this.#heads.isAtEnd) {
       const kind = this.#heads.number();
+      if (kind === NodeKind.again) {
+        this.#mend(this.#heads.number(), this.#heads.number());
+        continue;
+      }
       append(this.#objects, this.#head(kind));
+      append(this.#hasBody, false);
       append(this.#kinds, kind);
       append(this.#counterparts, undefined);
       append(this.#parents, UNSEEN);
@@ -105,7 +119,12 @@ export class Restoring {
 
   /** After the roots, which say what the bodies belong to. */
   readBodies(): void {
-    for (let i = 0; i < this.#objects.length; i++) this.#body(i);
+    while (!this.#bodies.isAtEnd) {
+      const node = this.#bodies.number();
+      if (this.#hasBody[node]) this.#empty(node);
+      this.#hasBody[node] = true;
+      this.#body(node);
+    }
   }
 
   /** True when the value was no data, and the new build has none there: the place stays as it is. */
@@ -128,6 +147,8 @@ export class Restoring {
         const object = this.#objects[node]!;
         return object === LOST ? this.#lose('a shared object that cannot be opened', parent, name) : object;
       }
+      case Tag.later:
+        return LOST;
       case Tag.null:
         return null;
       case Tag.true:
@@ -196,8 +217,7 @@ export class Restoring {
       case NodeKind.buffer: {
         const text = heads.text();
         const buffer = construct(natives.ArrayBuffer, [text.length]) as ArrayBuffer;
-        const bytes = new Bytes(buffer);
-        for (let i = 0; i < text.length; i++) bytes[i] = charCodeAt(text, i);
+        fill(buffer, text);
         return buffer;
       }
       case NodeKind.view: {
@@ -214,8 +234,10 @@ export class Restoring {
         hide(error, 'stack', heads.text());
         return error;
       }
-      case NodeKind.client:
-        return this.#client();
+      case NodeKind.client: {
+        const { number, standing, info } = this.#client();
+        return handover.client(number, standing, info);
+      }
       case NodeKind.stream:
         return this.#stream();
       case NodeKind.sharedObject: {
@@ -233,11 +255,51 @@ export class Restoring {
     }
   }
 
-  #client(): object {
+  /** What has another head now. */
+  #mend(node: number, kind: number): void {
+    const object = this.#objects[node]!;
+    if (kind === NodeKind.array) (object as unknown[]).length = this.#heads.number();
+    else if (kind === NodeKind.buffer) fill(object as ArrayBuffer, this.#heads.text());
+    else {
+      const side = handover.sideOf(object)!;
+      const { standing, info } = this.#client();
+      side.standing = standing;
+      side.info = info;
+      side.canReconnect = info.canReconnect;
+      side.access = info.access;
+      side.bandwidth = info.bandwidth;
+    }
+  }
+
+  /** Its body comes again. */
+  #empty(node: number): void {
+    const object = this.#objects[node]!;
+    switch (this.#kinds[node]) {
+      case NodeKind.map:
+        return void apply(natives.clearMap, object as never, []);
+      case NodeKind.set:
+        return void apply(natives.clearSet, object as never, []);
+      case NodeKind.array: {
+        const list = object as unknown[];
+        const { length } = list;
+        list.length = 0;
+        deleteShown(list);
+        list.length = length;
+        return;
+      }
+      default:
+        return deleteShown(
+          object,
+          handover.sideOf(object)?.info as Readonly<Record<string, unknown>> | undefined,
+        );
+    }
+  }
+
+  #client() {
     const heads = this.#heads;
     const number = heads.number();
     const standing = STANDINGS[heads.number()]!;
-    return handover.client(number, standing, {
+    const info = {
       id: heads.text(),
       ip: heads.text(),
       agent: heads.text(),
@@ -254,7 +316,8 @@ export class Restoring {
         videoSampleAccess: heads.text(),
       },
       bandwidth: { toClient: heads.number(), toServer: heads.number() },
-    });
+    };
+    return { number, standing, info };
   }
 
   #stream(): object {
@@ -351,6 +414,23 @@ const ROOT = -1;
 /** Of an item in the path of what it holds: to make a text of each number would cost more than all else. */
 const ITEM = '[]';
 const MAX_DEPTH_TOLD = 20;
+
+/** Gives it these bytes, a character each. */
+function fill(buffer: ArrayBuffer, text: string): void {
+  const bytes = new Bytes(buffer);
+  for (let i = 0; i < text.length; i++) bytes[i] = charCodeAt(text, i);
+}
+
+/** Takes away all enumerable properties, except those that the server has put there: they are as it said. */
+function deleteShown(object: object, info?: Readonly<Record<string, unknown>>): void {
+  const keys = ownKeys(object);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    if (!natives.descriptorOf(object, key)?.enumerable) continue;
+    if (info && typeof key === 'string' && OF_CLIENTS[key] === true) define(object, key, info[key]);
+    else natives.deleteProperty(object, key);
+  }
+}
 
 /** Sets an own property, whatever setters the prototypes have been given. */
 function put(object: object, key: string | number, value: unknown): void {

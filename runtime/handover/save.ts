@@ -22,42 +22,62 @@ import {
   toText,
   typedArrayName,
 } from '../shared.ts';
-import { NodeKind, STANDINGS, Tag, TEXTS_OF_CLIENTS } from './format.ts';
-import { Out } from './out.ts';
+import { type Names, NodeKind, OF_CLIENTS, STANDINGS, Tag, TEXTS_OF_CLIENTS } from './format.ts';
+import { Comparison, Out, type Sink } from './out.ts';
 
-type Names = Readonly<Record<string, true | undefined>>;
 const OF_STREAMS = { __proto__: null, name: true, publishQueryString: true } as unknown as Names;
-const OF_CLIENTS = { __proto__: null, secure: true } as unknown as Record<string, true>;
-for (let i = 0; i < TEXTS_OF_CLIENTS.length; i++) OF_CLIENTS[TEXTS_OF_CLIENTS[i]!] = true;
 const isError = natives.isError as (value: unknown) => boolean;
 /** The lists hold so many items at the most, for each byte that may be handed over: shorter ones are not to be had. */
 const BYTES_OF_ITEM = 2;
 
 /** There is more data than may be handed over. */
 export const TOO_MUCH = {};
+/** What was given in instalments cannot be mended: all of it has to be given anew. */
+export const STALE = {};
+const NOT_NOW = 'only the last instalment can have it';
+const NO_BODY = -1;
 
-/** A graph of a script's data, written from any number of values. Runs code of the script where there are proxies only. */
+/**
+ * A graph of a script's data, written from any number of values. Runs code of the script where there are proxies, or where it
+ * has put an accessor in place of what the server says of a client.
+ */
 export class Graph {
   readonly #heads = new Out();
   readonly roots = new Out();
   readonly #bodies = new Out();
   readonly #mostItems: number;
   readonly #maxLength: number;
+  /** Of the instalments so far. */
+  #length = 0;
   readonly #ids = new SafeMap<object, number>();
-  /** Those whose bodies are to be written, by number. */
   readonly #nodes: object[] = [];
   readonly #kinds: number[] = [];
+  /** By number: where their heads and bodies begin, and the latter end, in the lists. */
+  readonly #headAt: number[] = [];
+  readonly #bodyAt: number[] = [];
+  readonly #bodyEnd: number[] = [];
+  /** By number: what the new build has, as far as that was found again for the last instalment. */
+  readonly #isFound: boolean[] = [];
+  /** How many bodies there are: those of the first nodes. */
+  #written = 0;
+  #isLast: boolean;
+  /** Of the head that was written last: what it is, and where it begins. */
+  #kind = 0;
+  #at = 0;
   /** Places of what is no data. */
   lost = 0;
 
-  /** `maxLength`: of the text. Whatever leads beyond that throws TOO_MUCH. */
-  constructor(maxLength: number) {
+  /** `maxLength`: of the text. Whatever leads beyond that throws TOO_MUCH. `isDraft`: there are instalments before the last. */
+  constructor(maxLength: number, isDraft = false) {
+    this.#isLast = !isDraft;
     this.#maxLength = maxLength;
     this.#mostItems = maxLength / BYTES_OF_ITEM;
+    this.roots.put(0);
     const names = handover.rootNames();
     for (let i = 0; i < names.length; i++) {
-      this.#begin(handover.rootOf(names[i]!)!, NodeKind.root);
+      this.#say(this.#heads, NodeKind.root);
       this.#heads.put(names[i]!);
+      this.#begin(handover.rootOf(names[i]!)!);
     }
   }
 
@@ -67,10 +87,17 @@ export class Graph {
 
   /** Refers to what the new build has there: its own value is to be found by whatever else refers to this one. */
   isBuilt(object: object, root: string, property: string): void {
-    if (this.#ids.has(object)) return;
-    this.#begin(object, NodeKind.built);
+    const known = this.#ids.get(object);
+    if (known !== undefined) {
+      if (this.#kinds[known] !== NodeKind.built && this.#kinds[known] !== NodeKind.root) throw STALE;
+      this.#isFound[known] = true;
+      return;
+    }
+    this.#isFound[this.#nodes.length] = true;
+    this.#say(this.#heads, NodeKind.built);
     this.#heads.put(root);
     this.#heads.put(property);
+    this.#begin(object);
   }
 
   /** Whether a node can be made of it. Of a graph that is not used for anything else. */
@@ -78,7 +105,7 @@ export class Graph {
     return this.#head(object) === '';
   }
 
-  value(out: Out, value: unknown): void {
+  value(out: Sink, value: unknown): void {
     switch (typeof value) {
       case 'string':
         out.put(Tag.string);
@@ -98,6 +125,7 @@ export class Graph {
           return out.put(known);
         }
         const lost = this.#head(value);
+        if (lost === NOT_NOW) return out.put(Tag.later);
         if (lost !== '') return this.#lose(out, lost);
         out.put(Tag.node);
         return out.put(this.#ids.get(value)!);
@@ -114,48 +142,128 @@ export class Graph {
     }
   }
 
-  /** All of it: nothing is added afterwards. */
-  finish(): string {
-    // More come while this goes on.
-    for (let i = 0; i < this.#nodes.length; i++) {
-      this.#body(this.#nodes[i]!, this.#kinds[i]!);
-      if (this.#bodies.length + this.#heads.length > this.#mostItems) throw TOO_MUCH;
+  /** Writes so many bodies more. False when there are others. */
+  write(most: number): boolean {
+    const end = this.#written + most;
+    // More nodes come while this goes on.
+    for (; this.#written < this.#nodes.length && this.#written < end; this.#written++) {
+      const node = this.#written;
+      const kind = this.#kinds[node]!;
+      if (!hasBody(kind)) append(this.#bodyAt, NO_BODY);
+      else {
+        this.#bodies.put(node);
+        append(this.#bodyAt, this.#bodies.length);
+        this.#body(this.#bodies, this.#nodes[node]!, kind);
+      }
+      append(this.#bodyEnd, this.#bodies.length);
+      this.#checkItems();
     }
-    const text = `${this.#heads.json}\n${this.roots.json}\n${this.#bodies.json}`;
-    if (text.length > this.#maxLength) throw TOO_MUCH;
+    return this.#written === this.#nodes.length;
+  }
+
+  /** What has come since the last time, for the reader. */
+  instalment(): string {
+    const text = `${this.#heads.take()}\n${this.roots.take()}\n${this.#bodies.take()}`;
+    this.#length += text.length;
+    if (this.#length > this.#maxLength) throw TOO_MUCH;
+    this.roots.put(1);
     return text;
   }
 
-  #begin(object: object, kind: number): void {
+  /** All of it, or all that is left: nothing is added afterwards. */
+  finish(): string {
+    this.write(Infinity);
+    return this.instalment();
+  }
+
+  /** What follows is for the last instalment: what counts is what there is now. */
+  beginLast(): void {
+    this.#isLast = true;
+    this.lost = 0;
+    for (let i = 0; i < this.#nodes.length; i++) this.#isFound[i] = false;
+  }
+
+  /** Writes what has changed in those nodes that the instalments had. Throws STALE when that cannot be said of one. */
+  writeChanges(): void {
+    const count = this.#nodes.length;
+    const heads = new Comparison(this.#heads);
+    const bodies = new Comparison(this.#bodies);
+    for (let node = 0; node < count; node++) {
+      const object = this.#nodes[node]!;
+      const kind = this.#kinds[node]!;
+      if (kind === NodeKind.root) continue;
+      if (kind === NodeKind.built) {
+        if (!this.#isFound[node]) throw STALE;
+        continue;
+      }
+      heads.begin(this.#headAt[node]!);
+      if (this.#describe(heads, object) !== '' || this.#kind !== kind) throw STALE;
+      if (!heads.isSame) {
+        if (!isMendable(kind)) throw STALE;
+        this.#heads.put(NodeKind.again);
+        this.#heads.put(node);
+        this.#describe(this.#heads, object);
+      }
+      const at = this.#bodyAt[node];
+      if (at === undefined || at === NO_BODY) continue;
+      const { lost } = this;
+      bodies.begin(at);
+      this.#body(bodies, object, kind);
+      if (bodies.isSame && bodies.length === this.#bodyEnd[node]) continue;
+      this.lost = lost;
+      this.#bodies.put(node);
+      this.#body(this.#bodies, object, kind);
+      this.#checkItems();
+    }
+  }
+
+  #checkItems(): void {
+    if (this.#bodies.length + this.#heads.length > this.#mostItems) throw TOO_MUCH;
+  }
+
+  /** After its head. */
+  #begin(object: object): void {
     this.#ids.set(object, this.#nodes.length);
     append(this.#nodes, object);
-    append(this.#kinds, kind);
-    this.#heads.put(kind);
+    append(this.#kinds, this.#kind);
+    append(this.#headAt, this.#at);
+  }
+
+  #say(out: Sink, kind: number): void {
+    this.#kind = kind;
+    this.#at = out.length;
+    out.put(kind);
   }
 
   /** Begins a node; returns what it is when it cannot be one. */
   #head(value: object): string {
+    const lost = this.#describe(this.#heads, value);
+    if (lost === '') this.#begin(value);
+    return lost;
+  }
+
+  /** Writes the head of a node; returns what it is when it cannot be one. */
+  #describe(heads: Sink, value: object): string {
     const prototype = getPrototypeOf(value);
     if (isArray(value)) {
       if (prototype !== natives.arrays) return nameOfClass(prototype);
-      this.#begin(value, NodeKind.array);
-      this.#heads.put(value.length);
-    } else if (prototype === objectPrototype) this.#begin(value, NodeKind.object);
-    else if (isOpaque(value)) return this.#headOfServers(value);
-    else if (prototype === null) this.#begin(value, NodeKind.bare);
-    else if (prototype === NativeMap.prototype) this.#begin(value, NodeKind.map);
-    else if (prototype === NativeSet.prototype) this.#begin(value, NodeKind.set);
-    else if (isView(value)) return this.#headOfView(value, prototype);
-    else if (isBuffer(value)) return this.#headOfBuffer(value, prototype);
-    else return this.#headOfOther(value, prototype);
+      this.#say(heads, NodeKind.array);
+      heads.put(value.length);
+    } else if (prototype === objectPrototype) this.#say(heads, NodeKind.object);
+    else if (isOpaque(value)) return this.#describeServers(heads, value);
+    else if (prototype === null) this.#say(heads, NodeKind.bare);
+    else if (prototype === NativeMap.prototype) this.#say(heads, NodeKind.map);
+    else if (prototype === NativeSet.prototype) this.#say(heads, NodeKind.set);
+    else if (isView(value)) return this.#describeView(heads, value, prototype);
+    else if (isBuffer(value)) return this.#describeBuffer(heads, value, prototype);
+    else return this.#describeOther(heads, value, prototype);
     return '';
   }
 
-  #headOfServers(value: object): string {
-    const heads = this.#heads;
+  #describeServers(heads: Sink, value: object): string {
     const side = handover.sideOf(value);
     if (side) {
-      this.#begin(value, NodeKind.client);
+      this.#say(heads, NodeKind.client);
       heads.put(side.number);
       for (let i = 0; i < STANDINGS.length; i++) if (STANDINGS[i] === side.standing) heads.put(i);
       const { info, access, bandwidth } = side;
@@ -171,8 +279,9 @@ export class Graph {
       return '';
     }
     if (streams.made.has(value)) {
+      if (!this.#isLast) return NOT_NOW;
       const { name, publishQueryString } = value as InstanceType<typeof streams.Stream>;
-      this.#begin(value, NodeKind.stream);
+      this.#say(heads, NodeKind.stream);
       heads.put(name);
       heads.put(publishQueryString);
       heads.put(streams.live.get(name) === value ? 1 : 0);
@@ -189,13 +298,14 @@ export class Graph {
     }
     const shared = handover.sharedObject(value);
     if (!shared) return 'an object of the server';
-    this.#begin(value, NodeKind.sharedObject);
+    if (!this.#isLast) return NOT_NOW;
+    this.#say(heads, NodeKind.sharedObject);
     heads.put(shared.name);
     heads.put(shared.isPersistent ? 1 : 0);
     return '';
   }
 
-  #headOfView(value: ArrayBufferView, prototype: object | null): string {
+  #describeView(heads: Sink, value: ArrayBufferView, prototype: object | null): string {
     const name = typedArrayName(value);
     const expected = name === undefined ? natives.DataView : natives.classes[name];
     if (prototype !== expected?.prototype) return nameOfClass(prototype);
@@ -206,34 +316,33 @@ export class Graph {
       const lost = this.#head(buffer);
       if (lost !== '') return lost;
     }
-    this.#begin(value, NodeKind.view);
-    this.#heads.put(name ?? '');
-    this.#heads.put(this.#ids.get(buffer)!);
-    this.#heads.put(offset);
-    this.#heads.put(isData ? lengthOf(bytesOfView(value)) : lengthOf(value as Uint8Array));
+    this.#say(heads, NodeKind.view);
+    heads.put(name ?? '');
+    heads.put(this.#ids.get(buffer)!);
+    heads.put(offset);
+    heads.put(isData ? lengthOf(bytesOfView(value)) : lengthOf(value as Uint8Array));
     return '';
   }
 
-  #headOfBuffer(value: ArrayBuffer, prototype: object | null): string {
+  #describeBuffer(heads: Sink, value: ArrayBuffer, prototype: object | null): string {
     if (prototype !== natives.ArrayBuffer.prototype) return nameOfClass(prototype);
     if (apply(natives.isDetached, value, [])) return 'an ArrayBuffer that was transferred';
     if (apply(natives.isResizable, value, [])) return 'an ArrayBuffer that can be resized';
     const bytes = new Bytes(value);
     const length = lengthOf(bytes);
     if (length > this.#maxLength) throw TOO_MUCH;
-    this.#begin(value, NodeKind.buffer);
+    this.#say(heads, NodeKind.buffer);
     let text = '';
     for (let i = 0; i < length; i++) text += fromCharCode(bytes[i]!);
-    this.#heads.put(text);
+    heads.put(text);
     return '';
   }
 
-  #headOfOther(value: object, prototype: object | null): string {
-    const heads = this.#heads;
+  #describeOther(heads: Sink, value: object, prototype: object | null): string {
     if (prototype === natives.dates) {
       const time = attempt(natives.timeOf, value);
       if (typeof time !== 'number') return 'what looks like a Date';
-      this.#begin(value, NodeKind.date);
+      this.#say(heads, NodeKind.date);
       heads.put(time - time === 0 ? time : null);
       return '';
     }
@@ -242,7 +351,7 @@ export class Graph {
       const flags = attempt(natives.flagsOf, value);
       if (typeof source !== 'string' || typeof flags !== 'string') return 'what looks like a RegExp';
       const { lastIndex } = value as RegExp;
-      this.#begin(value, NodeKind.regexp);
+      this.#say(heads, NodeKind.regexp);
       heads.put(source);
       heads.put(flags);
       heads.put(typeof lastIndex === 'number' ? lastIndex : 0);
@@ -251,7 +360,7 @@ export class Graph {
     if (isError(value)) {
       const name = nameOfError(prototype);
       if (name === undefined) return nameOfClass(prototype);
-      this.#begin(value, NodeKind.error);
+      this.#say(heads, NodeKind.error);
       heads.put(name);
       heads.put(ownText(value, 'message'));
       heads.put(handover.stackOf(value));
@@ -260,18 +369,18 @@ export class Graph {
     return nameOfClass(prototype);
   }
 
-  #body(value: object, kind: number): void {
+  #body(out: Sink, value: object, kind: number): void {
     switch (kind) {
       case NodeKind.object:
       case NodeKind.bare:
       case NodeKind.error:
-        return this.#properties(value);
+        return this.#properties(out, value);
       case NodeKind.array:
-        return this.#items(value as unknown[]);
+        return this.#items(out, value as unknown[]);
       case NodeKind.client:
-        return this.#properties(value, OF_CLIENTS, handover.sideOf(value)!.info as never);
+        return this.#properties(out, value, OF_CLIENTS, handover.sideOf(value)!.info as never);
       case NodeKind.stream:
-        return this.#properties(value, OF_STREAMS, value as never);
+        return this.#properties(out, value, OF_STREAMS, value as never);
       case NodeKind.map: {
         const entries: unknown[] = [];
         apply(natives.forEachEntry, value as never, [
@@ -280,34 +389,33 @@ export class Graph {
             append(entries, item);
           },
         ]);
-        return this.#list(entries, entries.length / 2);
+        return this.#list(out, entries, entries.length / 2);
       }
       case NodeKind.set: {
         const items: unknown[] = [];
         apply(natives.forEachItem, value as never, [(item: unknown) => append(items, item)]);
-        return this.#list(items, items.length);
+        return this.#list(out, items, items.length);
       }
     }
   }
 
-  #lose(out: Out, what: string): void {
+  #lose(out: Sink, what: string): void {
     this.lost++;
     out.put(Tag.lost);
     out.put(what);
   }
 
-  #list(values: readonly unknown[], count: number): void {
-    this.#bodies.put(count);
-    for (let i = 0; i < values.length; i++) this.value(this.#bodies, values[i]);
+  #list(out: Sink, values: readonly unknown[], count: number): void {
+    out.put(count);
+    for (let i = 0; i < values.length; i++) this.value(out, values[i]);
   }
 
-  #items(list: unknown[]): void {
-    const out = this.#bodies;
+  #items(out: Sink, list: unknown[]): void {
     const { length } = list;
     // One more for `length`; more than that are no items, and fewer leave holes.
     const isDense = ownKeys(list).length === length + 1;
     out.put(isDense ? 1 : 0);
-    if (!isDense) return this.#properties(list);
+    if (!isDense) return this.#properties(out, list);
     for (let i = 0; i < length; i++) {
       const property = natives.descriptorOf(list, i);
       if (!property) out.put(Tag.hole);
@@ -317,17 +425,15 @@ export class Graph {
   }
 
   /** Enumerable ones: their number, then each with its name. Without those `known` by name that are as in `info`. */
-  #properties(object: object, known?: Names, info?: Readonly<Record<string, unknown>>): void {
-    const out = this.#bodies;
-    const at = out.length;
-    out.put(0);
+  #properties(out: Sink, object: object, known?: Names, info?: Readonly<Record<string, unknown>>): void {
+    const at = out.leave();
     let count = 0;
     const keys = ownKeys(object);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i]!;
+      if (known && known[key as string] === true && (object as never)[key] === info![key as string]) continue;
       const property = natives.descriptorOf(object, key);
       if (!property?.enumerable) continue;
-      if (known && known[key as string] === true && property.value === info![key as string]) continue;
       count++;
       out.put(typeof key === 'string' ? key : `[${toText(key)}]`);
       if (typeof key === 'symbol') this.#lose(out, 'what a symbol names');
@@ -336,6 +442,15 @@ export class Graph {
     }
     out.putAt(at, count);
   }
+}
+
+function hasBody(kind: number): boolean {
+  return kind <= NodeKind.set || (kind >= NodeKind.error && kind <= NodeKind.stream);
+}
+
+/** Whether the reader can give what it has made another head. */
+function isMendable(kind: number): boolean {
+  return kind === NodeKind.array || kind === NodeKind.buffer || kind === NodeKind.client;
 }
 
 /** For the log: `an instance of Game`. */

@@ -38,6 +38,8 @@ export type Command =
    * the author sees to them (`onSave`).
    */
   | { kind: 'saved'; error: string; objects: number; waiting: number; lost: number; timers: number }
+  /** An instalment of the state was handed over, unless there can be none. `isLast`: it has all of it, as it is now. */
+  | { kind: 'drafted'; isOk: boolean; isLast: boolean }
   /** `greets`: it wants to be asked about each client (`reattach`). `lost`: places that are without what they held. */
   | { kind: 'restored'; error: string; greets: boolean; lost: string[]; lostCount: number }
   | { kind: 'accept'; client: number }
@@ -149,6 +151,7 @@ const CommandKind = {
   'stream-set': 34,
   saved: 35,
   restored: 36,
+  drafted: 37,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -167,6 +170,10 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.waiting);
       out.u32(cmd.lost);
       out.u32(cmd.timers);
+      break;
+    case 'drafted':
+      out.u8(cmd.isOk ? 1 : 0);
+      out.u8(cmd.isLast ? 1 : 0);
       break;
     case 'restored':
       text(out, cmd.error);
@@ -337,6 +344,8 @@ export function decodeCommand(reader: ByteReader): Command {
         lost: record.u32(),
         timers: record.u32(),
       };
+    case CommandKind.drafted:
+      return { kind: 'drafted', isOk: record.u8() === 1, isLast: record.u8() === 1 };
     case CommandKind.restored: {
       const error = readText(record);
       const greets = record.u8() === 1;

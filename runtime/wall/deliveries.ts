@@ -41,12 +41,12 @@ import {
 export type Delivery =
   | { kind: 'start' }
   | { kind: 'stop'; code: string }
-  /** It is to take over from another soon (`restore`), or to hand over (`save`). */
-  | { kind: 'prepare'; isSuccessor: boolean }
-  /** Another script is to take over from it, with so many bytes of its state at the most. */
-  | { kind: 'save'; maxBytes: number }
-  /** It takes over from another, the build `from`, whose state comes with the entry. */
-  | { kind: 'restore'; from: string }
+  /** It is to hand over soon: a further instalment of its state, which has so many bytes at the most, or the first. */
+  | { kind: 'draft'; maxBytes: number; isFirst: boolean }
+  /** Another script takes over from it now. `isDrafted`: that one has all instalments so far; the last is what they lack. */
+  | { kind: 'save'; maxBytes: number; isDrafted: boolean }
+  /** An instalment of the state of another, the build `from`, comes with the entry; after the last it takes over. */
+  | { kind: 'restore'; from: string; isLast: boolean }
   | { kind: 'connect'; client: number; info: ClientInfo; command: CommandBody }
   | { kind: 'reattach'; client: number; info: ClientInfo; command: CommandBody; reason: string }
   | { kind: 'disconnect'; client: number }
@@ -133,7 +133,7 @@ const DeliveryKind = {
   'stream-data': 25,
   save: 26,
   restore: 27,
-  prepare: 28,
+  draft: 28,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -143,17 +143,20 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
     case 'start':
     case 'wake':
       break;
-    case 'prepare':
-      out.u8(delivery.isSuccessor ? 1 : 0);
-      break;
     case 'stop':
       text(out, delivery.code);
       break;
+    case 'draft':
+      out.u32(delivery.maxBytes);
+      out.u8(delivery.isFirst ? 1 : 0);
+      break;
     case 'save':
       out.u32(delivery.maxBytes);
+      out.u8(delivery.isDrafted ? 1 : 0);
       break;
     case 'restore':
       text(out, delivery.from);
+      out.u8(delivery.isLast ? 1 : 0);
       break;
     case 'connect':
     case 'reattach':
@@ -274,12 +277,12 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       return { kind: 'start' };
     case DeliveryKind.stop:
       return { kind: 'stop', code: readText(record) };
-    case DeliveryKind.prepare:
-      return { kind: 'prepare', isSuccessor: record.u8() === 1 };
+    case DeliveryKind.draft:
+      return { kind: 'draft', maxBytes: record.u32(), isFirst: record.u8() === 1 };
     case DeliveryKind.save:
-      return { kind: 'save', maxBytes: record.u32() };
+      return { kind: 'save', maxBytes: record.u32(), isDrafted: record.u8() === 1 };
     case DeliveryKind.restore:
-      return { kind: 'restore', from: readText(record) };
+      return { kind: 'restore', from: readText(record), isLast: record.u8() === 1 };
     case DeliveryKind.connect:
       return {
         kind: 'connect',
