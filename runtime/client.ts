@@ -158,7 +158,7 @@ for (let i = 0; i < ACCESS_NAMES.length; i++) {
           `client.${name}: at most ${MAX_ACCESS} characters of paths, and these are ${paths.length}`,
         );
       if (isAccessFrozen || side.standing === 'gone') return;
-      side.access[name] = paths;
+      side.access = { ...side.access, [name]: paths };
       invocations().send({ kind: 'access', client: side.number, name, paths });
     },
     enumerable: true,

@@ -1,3 +1,4 @@
+import type { HostSide } from '../host-side.ts';
 import {
   append,
   apply,
@@ -11,6 +12,7 @@ import {
   isBuffer,
   isOpaque,
   isView,
+  keysOf,
   lengthOf,
   NativeMap,
   NativeSet,
@@ -56,10 +58,13 @@ export class Graph {
   readonly #headAt: number[] = [];
   readonly #bodyAt: number[] = [];
   readonly #bodyEnd: number[] = [];
+  /** How clients were when they were given. */
+  readonly #clients = new SafeMap<object, Pick<HostSide, 'standing' | 'access' | 'bandwidth'>>();
   /** By number: what the new build has, as far as that was found again for the last instalment. */
   readonly #isFound: boolean[] = [];
-  /** How many bodies there are: those of the first nodes. */
+  /** How many bodies there are: those of the first nodes. Of how many it was seen whether they have changed. */
   #written = 0;
+  #compared = 0;
   #isLast: boolean;
   /** Of the head that was written last: what it is, and where it begins. */
   #kind = 0;
@@ -179,23 +184,30 @@ export class Graph {
   /** What follows is for the last instalment: what counts is what there is now. */
   beginLast(): void {
     this.#isLast = true;
+    this.#compared = 0;
     this.lost = 0;
     for (let i = 0; i < this.#nodes.length; i++) this.#isFound[i] = false;
   }
 
-  /** Writes what has changed in those nodes that the instalments had. Throws STALE when that cannot be said of one. */
-  writeChanges(): void {
+  /**
+   * Writes what has changed in so many of those nodes that the instalments had. False when there are others. Throws STALE
+   * when it cannot be said of one.
+   */
+  writeChanges(most: number): boolean {
     const count = this.#nodes.length;
+    const end = this.#compared + most;
     const heads = new Comparison(this.#heads);
     const bodies = new Comparison(this.#bodies);
-    for (let node = 0; node < count; node++) {
+    for (; this.#compared < count && this.#compared < end; this.#compared++) {
+      const node = this.#compared;
       const object = this.#nodes[node]!;
       const kind = this.#kinds[node]!;
       if (kind === NodeKind.root) continue;
       if (kind === NodeKind.built) {
-        if (!this.#isFound[node]) throw STALE;
+        if (this.#isLast && !this.#isFound[node]) throw STALE;
         continue;
       }
+      if (this.#isUnchanged(node, object, kind)) continue;
       heads.begin(this.#headAt[node]!);
       if (this.#describe(heads, object) !== '' || this.#kind !== kind) throw STALE;
       if (!heads.isSame) {
@@ -203,6 +215,7 @@ export class Graph {
         this.#heads.put(NodeKind.again);
         this.#heads.put(node);
         this.#describe(this.#heads, object);
+        this.#headAt[node] = this.#at;
       }
       const at = this.#bodyAt[node];
       if (at === undefined || at === NO_BODY) continue;
@@ -212,9 +225,69 @@ export class Graph {
       if (bodies.isSame && bodies.length === this.#bodyEnd[node]) continue;
       this.lost = lost;
       this.#bodies.put(node);
+      this.#bodyAt[node] = this.#bodies.length;
       this.#body(this.#bodies, object, kind);
+      this.#bodyEnd[node] = this.#bodies.length;
       this.#checkItems();
     }
+    return this.#compared === count;
+  }
+
+  /** Whether a node of the most usual kinds is as it was given: quickly, since everybody waits. False says nothing. */
+  #isUnchanged(node: number, object: object, kind: number): boolean {
+    const at = this.#bodyAt[node];
+    if (at === undefined) return false;
+    if (kind === NodeKind.object)
+      return getPrototypeOf(object) === objectPrototype && this.#hasSameProperties(object, at, undefined);
+    if (kind !== NodeKind.client) return false;
+    const given = this.#clients.get(object)!;
+    const { standing, info, access, bandwidth } = handover.sideOf(object)!;
+    return (
+      given.standing === standing &&
+      given.access === access &&
+      given.bandwidth === bandwidth &&
+      this.#hasSameProperties(object, at, info as never)
+    );
+  }
+
+  /** `info`: of a client, what the server says of it. Reads properties that were data when they were given. */
+  #hasSameProperties(
+    object: object,
+    at: number,
+    info: Readonly<Record<string, unknown>> | undefined,
+  ): boolean {
+    const bodies = this.#bodies;
+    const keys = keysOf(object);
+    let left = bodies.at(at++) as number;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i]!;
+      const value = (object as Readonly<Record<string, unknown>>)[key];
+      if (info && OF_CLIENTS[key] === true && value === info[key]) continue;
+      if (left-- === 0 || bodies.at(at++) !== key) return false;
+      const tag = bodies.at(at++);
+      switch (typeof value) {
+        case 'string':
+          if (tag !== Tag.string || bodies.at(at++) !== value) return false;
+          break;
+        case 'number':
+          if (tag !== Tag.number || bodies.at(at++) !== value || (value === 0 && 1 / value < 0)) return false;
+          break;
+        case 'boolean':
+          if (tag !== (value ? Tag.true : Tag.false)) return false;
+          break;
+        case 'undefined':
+          if (tag !== Tag.undefined) return false;
+          break;
+        case 'object':
+          if (value === null) {
+            if (tag !== Tag.null) return false;
+          } else if (tag !== Tag.node || bodies.at(at++) !== this.#ids.get(value)) return false;
+          break;
+        default:
+          return false;
+      }
+    }
+    return left === 0;
   }
 
   #checkItems(): void {
@@ -263,6 +336,10 @@ export class Graph {
   #describeServers(heads: Sink, value: object): string {
     const side = handover.sideOf(value);
     if (side) {
+      if (!this.#isLast) {
+        const { standing, access, bandwidth } = side;
+        this.#clients.set(value, { standing, access, bandwidth });
+      }
       this.#say(heads, NodeKind.client);
       heads.put(side.number);
       for (let i = 0; i < STANDINGS.length; i++) if (STANDINGS[i] === side.standing) heads.put(i);
@@ -412,8 +489,9 @@ export class Graph {
 
   #items(out: Sink, list: unknown[]): void {
     const { length } = list;
-    // One more for `length`; more than that are no items, and fewer leave holes.
-    const isDense = ownKeys(list).length === length + 1;
+    // Items come first, and `length` is after the last one: where it is not, there are holes, or there is more than items.
+    const keys = ownKeys(list);
+    const isDense = keys.length === length + 1 && keys[length] === 'length';
     out.put(isDense ? 1 : 0);
     if (!isDense) return this.#properties(out, list);
     for (let i = 0; i < length; i++) {
