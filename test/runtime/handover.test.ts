@@ -236,7 +236,7 @@ async function startWithClients(): Promise<Script> {
 }
 
 describe('what a script hands over in instalments, while it changes, is what it has in the end', () => {
-  for (let seed = 1; seed <= 24; seed++) {
+  for (let seed = 1; seed <= 40; seed++) {
     test(`seed ${seed}`, async () => {
       const random = seeded(seed);
       const [old, next] = await Promise.all([startWithClients(), Script.start(SCRIPT)]);
@@ -246,7 +246,7 @@ describe('what a script hands over in instalments, while it changes, is what it 
         const { text } = await old.draft(round === 0);
         await next.restore(text, false);
         const client = 1 + random(CLIENTS);
-        await old.call(client, 'mutate', seed * 100 + round, random(12));
+        await old.call(client, 'mutate', seed * 100 + round, random(60));
         if (random(6) === 0) await old.connect(CLIENTS + 1 + round);
         if (random(8) === 0 && client !== 1) await old.turn({ kind: 'disconnect', client });
       }
