@@ -45,6 +45,11 @@ application.onConnect = (client, wanted, key) => {
 application.authorizePublish = (client, stream) =>
   stream.name === client.id || 'Publish under the name that `me` says.';
 
+// Nothing here is to be kept: of who asks for a recording nothing stays (app.json bounds what it may become).
+application.onUnpublish = (_client, stream) => {
+  application.clearStreams(`/${stream.name}`);
+};
+
 application.authorizePlay = (_client, stream) =>
   people.getProperty(stream.name) !== undefined || 'There is nobody of that name here.';
 

@@ -13,12 +13,11 @@ export function whyNot(error, what) {
     case 'NotAllowedError':
       return `The browser may not use the ${what}: allow it beside the address of this page.`;
     case 'NotFoundError':
-    case 'OverconstrainedError':
       return `This machine has no ${what}.`;
     case 'NotReadableError':
       return `The ${what} is taken by another program, or out of order.`;
     default:
-      return `There is no ${what}: ${error.message}`;
+      return `The browser does not give the ${what}: ${error.message}`;
   }
 }
 
@@ -32,6 +31,7 @@ export class OwnMedia {
   #name;
   #onChange;
   #meter;
+  #closings = 0;
 
   /** `onChange(shown)`: others get something else; `onSpeaking(isSpeaking)`. */
   constructor(stream, onChange, onSpeaking) {
@@ -66,32 +66,45 @@ export class OwnMedia {
     this.#stream.publish(false);
   }
 
+  /** One question to the user for both; where one is missing there may be the other. Returns what went wrong, and with what. */
+  async begin({ camera, microphone }) {
+    const faults = [];
+    const open = (wanted, what) => this.#open(wanted).catch((error) => void faults.push([error, what]));
+    const [video, audio] = [camera && CAMERA, microphone];
+    if (camera && microphone) {
+      await open({ video, audio }, 'camera and the microphone');
+      const [fault] = faults;
+      if (!fault || fault[0].name === 'NotAllowedError') return faults;
+      faults.pop();
+    }
+    if (microphone) await open({ audio }, 'microphone');
+    if (camera) await open({ video }, 'camera');
+    return faults;
+  }
+
   /** Its light goes out when it is off. */
   async setCamera(isOn) {
     this.#camera?.stop();
-    this.#camera = isOn ? await this.#open({ video: CAMERA }) : undefined;
-    this.#changed();
+    this.#camera = undefined;
+    if (isOn) await this.#open({ video: CAMERA });
+    else this.#changed();
   }
 
   async setMicrophone(isOn) {
-    if (!this.#microphone) {
-      if (!isOn) return;
-      this.#microphone = await this.#open({ audio: true });
-      this.#meter.listen(this.#microphone);
-      this.#changed();
-    } else {
-      // The stream goes on, silent.
-      this.#microphone.enabled = isOn;
-      this.#onChange(this.shown);
-    }
+    if (isOn && !this.#microphone) return this.#open({ audio: true });
+    // The stream goes on, silent.
+    if (this.#microphone) this.#microphone.enabled = isOn;
+    this.#onChange(this.shown);
   }
 
   async setScreen(isOn) {
     this.#screen?.stop();
     this.#screen = undefined;
     if (isOn) {
+      const closings = this.#closings;
       const media = await navigator.mediaDevices.getDisplayMedia({ video: SCREEN, audio: false });
       const [track] = media.getVideoTracks();
+      if (closings !== this.#closings) return stop(track);
       // The browser has a button of its own to end it.
       track.onended = () => this.setScreen(false);
       this.#screen = track;
@@ -99,19 +112,33 @@ export class OwnMedia {
     this.#changed();
   }
 
+  /** Nothing is open any more, and what the user is just asked for will not be. */
   close() {
-    this.pause();
-    for (const track of [this.#camera, this.#screen, this.#microphone]) track?.stop();
+    this.#closings++;
+    stop(this.#camera, this.#screen, this.#microphone);
     this.#camera = this.#screen = this.#microphone = undefined;
     this.#meter.close();
+    this.#changed();
   }
 
   async #open(constraints) {
     if (!navigator.mediaDevices)
-      throw new Error('browsers have one for pages of https:// and of this machine only');
-    const [track] = (await navigator.mediaDevices.getUserMedia(constraints)).getTracks();
-    track.onended = () => this.#lost(track);
-    return track;
+      throw new Error('browsers give it to pages of https:// and of this machine only');
+    const closings = this.#closings;
+    const media = await navigator.mediaDevices.getUserMedia(constraints);
+    if (closings !== this.#closings) return stop(...media.getTracks());
+    for (const track of media.getTracks()) {
+      track.onended = () => this.#lost(track);
+      if (track.kind === 'video') {
+        this.#camera?.stop();
+        this.#camera = track;
+      } else {
+        this.#microphone?.stop();
+        this.#microphone = track;
+        this.#meter.listen(track);
+      }
+    }
+    this.#changed();
   }
 
   /** It was unplugged. */
@@ -138,6 +165,10 @@ export class OwnMedia {
     });
     this.#stream.publish(this.#name);
   }
+}
+
+function stop(...tracks) {
+  for (const track of tracks) track?.stop();
 }
 
 /** Hears whether somebody speaks. */

@@ -34,8 +34,7 @@ connection.onStatus = ({ code, description }) => {
 stream.onStatus = ({ code, description }) => {
   if (code === 'NetStream.Publish.Failed' || code === 'NetStream.Publish.BadName') {
     notice('publish', `Others do not see and hear you: ${description}`);
-    own.pause();
-    tell('show', { camera: false, microphone: false, screen: false });
+    own.close();
   }
 };
 
@@ -117,7 +116,6 @@ function notice(kind, text, label = 'OK', act = () => {}) {
 
 /** Switches something on or off; what the browser refuses is said. */
 async function turn(what, isOn) {
-  const named = { camera: 'camera', microphone: 'microphone', screen: 'screen' }[what];
   $(what).disabled = true;
   try {
     if (what === 'camera') await own.setCamera(isOn);
@@ -125,7 +123,7 @@ async function turn(what, isOn) {
     else await own.setScreen(isOn);
   } catch (error) {
     // Who closes the browser's list of screens has decided: that is no fault.
-    if (what !== 'screen' || error.name !== 'NotAllowedError') notice(what, whyNot(error, named));
+    if (what !== 'screen' || error.name !== 'NotAllowedError') notice(what, whyNot(error, what));
     showOwn(own.shown);
   } finally {
     $(what).disabled = false;
@@ -138,8 +136,8 @@ if (!navigator.mediaDevices?.getDisplayMedia) $('screen').hidden = true;
 $('leave').onclick = () => leave();
 
 function leave(reason = '') {
-  own.close();
   connection.close();
+  own.close();
   for (const tile of tiles.values()) tile.close();
   tiles.clear();
   $('tiles').replaceChildren();
@@ -171,8 +169,8 @@ $('door').onsubmit = async (event) => {
   $('hall').hidden = false;
   $('tiles').replaceChildren(ownTile.element);
   showOwn(own.shown);
-  if ($('with-microphone').checked) await turn('microphone', true);
-  if ($('with-camera').checked) await turn('camera', true);
+  const wanted = { camera: $('with-camera').checked, microphone: $('with-microphone').checked };
+  for (const [error, what] of await own.begin(wanted)) notice(what, whyNot(error, what));
 };
 
 /** What the application said, without what the server puts in front of it. */
