@@ -136,6 +136,13 @@ test('who is hostile draws nothing, takes nothing away and speaks for nobody', a
   expect(ann.board.syncs.entries.flatMap(({ sends }) => sends)).toEqual([['pointer', 'eve', 7, 7]]);
   await ann.board.holds({ 'ann-1': stroke('ann', 1) });
   await eve.board.holds({ 'ann-1': stroke('ann', 1) });
+  // Another board beside this one there is none, in memory or on disk.
+  for (const [name, isPersistent] of [
+    ['board', false],
+    ['board/more', true],
+    ['board/more', false],
+  ] as const)
+    await expect(new RemoteSharedObject(eve.client, name, { isPersistent }).connect()).rejects.toThrow();
   expect(await eve.client.call('undo')).toBeNull();
   expect(server.log.entries.filter(({ level }) => level === 'error')).toEqual([]);
 });

@@ -5,10 +5,12 @@ import { attachCanvas } from '/low-latency.js';
 class Tile {
   element = document.createElement('figure');
   #initial = document.createElement('b');
-  #caption = document.createElement('figcaption');
+  #name = document.createElement('span');
 
   constructor(picture) {
-    this.element.append(this.#initial, picture, this.#caption);
+    const caption = document.createElement('figcaption');
+    caption.append(this.#name);
+    this.element.append(this.#initial, picture, caption);
   }
 
   /** `person` as in the roster. */
@@ -16,7 +18,7 @@ class Tile {
     const { classList, style } = this.element;
     style.setProperty('--hue', String(hueOf(name)));
     this.#initial.textContent = [...name][0]?.toUpperCase() ?? '';
-    this.#caption.textContent = screen ? `${label}: the screen` : label;
+    this.#name.textContent = screen ? `${label}: the screen` : label;
     classList.toggle('seen', camera || screen);
     classList.toggle('screen', screen);
     classList.toggle('muted', !microphone);
@@ -55,14 +57,6 @@ export class PlayedTile extends Tile {
     this.#stream.onStatus = onStatus;
     this.#player = attachCanvas(this.#stream, canvas);
     this.#stream.play(name);
-  }
-
-  get stats() {
-    return this.#player.stats;
-  }
-
-  get time() {
-    return this.#stream.time;
   }
 
   /** In a click, after `NetStream.Play.AutoplayBlocked`. */

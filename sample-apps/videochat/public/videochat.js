@@ -3,6 +3,7 @@ import { OwnMedia, whyNot } from './own-media.js';
 import { OwnTile, PlayedTile } from './tile.js';
 
 const $ = (id) => document.getElementById(id);
+const MAX_NOTICES = 4;
 
 const connection = new NetConnection();
 const people = SharedObject.getRemote('people', connection);
@@ -75,9 +76,16 @@ function showPeople() {
   }
   ownTile.show({ ...people.data[id], ...own.shown }, `${me} (you)`);
   const count = tiles.size + 1;
-  $('tiles').style.setProperty('--wide', String(count <= 2 ? count : count <= 4 ? 2 : count <= 6 ? 3 : 4));
-  $('tiles').style.setProperty('--narrow', String(count <= 2 ? 1 : 2));
+  arrange('wide', count, count <= 2 ? count : count <= 4 ? 2 : count <= 6 ? 3 : 4);
+  arrange('narrow', count, count <= 2 ? 1 : 2);
   $('count').textContent = count === 1 ? 'nobody else is here' : `${count} are here`;
+}
+
+/** How many tiles are side by side, and so how many below one another. */
+function arrange(window, count, columns) {
+  const { style } = $('tiles');
+  style.setProperty(`--${window}-columns`, String(columns));
+  style.setProperty(`--${window}-rows`, String(Math.ceil(count / columns)));
 }
 
 function heard(name, { code, description }) {
@@ -112,6 +120,7 @@ function notice(kind, text, label = 'OK', act = () => {}) {
     .querySelector(`[data-kind="${CSS.escape(kind)}"]`)
     ?.remove();
   $('notices').append(bar);
+  if ($('notices').children.length > MAX_NOTICES) $('notices').firstChild.remove();
 }
 
 /** Switches something on or off; what the browser refuses is said. */
