@@ -151,7 +151,7 @@ test('who floods runs out of ink, and the oldest strokes give way to those of ot
   const ann = await painter('flood', 'ann');
   const eve = await painter('flood', 'eve');
   await ann.board.setAndWait('ann-1', stroke('ann', 1));
-  for (let i = 0; i < 5000; i++) eve.board.change({ send: ['pointer', 'eve', 1, 1] });
+  for (let i = 0; i < 20_000; i++) eve.board.change({ send: ['pointer', 'eve', 1, 1] });
   eve.board.change({ send: ['pointer', 'eve', 2, 2] });
   for (let i = 0; i < 100; i++)
     eve.board.set(`eve-${i}`, { ...stroke('eve', 1), points: hugePoints.slice(1) });
@@ -159,8 +159,8 @@ test('who floods runs out of ink, and the oldest strokes give way to those of ot
   await ann.board.setAndWait('ann-2', stroke('ann', 2));
   const told = ann.board.syncs.entries.flatMap(({ sends }) => sends).length;
   expect(told).toBeGreaterThan(1000);
-  expect(told).toBeLessThan(4000);
-  expect(eve.board.data.size).toBeLessThan(40);
+  expect(told).toBeLessThan(15_000);
+  expect(eve.board.data.size).toBeLessThan(100);
 
   // Of many painters the board keeps what it has room for.
   const crowd = await Promise.all(Array.from({ length: 8 }, (_, i) => painter('flood', `c${i}`)));

@@ -101,7 +101,7 @@ test('two pages and an RTMP client draw together, a stroke is seen while it is d
   await expect.poll(() => ada.locator('#people li').allTextContents()).toEqual(['Ada', 'Flash', 'Late']);
 });
 
-test('a stroke without end is kept in pieces', async (context) => {
+test('a stroke without end is kept in pieces', { timeout: 90_000 }, async (context) => {
   const ada = await enter(context, 'long', 'Ada');
   const flash = await old('long', 'Flash');
   const rows = Array.from({ length: 560 }, (_, i): [number, number] => [
