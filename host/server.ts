@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { BuildArchive } from './apps/build-archive.ts';
 import { Registry } from './apps/registry.ts';
@@ -117,6 +117,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         const instance = registry.find(app, name);
         return instance && detailsOf(instance);
       },
+      directory: resolve(config.apps),
       apps: () => registry.apps.map(({ name }) => name),
       app: (name) => {
         const app = registry.app(name);
