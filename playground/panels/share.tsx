@@ -183,8 +183,9 @@ function Slots() {
 }
 
 /** One slot. Its value is a button that becomes a field. */
-function Row({ name, text, json, changes }: share.Slot) {
-  const draft = useSignal<string | undefined>(undefined);
+function Row({ name, text, changes }: share.Slot) {
+  /** What it begins with while it is edited; undefined inside for what JSON cannot have. */
+  const draft = useSignal<{ json: string | undefined } | undefined>(undefined);
   const row = useRef<HTMLTableRowElement>(null);
   const seen = useRef(changes);
   if (seen.current !== changes) {
@@ -201,7 +202,7 @@ function Row({ name, text, json, changes }: share.Slot) {
             class="value"
             title="Edit"
             onClick={() => {
-              draft.value = json ?? '';
+              draft.value = { json: share.jsonOfSlot(name) };
             }}
           >
             <Coloured text={text} />
@@ -209,8 +210,8 @@ function Row({ name, text, json, changes }: share.Slot) {
         ) : (
           <Editor
             name={name}
-            text={draft.value}
-            isWhole={json !== undefined}
+            text={draft.value.json ?? ''}
+            isWhole={draft.value.json !== undefined}
             done={() => {
               draft.value = undefined;
             }}
@@ -272,10 +273,10 @@ function Editor({ name, text, isWhole, done }: EditorProps) {
           }
           isCode
         />
-        <button type="submit" class="main" disabled={parsed.problem !== undefined}>
+        <button type="submit" class="small" disabled={parsed.problem !== undefined}>
           Save
         </button>
-        <button type="button" class="quiet" onClick={done}>
+        <button type="button" class="small" onClick={done}>
           Cancel
         </button>
       </Form>

@@ -10,8 +10,6 @@ import { connection, whenLeft } from './session.ts';
 export interface Slot {
   readonly name: string;
   readonly text: string;
-  /** To edit it; undefined for what JSON cannot have. */
-  readonly json: string | undefined;
   /** Grows with each change by others. */
   readonly changes: number;
 }
@@ -69,6 +67,11 @@ export function set(slot: string, value: unknown): void {
   if (share.value) look(share.value, slot, false);
 }
 
+/** To edit it; undefined for what JSON cannot have. */
+export function jsonOfSlot(slot: string): string | undefined {
+  return jsonOf((share.value?.data as Record<string, unknown> | undefined)?.[slot]);
+}
+
 export function clear(): void {
   problem.value = '';
   action.value = { did: 'clear' };
@@ -99,7 +102,7 @@ function look(object: SharedObject, slot: string, isNews: boolean): void {
   if (value === undefined) known.delete(slot);
   else {
     const changes = (known.get(slot)?.changes ?? 0) + (isNews ? 1 : 0);
-    known.set(slot, { name: slot, text: inspect(value), json: jsonOf(value), changes });
+    known.set(slot, { name: slot, text: inspect(value), changes });
   }
   showSoon();
 }

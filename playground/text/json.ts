@@ -47,6 +47,8 @@ function problemOf(text: string): string | undefined {
   const trimmed = text.trim();
   if (trimmed === '') return 'Write a value.';
   const outside = trimmed.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+  if ((outside.replaceAll('""', '').match(/"/g)?.length ?? 0) % 2 === 1)
+    return 'A text does not end: " is missing.';
   if (outside.includes("'")) return 'Texts are written in double quotes: "hello".';
   if (/[{,]\s*[A-Za-z_$][\w$]*\s*:/.test(outside))
     return 'Names of properties are written in double quotes: {"a": 1}.';
@@ -54,8 +56,6 @@ function problemOf(text: string): string | undefined {
     outside.match(/[A-Za-z_$][\w$]*/g)?.filter((one) => !/^(true|false|null|e|E)$/.test(one)) ?? [];
   if (word !== undefined) return `Texts are written in double quotes: "${word.slice(0, 40)}".`;
   if (/,\s*[\]}]?$/.test(outside) && outside.endsWith(',')) return 'There is a comma too many at the end.';
-  if ((outside.replaceAll('""', '').match(/"/g)?.length ?? 0) % 2 === 1)
-    return 'A text does not end: " is missing.';
   const [open, close] = [/[[{]/g, /[\]}]/g].map((pattern) => outside.match(pattern)?.length ?? 0);
   if (open! > close!) return 'A bracket is not closed.';
   if (close! > open!) return 'A bracket is closed that was not opened.';
