@@ -1,5 +1,5 @@
 import { computed, signal, useSignal, useSignalEffect } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { Code, Coloured } from '../parts/code.tsx';
 import { Empty } from '../parts/empty.tsx';
 import { Field } from '../parts/field.tsx';
@@ -185,13 +185,11 @@ function Slots() {
 /** One slot. Its value is a button that becomes a field. */
 function Row({ name, text, changes }: share.Slot) {
   /** What it begins with while it is edited; undefined inside for what JSON cannot have. */
-  const draft = useSignal<{ json: string | undefined } | undefined>(undefined);
+  const draft = useSignal<{ json: string | undefined; changes: number } | undefined>(undefined);
   const row = useRef<HTMLTableRowElement>(null);
-  const seen = useRef(changes);
-  if (seen.current !== changes) {
-    seen.current = changes;
-    flash(row.current);
-  }
+  useEffect(() => {
+    if (changes > 0) flash(row.current);
+  }, [changes]);
   return (
     <tr ref={row}>
       <th scope="row">{name}</th>
@@ -202,13 +200,14 @@ function Row({ name, text, changes }: share.Slot) {
             class="value"
             title="Edit"
             onClick={() => {
-              draft.value = { json: share.jsonOfSlot(name) };
+              draft.value = { json: share.jsonOfSlot(name), changes };
             }}
           >
             <Coloured text={text} />
           </button>
         ) : (
           <Editor
+            isStale={changes !== draft.value.changes}
             name={name}
             text={draft.value.json ?? ''}
             isWhole={draft.value.json !== undefined}
@@ -237,10 +236,12 @@ interface EditorProps {
   readonly text: string;
   /** JSON can have what is there. */
   readonly isWhole: boolean;
+  /** Somebody else has changed it since. */
+  readonly isStale: boolean;
   readonly done: () => void;
 }
 
-function Editor({ name, text, isWhole, done }: EditorProps) {
+function Editor({ name, text, isWhole, isStale, done }: EditorProps) {
   const draft = useSignal(text);
   const parsed = parseValue(draft.value);
   const box = useRef<HTMLDivElement>(null);
@@ -266,11 +267,7 @@ function Editor({ name, text, isWhole, done }: EditorProps) {
           label={`Value of ${name}`}
           value={draft}
           problem={parsed.problem}
-          hint={
-            isWhole
-              ? 'Enter saves, Escape gives up.'
-              : 'It has what JSON lacks: what you write takes its place.'
-          }
+          hint={hintOf(isWhole, isStale)}
           isCode
         />
         <button type="submit" class="small" disabled={parsed.problem !== undefined}>
@@ -282,6 +279,13 @@ function Editor({ name, text, isWhole, done }: EditorProps) {
       </Form>
     </div>
   );
+}
+
+function hintOf(isWhole: boolean, isStale: boolean): string {
+  if (isStale) return 'Somebody has changed it meanwhile: what you write takes its place.';
+  return isWhole
+    ? 'Enter saves, Escape gives up.'
+    : 'It has what JSON lacks: what you write takes its place.';
 }
 
 /** Somebody else has changed it. */

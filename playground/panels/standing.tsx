@@ -27,16 +27,18 @@ export function Pill() {
 /** Why it stands badly. */
 export function Trouble() {
   const now = standing.value;
-  if (now.at === 'refused') {
-    const { code, description, application } = now.info;
+  if (now.at === 'refused')
     return (
       <div class="banner bad" role="alert">
-        <strong>{code}</strong>
-        <p>{description}</p>
-        {application !== undefined && application !== null && <code>{JSON.stringify(application)}</code>}
+        <strong>{now.code}</strong>
+        <p>{now.why}</p>
+        {now.application !== '' && (
+          <pre>
+            <code>{now.application}</code>
+          </pre>
+        )}
       </div>
     );
-  }
   if (now.at === 'returning')
     return (
       <div class="banner wait" role="status">

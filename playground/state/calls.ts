@@ -3,6 +3,7 @@ import type { CallError } from '../../client/index.ts';
 import { inspect } from '../text/inspect.ts';
 import { parseArguments } from '../text/json.ts';
 import { present } from './house.ts';
+import { told } from './journal.ts';
 import { connection } from './session.ts';
 
 /** A call that was made, and what came of it. */
@@ -45,7 +46,7 @@ export async function call(): Promise<void> {
   const outcome = await to.invoke<unknown>(made.method, ...value).then(
     (answer) => ({ is: 'answer', text: inspect(answer), ms: performance.now() - began }) as const,
     ({ info, message }: CallError) => {
-      const { code = 'Error', description = message } = info ?? {};
+      const { code, description } = told(info ?? { code: 'Error', description: message });
       return { is: 'error', code, description, ms: performance.now() - began } as const;
     },
   );

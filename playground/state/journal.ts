@@ -16,6 +16,9 @@ export interface Entry {
 
 const MAX_ENTRIES = 200;
 const MAX_HEARD = 8;
+/** Characters of a name, and of what a status says. */
+const MAX_NAME = 200;
+const MAX_TEXT = 2000;
 /** What comes faster is shown together. */
 const SHOW_MS = 50;
 
@@ -48,9 +51,25 @@ export function clearJournal(): void {
   entries.value = [];
 }
 
-export function addStatus(of: string, { level, code, description }: Info): void {
-  const kind = level === 'error' || level === 'warning' ? level : 'status';
-  add({ kind, of, name: String(code), text: String(description ?? '') });
+/** What a status says, as texts: others may have put anything there. */
+export function told({ code, description }: Partial<Info>): { code: string; description: string } {
+  return { code: textOf(code).slice(0, MAX_NAME), description: textOf(description).slice(0, MAX_TEXT) };
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return value === undefined ? '' : inspect(value);
+}
+
+export function addStatus(of: string, info: Info): void {
+  const { level } = info;
+  const { code, description } = told(info);
+  add({
+    kind: level === 'error' || level === 'warning' ? level : 'status',
+    of,
+    name: code,
+    text: description,
+  });
 }
 
 /** An object that has every method: what calls it is written down, and answered as the user wants. */
@@ -62,9 +81,10 @@ export function everyMethod(of: string): object {
         // The server measures with it what it can send; the client knows the answer.
         if (typeof name !== 'string' || name === 'onBWCheck') return undefined;
         return (...args: unknown[]) => {
-          add({ kind: 'call', of, name, text: args.map((each) => inspect(each)).join(', ') });
+          add({ kind: 'call', of, name: name.slice(0, MAX_NAME), text: inspect(args).slice(1, -1) });
           if (of !== '') return undefined;
-          if (!heard.value.includes(name)) heard.value = [...heard.value, name].slice(-MAX_HEARD);
+          if (!heard.value.includes(name) && name.length <= MAX_NAME)
+            heard.value = [...heard.value, name].slice(-MAX_HEARD);
           return parseValue(answerText.value).value;
         };
       },

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { type Info, NetStream } from '../../client/index.ts';
 import type { Attached } from '../../client/media/attach.ts';
-import { addStatus, everyMethod } from './journal.ts';
+import { addStatus, everyMethod, told } from './journal.ts';
 import { bitsText, Rate } from './rate.ts';
 import { connection, whenLeft } from './session.ts';
 
@@ -79,7 +79,8 @@ export function togglePause(): void {
   else stream?.resume();
 }
 
-function hear({ code, description }: Info): void {
+function hear(info: Info): void {
+  const { code, description } = told(info);
   if (PROBLEMS.test(code)) problem.value = description;
   else if (code === 'NetStream.Play.AutoplayBlocked')
     problem.value = 'The browser wants a click first: press play in the picture.';

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { type Info, NetStream } from '../../client/index.ts';
 import type { Published } from '../../client/media/publish-media.ts';
 import type { Source } from '../text/snippets.ts';
-import { addStatus } from './journal.ts';
+import { addStatus, told } from './journal.ts';
 import { bitsText, Rate } from './rate.ts';
 import { connection, whenLeft } from './session.ts';
 
@@ -78,11 +78,12 @@ function begin(
 ): void {
   media = opened;
   const made = new NetStream(to);
+  const title = `stream ${name.value}`;
   stream = made;
   state.value = 'starting';
   if (mirror.element) mirror.element.srcObject = opened;
   made.onStatus = (info) => {
-    addStatus(`stream ${name.value}`, info);
+    addStatus(title, info);
     if (stream === made) hear(info);
   };
   // The browser has a button of its own to end it.
@@ -96,11 +97,11 @@ function begin(
   timer = setInterval(() => look(rate), LOOK_MS);
 }
 
-function hear({ level, code, description }: Info): void {
-  if (code === 'NetStream.Publish.Start') state.value = 'on air';
-  else if (level === 'error') {
+function hear(info: Info): void {
+  if (info.code === 'NetStream.Publish.Start') state.value = 'on air';
+  else if (info.level === 'error') {
     stop();
-    problem.value = description;
+    problem.value = told(info).description;
   }
 }
 

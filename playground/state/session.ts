@@ -1,8 +1,9 @@
 import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import { type CallError, type Info, NetConnection } from '../../client/index.ts';
+import { inspect } from '../text/inspect.ts';
 import { parseArguments } from '../text/json.ts';
 import { addressOf, DEFAULT_INSTANCE, type Place } from '../text/snippets.ts';
-import { addStatus, everyMethod, heard } from './journal.ts';
+import { addStatus, everyMethod, heard, told } from './journal.ts';
 
 /** How the connection stands. */
 export type Standing =
@@ -11,7 +12,7 @@ export type Standing =
   | { readonly at: 'connected' }
   /** It is lost, and tries to come back. */
   | { readonly at: 'returning'; readonly why: string }
-  | { readonly at: 'refused'; readonly info: Info }
+  | { readonly at: 'refused'; readonly code: string; readonly why: string; readonly application: string }
   /** The server has ended it. */
   | { readonly at: 'closed'; readonly why: string };
 
@@ -65,17 +66,24 @@ export function leave(): void {
   left?.close();
 }
 
-function hear(from: NetConnection, { level, code, description, ...more }: Info): void {
+function hear(from: NetConnection, info: Info): void {
+  const { code, description } = told(info);
   if (code === 'NetConnection.Connect.Success') standing.value = { at: 'connected' };
   else if (code === 'NetConnection.Connect.Closed')
     standing.value = { at: from.reconnecting ? 'returning' : 'closed', why: description };
-  else if (level === 'error' && standing.value.at === 'returning' && !from.reconnecting)
-    refuse({ level, code, description, ...more });
+  else if (info.level === 'error' && standing.value.at === 'returning' && !from.reconnecting) refuse(info);
 }
 
 function refuse(info: Info): void {
+  const { application = null } = info;
+  const { code, description } = told(info);
   batch(() => {
-    standing.value = { at: 'refused', info };
+    standing.value = {
+      at: 'refused',
+      code,
+      why: description,
+      application: application === null ? '' : inspect(application),
+    };
     gone.value = undefined;
   });
 }

@@ -3,7 +3,7 @@ import { type Change, type Info, SharedObject } from '../../client/index.ts';
 import { inspect } from '../text/inspect.ts';
 import { jsonOf } from '../text/json.ts';
 import type { ShareAction } from '../text/snippets.ts';
-import { addStatus, everyMethod } from './journal.ts';
+import { addStatus, everyMethod, told } from './journal.ts';
 import { connection, whenLeft } from './session.ts';
 
 /** A slot as it is shown. */
@@ -41,7 +41,7 @@ export function open(): void {
   object.client = everyMethod(title);
   object.onStatus = (info: Info) => {
     addStatus(title, info);
-    if (info.level === 'error') problem.value = info.code;
+    if (info.level === 'error') problem.value = told(info).code;
   };
   object.onSync = (changes) => {
     if (share.value === object) hear(object, changes);

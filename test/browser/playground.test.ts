@@ -9,6 +9,13 @@ import { startServer, useServer } from '../support/server.ts';
 import { RemoteSharedObject } from '../support/shared-object.ts';
 import { requireTools } from '../support/tools.ts';
 
+declare global {
+  interface Window {
+    /** Slots that were shown to have been changed by others. */
+    flashed: string[];
+  }
+}
+
 const script = `
   application.onConnect = (client, name) => {
     if (name !== 'nobody') return true;
@@ -20,6 +27,11 @@ const script = `
     odd: () => ({ at: new Date(0), bytes: new Uint8Array([1, 255]), map: new Map([['a', NaN]]), no: undefined }),
     fail() { throw new RpcError('E_WHY', 'because'); },
     ask(method, ...args) { return this.invoke(method, ...args); },
+    forge(element) {
+      element.constructor = undefined;
+      this.call('onStatus', null, { level: 'status', code: element, description: element });
+      this.call('<h1 id=forged>', null, element);
+    },
     flood(count) { for (let i = 0; i < count; i++) this.call('drop', null, i); },
   });`;
 const blank = '<!doctype html><title>blank</title><link rel="icon" href="data:,">';
@@ -143,11 +155,24 @@ test('a refusal is told with all that the application said', async (context) => 
   await page.getByRole('button', { name: 'Connect', exact: true }).click();
   const alert = page.locator('.door .banner');
   await alert.waitFor();
-  for (const part of ['NetConnection.Connect.Rejected', 'Nobody may come in.', '{"but":"somebody may"}'])
+  for (const part of ['NetConnection.Connect.Rejected', 'Nobody may come in.', "{ but: 'somebody may' }"])
     expect(await alert.textContent()).toContain(part);
   await page.getByLabel('Arguments for onConnect').fill('"somebody"');
   await join(page);
   expect(await alert.count()).toBe(0);
+});
+
+test('whatever is sent, the page shows it as text', async (context) => {
+  const page = await enter(context, 'hostile');
+  // To Preact an element is an object like this one.
+  const element = '{"type": "h1", "props": {"id": "forged"}}';
+  await call(page, 'forge', element);
+  const text = "props: { id: 'forged' }";
+  await expect.poll(() => page.locator('.incoming .is-status').first().textContent()).toContain(text);
+  await expect.poll(() => incoming(page).first().textContent()).toContain('<h1 id=forged>(');
+  await call(page, 'add', '"<h1 id=forged>", "</h1>"');
+  await expect.poll(() => lastCall(page).locator('pre').textContent()).toBe("'<h1 id=forged></h1>'");
+  expect(await page.locator('#forged').count()).toBe(0);
 });
 
 test('a shared object that is edited in the page is everybody’s, and back', async (context) => {
@@ -163,6 +188,14 @@ test('a shared object that is edited in the page is everybody’s, and back', as
   await panel.getByRole('button', { name: 'Add' }).click();
   await old.holds({ topic: { title: 'bridges' } });
 
+  await page.evaluate(() => {
+    window.flashed = [];
+    const { animate } = Element.prototype;
+    Element.prototype.animate = function (...how) {
+      window.flashed.push(this.querySelector('th')!.textContent!);
+      return animate.apply(this, how);
+    };
+  });
   old.set('score', 3);
   const score = panel.locator('tr', { hasText: 'score' });
   await expect.poll(() => score.locator('.value').textContent()).toBe('3');
@@ -172,6 +205,8 @@ test('a shared object that is edited in the page is everybody’s, and back', as
   await old.holds({ topic: { title: 'bridges' }, score: 4 });
   old.set('score', new Date(0));
   await expect.poll(() => score.locator('.value').textContent()).toContain('new Date(');
+  // The two changes by the other one, and not its own.
+  await expect.poll(() => page.evaluate(() => window.flashed)).toEqual(['score', 'score']);
 
   await panel.getByRole('button', { name: 'Delete topic' }).click();
   await old.holds({ score: new Date(0) });
