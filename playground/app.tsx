@@ -1,5 +1,6 @@
 import { CallsCode, CallsPanel } from './panels/calls.tsx';
 import { Door } from './panels/door.tsx';
+import { FirstApp } from './panels/first-app.tsx';
 import { House } from './panels/house.tsx';
 import { Incoming } from './panels/incoming.tsx';
 import { PlayCode, PlayPanel } from './panels/play.tsx';
@@ -32,6 +33,7 @@ export function App() {
       <div class="stage">
         <House />
         <main>
+          <FirstApp />
           <Door />
           <section class="card desk" aria-label="What to do">
             <TabList tabs={TABS} chosen={chosen} label="What to do" />

@@ -1,6 +1,4 @@
 import { signal } from '@preact/signals';
-import { Coloured } from '../parts/code.tsx';
-import { Empty } from '../parts/empty.tsx';
 import { Field } from '../parts/field.tsx';
 import { Form } from '../parts/form.tsx';
 import { type AppEntry, listing, refresh, token } from '../state/house.ts';
@@ -28,7 +26,7 @@ export function House() {
           </p>
         )}
         {now.at === 'refused' && <Refused why={now.why} />}
-        {now.at === 'there' && now.apps.length === 0 && <NoApps directory={now.directory} />}
+        {now.at === 'there' && now.apps.length === 0 && <p class="note">None yet.</p>}
         {now.at === 'there' && (
           <ul>
             {now.apps.map((each) => (
@@ -122,27 +120,5 @@ function Refused({ why }: { why: string }) {
         </button>
       </Form>
     </div>
-  );
-}
-
-function NoApps({ directory }: { directory: string }) {
-  const folder = `${directory.replace(/\/$/, '')}/hello`;
-  const lines = [
-    'application.onConnect = () => true;',
-    'Client.prototype.add = (a, b) => a + b;',
-    "application.onAppStart = () => trace('hello');",
-  ];
-  return (
-    <Empty title="No applications yet.">
-      <p>
-        Make a folder <code>{folder}</code> with a file <code>main.js</code> of three lines:
-      </p>
-      <pre>
-        <code>
-          <Coloured text={lines.join('\n')} />
-        </code>
-      </pre>
-      <p>Save it, and it is here: nothing needs to be started again.</p>
-    </Empty>
   );
 }

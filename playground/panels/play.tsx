@@ -1,3 +1,4 @@
+import { Caption } from '../parts/caption.tsx';
 import { Code } from '../parts/code.tsx';
 import { Empty } from '../parts/empty.tsx';
 import { Field } from '../parts/field.tsx';
@@ -79,11 +80,7 @@ export function PlayPanel() {
           playsInline
           controls
         />
-        <figcaption
-          class={player.state.value === 'playing' || player.state.value === 'live' ? 'tag live' : 'tag'}
-        >
-          {player.state.value}
-        </figcaption>
+        <Caption text={player.state.value} isLive={/^(playing|live)$/.test(player.state.value)} />
       </figure>
       <Figures of={player.figures.value} />
       {!isOn && (

@@ -1,5 +1,6 @@
 import type { Signal } from '@preact/signals';
 import { useId } from 'preact/hooks';
+import { Caption } from '../parts/caption.tsx';
 import { Code } from '../parts/code.tsx';
 import { Empty } from '../parts/empty.tsx';
 import { Field } from '../parts/field.tsx';
@@ -10,7 +11,7 @@ import { isConnected, place } from '../state/session.ts';
 import { publishCode, type Source } from '../text/snippets.ts';
 
 const SOURCES: Readonly<Record<Source, string>> = {
-  camera: 'Camera and microphone',
+  camera: 'Camera, mic',
   video: 'Camera',
   microphone: 'Microphone',
   screen: 'Screen',
@@ -34,7 +35,7 @@ export function PublishPanel() {
           else if (isReady) void publisher.publish();
         }}
       >
-        <Field class="wide" label="Stream" value={name} placeholder="cam" />
+        <Field label="Stream" value={name} placeholder="cam" />
         <Choice label="What" value={source} choices={SOURCES} disabled={isOn} />
         <Choice label="How" value={mode} choices={MODES} disabled={isOn} />
         <button type="submit" class={isOn ? 'quiet' : 'main'} disabled={!isOn && !isReady}>
@@ -55,7 +56,7 @@ export function PublishPanel() {
           autoplay
           playsInline
         />
-        <figcaption class={state.value === 'on air' ? 'tag live' : 'tag'}>{state.value}</figcaption>
+        <Caption text={state.value} isLive={state.value === 'on air'} />
       </figure>
       <Figures of={publisher.figures.value} />
       {!isOn && (

@@ -94,7 +94,7 @@ test('it lists applications and instances as they come, with who is there', asyn
 test('without applications it says how one is made, and shows it when it is', async (context) => {
   const empty = await startServer();
   const page = await open(context, empty.http);
-  const teaching = page.locator('.house .empty');
+  const teaching = page.locator('.first');
   await teaching.waitFor();
   const folder = (await teaching.locator('p code').first().textContent())!;
   const lines = (await teaching.locator('pre').textContent())!;
