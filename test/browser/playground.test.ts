@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { expect, onTestFinished, type TestContext, test } from 'vitest';
 import { useBrowser } from '../support/browser.ts';
@@ -239,6 +240,24 @@ test('it plays what ffmpeg publishes', { timeout: 90_000 }, async (context) => {
   publisher.stop();
   await chooseTab(page, 'Play');
   await expect.poll(() => page.locator('#panel-play figcaption').textContent()).toBe('off air');
+});
+
+test('it plays, and pauses, what is recorded', { timeout: 90_000 }, async (context) => {
+  requireTools(context, 'ffmpeg');
+  const clip = await makeClip(scratchFolder(), 20);
+  server.writeFile('stage/streams/shelf/show.flv', readFileSync(clip));
+  const page = await enter(context, 'shelf');
+  await chooseTab(page, 'Play');
+  const panel = page.locator('#panel-play');
+  await panel.locator('.chip', { hasText: 'recorded' }).click();
+  const time = () =>
+    page.evaluate(() => document.querySelector<HTMLVideoElement>('#panel-play video')!.currentTime);
+  await expect.poll(time).toBeGreaterThan(1);
+  await panel.getByRole('button', { name: 'Pause' }).click();
+  await expect.poll(() => incoming(page).first().textContent()).toContain('NetStream.Pause.Notify');
+  const paused = await time();
+  await panel.getByRole('button', { name: 'Resume' }).click();
+  await expect.poll(time).toBeGreaterThan(paused + 1);
 });
 
 test('it publishes the camera, which an RTMP client sees', { timeout: 90_000 }, async (context) => {
