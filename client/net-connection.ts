@@ -78,6 +78,11 @@ export class NetConnection<S extends object = any> extends Notifier {
     return this.#isConnected;
   }
 
+  /** Whether it is lost and will be there again, unless the application refuses it then. */
+  get reconnecting(): boolean {
+    return this.#comesBack && !this.#isConnected && !this.#isOver && this.reconnectMs > 0;
+  }
+
   /** The whole address, as of `connect`. */
   get uri(): string {
     return this.#uri;

@@ -41,7 +41,7 @@ async function main(): Promise<void> {
 
 /** What to try with each application, for people at a terminal. */
 async function printWelcome(server: Server, asked: Address, rtmp: string): Promise<void> {
-  const lines = [''];
+  const lines = ['', `  playground  http://${formatAddress(server.http)}/`, ''];
   for (const app of server.registry.apps) {
     const { try: stream = 'mystream' } = app.settings;
     const [name = stream] = stream.split('?');

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { BuildArchive } from './apps/build-archive.ts';
 import { Registry } from './apps/registry.ts';
@@ -15,7 +15,7 @@ import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
 import { RtmpListener } from './rtmp/listener.ts';
 import { Tunnels } from './rtmp/tunnel/tunnels.ts';
-import { bundleCore, bundlePageScripts, bundleRuntime } from './scripts/bundles.ts';
+import { bundleCore, bundlePageScripts, bundlePlayground, bundleRuntime } from './scripts/bundles.ts';
 import { CorePool } from './scripts/core-pool.ts';
 import { makeSandbox } from './scripts/sandbox.ts';
 import { Store } from './shared-objects/store/store.ts';
@@ -55,10 +55,11 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const certificate =
     tlsCert !== undefined && tlsKey !== undefined ? new Certificate(tlsCert, tlsKey, log) : undefined;
   const startedAt = clock.monotonic();
-  const [coreCode, runtime, pageScripts] = await Promise.all([
+  const [coreCode, runtime, pageScripts, playground] = await Promise.all([
     bundleCore(),
     bundleRuntime(),
     bundlePageScripts(),
+    bundlePlayground(),
   ]);
   const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;
@@ -117,6 +118,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         const instance = registry.find(app, name);
         return instance && detailsOf(instance);
       },
+      directory: resolve(config.apps),
       apps: () => registry.apps.map(({ name }) => name),
       app: (name) => {
         const app = registry.app(name);
@@ -149,7 +151,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     accept: (...args) => rtmp.accept(...args),
     originsOf: (app) => registry.originsOf(app),
   });
-  const pages = new PageServer({ folderOf: (app) => registry.app(app)?.folder }, pageScripts);
+  const pages = new PageServer({ folderOf: (app) => registry.app(app)?.folder }, pageScripts, playground);
   const apiListener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
   const tunnels = new Tunnels(rtmp, limits);
   const web = new WebServer({ flv, sockets, tunnels, pages, api: apiListener }, limits);

@@ -7,6 +7,7 @@ const checks = [
   ['types: host, wire, tests', 'tsc', '-p', '.'],
   ['types: runtime', 'tsc', '-p', 'runtime'],
   ['types: client', 'tsc', '-p', 'client'],
+  ['types: playground', 'tsc', '-p', 'playground'],
   ['types: tests in a browser', 'tsc', '-p', 'test/browser'],
   ['types: sample apps', 'tsc', '-p', 'sample-apps'],
   ['types: what apps may write, and may not', 'tsc', '-p', 'test/types'],

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 /**
- * The house: imports go one way. `wire/` imports nothing; `runtime/` and `client/` only `wire/`; inside `host/` a
- * folder imports those before it. Only `host/core/` knows isolated-vm, and the host sees of the runtime only the wall.
+ * The house: imports go one way. `wire/` imports nothing; `runtime/` and `client/` only `wire/`; `playground/` only what
+ * `client/` has for all pages; inside `host/` a folder imports those before it. Only `host/core/` knows isolated-vm, and the host sees of the runtime only the wall.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const hostOrder = ['base', 'rtmp', 'web', 'streams', 'shared-objects', 'core', 'scripts', 'apps', 'cluster'];
@@ -17,7 +17,7 @@ interface Import {
   isType: boolean;
 }
 
-const imports = ['wire', 'runtime', 'client', 'host'].flatMap((top) =>
+const imports = ['wire', 'runtime', 'client', 'playground', 'host'].flatMap((top) =>
   sourceFiles(join(root, top)).flatMap(importsOf),
 );
 
@@ -33,6 +33,20 @@ describe('imports', () => {
   test('of runtime/ and client/ go to themselves and wire/', () => {
     expect(offenders('runtime/', (to) => /^(runtime|wire)\//.test(to))).toEqual([]);
     expect(offenders('client/', (to) => /^(client|wire)\//.test(to))).toEqual([]);
+  });
+
+  test('of playground/ go to itself, to what the client has for all pages, and to Preact', () => {
+    const isOf = (to: string) =>
+      /^(playground\/|client\/index\.ts$|(@preact\/signals|preact)(\/|$))/.test(to);
+    const entries = /^client\/media\/(attach-video|publish-media)\.ts$/;
+    // What begins with a slash is in the code to copy.
+    const wrong = offenders('playground/', isOf).filter(
+      ({ isType, to }) => !isType && !entries.test(to) && !to.startsWith('/'),
+    );
+    expect(wrong).toEqual([]);
+    const users = imports.filter(({ to }) => to.includes('preact')).map(({ from }) => from);
+    expect(users.length).toBeGreaterThan(0);
+    expect(users.filter((from) => !from.startsWith('playground/'))).toEqual([]);
   });
 
   // A bundle of its own, evaluated beside the runtime's: whatever else it imported would be there twice.
@@ -58,7 +72,7 @@ describe('imports', () => {
   test('of host/ go to host/, wire/, packages, and of runtime/ only to the wall', () => {
     const isAllowed = (to: string) => !to.startsWith('runtime/') || to.startsWith('runtime/wall/');
     expect(
-      offenders('host/', (to) => isAllowed(to) && !/^(test|bench|client|sample-apps)\//.test(to)),
+      offenders('host/', (to) => isAllowed(to) && !/^(test|bench|client|playground|sample-apps)\//.test(to)),
     ).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { MessageType } from '../../wire/messages.ts';
 import type { MediaSource as StreamSource } from '../sink.ts';
+import type { PublisherStats } from './publish/stats.ts';
 import { Publisher, type PublisherOptions } from './publisher.ts';
 import type { MediaStatus } from './sink.ts';
 
@@ -7,6 +8,11 @@ import type { MediaStatus } from './sink.ts';
 export interface PublishedStream {
   source: StreamSource | undefined;
   report(info: MediaStatus): void;
+}
+
+export interface Published {
+  /** Undefined while nothing is published. */
+  readonly stats: PublisherStats | undefined;
 }
 
 export type MediaOptions = Omit<PublisherOptions, 'stream' | 'onMessage' | 'onStatus' | 'isBacklogged'>;
@@ -21,7 +27,11 @@ const BACKLOG_BYTES = 64 * 1024;
  *     publishMedia(stream, await navigator.mediaDevices.getUserMedia({ video: true, audio: true }));
  *     stream.publish('cam');
  */
-export function publishMedia(stream: PublishedStream, media: MediaStream, options: MediaOptions = {}): void {
+export function publishMedia(
+  stream: PublishedStream,
+  media: MediaStream,
+  options: MediaOptions = {},
+): Published {
   let publisher: Publisher | undefined;
   stream.source = {
     start(output) {
@@ -38,6 +48,11 @@ export function publishMedia(stream: PublishedStream, media: MediaStream, option
     stop() {
       publisher?.close();
       publisher = undefined;
+    },
+  };
+  return {
+    get stats() {
+      return publisher?.stats;
     },
   };
 }

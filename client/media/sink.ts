@@ -6,8 +6,8 @@ export interface MediaSink {
   close(): void;
 }
 
-/** As in an information object of the server. */
-export interface MediaStatus {
+/** As in an information object of the server; an alias, which TypeScript lets pass for one (`Info`), as it does no interface. */
+export type MediaStatus = {
   readonly level: 'status' | 'warning' | 'error';
   /**
    * Codes of Flash Player, `NetStream.Buffer.Empty` and `NetStream.Play.NoSupportedTrackFound` and the like, and one that
@@ -15,7 +15,7 @@ export interface MediaStatus {
    */
   readonly code: string;
   readonly description: string;
-}
+};
 
 export interface PlayerStats {
   /** From what is shown to the newest that has come. */

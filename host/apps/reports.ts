@@ -1,3 +1,4 @@
+import { MessageType } from '../../wire/messages.ts';
 import type { LiveStream } from '../streams/live-stream.ts';
 import type { AppReport, InstanceDetails, InstanceReport } from '../web/api.ts';
 import type { InstanceFigures } from '../web/metrics.ts';
@@ -7,6 +8,7 @@ import type { Instance } from './instance.ts';
 
 const MAX_CLIENTS = 100;
 const MAX_OBJECTS = 100;
+const MAX_RECORDINGS = 100;
 
 /** The server itself publishes as nobody. */
 function sourceOf({ publisher }: LiveStream): 'client' | 'server' | null {
@@ -28,6 +30,8 @@ export function reportOf(instance: Instance): InstanceReport {
       publisher: stream.publisher?.clientId || null,
       viewers: stream.viewerCount,
       bytes: stream.bytesIn,
+      video: stream.codecOf(MessageType.Video) ?? null,
+      audio: stream.codecOf(MessageType.Audio) ?? null,
       recording: stream.recording !== undefined,
     })),
     heapBytes: instance.figures?.heapBytes ?? null,
@@ -88,6 +92,7 @@ export async function detailsOf(instance: Instance): Promise<InstanceDetails> {
       }))
       .sort((a, b) => b.bytes - a.bytes)
       .slice(0, MAX_OBJECTS),
+    recordings: await instance.streams.library.list(MAX_RECORDINGS),
     connected: seats.map((seat) => ({
       id: seat.id,
       ip: seat.info.ip,

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BuildOptions, Plugin } from 'esbuild';
 import { withBundler } from './bundler.ts';
@@ -84,6 +86,40 @@ function bundleForPages(entry: string): Promise<string> {
     plugins: [pageTwins],
     target: 'es2022',
   });
+}
+
+/** What the playground imports of the client it loads from this server, as every page does. */
+const servedClient: Plugin = {
+  name: 'served-client',
+  setup(build) {
+    const served = Object.entries(PAGE_SCRIPTS).map(
+      ([name, entry]) => [fileURLToPath(new URL(`../../client/${entry}`, import.meta.url)), name] as const,
+    );
+    build.onResolve({ filter: /^\.\.?\/.*\/client\// }, ({ path, resolveDir }) => {
+      const [, name] = served.find(([file]) => file === resolve(resolveDir, path)) ?? [];
+      return name === undefined ? undefined : { path: `/${name}`, external: true };
+    });
+  },
+};
+
+/** The files of the playground (playground/), by address. */
+export async function bundlePlayground(): Promise<ReadonlyMap<string, string>> {
+  const options: BuildOptions = { format: 'esm', platform: 'browser', minify: true, target: 'es2022' };
+  const [page, script, style] = await Promise.all([
+    readFile(new URL('../../playground/index.html', import.meta.url), 'utf8'),
+    bundle('../../playground/main.tsx', {
+      ...options,
+      jsx: 'automatic',
+      jsxImportSource: 'preact',
+      plugins: [servedClient],
+    }),
+    bundle('../../playground/style/main.css', { ...options, target: 'esnext' }),
+  ]);
+  return new Map([
+    ['/', page],
+    ['/playground.js', script],
+    ['/playground.css', style],
+  ]);
 }
 
 async function bundle(entry: string, options: BuildOptions): Promise<string> {

@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { access, mkdir, readdir, rmdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { StreamName } from '../../wire/stream-name.ts';
@@ -13,7 +14,15 @@ import {
   type RecordMode,
 } from './recording/recording.ts';
 import { Remuxer } from './remux/remuxer.ts';
-import { endingsOf, filesFor, isMediaFile, type MovieMode, movieOf, recordingFile } from './stream-files.ts';
+import {
+  endingsOf,
+  filesFor,
+  isMediaFile,
+  type MovieMode,
+  movieOf,
+  nameOf,
+  recordingFile,
+} from './stream-files.ts';
 
 /** The folder of an application, as Sandbox of host/apps has it: links are followed as long as they stay inside. */
 export interface MediaStorage {
@@ -284,6 +293,30 @@ export class Library {
     for (const folder of folders.slice(1).reverse())
       await this.#at(folder, ({ at }) => rmdir(at).catch(() => {}));
     return { gone, kept };
+  }
+
+  /** Recordings under their own names, without those in virtual folders; not more than `most`, in order. */
+  async list(most: number): Promise<{ name: string; bytes: number }[]> {
+    const found: { name: string; bytes: number }[] = [];
+    const folders = [''];
+    let entries = 0;
+    for (const folder of folders) {
+      for (const entry of (await this.#entriesOf(folder)) ?? []) {
+        if (++entries > MAX_ENTRIES || found.length >= most) return found;
+        const file = folder === '' ? entry.name : `${folder}/${entry.name}`;
+        if (entry.name.startsWith('.')) continue;
+        if (entry.isDirectory()) folders.push(file);
+        if (!entry.isFile() || !isMediaFile(file)) continue;
+        const bytes = await this.#at(file, async ({ at }) => (await stat(at)).size);
+        if (bytes !== undefined) found.push({ name: nameOf(file), bytes });
+      }
+    }
+    return found;
+  }
+
+  async #entriesOf(folder: string): Promise<Dirent[] | undefined> {
+    const entries = await this.#at(folder, ({ at }) => readdir(at, { withFileTypes: true }));
+    return entries?.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async #removeFile({ at, real }: { at: string; real: string }): Promise<boolean> {

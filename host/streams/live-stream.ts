@@ -1,3 +1,4 @@
+import { codecTitleOf } from '../../wire/codec-titles.ts';
 import { type MediaNeeds, nameOfNeeds, needsOf } from '../../wire/codecs.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import type { OutMessage } from '../rtmp/ports.ts';
@@ -167,6 +168,14 @@ export class LiveStream {
 
   get recording(): Recording | undefined {
     return this.#recording;
+  }
+
+  /** What its source sends, by name, as far as what is kept for late joiners tells. */
+  codecOf(type: number): string | undefined {
+    const { headers, pictures } = this.#late.catchUp;
+    const told =
+      headers.find((message) => message.type === type) ?? pictures.find((one) => one.type === type);
+    return told && codecTitleOf(type, told.payload);
   }
 
   /** What whoever takes the stream from now on needs first. */

@@ -53,6 +53,12 @@ export function isMediaFile(file: string): boolean {
   return ENDINGS.some((ending) => file.toLowerCase().endsWith(ending));
 }
 
+/** The name that plays a file. */
+export function nameOf(file: string): string {
+  if (/\.flv$/i.test(file)) return file.slice(0, -4);
+  return /\.mp3$/i.test(file) ? `mp3:${file.slice(0, -4)}` : `mp4:${file}`;
+}
+
 /** The FLV file that a stream is recorded to; undefined for containers that nothing is recorded as. */
 export function recordingFile(stream: StreamName): string | undefined {
   switch (stream.container) {

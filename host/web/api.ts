@@ -23,6 +23,9 @@ export interface InstanceReport {
     viewers: number;
     /** From the present source. */
     bytes: number;
+    /** Codecs; null while nothing tells. */
+    video: string | null;
+    audio: string | null;
     recording: boolean;
   }[];
   /** Of the script's heap when it last told; null for an application without a script, or before. */
@@ -84,6 +87,8 @@ export interface InstanceDetails extends InstanceReport {
     bytes: number;
     subscribers: number;
   }[];
+  /** What is recorded, by name; at most 100. */
+  recordings: { name: string; bytes: number }[];
   /** Those who cost most first; at most 100. */
   connected: { id: string; ip: string; since: string; standing: string; cpuMs: number }[];
 }
@@ -100,7 +105,8 @@ export interface ServerReport {
 export interface ApiSource {
   health(): ServerReport;
   instances(): InstanceReport[];
-  /** Names. */
+  /** Where applications are, and their names. */
+  readonly directory: string;
   apps(): string[];
   app(name: string): Promise<AppReport> | undefined;
   /** The id of the build that its instances were given; undefined when there is none to go back to. */
@@ -141,7 +147,7 @@ export function createApi(
       return undefined;
     });
   }
-  api.get('/api/apps', (context) => context.json({ apps: source.apps() }));
+  api.get('/api/apps', (context) => context.json({ directory: source.directory, apps: source.apps() }));
   api.get('/api/apps/:app', async (context) => {
     const { app } = context.req.param();
     const report = await source.app(app);

@@ -81,6 +81,7 @@ test('pretty mode prints the ready line once, then each application with what to
     /^stagewire ready rtmp:\/\/127\.0\.0\.1:\d+ http:\/\/127\.0\.0\.1:\d+$/gm,
   );
   expect(ready).toHaveLength(1);
+  expect(server.output).toMatch(/^ {2}playground {2}http:\/\/127\.0\.0\.1:\d+\/$/m);
   expect(server.output).toContain(`ffmpeg -re -i`);
   expect(server.output).toContain(`${server.rtmp}/one`);
   expect(server.output).toMatch(/OBS\s+Server .*\/one\s+Stream key/);

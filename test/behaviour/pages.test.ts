@@ -24,6 +24,8 @@ const server = useServer({
     bare: { 'README.md': '' },
     api: { 'README.md': '', 'public/index.html': 'never' },
     linked: { 'README.md': '' },
+    playground: { 'public/index.html': 'an application of that name' },
+    'index.html': { 'README.md': '' },
   },
   pipes: ['site/public/pipe'],
 });
@@ -156,4 +158,44 @@ test('/client.js is the client, at most 12 KB by gzip', async () => {
   expect(gunzipSync(gzipSync(code)).toString()).toBe(code);
   const tag = answer.headers.get('etag')!;
   expect((await get('/client.js', { headers: { 'If-None-Match': tag } })).status).toBe(304);
+});
+
+const own = [
+  { path: '/', type: 'text/html; charset=utf-8' },
+  { path: '/?x=1', type: 'text/html; charset=utf-8' },
+  { path: '/playground.js', type: 'text/javascript; charset=utf-8' },
+  { path: '/playground.css', type: 'text/css; charset=utf-8' },
+];
+for (const { path, type } of own) {
+  test(`${path} is the playground's, and nothing from elsewhere is`, async () => {
+    const answer = await get(path);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type]);
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('access-control-allow-origin')).toBeNull();
+    const policy = answer.headers.get('content-security-policy')!;
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/);
+    expect(policy).toContain("frame-ancestors 'none'");
+    const sources = policy.split(/; | /).filter((word) => /[:*.]|unsafe/.test(word));
+    expect(new Set(sources)).toEqual(new Set(['data:', 'blob:', 'mediastream:']));
+    const text = await answer.text();
+    expect(text.length).toBeGreaterThan(100);
+    if (type.startsWith('text/html')) expect(text).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
+    const tag = answer.headers.get('etag')!;
+    expect((await get(path, { headers: { 'If-None-Match': tag } })).status).toBe(304);
+    expect((await get(path, { method: 'POST', body: 'x' })).status).toBe(405);
+  });
+}
+
+test('an application called playground has its pages, and one called index.html none at /', async () => {
+  expect(await (await get('/playground/')).text()).toBe('an application of that name');
+  expect((await get('/playground')).headers.get('location')).toBe('/playground/');
+  expect(await (await get('/')).text()).toContain('Stagewire playground');
+  expect((await get('/index.html/')).status).toBe(404);
+});
+
+test('the playground is small, and has no media until it plays or publishes', async () => {
+  const code = await (await get('/playground.js')).text();
+  expect(gzipSync(code, { level: 9 }).length).toBeLessThan(24 * 1024);
+  for (const name of ['client', 'media', 'publish']) expect(code).toContain(`"/${name}.js"`);
+  for (const word of ['MediaSource', 'VideoEncoder']) expect(code).not.toContain(word);
 });

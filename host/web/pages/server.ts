@@ -11,6 +11,23 @@ const RESERVED = ['api', 'healthz', 'metrics'];
 const METHODS = 'GET, HEAD';
 /** Who takes nothing for so long gets no more. */
 const STALL_MS = 10_000;
+/** Nothing but what comes from this server; media are played from memory (`blob:`). Nobody shows the page inside of another. */
+const PLAYGROUND: OutgoingHttpHeaders = {
+  'Content-Security-Policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "media-src 'self' blob: mediastream:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'Referrer-Policy': 'no-referrer',
+};
+/** They have no secrets, and pages elsewhere need them, too. */
+const FOR_ALL_PAGES: OutgoingHttpHeaders = { 'Access-Control-Allow-Origin': '*' };
 /** Pages ask whether they have changed: an author saves, and loads again. */
 const COMMON: OutgoingHttpHeaders = { 'Cache-Control': 'no-cache', 'X-Content-Type-Options': 'nosniff' };
 
@@ -19,28 +36,41 @@ export interface PageHouse {
   folderOf(app: string): string | undefined;
 }
 
-/** A script of ours, whole in memory. */
-interface Script {
-  readonly code: Buffer;
+/** A file of ours, whole in memory. */
+interface OwnFile {
+  readonly content: Buffer;
   readonly zipped: Buffer;
-  readonly tag: string;
+  readonly headers: OutgoingHttpHeaders;
 }
 
-/** Serves the client's scripts (`/client.js` and others), and what applications have in `public/` as `/<app>/` (docs/client.md). */
+/**
+ * Serves the client's scripts (`/client.js` and others), the playground at `/`, and what applications have in `public/` as
+ * `/<app>/` (docs/client.md).
+ */
 export class PageServer {
   readonly #house: PageHouse;
-  readonly #scripts: ReadonlyMap<string, Script>;
+  /** By address. */
+  readonly #own: ReadonlyMap<string, OwnFile>;
 
-  /** `scripts`: by name, as `client.js`. */
-  constructor(house: PageHouse, scripts: ReadonlyMap<string, string>) {
+  /** `scripts`: by name, as `client.js`; `playground`: by address. */
+  constructor(
+    house: PageHouse,
+    scripts: ReadonlyMap<string, string>,
+    playground: ReadonlyMap<string, string>,
+  ) {
     this.#house = house;
-    this.#scripts = new Map([...scripts].map(([name, code]) => [name, scriptOf(code)]));
+    this.#own = new Map([
+      ...[...scripts].map(([name, code]) => [`/${name}`, ownFile(name, code, FOR_ALL_PAGES)] as const),
+      ...[...playground].map(
+        ([path, text]) => [path, ownFile(path === '/' ? 'index.html' : path, text, PLAYGROUND)] as const,
+      ),
+    ]);
   }
 
   /** Whether it is for us to answer. */
   takes({ url = '' }: IncomingMessage): boolean {
     const [path] = splitQuery(url);
-    return this.#scripts.has(path.slice(1)) || this.#folderOf(path) !== undefined;
+    return this.#own.has(path) || this.#folderOf(path) !== undefined;
   }
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -48,10 +78,10 @@ export class PageServer {
     response.setTimeout(STALL_MS, () => response.destroy());
     const [path, query] = splitQuery(request.url ?? '');
     const folder = this.#folderOf(path);
-    const script = this.#scripts.get(path.slice(1));
+    const own = this.#own.get(path);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       refuse(response, 405, 'E_METHOD', `pages are read with GET, not ${request.method}`, { Allow: METHODS });
-    } else if (script) sendScript(script, request, response);
+    } else if (own) sendOwn(own, request, response);
     else if (folder === undefined) refuse(response, 404, 'E_NOT_FOUND', 'there is no such application');
     else {
       this.#page(request, response, folder, path, query).catch((error: Error) => response.destroy(error));
@@ -94,22 +124,18 @@ export class PageServer {
   /** Of the application whose name comes first. */
   #folderOf(path: string): string | undefined {
     const [app = ''] = decoded(path) ?? [];
-    return RESERVED.includes(app) || this.#scripts.has(app) ? undefined : this.#house.folderOf(app);
+    return RESERVED.includes(app) || this.#own.has(`/${app}`) ? undefined : this.#house.folderOf(app);
   }
 }
 
-function sendScript({ code, zipped, tag }: Script, request: IncomingMessage, response: ServerResponse): void {
+function sendOwn(
+  { content, zipped, headers }: OwnFile,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  const body = isZipped ? zipped : code;
-  const headers = {
-    ...COMMON,
-    'Content-Type': contentTypeOf('client.js'),
-    ETag: tag,
-    Vary: 'Accept-Encoding',
-    // It has no secrets, and pages elsewhere need it, too.
-    'Access-Control-Allow-Origin': '*',
-  };
-  if (request.headers['if-none-match'] === tag) {
+  const body = isZipped ? zipped : content;
+  if (request.headers['if-none-match'] === headers.ETag) {
     response.writeHead(304, headers).end();
     return;
   }
@@ -121,10 +147,20 @@ function sendScript({ code, zipped, tag }: Script, request: IncomingMessage, res
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-function scriptOf(text: string): Script {
-  const code = Buffer.from(text);
-  const hash = createHash('sha256').update(code).digest('base64url').slice(0, 16);
-  return { code, zipped: gzipSync(code, { level: 9 }), tag: `"${hash}"` };
+function ownFile(name: string, text: string, more: OutgoingHttpHeaders): OwnFile {
+  const content = Buffer.from(text);
+  const hash = createHash('sha256').update(content).digest('base64url').slice(0, 16);
+  return {
+    content,
+    zipped: gzipSync(content, { level: 9 }),
+    headers: {
+      ...COMMON,
+      ...more,
+      'Content-Type': contentTypeOf(name),
+      ETag: `"${hash}"`,
+      Vary: 'Accept-Encoding',
+    },
+  };
 }
 
 /** The names in a path; undefined when an escape is broken. */

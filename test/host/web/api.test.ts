@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { createConnection } from 'node:net';
 import { expect, test } from 'vitest';
-import type { InstanceReport } from '../../../host/web/api.ts';
+import type { InstanceDetails, InstanceReport } from '../../../host/web/api.ts';
 import { eventually } from '../../support/journal.ts';
 import { keyFrame } from '../../support/media.ts';
 import { connect } from '../../support/rtmp-client.ts';
@@ -179,15 +179,28 @@ test('/api/instances tells of clients, streams, build, heap and processor time',
         publisher: await publisher.call('myId'),
         viewers: 1,
         bytes: keyFrame(1).length,
+        video: 'H.264',
+        audio: null,
         recording: true,
       },
-      { name: 'waiting', source: null, publisher: null, viewers: 1, bytes: 0, recording: false },
+      {
+        name: 'waiting',
+        source: null,
+        publisher: null,
+        viewers: 1,
+        bytes: 0,
+        video: null,
+        audio: null,
+        recording: false,
+      },
       {
         name: 'ours',
         source: 'server',
         publisher: null,
         viewers: 0,
         bytes: keyFrame(1).length,
+        video: 'H.264',
+        audio: null,
         recording: false,
       },
     ]),
@@ -207,8 +220,31 @@ test('/api/instances tells of clients, streams, build, heap and processor time',
   });
 });
 
+test('/api/apps says where applications are, and their names', async () => {
+  const { json } = await get(`${server.http}/api/apps`);
+  expect(json).toEqual({ directory: server.appsFolder, apps: expect.arrayContaining(['app', 'bare']) });
+});
+
+test('/api/instances/:app/:instance tells what is recorded, by the names that play it', async () => {
+  for (const [file, bytes] of [
+    ['show.flv', 5],
+    ['evening/news.mp4', 3],
+    ['song.mp3', 2],
+    ['notes.txt', 9],
+    ['.hidden.flv', 9],
+  ] as const)
+    server.writeFile(`bare/streams/shelf/${file}`, new Uint8Array(bytes));
+  await connect(`${server.rtmp}/bare/shelf`);
+  const { json } = await get(`${server.http}/api/instances/bare/shelf`);
+  expect((json as InstanceDetails).recordings).toEqual([
+    { name: 'show', bytes: 5 },
+    { name: 'mp3:song', bytes: 2 },
+    { name: 'mp4:evening/news.mp4', bytes: 3 },
+  ]);
+});
+
 test('what is not there is 404, also for others than GET', async () => {
-  for (const path of ['/', '/nothing', '/api/nothing', '/healthz/x', '/%2e%2e/etc/passwd']) {
+  for (const path of ['/index.html', '/nothing', '/api/nothing', '/healthz/x', '/%2e%2e/etc/passwd']) {
     expect((await get(`${server.http}${path}`)).status, path).toBe(404);
   }
   expect((await get(`${server.http}/api/instances`, {}, 'DELETE')).status).toBe(404);
