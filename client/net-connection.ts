@@ -1,5 +1,6 @@
+import { ByteReader } from '../wire/bytes.ts';
 import { commandMessage, decodeValues, encodeCommand } from '../wire/commands.ts';
-import { controlMessage, MessageType, type RtmpMessage } from '../wire/messages.ts';
+import { controlMessage, decodeAcknowledgement, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import { AMF_LIMITS } from '../wire/values.ts';
 import { CallError, guarded, type Info, infoOf, Notifier } from './events.ts';
 import { Link } from './link.ts';
@@ -9,6 +10,7 @@ const page = (globalThis as { location?: { href: string } }).location?.href ?? '
 /** User control messages (RTMP 1.0, section 7.1.7). */
 const PING_REQUEST = 6;
 const PING_RESPONSE = 7;
+const KEY_FRAME = 100;
 const FIRST_WAIT_MS = 250;
 /** What is lost sooner has cost an attempt. */
 const STABLE_MS = 10_000;
@@ -58,6 +60,8 @@ export class NetConnection<S extends object = any> extends Notifier {
   #args: unknown[] = [];
   #link: Link | undefined;
   #isConnected = false;
+  /** What the server has said to have read, modulo 2^32. */
+  acknowledgedBytes = 0;
   /** It has been accepted once: what is lost from now on comes back. */
   #comesBack = false;
   /** The server has said that it closes the connection, or why. */
@@ -94,6 +98,10 @@ export class NetConnection<S extends object = any> extends Notifier {
   /** What waits to leave this machine. */
   get queuedBytes(): number {
     return this.#link?.queuedBytes ?? 0;
+  }
+
+  get sentBytes(): number {
+    return this.#link?.bytesOut ?? 0;
   }
 
   /**
@@ -183,6 +191,7 @@ export class NetConnection<S extends object = any> extends Notifier {
   #open(): void {
     this.#isOver = this.#restarts = false;
     this.#nextCall = 2;
+    this.acknowledgedBytes = 0;
     const link: Link = new Link(
       this.#uri,
       () => this.#greet(),
@@ -270,8 +279,10 @@ export class NetConnection<S extends object = any> extends Notifier {
 
   #message(message: RtmpMessage): void {
     const { type, streamId, payload } = message;
-    if (type === MessageType.UserControl) {
-      if (payload[1] === PING_REQUEST) {
+    if (type === MessageType.Acknowledgement) this.acknowledgedBytes = decodeAcknowledgement(payload);
+    else if (type === MessageType.UserControl) {
+      if (payload[1] === KEY_FRAME) this.#streams.get(new ByteReader(payload, 2).u32())?.(message);
+      else if (payload[1] === PING_REQUEST) {
         const answer = payload.slice();
         answer[1] = PING_RESPONSE;
         this.sendMessage(controlMessage(MessageType.UserControl, answer));

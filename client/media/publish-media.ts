@@ -1,5 +1,6 @@
 import { MessageType } from '../../wire/messages.ts';
 import type { MediaSource as StreamSource } from '../sink.ts';
+import type { PublisherStats } from './publish/stats.ts';
 import { Publisher, type PublisherOptions } from './publisher.ts';
 import type { MediaStatus } from './sink.ts';
 
@@ -9,10 +10,12 @@ export interface PublishedStream {
   report(info: MediaStatus): void;
 }
 
-export type MediaOptions = Omit<PublisherOptions, 'stream' | 'onMessage' | 'onStatus' | 'isBacklogged'>;
+export type MediaOptions = Omit<PublisherOptions, 'stream' | 'onMessage' | 'onStatus' | 'network'>;
 
-/** So much may wait to leave before pictures are left out: a third of a second at 1.5 Mb/s. */
-const BACKLOG_BYTES = 64 * 1024;
+export interface Publishing {
+  /** Undefined while it is not published. */
+  readonly stats: PublisherStats | undefined;
+}
 
 /**
  * Has a stream publish a camera, a microphone, the screen or a canvas: as ActionScript's `attachCamera` and `attachAudio`. It
@@ -21,7 +24,11 @@ const BACKLOG_BYTES = 64 * 1024;
  *     publishMedia(stream, await navigator.mediaDevices.getUserMedia({ video: true, audio: true }));
  *     stream.publish('cam');
  */
-export function publishMedia(stream: PublishedStream, media: MediaStream, options: MediaOptions = {}): void {
+export function publishMedia(
+  stream: PublishedStream,
+  media: MediaStream,
+  options: MediaOptions = {},
+): Publishing {
   let publisher: Publisher | undefined;
   stream.source = {
     start(output) {
@@ -31,13 +38,19 @@ export function publishMedia(stream: PublishedStream, media: MediaStream, option
         stream: media,
         onMessage: (type, timestamp, payload) =>
           type === MessageType.Audio ? output.audio(timestamp, payload) : output.video(timestamp, payload),
-        isBacklogged: () => output.queuedBytes > BACKLOG_BYTES,
+        network: output,
         onStatus: (status) => stream.report(status),
       });
     },
     stop() {
       publisher?.close();
       publisher = undefined;
+    },
+    forceKeyFrame: () => publisher?.forceKeyFrame(),
+  };
+  return {
+    get stats() {
+      return publisher?.stats;
     },
   };
 }
