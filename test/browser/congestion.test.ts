@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { expect, type TestContext, test } from 'vitest';
 import type { PublisherStats } from '../../client/media/publish/stats.ts';
+import { isVideoKeyFrame } from '../../wire/media-head.ts';
 import { useBrowser } from '../support/browser.ts';
 import { connect } from '../support/rtmp-client.ts';
 import { useServer } from '../support/server.ts';
@@ -153,4 +154,22 @@ test('where not even the least fits, pictures give way and sound goes on', {
   expect(pictures).toBeGreaterThan(8);
   expect(waiting).toBeLessThan(256 * 1024);
   expect((await look(page)).droppedSound).toBe(0);
+});
+
+test('who comes in the middle of a long group of pictures begins with a new key frame', {
+  timeout: 60_000,
+}, async (context) => {
+  const { page, watch } = await publish(context, { keyFrameEveryMs: 3_600_000 });
+  await watch(3);
+  const { encodedFrames } = await look(page);
+  expect(encodedFrames).toBeGreaterThan(60);
+  const stream = await (await connect(`${server.rtmp}/world/room`)).createStream();
+  const asked = performance.now();
+  await stream.play('cam');
+  const pictures = () => stream.media.filter(({ type, payload }) => type === VIDEO && payload[1] === 1);
+  await expect.poll(() => pictures().length, { interval: 10 }).toBeGreaterThan(0);
+  console.log(`the first picture came after ${Math.round(performance.now() - asked)} ms`);
+  expect(isVideoKeyFrame(pictures()[0]!.payload)).toBe(true);
+  // Not what was kept: that begins seconds before.
+  expect(pictures()[0]!.timestamp).toBeGreaterThan(3000);
 });
