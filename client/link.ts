@@ -15,7 +15,6 @@ export class Link {
   #waitingBytes = 0;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #hasEnded = false;
-  bytesIn = 0;
   bytesOut = 0;
 
   /** `onEnd` is called once, whatever ended it, unless `close` was called. */
@@ -35,7 +34,6 @@ export class Link {
     socket.onmessage = ({ data }) => {
       this.#listen();
       const reader = new ByteReader(new Uint8Array(data as ArrayBuffer));
-      this.bytesIn += reader.end;
       try {
         while (reader.remaining > 0 && !this.#hasEnded) onMessage(readPacket(reader));
       } catch (error) {
@@ -78,7 +76,7 @@ export class Link {
 
   #listen(): void {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#end('The server is silent.'), SILENT_MS);
+    this.#silence = setTimeout(() => this.#end('The server was silent.'), SILENT_MS);
   }
 
   #end(reason: string): void {

@@ -1,5 +1,6 @@
+import { ByteReader } from '../wire/bytes.ts';
 import { commandMessage, decodeValues, encodeCommand } from '../wire/commands.ts';
-import { controlMessage, MessageType, type RtmpMessage } from '../wire/messages.ts';
+import { controlMessage, decodeAcknowledgement, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import { AMF_LIMITS } from '../wire/values.ts';
 import { CallError, guarded, type Info, infoOf, Notifier } from './events.ts';
 import { Link } from './link.ts';
@@ -9,6 +10,7 @@ const page = (globalThis as { location?: { href: string } }).location?.href ?? '
 /** User control messages (RTMP 1.0, section 7.1.7). */
 const PING_REQUEST = 6;
 const PING_RESPONSE = 7;
+const KEY_FRAME = 100;
 const FIRST_WAIT_MS = 250;
 /** What is lost sooner has cost an attempt. */
 const STABLE_MS = 10_000;
@@ -58,6 +60,8 @@ export class NetConnection<S extends object = any> extends Notifier {
   #args: unknown[] = [];
   #link: Link | undefined;
   #isConnected = false;
+  /** What the server has said to have read, modulo 2^32. */
+  acknowledgedBytes = 0;
   /** It has been accepted once: what is lost from now on comes back. */
   #comesBack = false;
   /** The server has said that it closes the connection, or why. */
@@ -99,6 +103,10 @@ export class NetConnection<S extends object = any> extends Notifier {
   /** What waits to leave this machine. */
   get queuedBytes(): number {
     return this.#link?.queuedBytes ?? 0;
+  }
+
+  get sentBytes(): number {
+    return this.#link?.bytesOut ?? 0;
   }
 
   /**
@@ -152,7 +160,7 @@ export class NetConnection<S extends object = any> extends Notifier {
   invoke<T>(method: string, ...args: unknown[]): Promise<T>;
   invoke(method: string, ...args: unknown[]): Promise<unknown> {
     return new Promise((done, failed) => {
-      if (!this.#isConnected) throw callFailed('There is no connection.');
+      if (!this.#isConnected) throw callFailed('No connection.');
       const id = this.#nextCall++;
       const body = encodeCommand(method, id, null, ...args);
       this.#calls.set(id, { done, failed });
@@ -188,6 +196,7 @@ export class NetConnection<S extends object = any> extends Notifier {
   #open(): void {
     this.#isOver = this.#restarts = false;
     this.#nextCall = 2;
+    this.acknowledgedBytes = 0;
     const link: Link = new Link(
       this.#uri,
       () => this.#greet(),
@@ -243,7 +252,7 @@ export class NetConnection<S extends object = any> extends Notifier {
   #ended(reason: string): void {
     const wasOpen = this.#isConnected;
     this.#lost(reason);
-    if (!this.#comesBack || this.#isOver || this.reconnectMs === 0) {
+    if (!this.reconnecting) {
       this.#comesBack = false;
       if (!wasOpen && !this.#isOver) this.#refused(infoOf('error', 'NetConnection.Connect.Failed', reason));
       return;
@@ -275,8 +284,10 @@ export class NetConnection<S extends object = any> extends Notifier {
 
   #message(message: RtmpMessage): void {
     const { type, streamId, payload } = message;
-    if (type === MessageType.UserControl) {
-      if (payload[1] === PING_REQUEST) {
+    if (type === MessageType.Acknowledgement) this.acknowledgedBytes = decodeAcknowledgement(payload);
+    else if (type === MessageType.UserControl) {
+      if (payload[1] === KEY_FRAME) this.#streams.get(decodeAcknowledgement(payload.subarray(2)))?.(message);
+      else if (payload[1] === PING_REQUEST) {
         const answer = payload.slice();
         answer[1] = PING_RESPONSE;
         this.sendMessage(controlMessage(MessageType.UserControl, answer));

@@ -4,10 +4,12 @@ import { controlMessage, encodeAcknowledgement, MessageType, type RtmpMessage } 
 import { AMF_LIMITS } from '../wire/values.ts';
 import { type CallError, guarded, type Info, Notifier } from './events.ts';
 import type { NetConnection } from './net-connection.ts';
-import type { MediaOutput, MediaSink, MediaSource } from './sink.ts';
+import { ACKNOWLEDGED_EVERY, type MediaOutput, type MediaSink, type MediaSource } from './sink.ts';
 
 const ACKNOWLEDGE_MS = 250;
+/** User control events (docs/websocket.md). */
 const SET_BUFFER_LENGTH = 3;
+const KEY_FRAME = 100;
 const MAX_VALUES = 4096;
 
 /** What a stream has carried so far. */
@@ -78,12 +80,7 @@ export class NetStream extends Notifier {
 
   set bufferTime(seconds: number) {
     this.#bufferTime = seconds;
-    if (this.#id === 0) return;
-    const body = new ByteWriter(10);
-    body.u16(SET_BUFFER_LENGTH);
-    body.u32(this.#id);
-    body.u32(Math.max(0, Math.round(seconds * 1000)));
-    this.#connection.sendMessage(controlMessage(MessageType.UserControl, body.view));
+    if (this.#id !== 0) this.#control(SET_BUFFER_LENGTH, Math.max(0, Math.round(seconds * 1000)));
   }
 
   /**
@@ -218,6 +215,14 @@ export class NetStream extends Notifier {
     this.#send(MessageType.CommandAmf0, 0, encodeCommand(name, 0, null, ...args));
   }
 
+  #control(event: number, value: number): void {
+    const body = new ByteWriter(10);
+    body.u16(event);
+    body.u32(this.#id);
+    body.u32(value);
+    this.#connection.sendMessage(controlMessage(MessageType.UserControl, body.view));
+  }
+
   #media(type: number, timestamp: number, payload: Uint8Array): void {
     const stats = this.#stats;
     stats.bytesOut += payload.length;
@@ -245,6 +250,7 @@ export class NetStream extends Notifier {
       );
       return;
     }
+    if (type === MessageType.UserControl) return guarded(() => this.source?.forceKeyFrame?.());
     const values = decodeValues(message, AMF_LIMITS, MAX_VALUES);
     const name = String(values[0]);
     if (type === MessageType.CommandAmf0 || type === MessageType.CommandAmf3) {
@@ -261,6 +267,10 @@ export class NetStream extends Notifier {
     switch (info.code) {
       case 'NetStream.Publish.Start':
         this.#isPublishing = true;
+        this.#connection.sendMessage(
+          controlMessage(MessageType.WindowAckSize, encodeAcknowledgement(ACKNOWLEDGED_EVERY * 2)),
+        );
+        if (this.source?.forceKeyFrame) this.#control(KEY_FRAME, 0);
         guarded(() => this.source?.start(this.#output()));
         break;
       case 'NetStream.Unpublish.Success':
@@ -286,6 +296,12 @@ export class NetStream extends Notifier {
       video: (timestamp, payload) => send(MessageType.Video, timestamp, payload),
       get queuedBytes() {
         return connection.queuedBytes;
+      },
+      get sentBytes() {
+        return connection.sentBytes;
+      },
+      get acknowledgedBytes() {
+        return connection.acknowledgedBytes;
       },
     };
   }

@@ -3,6 +3,9 @@
  * of FLV tags: codec headers, frames, and what Enhanced RTMP makes of them.
  */
 
+/** A publisher hears how many bytes the server has read each time that it has read so many more. */
+export const ACKNOWLEDGED_EVERY = 8192;
+
 /** Plays a stream: given to `stream.sink`. */
 export interface MediaSink {
   /** Timestamps are milliseconds modulo 2^32; a sequence header comes before its frames. */
@@ -22,6 +25,8 @@ export interface MediaSource {
   start(output: MediaOutput): void;
   /** It is not any more. */
   stop(): void;
+  /** A viewer waits: the next picture should be a key frame. Asked for at most once a second, and only of sources that have this. */
+  forceKeyFrame?(): void;
 }
 
 /** Where a source puts its media. */
@@ -30,4 +35,7 @@ export interface MediaOutput {
   video(timestamp: number, payload: Uint8Array): void;
   /** What waits to leave this machine: a source that sees it grow sends less. */
   readonly queuedBytes: number;
+  /** By this connection so far, and what of it the server has said to have read, modulo 2^32. */
+  readonly sentBytes: number;
+  readonly acknowledgedBytes: number;
 }

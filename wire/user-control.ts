@@ -1,6 +1,9 @@
 import { ByteReader, ByteWriter } from './bytes.ts';
 
-/** Event types of the user control message (RTMP 1.0, section 7.1.7; 26 and above are Adobe's unpublished ones). */
+/**
+ * Event types of the user control message (RTMP 1.0, section 7.1.7; 26 to 32 are Adobe's unpublished ones, 100 is our own: who publishes
+ * says by it that it makes key frames when it is asked to, and is asked by it).
+ */
 export const UserControlType = {
   StreamBegin: 0,
   StreamEof: 1,
@@ -13,12 +16,16 @@ export const UserControlType = {
   SwfVerifyResponse: 27,
   BufferEmpty: 31,
   BufferReady: 32,
+  KeyFrame: 100,
 } as const;
 
 type Type = typeof UserControlType;
 
 export type UserControl =
-  | { type: Type['StreamBegin' | 'StreamEof' | 'StreamDry' | 'StreamIsRecorded']; streamId: number }
+  | {
+      type: Type['StreamBegin' | 'StreamEof' | 'StreamDry' | 'StreamIsRecorded' | 'KeyFrame'];
+      streamId: number;
+    }
   | { type: Type['BufferEmpty' | 'BufferReady']; streamId: number }
   | { type: Type['SetBufferLength']; streamId: number; bufferMs: number }
   | { type: Type['PingRequest' | 'PingResponse']; sentAt: number }
@@ -36,6 +43,7 @@ export function decodeUserControl(payload: Uint8Array): UserControl {
     case UserControlType.StreamEof:
     case UserControlType.StreamDry:
     case UserControlType.StreamIsRecorded:
+    case UserControlType.KeyFrame:
       return { type, streamId: body.u32() };
     case UserControlType.BufferEmpty:
     case UserControlType.BufferReady:

@@ -10,15 +10,12 @@ export interface PublishedStream {
   report(info: MediaStatus): void;
 }
 
-export interface Published {
-  /** Undefined while nothing is published. */
+export type MediaOptions = Omit<PublisherOptions, 'stream' | 'onMessage' | 'onStatus' | 'network'>;
+
+export interface Publishing {
+  /** Undefined while it is not published. */
   readonly stats: PublisherStats | undefined;
 }
-
-export type MediaOptions = Omit<PublisherOptions, 'stream' | 'onMessage' | 'onStatus' | 'isBacklogged'>;
-
-/** So much may wait to leave before pictures are left out: a third of a second at 1.5 Mb/s. */
-const BACKLOG_BYTES = 64 * 1024;
 
 /**
  * Has a stream publish a camera, a microphone, the screen or a canvas: as ActionScript's `attachCamera` and `attachAudio`. It
@@ -31,7 +28,7 @@ export function publishMedia(
   stream: PublishedStream,
   media: MediaStream,
   options: MediaOptions = {},
-): Published {
+): Publishing {
   let publisher: Publisher | undefined;
   stream.source = {
     start(output) {
@@ -41,7 +38,7 @@ export function publishMedia(
         stream: media,
         onMessage: (type, timestamp, payload) =>
           type === MessageType.Audio ? output.audio(timestamp, payload) : output.video(timestamp, payload),
-        isBacklogged: () => output.queuedBytes > BACKLOG_BYTES,
+        network: output,
         onStatus: (status) => stream.report(status),
       });
     },
@@ -49,6 +46,7 @@ export function publishMedia(
       publisher?.close();
       publisher = undefined;
     },
+    forceKeyFrame: () => publisher?.forceKeyFrame(),
   };
   return {
     get stats() {

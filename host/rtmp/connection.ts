@@ -35,6 +35,8 @@ export interface MessageHandler {
   onBuffer(streamId: number, bufferMs: number): void;
   /** The client has played a stream up to that timestamp. */
   onPlayed(streamId: number, timestamp: number): void;
+  /** The client, which publishes, makes key frames when it is asked to. */
+  onMakesKeyFrames(streamId: number): void;
   /** Nothing but control messages has passed for `idleClientMs`. */
   onIdle(): void;
   /** Called once, whatever ended the connection. */
@@ -385,6 +387,7 @@ export class RtmpConnection implements Transport {
     }
     if (control.type === UserControlType.SetBufferLength)
       this.#handler.onBuffer(control.streamId, control.bufferMs);
+    if (control.type === UserControlType.KeyFrame) this.#handler.onMakesKeyFrames(control.streamId);
     if (control.type !== UserControlType.PingRequest) return;
     const pong = encodeUserControl({ type: UserControlType.PingResponse, sentAt: control.sentAt });
     this.send(controlMessage(MessageType.UserControl, pong));

@@ -217,6 +217,8 @@ export interface StreamEnd {
   setBuffer(bufferMs: number): void;
   /** The client has played up to that timestamp. */
   played(timestamp: number): void;
+  /** The client makes key frames of what it publishes when it is asked to. */
+  makesKeyFrames(): void;
   /** Audio, video and data of a publisher. */
   media(message: RtmpMessage): void;
   /** `closeStream`: the id may publish or play again. May be called twice. */

@@ -124,6 +124,10 @@ export class Session implements ClientEnd {
     this.#streams.get(streamId)?.played(timestamp);
   }
 
+  onMakesKeyFrames(streamId: number): void {
+    this.#streams.get(streamId)?.makesKeyFrames();
+  }
+
   onIdle(): void {
     this.disconnect({
       code: 'NetConnection.Connect.IdleTimeout',

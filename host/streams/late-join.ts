@@ -49,6 +49,8 @@ export class LateJoin {
   readonly #dataFrames = new Map<string, OutMessage>();
   /** From the last key frame on; undefined while there is none, or none that fits. */
   #pictures: OutMessage[] | undefined;
+  #hasVideo = false;
+  #beganAt = -Infinity;
   readonly #entry = new EntryTrack();
   #pictureBytes = 0;
   /** Of headers and data frames: both come from whoever publishes, and there may be many. */
@@ -60,26 +62,31 @@ export class LateJoin {
     this.#gopBytes = gopBytes;
   }
 
-  remember(message: OutMessage): void {
+  /** Whether a group of pictures begins with it. */
+  remember(message: OutMessage): boolean {
     const { type, payload } = message;
+    let isBeginning = false;
     if (type === MessageType.Video) {
       const key = videoCacheKey(payload);
       if (key !== undefined) this.#keep(this.#headers, MAX_HEADERS, key, message);
-      if (isVideoSequenceHeader(payload)) return;
-      if (!isVideoMetadata(payload) && this.#entry.isEntry(payload)) this.#begin();
+      if (isVideoSequenceHeader(payload)) return false;
+      this.#hasVideo = true;
+      isBeginning = !isVideoMetadata(payload) && this.#entry.isEntry(payload);
+      if (isBeginning) this.#begin();
     } else if (type === MessageType.Audio) {
       const key = audioCacheKey(payload);
       if (key !== undefined) {
         this.#keep(this.#headers, MAX_HEADERS, key, message);
-        return;
+        return false;
       }
     } else {
-      return; // data: late joiners get the data frames only
+      return false; // data: late joiners get the data frames only
     }
-    if (!this.#pictures || payload.length === 0) return;
+    if (!this.#pictures || payload.length === 0) return isBeginning;
     this.#pictures.push(keepable(message));
     this.#pictureBytes += payload.length + MESSAGE_OVERHEAD;
     if (this.#pictureBytes > this.#gopBytes()) this.#forgetPictures();
+    return isBeginning;
   }
 
   setDataFrame(key: string, message: OutMessage): void {
@@ -97,7 +104,13 @@ export class LateJoin {
     this.#headers.clear();
     this.#dataFrames.clear();
     this.#headBytes = 0;
+    this.#hasVideo = false;
     this.#forgetPictures();
+  }
+
+  /** How long ago the key frame came that it begins with: for ever when there is none, undefined of a stream without pictures. */
+  get ageMs(): number | undefined {
+    return this.#hasVideo ? performance.now() - this.#beganAt : undefined;
   }
 
   get catchUp(): CatchUp {
@@ -146,6 +159,7 @@ export class LateJoin {
 
   #begin(): void {
     this.#pictures = [];
+    this.#beganAt = performance.now();
     this.#pictureBytes = 0;
     this.#written.clear();
   }
@@ -153,6 +167,7 @@ export class LateJoin {
   #forgetPictures(): void {
     this.#entry.forget();
     this.#pictures = undefined;
+    this.#beganAt = -Infinity;
     this.#pictureBytes = 0;
     this.#written.clear();
   }

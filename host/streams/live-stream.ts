@@ -5,6 +5,7 @@ import type { OutMessage } from '../rtmp/ports.ts';
 import { Audience } from './audience.ts';
 import type { CodecPolicy } from './codec-filter.ts';
 import { LateJoin } from './late-join.ts';
+import { Newcomers } from './newcomers.ts';
 import type { Recording } from './recording/recording.ts';
 import { Timeline } from './timeline.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
@@ -35,6 +36,8 @@ export interface Publisher {
   isAlive(withinMs: number): Promise<boolean>;
   /** The name is taken from it. It may not publish again before that returns. */
   evicted(): void;
+  /** Asks for a key frame; undefined of those that do not know that. */
+  forceKeyFrame?: (() => void) | undefined;
 }
 
 /** Takes what a stream carries within the server: what records it, or sends it on under another name. */
@@ -63,6 +66,7 @@ export class LiveStream {
   readonly #onData: (message: RtmpMessage) => void;
   readonly #audiences = new Map<string, Audience>();
   readonly #late: LateJoin;
+  readonly #newcomers = new Newcomers((viewer) => this.#admitLater(viewer));
   #publisher: Publisher | undefined;
   #pending: OutMessage[] = [];
   #pendingBytes = 0;
@@ -124,6 +128,7 @@ export class LiveStream {
   /** The source ends; another publisher's request to end is ignored. */
   unpublish(publisher: Publisher): void {
     if (this.#publisher !== publisher) return;
+    this.#newcomers.release();
     this.flush();
     this.#publisher = undefined;
     this.#late.forget();
@@ -133,8 +138,30 @@ export class LiveStream {
     this.checkIdle();
   }
 
-  /** Adds a viewer and gives it what a late joiner needs: metadata, codec headers, the pictures since the key frame. */
+  /** Adds a viewer, at once or when a key frame has come that the source was asked for. */
   join(viewer: Viewer): void {
+    this.#viewers++;
+    this.#house.windows.viewers++;
+    if (this.askKeyFrame() && !viewer.awaitsKeyFrame) this.#newcomers.hold(viewer);
+    else this.#admit(viewer);
+  }
+
+  /** A viewer waits for a key frame. Whether one is on its way. */
+  askKeyFrame(): boolean {
+    return this.#newcomers.ask(this.#late.ageMs, this.#publisher?.forceKeyFrame);
+  }
+
+  /** What goes wrong with it is not the fault of whoever sent the key frame. */
+  #admitLater(viewer: Viewer): void {
+    try {
+      this.#admit(viewer);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Gives a viewer what a late joiner needs: metadata, codec headers, the pictures since the key frame. */
+  #admit(viewer: Viewer): void {
     this.flush();
     const { format } = viewer.transport;
     const key = keyOf(viewer);
@@ -144,8 +171,6 @@ export class LiveStream {
       this.#audiences.set(key, audience);
     }
     audience.viewers.add(viewer);
-    this.#viewers++;
-    this.#house.windows.viewers++;
     for (const needs of this.#needs.values()) viewer.meet(needs);
     viewer.start(this.#late.catchUp, () => this.#late.bytesFor(format, viewer.streamId));
   }
@@ -153,8 +178,8 @@ export class LiveStream {
   leave(viewer: Viewer): void {
     const key = keyOf(viewer);
     const audience = this.#audiences.get(key);
-    if (!audience?.viewers.delete(viewer)) return;
-    if (audience.viewers.size === 0) this.#audiences.delete(key);
+    if (!this.#newcomers.remove(viewer) && !audience?.viewers.delete(viewer)) return;
+    if (audience?.viewers.size === 0) this.#audiences.delete(key);
     this.#viewers--;
     this.#house.windows.viewers--;
     this.checkIdle();
@@ -162,6 +187,8 @@ export class LiveStream {
 
   /** The catch-up of a viewer who was away (paused): a late joiner's, without the data that it has. */
   resume(viewer: Viewer): void {
+    if (this.#newcomers.remove(viewer)) this.#admit(viewer);
+    this.askKeyFrame();
     this.flush();
     viewer.resume(this.#late.catchUp);
   }
@@ -243,11 +270,16 @@ export class LiveStream {
       this.#shiftMs = (this.#timeline.map(message, this.#pushedAt) - message.timestamp) | 0;
     } else if (!isOurs) this.#onData(message);
     const shifted = this.#shifted(message);
-    this.#late.remember(shifted);
+    const isBeginning = this.#late.remember(shifted);
     if (this.#recording) this.#give(this.#recording, message);
     for (const tap of this.#taps) this.#give(tap, message);
-    if (this.#viewers === 0) return;
-    this.#pending.push(shifted);
+    if (this.#viewers > 0) this.#await(shifted);
+    if (isBeginning) this.#newcomers.release();
+  }
+
+  /** Sends it when the window ends. */
+  #await(message: OutMessage): void {
+    this.#pending.push(message);
     this.#pendingBytes += message.payload.length;
     if (this.#pending.length === 1) {
       const { windows, windowMs } = this.#house;

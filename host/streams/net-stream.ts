@@ -133,6 +133,11 @@ export class NetStream implements StreamEnd {
     if (this.#state.at === 'playing') this.#state.playback.played(timestamp);
   }
 
+  makesKeyFrames(): void {
+    if (this.#state.at === 'publishing')
+      this.#state.publisher.forceKeyFrame = () => this.#voice.event('KeyFrame');
+  }
+
   media(message: RtmpMessage): void {
     const state = this.#state;
     if (state.at === 'publishing') {

@@ -23,6 +23,8 @@ export interface ViewerEvents {
   tooSlow(): void;
   /** The stream has a codec, or `TRACKS`, that the client did not announce. */
   refused(lack: string): void;
+  /** A picture was left out since a key frame has to come first. */
+  waits?(): void;
 }
 
 /** What a viewer takes of a window: all of it, what is chosen for it, or nothing. */
@@ -68,6 +70,11 @@ export class Viewer {
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** It begins with a key frame that is still to come. */
+  get awaitsKeyFrame(): boolean {
+    return this.#began !== undefined;
   }
 
   get #takesAll(): boolean {
@@ -241,7 +248,12 @@ export class Viewer {
     if (!this.#wantsVideo || this.#dropped === 'media') return false;
     if (isVideoSequenceHeader(payload) || isVideoMetadata(payload)) return true;
     if (this.#needsKeyFrame) {
-      if (!this.#entry.isEntry(payload) || this.#behindSince !== undefined) return false;
+      const isEntry = this.#entry.isEntry(payload);
+      if (this.#behindSince !== undefined) return false;
+      if (!isEntry) {
+        this.#events.waits?.();
+        return false;
+      }
       this.#needsKeyFrame = false;
     }
     return this.#limit?.has(payload, timestamp) ?? true;

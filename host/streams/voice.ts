@@ -4,7 +4,7 @@ import { type StatusCode, status } from '../../wire/status.ts';
 import { encodeUserControl, UserControlType } from '../../wire/user-control.ts';
 import type { Transport } from '../rtmp/ports.ts';
 
-type StreamEvent = 'StreamBegin' | 'StreamEof' | 'StreamIsRecorded';
+type StreamEvent = 'StreamBegin' | 'StreamEof' | 'StreamIsRecorded' | 'KeyFrame';
 
 /** What a NetStream says to its client about itself (RTMP 1.0, sections 7.1.7 and 7.2.2). */
 export class Voice {

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { type Info, NetStream } from '../../client/index.ts';
-import type { Published } from '../../client/media/publish-media.ts';
+import type { Publishing } from '../../client/media/publish-media.ts';
 import type { Source } from '../text/snippets.ts';
 import { addStatus, told } from './journal.ts';
 import { bitsText, Rate } from './rate.ts';
@@ -30,7 +30,7 @@ export const mirror: { element: HTMLVideoElement | null } = { element: null };
 
 let media: MediaStream | undefined;
 let stream: NetStream | undefined;
-let published: Published | undefined;
+let published: Publishing | undefined;
 let timer: ReturnType<typeof setInterval> | undefined;
 
 whenLeft(stop);

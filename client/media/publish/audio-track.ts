@@ -8,6 +8,8 @@ export interface AudioTrackOptions {
   readonly codecs: readonly string[];
   readonly bitrate: number;
   now(): number;
+  /** Whether the network takes more. */
+  hasRoom(): boolean;
   onPayload(timestamp: number, payload: Uint8Array): void;
   onUnsupported(): void;
 }
@@ -23,6 +25,7 @@ const MAX_QUEUE = 50;
  */
 export class AudioTrack {
   fourCc = '';
+  dropped = 0;
   readonly #options: AudioTrackOptions;
   #encoder: AudioEncoder | undefined;
   /** When the first sample was made, and the milliseconds of sound since, that came in and went out. */
@@ -96,6 +99,10 @@ export class AudioTrack {
       const description = metadata?.decoderConfig?.description;
       const record = description ? bytesOf(description) : opusHead(channels);
       onPayload(timestamp, audioConfig(this.fourCc, record));
+    }
+    if (!this.#options.hasRoom()) {
+      this.dropped++;
+      return;
     }
     const data = new Uint8Array(chunk.byteLength);
     chunk.copyTo(data);

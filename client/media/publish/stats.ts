@@ -4,4 +4,10 @@ export interface PublisherStats {
   readonly audioCodec: string;
   readonly encodedFrames: number;
   readonly droppedFrames: number;
+  /** Pieces of sound that would have come much too late. */
+  readonly droppedSound: number;
+  /** Bits a second that the pictures may have now. */
+  readonly videoBitrate: number;
+  /** How long what is sent now waits on the way. */
+  readonly delayMs: number;
 }

@@ -10,8 +10,8 @@ export interface VideoTrackOptions {
   readonly keyFrameEveryMs: number;
   /** Milliseconds since the stream began. */
   now(): number;
-  /** Whether what was sent still waits: then pictures are left out. */
-  isBacklogged(): boolean;
+  /** Whether the network takes another picture. */
+  hasRoom(): boolean;
   onPayload(timestamp: number, payload: Uint8Array): void;
   /** There is no encoder for it. */
   onUnsupported(): void;
@@ -63,7 +63,7 @@ export class VideoTrack {
     const timestamp = Math.max(this.#options.now(), this.#lastMs + 1);
     const encoder = await this.#encoderFor(frame, fail);
     if (!encoder) return;
-    if (encoder.encodeQueueSize >= MAX_QUEUE || this.#options.isBacklogged()) {
+    if (encoder.encodeQueueSize >= MAX_QUEUE || !this.#options.hasRoom()) {
       this.dropped++;
       return;
     }

@@ -51,6 +51,7 @@ export class LiveItem implements Item {
           voice.status('NetStream.Play.InsufficientBW', 'The connection is too slow for this stream.', name);
           events.tooSlow();
         },
+        waits: () => void stream.askKeyFrame(),
         refused: (lack) => refuseCodec(voice, name, lack, policy, () => events.ended()),
       },
       policy === 'send' ? CodecSupport.all : voice.transport.codecs,

@@ -18,6 +18,7 @@ test('a client whose messages take long is read a little in each round of the ev
     },
     onBuffer() {},
     onPlayed() {},
+    onMakesKeyFrames() {},
     onIdle() {},
     onClose() {},
   };
