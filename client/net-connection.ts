@@ -1,4 +1,3 @@
-import { ByteReader } from '../wire/bytes.ts';
 import { commandMessage, decodeValues, encodeCommand } from '../wire/commands.ts';
 import { controlMessage, decodeAcknowledgement, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import { AMF_LIMITS } from '../wire/values.ts';

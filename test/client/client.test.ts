@@ -197,7 +197,7 @@ test('CNC-02: close ends calls, streams and attempts to come back', async () => 
   connection.on('never', () => new Promise(() => {}));
   connection.close();
   await expect(call).rejects.toThrow('The connection was closed.');
-  await expect(connection.invoke('echo')).rejects.toThrow('There is no connection.');
+  await expect(connection.invoke('echo')).rejects.toThrow('No connection.');
   expect(codes.entries).toEqual(['NetConnection.Connect.Closed']);
   expect(connection.connected).toBe(false);
   await connection.connect(address());
