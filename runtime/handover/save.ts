@@ -98,11 +98,11 @@ export class Graph {
       this.#isFound[known] = true;
       return;
     }
-    this.#isFound[this.#nodes.length] = true;
     this.#say(this.#heads, NodeKind.built);
     this.#heads.put(root);
     this.#heads.put(property);
     this.#begin(object);
+    this.#isFound[this.#nodes.length - 1] = true;
   }
 
   /** Whether a node can be made of it. Of a graph that is not used for anything else. */
@@ -300,6 +300,7 @@ export class Graph {
     append(this.#nodes, object);
     append(this.#kinds, this.#kind);
     append(this.#headAt, this.#at);
+    append(this.#isFound, false);
   }
 
   #say(out: Sink, kind: number): void {
