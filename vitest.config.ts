@@ -1,6 +1,8 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const behaviour = (...names: string[]) => names.map((name) => `test/behaviour/${name}.test.ts`);
+
+const inPages = ['test/browser/**/*.test.ts', 'test/client/media/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -12,7 +14,19 @@ export default defineConfig({
     // Most tests wait for a server: two at a time halve the time, even on two cores.
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'all', include: ['test/**/*.test.ts', 'sample-apps/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'all',
+          include: ['test/**/*.test.ts', 'sample-apps/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...inPages],
+        },
+      },
+      {
+        // Pages that make and play pictures leave nothing of a processor for others: they have the machine to themselves.
+        extends: true,
+        test: { name: 'pages', include: inPages, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
       {
         // What clients see is the same over both transports: here those of RTMP use WebSockets.
         extends: true,

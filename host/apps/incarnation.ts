@@ -312,15 +312,15 @@ export class Incarnation {
   }
 
   /**
-   * Takes an instalment of what another build's script leaves, and with the last one all of it; what it has had is
-   * forgotten when there is none. It has started, and is held. Throws as `save`.
+   * Takes an instalment of what another build's script leaves, and with the last one all of it. It has started, and is held.
+   * Throws as `save`.
    */
-  async restore(build: string, { bytes, isLast }: Partial<Instalment>): Promise<Inheritance> {
+  async restore(build: string, { bytes, isLast }: Instalment): Promise<Inheritance> {
     let said: Extract<Command, { kind: 'restored' }> | undefined;
     this.#onRestored = (how) => {
       said = how;
     };
-    await this.script.perform({ kind: 'restore', from: build, isLast: isLast === true }, bytes);
+    await this.script.perform({ kind: 'restore', from: build, isLast }, bytes);
     this.#onRestored = undefined;
     if (!said || this.script.isEnded) throw new HandoverError('the script died while it took over the state');
     this.checkEarly();

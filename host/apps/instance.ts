@@ -343,8 +343,11 @@ export class Instance {
     const reason = why === 'move' ? 'move' : 'reload';
     // The mode is about new code: what moves is the same.
     const isKept = why === 'move' || (why !== 'fresh' && this.#modeFor(build) === 'keep');
+    // Who moves does so because its core is about to be killed: that must not take longer than it has to.
     const draft =
-      next && this.#current && isKept ? await handOverMost(this.#current, next, clock) : undefined;
+      next && this.#current && isKept && why !== 'move'
+        ? await handOverMost(this.#current, next, clock)
+        : undefined;
     const heldAt = clock.monotonic();
     const previous = this.#current;
     await previous?.script.hold();
@@ -724,7 +727,7 @@ async function handOverMost(previous: Incarnation, next: Incarnation, clock: Clo
       await taken;
       if (!instalment) break;
       draft.bytes += instalment.bytes.length;
-      taken = next.restore(previous.build.id, { bytes: instalment.bytes });
+      taken = next.restore(previous.build.id, { ...instalment, isLast: false });
       draft.isComplete = instalment.isLast;
       if (instalment.isLast) break;
     }
@@ -753,7 +756,6 @@ async function inherit(
     const bytes = (draft?.bytes ?? 0) + estate.bytes.length;
     return { estate, bytes, inheritance: await next.restore(from, estate) };
   }
-  await next.restore(from, {});
   next.log.warn(
     `moves without its state, and its clients come to onConnect again, since that is more than data (functions and instances of classes: ${lost}, timers: ${timers}); onSave and onRestore can carry it over`,
   );

@@ -210,10 +210,6 @@ let taken: Restoring | undefined;
 
 /** Takes an instalment of what an older script hands over; with the last all of it, which is when this returns something. */
 function restore(text: string, isLast: boolean): Restored | undefined {
-  if (text === '') {
-    taken = undefined;
-    return undefined;
-  }
   const graph = Restoring.after(taken, text);
   taken = isLast ? undefined : graph;
   graph.readHeads();
