@@ -728,6 +728,7 @@ async function handOverMost(previous: Incarnation, next: Incarnation, clock: Clo
       if (!instalment) break;
       draft.bytes += instalment.bytes.length;
       taken = next.restore(previous.build.id, { ...instalment, isLast: false });
+      taken.catch(() => {}); // it is looked at below, after what may take longer
       draft.isComplete = instalment.isLast;
       if (instalment.isLast) break;
     }
