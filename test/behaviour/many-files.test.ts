@@ -46,9 +46,11 @@ test('of a hundred files that change one after the other no mixture ever runs', 
   const client = await open('checkout', { 'main.ts': main, ...files(1) });
   const from = server.log.mark;
   let longestGapMs = 0;
+  let longestMs = 0;
   const seen = new Set<unknown>();
   for (const n of [2, 3]) {
-    let last = performance.now();
+    const began = performance.now();
+    let last = began;
     for (const [path, text] of Object.entries(files(n))) {
       server.writeFile(`checkout/${path}`, text);
       const now = performance.now();
@@ -57,10 +59,12 @@ test('of a hundred files that change one after the other no mixture ever runs', 
       seen.add(await client.call('version'));
       await new Promise((resolve) => setTimeout(resolve, 5)); // as a large checkout takes its time
     }
+    longestMs = Math.max(longestMs, last - began);
     await answers(client, String(n));
   }
-  // On a machine that made the checkout pause there was quiet in between.
-  if (longestGapMs < 80) expect([...seen].filter((answer) => String(answer).includes(','))).toEqual([]);
+  // On a machine that made the checkout pause there was quiet in between; after a second the server waits no longer.
+  if (longestGapMs < 80 && longestMs < 900)
+    expect([...seen].filter((answer) => String(answer).includes(','))).toEqual([]);
   expect(since(from, 'runs new code').length).toBeLessThan(10);
 });
 

@@ -17,7 +17,7 @@ test('a script waits for none that takes long', async () => {
   const late: string[] = [];
   const problem = { kind: 'compile', code: slow(4_000_000) } as const;
   const all = Array.from({ length: 4 }, () =>
-    readElsewhere(problem, 6000).catch((error: Error) => late.push(error.message)),
+    readElsewhere(problem, 12_000).catch((error: Error) => late.push(error.message)),
   );
   expect(await checkSyntax(`${filler}a(;`)).toMatchObject({ message: "Unexpected token ';'" });
   expect(late).toEqual([]);
