@@ -1,0 +1,100 @@
+import { calmest, compareCosts, describeLoad, ROUNDS, type Runs } from '../fan-out/cost.ts';
+import { startOurs, type Target, type Window } from '../fan-out/targets.ts';
+import { type Figure, format, rangeOf, spreadOf } from '../support/figures.ts';
+import { isProfiling, startFloor } from '../support/server.ts';
+
+const COUNTS = [100, 300, 1000] as const;
+/** At most so many times what the other costs, from so many viewers on. */
+const ASKED = {
+  floor: { atMost: 0.35, from: 300 },
+  rtmp: { atMost: 1.2, from: 1000 },
+} as const;
+/** Without a window there is one write for each message, as on the floor. */
+const NO_WINDOW_COUNTS = [300];
+
+interface Targets {
+  readonly overWebSocket: Target;
+  readonly overRtmp: Target;
+  readonly floor: Target | undefined;
+}
+
+/**
+ * What the host spends for a viewer over WebSocket, beside one over RTMP of a server of the same build, and beside
+ * `ws` that sends each message to each viewer by itself.
+ */
+export async function measureViewers(): Promise<Figure[]> {
+  const figures = await measure('adaptive', isProfiling() ? [1000] : COUNTS);
+  if (!isProfiling()) figures.push(...(await measure(0, NO_WINDOW_COUNTS)));
+  return figures;
+}
+
+async function measure(window: Window, counts: readonly number[]): Promise<Figure[]> {
+  const targets = await startTargets(window);
+  const all = [targets.overWebSocket, targets.overRtmp, ...(targets.floor ? [targets.floor] : [])];
+  try {
+    return await compareCosts(all, counts, (count, runs) => [figureOf(count, targets, runs)]);
+  } finally {
+    await Promise.all(all.map((target) => target.stop()));
+  }
+}
+
+async function startTargets(window: Window): Promise<Targets> {
+  const overWebSocket = await startOurs(window, 'ws');
+  const overRtmp = await startOurs(window, 'rtmp');
+  const floor = isProfiling()
+    ? undefined
+    : ({
+        ...(await startFloor('web-sockets.ts')),
+        name: 'ws, a send for each message',
+        role: 'floor',
+        transport: 'ws',
+      } satisfies Target);
+  return {
+    overWebSocket: { ...overWebSocket, name: `WebSocket, ${overWebSocket.label}` },
+    overRtmp: { ...overRtmp, name: `RTMP, ${overRtmp.label}` },
+    floor,
+  };
+}
+
+function figureOf(count: number, { overWebSocket, overRtmp, floor }: Targets, runs: Runs): Figure {
+  const cost = (target: Target) => calmest(runs.get(target)!).costUs;
+  const besides = [overRtmp, ...(floor ? [floor] : [])];
+  const all = [overWebSocket, ...besides];
+  return {
+    name: `${count.toLocaleString('en-US')} viewers, ${overWebSocket.name}`,
+    unit: 'us',
+    target: {},
+    p50: cost(overWebSocket),
+    floors: floor ? [{ name: floor.name, p50: cost(floor) }] : [],
+    peers: [{ name: overRtmp.name, p50: cost(overRtmp) }],
+    notes: [
+      `the host's processor time for each viewer and second; the calmest of ${ROUNDS} rounds, ` +
+        rangeOf(
+          runs.get(overWebSocket)!.map(({ costUs }) => costUs),
+          'us',
+        ),
+      ...(isProfiling() ? [`the profile is that of process ${overWebSocket.pid}`] : []),
+      ...(overWebSocket.window === 'adaptive'
+        ? describeAsked(count, cost(overWebSocket), cost(overRtmp), floor && cost(floor))
+        : ['for information: a write for each message and viewer, as on the floor']),
+      `under way: ${all.map((target) => `${target.name} ${describeAges(target, runs)}`).join('; ')}`,
+      ...describeLoad(all, runs),
+    ],
+  };
+}
+
+function describeAsked(count: number, own: number, rtmp: number, floor: number | undefined): string[] {
+  const verdict = (name: string, ratio: number, { atMost, from }: { atMost: number; from: number }) => {
+    const text = `${name} ${ratio.toFixed(2)} x`;
+    if (count < from) return `${text} (asked from ${from.toLocaleString('en-US')} viewers on)`;
+    return `${text} (at most ${atMost}: ${ratio <= atMost ? 'met' : 'MISSED'})`;
+  };
+  const parts = [verdict('RTMP', own / rtmp, ASKED.rtmp)];
+  if (floor !== undefined) parts.unshift(verdict('ws', own / floor, ASKED.floor));
+  return [`beside ${parts.join(', ')}`];
+}
+
+function describeAges(target: Target, runs: Runs): string {
+  const { p50, p95 } = spreadOf(calmest(runs.get(target)!).agesMs);
+  return `p50 ${format(p50, 'ms')}, p95 ${format(p95, 'ms')}`;
+}
