@@ -1,5 +1,5 @@
 import { calmest, compareCosts, describeLoad, ROUNDS, type Runs } from '../fan-out/cost.ts';
-import { startOurs, type Target, type Window } from '../fan-out/targets.ts';
+import { startCFloor, startOurs, type Target, type Window } from '../fan-out/targets.ts';
 import { type Figure, format, rangeOf, spreadOf } from '../support/figures.ts';
 import { isProfiling, startFloor } from '../support/server.ts';
 
@@ -12,10 +12,16 @@ const ASKED = {
 /** Without a window there is one write for each message, as on the floor. */
 const NO_WINDOW_COUNTS = [300];
 
+/** The window that the server has by itself from 200 viewers on. */
+const LARGE = { window: 50, from: 200 } as const;
+
 interface Targets {
   readonly overWebSocket: Target;
   readonly overRtmp: Target;
+  /** None while profiles are written. */
   readonly floor: Target | undefined;
+  /** The same bytes in the same windows: what the system takes of it. */
+  readonly inC: Target | undefined;
 }
 
 /**
@@ -30,7 +36,8 @@ export async function measureViewers(): Promise<Figure[]> {
 
 async function measure(window: Window, counts: readonly number[]): Promise<Figure[]> {
   const targets = await startTargets(window);
-  const all = [targets.overWebSocket, targets.overRtmp, ...(targets.floor ? [targets.floor] : [])];
+  const { overWebSocket, overRtmp, floor, inC } = targets;
+  const all = [overWebSocket, overRtmp, floor, inC].filter((target) => target !== undefined);
   try {
     return await compareCosts(all, counts, (count, runs) => [figureOf(count, targets, runs)]);
   } finally {
@@ -53,19 +60,36 @@ async function startTargets(window: Window): Promise<Targets> {
     overWebSocket: { ...overWebSocket, name: `WebSocket, ${overWebSocket.label}` },
     overRtmp: { ...overRtmp, name: `RTMP, ${overRtmp.label}` },
     floor,
+    inC: isProfiling() || window === 0 ? undefined : await startSystemFloor(),
   };
 }
 
-function figureOf(count: number, { overWebSocket, overRtmp, floor }: Targets, runs: Runs): Figure {
+async function startSystemFloor(): Promise<Target | undefined> {
+  const started = await startCFloor();
+  const { window } = LARGE;
+  return (
+    started && {
+      ...started,
+      name: `send() in C, window ${window} ms`,
+      role: 'floor',
+      transport: 'rtmp',
+      window,
+    }
+  );
+}
+
+function figureOf(count: number, targets: Targets, runs: Runs): Figure {
+  const { overWebSocket, overRtmp, floor } = targets;
   const cost = (target: Target) => calmest(runs.get(target)!).costUs;
-  const besides = [overRtmp, ...(floor ? [floor] : [])];
-  const all = [overWebSocket, ...besides];
+  const inC = count >= LARGE.from ? targets.inC : undefined;
+  const floors = [floor, inC].filter((target) => target !== undefined);
+  const all = [overWebSocket, overRtmp, ...floors];
   return {
     name: `${count.toLocaleString('en-US')} viewers, ${overWebSocket.name}`,
     unit: 'us',
     target: {},
     p50: cost(overWebSocket),
-    floors: floor ? [{ name: floor.name, p50: cost(floor) }] : [],
+    floors: floors.map((target) => ({ name: target.name, p50: cost(target) })),
     peers: [{ name: overRtmp.name, p50: cost(overRtmp) }],
     notes: [
       `the host's processor time for each viewer and second; the calmest of ${ROUNDS} rounds, ` +
