@@ -33,7 +33,7 @@ enum { REST_US = 4000 };
 /* As players do it: an acknowledgement for so many bytes, and one now and then when nothing comes. */
 enum { ACK_BYTES = 2500000, ACK_SECONDS = 16 };
 /* How often a page says how far it has played: as client/net-stream.ts does it. */
-enum { PLAYED_MS = 250 };
+enum { PLAYED_MS = 500 };
 
 typedef struct {
   int fd;
@@ -277,7 +277,7 @@ static void acknowledge_some(void) {
   }
 }
 
-/* Each four times a second, a part of them each time, as nobody's timers keep time together. */
+/* Each twice a second, a part of them each time, as nobody's timers keep time together. */
 static void tell_some_played(void) {
   static int64_t last;
   struct timespec now;
