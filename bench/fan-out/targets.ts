@@ -87,7 +87,7 @@ async function startFloors(window: Window): Promise<Target[]> {
   return floors;
 }
 
-export async function startCFloor(): Promise<Omit<PeerServer, 'name'> | undefined> {
+async function startCFloor(): Promise<Omit<PeerServer, 'name'> | undefined> {
   if (!hasCompiler()) return undefined;
   const child = startChild(compileC('bench/floors/fan-out.c'), []);
   const [, port] = await lineOf(child, /^ready (\d+)$/);
