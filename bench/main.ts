@@ -14,6 +14,7 @@ import { benchFanOut } from './fan-out.ts';
 import { benchHostile, benchSoak } from './hostile.ts';
 import { benchInstances } from './instances.ts';
 import { benchKill } from './kill.ts';
+import { benchPages } from './pages.ts';
 import { benchReload } from './reload.ts';
 import { benchSharedObjects } from './shared-objects.ts';
 import { benchStart } from './start.ts';
@@ -34,6 +35,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   shared: benchSharedObjects,
   durable: benchDurable,
   fanout: benchFanOut,
+  pages: benchPages,
   types: benchTypes,
 };
 

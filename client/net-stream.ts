@@ -6,7 +6,7 @@ import { type CallError, guarded, type Info, Notifier } from './events.ts';
 import type { NetConnection } from './net-connection.ts';
 import { ACKNOWLEDGED_EVERY, type MediaOutput, type MediaSink, type MediaSource } from './sink.ts';
 
-const ACKNOWLEDGE_MS = 250;
+const ACKNOWLEDGE_MS = 500;
 /** User control events (docs/websocket.md). */
 const SET_BUFFER_LENGTH = 3;
 const KEY_FRAME = 100;

@@ -15,7 +15,7 @@ export interface MediaSink {
   reset(): void;
   /** Of a pause that the stream was asked for. */
   pause?(isPaused: boolean): void;
-  /** The timestamp up to which it has been played; undefined before anything was. The server is told a few times a second. */
+  /** The timestamp up to which it has been played; undefined before anything was. The server is told twice a second. */
   readonly played?: number | undefined;
 }
 

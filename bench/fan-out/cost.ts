@@ -4,7 +4,7 @@ import { isProfiling } from '../support/server.ts';
 import { type Run, Show } from './show.ts';
 import type { Target, Window } from './targets.ts';
 
-const ROUNDS = 3;
+export const ROUNDS = 3;
 const SECONDS = 2;
 const WARM_UP = { viewers: 100, seconds: 4 };
 /** Above that the processors were what was measured. */
@@ -17,13 +17,26 @@ interface Asked {
   readonly delayMs: number;
 }
 
-const ASKED: Readonly<Record<Window, Asked>> = {
+const ASKED: Readonly<Record<Exclude<Window, 'adaptive'>, Asked>> = {
   0: { ratios: { 'nginx-rtmp': 1.45 }, delayMs: 1 },
   50: { ratios: { 'nginx-rtmp': 0.4, 'node-media-server': 0.9, 'send() in C': 1.2 }, delayMs: 30 },
 };
 
-/** One stream for ever more viewers, through each target in turn, so that a slow moment meets all of them. */
+export type Runs = ReadonlyMap<Target, readonly Run[]>;
+
 export async function measureCost(targets: readonly Target[]): Promise<Figure[]> {
+  const counts = isProfiling() ? [600] : [100, 300, 600, 1000];
+  return compareCosts(targets, counts, (count, runs) =>
+    targets.flatMap((ours) => (ours.role === 'ours' ? figuresOf(count, ours, runs) : [])),
+  );
+}
+
+/** One stream for ever more viewers, through each target in turn, so that a slow moment meets all of them. */
+export async function compareCosts(
+  targets: readonly Target[],
+  counts: readonly number[],
+  describe: (count: number, runs: Runs) => Figure[],
+): Promise<Figure[]> {
   const shows: Show[] = [];
   for (const target of targets) shows.push(await Show.open(target, KBPS));
   for (const show of shows) {
@@ -31,20 +44,20 @@ export async function measureCost(targets: readonly Target[]): Promise<Figure[]>
     await show.run(WARM_UP.seconds);
   }
   const figures: Figure[] = [];
-  for (const count of isProfiling() ? [600] : [100, 300, 600, 1000]) {
+  for (const count of counts) {
     for (const show of shows) await show.seat(count);
     const runs = new Map<Target, Run[]>(targets.map((target) => [target, []]));
     for (let round = 0; round < ROUNDS; round++) {
       for (const show of shows) runs.get(show.target)!.push(await show.run(SECONDS));
     }
-    for (const ours of targets) if (ours.role === 'ours') figures.push(...figuresOf(count, ours, runs));
+    figures.push(...describe(count, runs));
   }
   for (const show of shows) await show.close();
   return figures;
 }
 
-function figuresOf(count: number, ours: Target, runs: ReadonlyMap<Target, Run[]>): Figure[] {
-  const window = ours.window ?? 0;
+function figuresOf(count: number, ours: Target, runs: Runs): Figure[] {
+  const window = ours.window === 50 ? 50 : 0;
   const others = [...runs.keys()].filter(
     ({ role, window: its }) => role === 'peer' || (role === 'floor' && its === window),
   );
@@ -86,7 +99,7 @@ function figuresOf(count: number, ours: Target, runs: ReadonlyMap<Target, Run[]>
 }
 
 /** Of several rounds the one in which the machine had least else to do. */
-function calmest(runs: readonly Run[]): Run {
+export function calmest(runs: readonly Run[]): Run {
   return runs.reduce((calm, run) => (run.others < calm.others ? run : calm));
 }
 
@@ -105,7 +118,7 @@ function describeRatios(
   return parts.length > 0 ? [`beside ${parts.join(', ')}`] : [];
 }
 
-function describeLoad(targets: readonly Target[], runs: ReadonlyMap<Target, Run[]>): string[] {
+export function describeLoad(targets: readonly Target[], runs: Runs): string[] {
   const used = targets.map((target) => ({ target, run: calmest(runs.get(target)!) }));
   const most = (of: (run: Run) => number) => Math.max(...used.map(({ run }) => of(run)));
   const percent = (of: (run: Run) => number) => `${Math.round(most(of) * 100)} %`;

@@ -1,4 +1,4 @@
-/** Both ends of a stream, over RTMP or bare: who sends it, and who measures how long it was under way. */
+/** Both ends of a stream, over RTMP, WebSocket or bare: who sends it, and who measures how long it was under way. */
 import type { Socket } from 'node:net';
 import { ChunkReader, defaultChunkLimits } from '../../host/rtmp/chunk-reader.ts';
 import { ChunkStreamId, serializeMessage } from '../../host/rtmp/chunk-writer.ts';
@@ -7,13 +7,23 @@ import { openSocket } from '../support/client.ts';
 import { ageMsOf } from '../support/media.ts';
 import { OUT_CHUNK_BYTES, StreamClient } from '../support/stream-client.ts';
 import type { Target } from './targets.ts';
+import { type End, openPacketSender, watchPackets, watchStream } from './web-ends.ts';
 
 export interface Publisher {
   send(message: RtmpMessage): void;
   close(): void;
 }
 
-export async function openPublisher({ port, app, window }: Target, stream: string): Promise<Publisher> {
+/** Where viewers connect. */
+export function viewerPortOf({ port, webPort, transport }: Target): number {
+  return (transport === 'ws' ? webPort : undefined) ?? port;
+}
+
+/** Publishers of ours and of the peers come over RTMP. */
+export async function openPublisher(target: Target, stream: string): Promise<Publisher> {
+  const { port, app, transport } = target;
+  const window = target.window === 'adaptive' ? undefined : target.window;
+  if (app === undefined && transport === 'ws') return openPacketSender(port);
   if (app === undefined) return new WindowedSender(await openSocket(port), window ?? 0);
   const client = await StreamClient.open(port, app);
   await client.publish(stream);
@@ -56,26 +66,11 @@ export class Sampler {
   /** How long each message was under way, since `begin`. */
   agesMs: number[] = [];
   #since = 0;
-  readonly #end: { close(): void };
+  #end: End | undefined;
 
-  private constructor(end: { close(): void }) {
-    this.#end = end;
-  }
-
-  static async open({ port, app }: Target, stream: string): Promise<Sampler> {
-    if (app === undefined) {
-      const socket = await openSocket(port);
-      const sampler = new Sampler({ close: () => socket.destroy() });
-      const reader = new ChunkReader({ ...defaultChunkLimits }, (message) => sampler.#look(message));
-      reader.push(chunkSizeFirst);
-      socket.on('data', (bytes: Buffer) => reader.push(bytes));
-      return sampler;
-    }
-    const client = await StreamClient.open(port, app);
-    const sampler = new Sampler(client);
-    client.onAudio = (message) => sampler.#look(message);
-    client.onVideo = client.onAudio;
-    await client.play(stream);
+  static async open(target: Target, stream: string): Promise<Sampler> {
+    const sampler = new Sampler();
+    sampler.#end = await watch(target, stream, (payload) => sampler.#look(payload));
     return sampler;
   }
 
@@ -86,13 +81,36 @@ export class Sampler {
   }
 
   close(): void {
-    this.#end.close();
+    this.#end?.close();
   }
 
-  #look({ payload }: RtmpMessage): void {
+  #look(payload: Uint8Array): void {
     const ageMs = ageMsOf(payload);
     if (ageMs !== undefined && performance.now() - ageMs > this.#since) this.agesMs.push(ageMs);
   }
+}
+
+/** Hears the bodies of audio and video. */
+async function watch(target: Target, stream: string, onBody: (payload: Uint8Array) => void): Promise<End> {
+  const { port, app, transport } = target;
+  if (transport === 'ws') {
+    const webPort = viewerPortOf(target);
+    return app === undefined
+      ? watchPackets(webPort, onBody)
+      : watchStream(`ws://127.0.0.1:${webPort}/${app}`, stream, onBody);
+  }
+  if (app === undefined) {
+    const socket = await openSocket(port);
+    const reader = new ChunkReader({ ...defaultChunkLimits }, ({ payload }) => onBody(payload));
+    reader.push(chunkSizeFirst);
+    socket.on('data', (bytes: Buffer) => reader.push(bytes));
+    return { close: () => socket.destroy() };
+  }
+  const client = await StreamClient.open(port, app);
+  client.onAudio = ({ payload }) => onBody(payload);
+  client.onVideo = client.onAudio;
+  await client.play(stream);
+  return client;
 }
 
 /** The floors pass on chunks of a size that nobody has announced. */

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MachineLoad, treeCpuMs } from '../support/busy.ts';
 import { GROUP_SECONDS, MediaSource, type Sent } from '../support/media.ts';
 import { Viewers } from '../support/viewers.ts';
-import { openPublisher, type Publisher, Sampler } from './ends.ts';
+import { openPublisher, type Publisher, Sampler, viewerPortOf } from './ends.ts';
 import type { Target } from './targets.ts';
 
 /** Between the portions in which viewers join: what comes first in a server's list is told first. */
 const SAMPLERS = 5;
-/** RTMP's header of a message in one chunk. */
+/** RTMP's header of a message in one chunk; that of a WebSocket's is a byte shorter, and frames have a head, too. */
 const HEADER_BYTES = 12;
 /** How far from what is due the bytes that a viewer got may be. */
 const TOLERANCE = 0.02;
@@ -61,9 +61,10 @@ export class Show {
   /** Sends away who was there, and lets others in: of all streams alike. */
   async seat(count: number): Promise<void> {
     await this.#empty();
-    const { port, app } = this.target;
+    const { app, transport } = this.target;
     const streams = this.#sources.length;
-    this.#viewers = await Viewers.start(port, app === undefined ? undefined : { app, stream: this.#stream });
+    const what = app === undefined ? undefined : { app, stream: this.#stream };
+    this.#viewers = await Viewers.start(viewerPortOf(this.target), transport, what);
     const bulk = count - SAMPLERS;
     for (let i = 0; i < SAMPLERS; i++) {
       this.#samplers.push(await Sampler.open(this.target, this.nameOf(0)));
@@ -141,15 +142,20 @@ export class Show {
     const deadline = performance.now() + PATIENCE_MS;
     await sleep(SETTLE_MS);
     for (;;) {
-      const { least, most, closed } = await this.#viewers!.seen();
+      const { least, most, closed, fewest, mostMessages } = await this.#viewers!.seen();
       const isWhole = least > due * (1 - tolerance) && most < due * (1 + tolerance);
-      if (isWhole && closed === 0) return [];
-      if (performance.now() < deadline && least < due && closed === 0) {
+      const isCounted =
+        fewest === undefined || (fewest === sent[0]!.messages && mostMessages === sent[0]!.messages);
+      if (isWhole && isCounted && closed === 0) return [];
+      const isLess = fewest === undefined ? least < due : fewest < sent[0]!.messages;
+      if (performance.now() < deadline && isLess && closed === 0) {
         await sleep(SETTLE_MS);
         continue;
       }
       const percent = (value: number) => `${((value / due) * 100).toFixed(1)} %`;
-      const problem = `viewers got ${percent(least)} to ${percent(most)} of what they should`;
+      const counted =
+        fewest === undefined ? '' : ` (${fewest} to ${mostMessages} of ${sent[0]!.messages} messages)`;
+      const problem = `viewers got ${percent(least)} to ${percent(most)} of what they should${counted}`;
       return [closed > 0 ? `${problem}, ${closed} were closed` : problem];
     }
   }

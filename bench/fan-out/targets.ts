@@ -7,9 +7,10 @@ import { startNginx } from '../support/nginx.ts';
 import { startNodeMediaServer } from '../support/node-media-server.ts';
 import type { PeerServer } from '../support/peer.ts';
 import { isProfiling, scratchFolder, startFloor, startServer } from '../support/server.ts';
+import type { Transport } from '../support/viewers.ts';
 
-/** What is collected before it is sent to all viewers, in milliseconds. */
-export type Window = 0 | 50;
+/** What is collected before it is sent to all viewers, in milliseconds; or as the server does it by itself. */
+export type Window = 0 | 50 | 'adaptive';
 export const WINDOWS = [0, 50] as const satisfies readonly Window[];
 
 export interface Target {
@@ -20,9 +21,14 @@ export interface Target {
   /** Ours and the floors have one; the peers do as they do. */
   readonly window?: Window;
   readonly pid: number;
+  /** For RTMP; of a floor its own. */
   readonly port: number;
-  /** Over RTMP; the floors only pass bytes on. */
+  /** Of ours and the peers; the floors only pass bytes on. */
   readonly app?: string;
+  /** How viewers come. */
+  readonly transport: Transport;
+  /** For viewers over WebSocket. */
+  readonly webPort?: number;
   /** The address of our API. */
   readonly http?: string;
   /** How far from what is due what arrives in one run may be. */
@@ -39,20 +45,22 @@ export async function startTargets(): Promise<Target[]> {
   if (isProfiling()) return targets;
   for (const window of WINDOWS) targets.push(...(await startFloors(window)));
   const nginx = await startNginx();
-  if (nginx) targets.push({ ...nginx, role: 'peer', app: 'live' });
+  if (nginx) targets.push({ ...nginx, role: 'peer', app: 'live', transport: 'rtmp' });
   const nodeMediaServer = await startNodeMediaServer();
   // It merges ten messages, and so keeps back up to nine of a run, a key frame among them.
-  if (nodeMediaServer) targets.push({ ...nodeMediaServer, role: 'peer', app: 'live', tolerance: 0.2 });
+  if (nodeMediaServer)
+    targets.push({ ...nodeMediaServer, role: 'peer', app: 'live', transport: 'rtmp', tolerance: 0.2 });
   return targets;
 }
 
 /** A server with one application, which has no script. */
-export async function startOurs(window: Window): Promise<Target> {
+export async function startOurs(window: Window, transport: Transport = 'rtmp'): Promise<Target> {
   const apps = scratchFolder();
   mkdirSync(join(apps, 'open'));
-  writeFileSync(join(apps, 'open', 'app.json'), JSON.stringify({ streams: { windowMs: window } }));
+  const streams = window === 'adaptive' ? {} : { windowMs: window };
+  writeFileSync(join(apps, 'open', 'app.json'), JSON.stringify({ streams }));
   const { pid, port, http, stop } = await startServer(apps);
-  const label = `window ${window} ms`;
+  const label = window === 'adaptive' ? 'adaptive window' : `window ${window} ms`;
   return {
     name: `Stagewire, ${label}`,
     label,
@@ -62,6 +70,8 @@ export async function startOurs(window: Window): Promise<Target> {
     port,
     http,
     app: APP,
+    transport,
+    webPort: Number(new URL(http).port),
     stop,
   };
 }
@@ -69,9 +79,11 @@ export async function startOurs(window: Window): Promise<Target> {
 async function startFloors(window: Window): Promise<Target[]> {
   const name = (what: string) => `${what}, window ${window} ms`;
   const inNode = await startFloor('windows.ts');
-  const floors: Target[] = [{ ...inNode, name: name('socket.write'), role: 'floor', window }];
+  const floors: Target[] = [
+    { ...inNode, name: name('socket.write'), role: 'floor', transport: 'rtmp', window },
+  ];
   const inC = await startCFloor();
-  if (inC) floors.push({ ...inC, name: name('send() in C'), role: 'floor', window });
+  if (inC) floors.push({ ...inC, name: name('send() in C'), role: 'floor', transport: 'rtmp', window });
   return floors;
 }
 

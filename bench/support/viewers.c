@@ -1,13 +1,16 @@
 /*
- * `viewers PORT bare` or `viewers PORT APP STREAM`: many viewers of live streams in one cheap process. With `bare`
- * they only read; else they connect over RTMP and play, and the %d in STREAM becomes the viewer's number modulo the
- * count given to `open`. What comes is thrown away in the kernel (MSG_TRUNC). Commands on standard input, each
- * answered by one line:
+ * `viewers PORT HOW [APP STREAM]`: many viewers of live streams in one cheap process. HOW is `rtmp` or `ws`. With APP
+ * and STREAM they connect and play, and the %d in STREAM becomes the viewer's number modulo the count given to `open`;
+ * else they only read, over `ws` after the handshake. What comes over RTMP is thrown away in the kernel (MSG_TRUNC);
+ * of what comes over WebSocket the heads are read, since such viewers say how far they have come. Commands on standard
+ * input, each answered by one line:
  *
  *   open COUNT [STREAMS]   opens so many more             -> opened TOTAL
  *   stuck COUNT            the same, but they never read  -> opened TOTAL
  *   zero                   counts from 0 again            -> zeroed
  *   seen                   what came since                -> {"viewers","closed","bytes","least","most"}
+ *
+ * Over `ws` there are also {"fewest","mostMessages"}: audio and video of who got least and most; and {"frames"} of all.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,11 +25,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "websocket.h"
+
 enum { MAX_VIEWERS = 20000, FIRST_BYTES = 1 << 18, CHUNK_BYTES = 128, HANDSHAKE_BYTES = 1536 };
 /* Between two looks at the sockets: what came meanwhile costs one call for each of them. */
 enum { REST_US = 4000 };
 /* As players do it: an acknowledgement for so many bytes, and one now and then when nothing comes. */
 enum { ACK_BYTES = 2500000, ACK_SECONDS = 16 };
+/* How often a page says how far it has played: as client/net-stream.ts does it. */
+enum { PLAYED_MS = 500 };
 
 typedef struct {
   int fd;
@@ -34,12 +41,17 @@ typedef struct {
   uint64_t bytes;
   uint64_t total;
   uint64_t acknowledged;
+  int stream_id;
+  Walk walk;
+  uint32_t told;
 } Viewer;
 
 static Viewer viewers[MAX_VIEWERS];
 static int count, closed, epoll_fd;
-static int port;
+static int port, is_ws;
 static const char *app, *stream;
+/* Who is being opened, over WebSocket from its handshake on: all that it reads goes through its walk. */
+static Viewer *opening;
 
 static void fail(const char *what) {
   fprintf(stderr, "viewers: %s: %s\n", what, strerror(errno));
@@ -88,8 +100,12 @@ static void send_all(int fd, const uint8_t *bytes, size_t length) {
   }
 }
 
-/* One message as chunks of the size that every connection begins with (RTMP 1.0, section 5.3.1). */
+/* One message: a frame, or chunks of the size that every connection begins with (RTMP 1.0, section 5.3.1). */
 static void send_message(int fd, int chunk_stream, int type, int stream_id, const Text *body) {
+  if (is_ws) {
+    uint8_t frame[4096];
+    return send_all(fd, frame, write_packet(frame, type, stream_id, body->bytes, body->length));
+  }
   uint8_t out[4096] = {chunk_stream, 0, 0, 0, 0, body->length >> 8, body->length, type, stream_id, 0, 0, 0};
   size_t at = 12;
   for (size_t read = 0; read < body->length; read += CHUNK_BYTES) {
@@ -109,6 +125,13 @@ static void acknowledge(Viewer *viewer) {
   send(viewer->fd, out, sizeof out, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static void tell_played(Viewer *viewer) {
+  uint32_t timestamp = htonl(viewer->walk.timestamp);
+  uint8_t frame[64];
+  viewer->told = viewer->walk.timestamp;
+  send(viewer->fd, frame, write_packet(frame, 3, viewer->stream_id, &timestamp, 4), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* ---- Until it plays: blocking, one after the other ---- */
 
 /* Acknowledges at once: some servers send their answers in parts, and wait for that between two of them. */
@@ -125,6 +148,7 @@ static uint8_t *await(int fd, const char *wanted, size_t length, size_t more) {
   for (;;) {
     ssize_t got = receive(fd, heard + have, sizeof heard - have);
     if (got <= 0) fail("a viewer was not served");
+    if (opening && !walk_bytes(&opening->walk, heard + have, got)) fail("what a viewer heard are no messages");
     have += got;
     uint8_t *found = memmem(heard, have, wanted, length);
     if (found && found + length + more <= heard + have) return found;
@@ -146,11 +170,17 @@ static void shake_hands(int fd) {
   send_all(fd, bytes + 1, HANDSHAKE_BYTES);
 }
 
-static void play(int fd, int stream_number) {
+static void upgrade(int fd) {
+  char request[1024];
+  send_all(fd, (uint8_t *)request, write_upgrade(request, sizeof request, port, app ? app : ""));
+  await(fd, "\r\n\r\n", 4, 0);
+}
+
+/* Returns the number of the message stream. */
+static int play(int fd, int stream_number) {
   char url[512], name[256];
-  snprintf(url, sizeof url, "rtmp://127.0.0.1:%d/%s", port, app);
+  snprintf(url, sizeof url, "%s://127.0.0.1:%d/%s", is_ws ? "ws" : "rtmp", port, app);
   snprintf(name, sizeof name, stream, stream_number);
-  shake_hands(fd);
   Text connect_command = {.length = 0};
   put_string(&connect_command, "connect");
   put_number(&connect_command, 1);
@@ -183,6 +213,7 @@ static void play(int fd, int stream_number) {
   put_string(&play_command, name);
   send_message(fd, 8, 20, (int)stream_id, &play_command);
   await(fd, "NetStream.Play.Start", 20, 0);
+  return (int)stream_id;
 }
 
 static void open_viewer(int stream_number, int is_stuck) {
@@ -199,10 +230,17 @@ static void open_viewer(int stream_number, int is_stuck) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
   if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("connect");
-  if (app) play(fd, stream_number);
   Viewer *viewer = &viewers[count];
   /* Not all of them acknowledge at the same time. */
   *viewer = (Viewer){.fd = fd, .is_stuck = is_stuck, .total = (uint64_t)count * 7919 % 1000 * (ACK_BYTES / 1000)};
+  if (is_ws) {
+    upgrade(fd);
+    opening = viewer;
+  } else if (app) {
+    shake_hands(fd);
+  }
+  if (app) viewer->stream_id = play(fd, stream_number);
+  opening = NULL;
   struct epoll_event event = {.events = is_stuck ? EPOLLRDHUP : EPOLLIN, .data.ptr = viewer};
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) fail("epoll_ctl");
   count++;
@@ -217,22 +255,41 @@ static void hang_up(Viewer *viewer) {
 }
 
 static void discard(Viewer *viewer) {
-  ssize_t got = recv(viewer->fd, NULL, 1 << 24, MSG_TRUNC | MSG_DONTWAIT);
+  static uint8_t heard[FIRST_BYTES];
+  ssize_t got = is_ws ? recv(viewer->fd, heard, sizeof heard, MSG_DONTWAIT)
+                      : recv(viewer->fd, NULL, 1 << 24, MSG_TRUNC | MSG_DONTWAIT);
   if (got == 0 || (got < 0 && errno != EAGAIN)) return hang_up(viewer);
   if (got < 0) return;
+  if (is_ws && !walk_bytes(&viewer->walk, heard, got)) return hang_up(viewer);
   viewer->bytes += got;
   viewer->total += got;
-  if (app && viewer->total - viewer->acknowledged > ACK_BYTES) acknowledge(viewer);
+  if (app && !is_ws && viewer->total - viewer->acknowledged > ACK_BYTES) acknowledge(viewer);
 }
 
 static void acknowledge_some(void) {
   static time_t last;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  if (!app || now.tv_sec == last) return;
+  if (!app || is_ws || now.tv_sec == last) return;
   last = now.tv_sec;
   for (int i = last % ACK_SECONDS; i < count; i += ACK_SECONDS) {
     if (viewers[i].fd >= 0 && !viewers[i].is_stuck) acknowledge(&viewers[i]);
+  }
+}
+
+/* Each twice a second, a part of them each time, as nobody's timers keep time together. */
+static void tell_some_played(void) {
+  static int64_t last;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  int64_t now_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+  if (!app || !is_ws) return;
+  if (now_ms - last > PLAYED_MS) last = now_ms - PLAYED_MS;
+  for (; last < now_ms; last++) {
+    for (int i = last % PLAYED_MS; i < count; i += PLAYED_MS) {
+      Viewer *viewer = &viewers[i];
+      if (viewer->fd >= 0 && !viewer->is_stuck && viewer->walk.timestamp != viewer->told) tell_played(viewer);
+    }
   }
 }
 
@@ -276,19 +333,24 @@ static void obey(char *line) {
     }
     printf("opened %d\n", count);
   } else if (!strcmp(line, "zero")) {
-    for (int i = 0; i < count; i++) viewers[i].bytes = 0;
+    for (int i = 0; i < count; i++) viewers[i].bytes = viewers[i].walk.messages = viewers[i].walk.frames = 0;
     printf("zeroed\n");
   } else if (!strcmp(line, "seen")) {
-    uint64_t bytes = 0, least = UINT64_MAX, most = 0;
+    uint64_t bytes = 0, least = UINT64_MAX, most = 0, fewest = UINT64_MAX, most_messages = 0, frames = 0;
     for (int i = 0; i < count; i++) {
       uint64_t own = viewers[i].bytes;
       bytes += own;
       if (own < least) least = own;
       if (own > most) most = own;
+      uint64_t messages = viewers[i].walk.messages;
+      if (messages < fewest) fewest = messages;
+      if (messages > most_messages) most_messages = messages;
+      frames += viewers[i].walk.frames;
     }
-    if (count == 0) least = 0;
-    printf("{\"viewers\":%d,\"closed\":%d,\"bytes\":%lu,\"least\":%lu,\"most\":%lu}\n", count, closed, bytes, least,
-           most);
+    if (count == 0) least = fewest = 0;
+    printf("{\"viewers\":%d,\"closed\":%d,\"bytes\":%lu,\"least\":%lu,\"most\":%lu", count, closed, bytes, least, most);
+    if (is_ws) printf(",\"fewest\":%lu,\"mostMessages\":%lu,\"frames\":%lu", fewest, most_messages, frames);
+    printf("}\n");
   } else {
     errno = EINVAL;
     fail(line);
@@ -296,11 +358,12 @@ static void obey(char *line) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 3) fail("viewers PORT bare, or viewers PORT APP STREAM");
+  if (argc != 3 && argc != 5) fail("viewers PORT rtmp|ws [APP STREAM]");
   port = atoi(argv[1]);
-  if (argc > 3) {
-    app = argv[2];
-    stream = argv[3];
+  is_ws = !strcmp(argv[2], "ws");
+  if (argc == 5) {
+    app = argv[3];
+    stream = argv[4];
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
   epoll_fd = epoll_create1(0);
@@ -310,6 +373,7 @@ int main(int argc, char **argv) {
   for (;;) {
     look(1000);
     acknowledge_some();
+    tell_some_played();
     usleep(REST_US);
   }
 }

@@ -13,7 +13,13 @@ export interface Seen {
   /** What the viewer got that got least. */
   least: number;
   most: number;
+  /** Over WebSocket: audio and video of who got least and most of it, and the frames that all of them got. */
+  fewest?: number;
+  mostMessages?: number;
+  frames?: number;
 }
+
+export type Transport = 'rtmp' | 'ws';
 
 /** A cheap process full of viewers (viewers.c), who throw away what they get. */
 export class Viewers {
@@ -29,9 +35,13 @@ export class Viewers {
   }
 
   /** Of an application's streams, of which `stream` is the name with %d for a number; else they only read. */
-  static async start(port: number, what?: { app: string; stream: string }): Promise<Viewers> {
-    const args = what ? [what.app, what.stream] : ['bare'];
-    const child = startChild(compileC('bench/support/viewers.c'), [String(port), ...args], {
+  static async start(
+    port: number,
+    transport: Transport,
+    what?: { app: string; stream: string },
+  ): Promise<Viewers> {
+    const args = [String(port), transport, ...(what ? [what.app, what.stream] : [])];
+    const child = startChild(compileC('bench/support/viewers.c'), args, {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     await lineOf(child, /^ready$/);

@@ -13,14 +13,19 @@ export interface PicturesOwner {
 }
 
 /** Encoded pictures that wait: all that a late joiner is sent at once, but not more. */
-const MAX_DECODING = 600;
+const MAX_WAITING = 600;
 /** Decoded ones: they are large. */
 const MAX_DECODED = 8;
+/** Of those, and of what the decoder has not begun: with so many it is given no more. What it has begun comes beyond that. */
+const ENOUGH_DECODED = 4;
 const LATE_MS = 100;
 /** Codecs whose description a decoder needs. The others have it in their key frames. */
 const DESCRIBED = ['avc1', 'hvc1'];
 
-/** Decodes pictures and draws each when its time has come. Those for which it is too late are left out. */
+/**
+ * Decodes pictures and draws each when its time has come. Those for which it is too late are left out; those that are early
+ * wait encoded, however far from what is live the sound is.
+ */
 export class Pictures {
   decoded = 0;
   dropped = 0;
@@ -30,6 +35,7 @@ export class Pictures {
   #decoder: VideoDecoder | undefined;
   #record: Uint8Array = new Uint8Array(0);
   #refused = '';
+  #waiting: EncodedVideoChunk[] = [];
   #frames: VideoFrame[] = [];
   #request = 0;
 
@@ -49,19 +55,19 @@ export class Pictures {
     }
     if (is === 'end') return;
     if (!this.#decoder && !(isKey && this.#begin(codec, data))) return;
-    const decoder = this.#decoder!;
-    if (decoder.decodeQueueSize >= MAX_DECODING) {
+    if (this.#waiting.length >= MAX_WAITING) {
       // What follows needs what is left out now.
       this.dropped++;
       return this.#reset();
     }
-    decoder.decode(
+    this.#waiting.push(
       new EncodedVideoChunk({
         type: isKey ? 'key' : 'delta',
         timestamp: timeMs * 1000,
         data: data as Uint8Array<ArrayBuffer>,
       }),
     );
+    this.#advance(this.#clockMs);
   }
 
   close(): void {
@@ -81,7 +87,7 @@ export class Pictures {
       output: (frame) => this.#decoded(frame),
       error: (error) => {
         if (this.#decoder !== decoder) return;
-        this.#decoder = undefined;
+        this.#reset();
         void VideoDecoder.isConfigSupported(config).then(({ supported }) => {
           if (supported) this.#owner.failed(error.message);
           else this.#refuse(codec, setup.codec);
@@ -103,6 +109,21 @@ export class Pictures {
     this.decoded++;
     this.#frames.push(frame);
     if (this.#frames.length > MAX_DECODED) this.#drop();
+    this.#advance(this.#clockMs);
+  }
+
+  get #clockMs(): number {
+    return this.#owner.clockMs ?? Infinity;
+  }
+
+  /** Leaves out what a later picture has overtaken, and has as many decoded as may be. */
+  #advance(clockMs: number): void {
+    while (isDue(this.#frames[1], clockMs)) this.#drop();
+    const decoder = this.#decoder;
+    while (decoder && this.#waiting.length > 0) {
+      if (this.#frames.length + decoder.decodeQueueSize >= ENOUGH_DECODED) break;
+      decoder.decode(this.#waiting.shift()!);
+    }
   }
 
   #drop(): void {
@@ -110,14 +131,13 @@ export class Pictures {
     this.dropped++;
   }
 
-  /** Browsers ask for pictures only where they can be seen; elsewhere the oldest make room for new ones. */
+  /** Browsers ask for pictures only where they can be seen; elsewhere new ones have the old ones left out. */
   #draw = (): void => {
     this.#request = requestAnimationFrame(this.#draw);
-    const { clockMs = Infinity } = this.#owner;
-    const isDue = (frame: VideoFrame | undefined) => frame !== undefined && frame.timestamp / 1000 <= clockMs;
-    while (isDue(this.#frames[1])) this.#drop();
+    const clockMs = this.#clockMs;
+    this.#advance(clockMs);
     const [frame] = this.#frames;
-    if (!frame || !isDue(frame)) return;
+    if (!frame || !isDue(frame, clockMs)) return;
     this.#frames.shift();
     if (clockMs - frame.timestamp / 1000 > LATE_MS && clockMs !== Infinity) this.#owner.late();
     const { displayWidth: width, displayHeight: height } = frame;
@@ -132,8 +152,13 @@ export class Pictures {
   #reset(): void {
     const decoder = this.#decoder;
     this.#decoder = undefined;
+    this.#waiting = [];
     if (decoder && decoder.state !== 'closed') decoder.close();
   }
+}
+
+function isDue(frame: VideoFrame | undefined, clockMs: number): frame is VideoFrame {
+  return frame !== undefined && frame.timestamp / 1000 <= clockMs;
 }
 
 function configOf({ fourCc, codec, record, width, height }: VideoSetup): VideoDecoderConfig {

@@ -21,9 +21,9 @@ beforeEach((context) => requireTools(context, 'ffmpeg', 'chromium'));
 const watchUrl = (room: string) => `${server.http.replace('http', 'ws')}/world/${room}/cam.flv`;
 const publishUrl = (room: string) => `${server.rtmp}/world/${room}/cam`;
 
-async function play(room: string): Promise<Page> {
+async function play(room: string, ...targetDelayMs: number[]): Promise<Page> {
   const page = await pages.open();
-  await ask(page, 'playFast', watchUrl(room));
+  await ask(page, 'playFast', watchUrl(room), ...targetDelayMs);
   return page;
 }
 
@@ -49,6 +49,19 @@ test('pictures on a canvas follow the sound', { timeout: 60_000 }, async () => {
   expect(stats!.bufferedMs).toBeGreaterThan(0);
   const delays = shown.slice(-75).map(({ delayMs }) => delayMs);
   console.log(`WebCodecs, from the encoder to the screen: ${percentiles(delays, 50, 95)}`, stats);
+});
+
+test('pictures wait for a sound that is far behind what is live', { timeout: 60_000 }, async () => {
+  publishLive(publishUrl('far'), ...numbered(), ...tone, ...avc, ...aac);
+  const page = await play('far', 1000);
+  await until(page, 'the sound', ({ stats }) => stats!.bufferedMs > 700);
+  const { shown: before } = await until(page, 'a picture', ({ shown }) => shown.length > 0);
+  const { shown, played } = await until(page, 'three seconds', ({ shown }) => {
+    return (shown.at(-1)?.frame ?? 0) > before.at(-1)!.frame + 75;
+  });
+  const [from, to] = [before.at(-1)!.frame, shown.at(-1)!.frame];
+  expect(shown.filter(({ frame }) => frame > from).length).toBeGreaterThan((to - from) / 2);
+  expect(Math.abs(played! / 40 - to)).toBeLessThan(10);
 });
 
 test('a stream of pictures only has the network for a clock', { timeout: 60_000 }, async () => {

@@ -34,9 +34,9 @@ const stage = {
   },
 
   /** The same by WebCodecs. */
-  playFast(url: string): void {
+  playFast(url: string, targetDelayMs = 60): void {
     document.body.append(stage.canvas);
-    stage.player = new LowLatencyPlayer({ canvas: stage.canvas, onStatus });
+    stage.player = new LowLatencyPlayer({ canvas: stage.canvas, targetDelayMs, onStatus });
     stage.frames = watchCanvas(stage.canvas);
     playFlv(url, stage.player, stage.frames);
   },
