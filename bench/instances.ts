@@ -16,7 +16,7 @@ export async function benchInstances(): Promise<Report> {
   try {
     // The first instance proves the build; the spares have started when it is idle again.
     await load(server, 'calls/first');
-    await sleep(2000);
+    await sleep(TIDY_MS);
     const inUseBefore = [server.pid, await coreOf(server, 'first')];
     const before = memoryMb(inUseBefore);
     const hostBefore = memoryMb([server.pid]);
@@ -26,7 +26,7 @@ export async function benchInstances(): Promise<Report> {
       loads.push(await load(server, `calls/room${count}`));
       if (count % 10 === 0) connects.push(await load(server, `calls/room${count}`));
     }
-    await sleep(10_000);
+    await sleep(TIDY_MS);
     const pids = pidsOf(server);
     const cores = new Set<number>();
     for (let count = 0; count < loads.length; count++) cores.add(await coreOf(server, `room${count}`));
@@ -34,7 +34,6 @@ export async function benchInstances(): Promise<Report> {
     const perInstance = (memoryMb(inUse) - before) / loads.length;
     const spares = pids.filter((pid) => !inUse.includes(pid));
     const inHost = (memoryMb([server.pid]) - hostBefore) / loads.length;
-    await sleep(TIDY_MS);
     const cpuBefore = cpuMs(pids);
     const idleFrom = performance.now();
     await sleep(IDLE_MS);
