@@ -173,10 +173,12 @@ for (const { path, type } of own) {
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(answer.headers.get('access-control-allow-origin')).toBeNull();
     const policy = answer.headers.get('content-security-policy')!;
-    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/);
+    expect(policy).toMatch(
+      /^default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; style-src 'self';/,
+    );
     expect(policy).toContain("frame-ancestors 'none'");
     const sources = policy.split(/; | /).filter((word) => /[:*.]|unsafe/.test(word));
-    expect(new Set(sources)).toEqual(new Set(['data:', 'blob:', 'mediastream:']));
+    expect(new Set(sources)).toEqual(new Set(["'wasm-unsafe-eval'", 'data:', 'blob:', 'mediastream:']));
     const text = await answer.text();
     expect(text.length).toBeGreaterThan(100);
     if (type.startsWith('text/html')) expect(text).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
