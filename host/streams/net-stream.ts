@@ -76,7 +76,8 @@ export class NetStream implements StreamEnd {
     }
     this.close();
     if (name === '') return voice.status('NetStream.Publish.BadName', 'That is no name for a stream.', name);
-    const request = { name, query, mode };
+    // Players have published with anything else than what records.
+    const request = { name, query, mode: RECORD_MODES.includes(mode) ? mode : 'live' };
     const asking: State = { at: 'asking', early: [], earlyBytes: 0 };
     this.#state = asking;
     void this.#decide(stream, request, asking);
@@ -208,10 +209,8 @@ export class NetStream implements StreamEnd {
     };
     stream.publish(publisher);
     const { streams } = this.#owner;
-    if (!RECORD_MODES.includes(mode) && streams.erasesOnPublish) void streams.clear(named);
-    const recording = RECORD_MODES.includes(mode)
-      ? this.#record(stream, named, mode as RecordMode)
-      : undefined;
+    if (mode === 'live' && streams.erasesOnPublish) void streams.clear(named);
+    const recording = mode === 'live' ? undefined : this.#record(stream, named, mode as RecordMode);
     const idle = new IdleWatch(this.#owner.limits.publishIdleMs, () =>
       this.#voice.status('NetStream.Publish.Idle', describe.idle(name), name),
     );
