@@ -39,7 +39,7 @@ describe('imports', () => {
   test('of playground/ go to itself, to what the client has for all pages, and to Preact', () => {
     const isOf = (to: string) =>
       /^(playground\/|client\/index\.ts$|(@preact\/signals|preact)(\/|$))/.test(to);
-    const entries = /^client\/media\/(attach-video|publish-media)\.ts$/;
+    const entries = /^client\/media\/(attach-(video|canvas)|publish-media)\.ts$/;
     // What begins with a slash is in the code to copy.
     const wrong = offenders('playground/', isOf).filter(
       ({ isType, to }) => !isType && !entries.test(to) && !to.startsWith('/'),

@@ -14,13 +14,13 @@ const METHODS = 'GET, HEAD';
 /** Who takes nothing for so long gets no more. */
 const STALL_MS = 10_000;
 /**
- * Nothing but what comes from this server; media are played from memory (`blob:`), and so runs the encoder of AAC, a worker with
- * WebAssembly. Nobody shows the page inside of another.
+ * Nothing but what comes from this server; media are played from memory (`blob:`), and so runs what those scripts carry for other
+ * threads: the encoder of AAC, with WebAssembly, and the AudioWorklet of low latency. Nobody shows the page inside of another.
  */
 const PLAYGROUND: OutgoingHttpHeaders = {
   'Content-Security-Policy': [
     "default-src 'none'",
-    "script-src 'self' 'wasm-unsafe-eval'",
+    "script-src 'self' 'wasm-unsafe-eval' blob:",
     'worker-src blob:',
     "style-src 'self'",
     "img-src 'self' data:",
