@@ -1,5 +1,5 @@
 import { commandMessage, decodeValues, encodeCommand } from '../wire/commands.ts';
-import { controlMessage, decodeAcknowledgement, MessageType, type RtmpMessage } from '../wire/messages.ts';
+import { decodeAcknowledgement, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import { AMF_LIMITS } from '../wire/values.ts';
 import { CallError, guarded, type Info, infoOf, Notifier } from './events.ts';
 import { Link } from './link.ts';
@@ -9,7 +9,6 @@ const page = (globalThis as { location?: { href: string } }).location?.href ?? '
 /** User control messages (RTMP 1.0, section 7.1.7). */
 const PING_REQUEST = 6;
 const PING_RESPONSE = 7;
-const KEY_FRAME = 100;
 const FIRST_WAIT_MS = 250;
 /** What is lost sooner has cost an attempt. */
 const STABLE_MS = 10_000;
@@ -212,7 +211,7 @@ export class NetConnection<S extends object = any> extends Notifier {
     const object = {
       app: decodeURIComponent(pathname.slice(1)) + search,
       tcUrl: this.#uri,
-      flashVer: `Stagewire ${globalThis.navigator?.userAgent ?? ''}`,
+      flashVer: `Stagewire ${navigator.userAgent}`,
       swfUrl: page,
       pageUrl: page,
       objectEncoding: 3,
@@ -285,12 +284,10 @@ export class NetConnection<S extends object = any> extends Notifier {
     const { type, streamId, payload } = message;
     if (type === MessageType.Acknowledgement) this.acknowledgedBytes = decodeAcknowledgement(payload);
     else if (type === MessageType.UserControl) {
-      if (payload[1] === KEY_FRAME) this.#streams.get(decodeAcknowledgement(payload.subarray(2)))?.(message);
-      else if (payload[1] === PING_REQUEST) {
-        const answer = payload.slice();
-        answer[1] = PING_RESPONSE;
-        this.sendMessage(controlMessage(MessageType.UserControl, answer));
-      }
+      if (payload[1] === PING_REQUEST) {
+        payload[1] = PING_RESPONSE;
+        this.sendMessage(message);
+      } else this.#streams.get(decodeAcknowledgement(payload.subarray(2)))?.(message);
     } else if (type === MessageType.SharedObjectAmf0 || type === MessageType.SharedObjectAmf3) {
       for (const listener of this.#sharedObjects) listener(message);
     } else if (streamId !== 0) {

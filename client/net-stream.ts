@@ -9,6 +9,7 @@ import { ACKNOWLEDGED_EVERY, type MediaOutput, type MediaSink, type MediaSource 
 const ACKNOWLEDGE_MS = 500;
 /** User control events (docs/websocket.md). */
 const SET_BUFFER_LENGTH = 3;
+const RECORDED = 4;
 const KEY_FRAME = 100;
 const MAX_VALUES = 4096;
 
@@ -50,6 +51,10 @@ export class NetStream extends Notifier {
   #wanted: Command[] = [];
   /** What was said of it since. */
   readonly #settings = new Map<string, readonly unknown[]>();
+  /** A recording plays: where in the file it goes on when the connection has been lost, and which time there is 0 for the sink. */
+  #isRecorded = false;
+  #resumeMs = 0;
+  #originMs = 0;
   #bufferTime = 0.1;
   #isPaused = false;
   #isPublishing = false;
@@ -90,6 +95,7 @@ export class NetStream extends Notifier {
   play(name: string | false, start = -2, length = -1, reset: boolean | number = true): void {
     if (name === false) return this.#stop();
     if (reset === true || reset === 1 || reset === 3) this.#begin();
+    this.#originMs = Math.max(0, start * 1000);
     this.#want('play', name, start * 1000, length < 0 ? -1 : length * 1000, reset);
   }
 
@@ -114,7 +120,8 @@ export class NetStream extends Notifier {
 
   /** To that second of a recording. */
   seek(seconds: number): void {
-    this.#command('seek', seconds * 1000);
+    this.#resumeMs = seconds * 1000;
+    this.#command('seek', this.#resumeMs);
   }
 
   receiveAudio(isWanted: boolean): void {
@@ -162,6 +169,8 @@ export class NetStream extends Notifier {
   disconnected(): void {
     this.#epoch++;
     this.#id = 0;
+    const played = this.sink?.played;
+    if (played !== undefined) this.#resumeMs = played + this.#originMs;
     clearInterval(this.#acknowledger);
     this.#unpublished();
   }
@@ -174,13 +183,16 @@ export class NetStream extends Notifier {
     for (const [name, args] of this.#settings) this.#command(name, ...args);
     if (this.#wanted.length > 0) this.#renew();
     for (const { name, args } of this.#wanted) this.#command(name, ...args);
-    if (this.#isPaused) this.#command('pause', true, 0);
+    // Of a list nobody knows in which item it was.
+    if (this.#isRecorded && this.#wanted.length === 1) this.#command('seek', this.#resumeMs);
+    if (this.#isPaused) this.#pause(true);
   }
 
   #begin(): void {
     this.#unpublished();
     this.#wanted = [];
-    this.#isPaused = false;
+    this.#isPaused = this.#isRecorded = false;
+    this.#resumeMs = 0;
     this.#renew();
   }
 
@@ -207,7 +219,7 @@ export class NetStream extends Notifier {
   #pause(isPaused: boolean): void {
     this.#isPaused = isPaused;
     this.sink?.pause?.(isPaused);
-    this.#command('pause', isPaused, this.sink?.played ?? 0);
+    this.#command('pause', isPaused, this.sink?.played ?? this.#resumeMs);
   }
 
   #command(name: string, ...args: unknown[]): void {
@@ -245,18 +257,18 @@ export class NetStream extends Notifier {
       stats.messagesIn++;
       stats.receivedTime = timestamp;
       const { sink } = this;
-      guarded(() =>
+      return guarded(() =>
         type === MessageType.Audio ? sink?.audio(timestamp, payload) : sink?.video(timestamp, payload),
       );
-      return;
     }
-    if (type === MessageType.UserControl) return guarded(() => this.source?.forceKeyFrame?.());
+    if (type === MessageType.UserControl) {
+      this.#isRecorded ||= payload[1] === RECORDED;
+      return guarded(() => payload[1] === KEY_FRAME && this.source?.forceKeyFrame?.());
+    }
     const values = decodeValues(message, AMF_LIMITS, MAX_VALUES);
     const name = String(values[0]);
-    if (type === MessageType.CommandAmf0 || type === MessageType.CommandAmf3) {
-      if (name === 'onStatus') this.#status(values[3] as unknown as Info);
-      return;
-    }
+    if (type === MessageType.CommandAmf0 || type === MessageType.CommandAmf3)
+      return name === 'onStatus' ? this.#status(values[3] as unknown as Info) : undefined;
     const args = values.slice(1);
     const method = this.method(name);
     guarded(() => (name === 'onMetaData' ? this.onMetaData?.(args[0] as Record<string, unknown>) : 0));
@@ -279,6 +291,8 @@ export class NetStream extends Notifier {
         break;
       case 'NetStream.Seek.Notify':
       case 'NetStream.Play.PublishNotify':
+        // From here on times are those of the file.
+        this.#originMs = 0;
         this.#renew();
     }
     this.report(info);
@@ -315,7 +329,7 @@ export class NetStream extends Notifier {
   /** How far it has been played, for the server to bound the delay (docs/websocket.md). */
   #acknowledge(): void {
     const played = this.sink?.played;
-    if (played === undefined || this.#id === 0 || played === this.#toldTime) return;
+    if (played === undefined || played === this.#toldTime) return;
     this.#toldTime = played;
     this.#send(MessageType.Acknowledgement, 0, encodeAcknowledgement(Math.round(played) >>> 0));
   }

@@ -1,6 +1,6 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
-import { MessageType, type RtmpMessage } from '../wire/messages.ts';
+import { controlMessage, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import {
   readSharedObject,
   type SharedObjectEvent,
@@ -176,7 +176,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
     const message = { name, version: this.#version, isPersistent, events: this.#events };
     this.#events = [];
     writeSharedObject(writer, type, message, (value) => encoder.value(value));
-    this.#connection.sendMessage({ type, streamId: 0, timestamp: 0, payload: writer.view });
+    this.#connection.sendMessage(controlMessage(type, writer.view));
   }
 
   #receive({ type, payload }: RtmpMessage): void {

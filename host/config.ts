@@ -73,6 +73,8 @@ const options = z.strictObject({
   sandbox: oneOf('permission', 'bwrap').default('permission'),
   /** Whether the types of applications in TypeScript are checked after each build; what is found is a warning. Default true. */
   typeCheck: z.boolean({ error: 'true or false' }).default(true),
+  /** Whether the playground is served at `/`. Default true. */
+  playground: z.boolean({ error: 'true or false' }).default(true),
   limits: limitsSchema.prefault({}),
   /** Limits that no application's `app.json` may change. Default: none. */
   lockedLimits: z.array(z.enum(appLimitNames, { error: 'a limit that app.json may set' })).default([]),
@@ -85,6 +87,7 @@ export type Config = z.output<typeof options>;
 export type CommandLine = { readonly config: Config } | { readonly print: string };
 
 interface Flag {
+  /** Empty for a flag without a value: one of an option turns that off. */
   readonly value: string;
   readonly about: string;
   /** The option that it sets. */
@@ -135,6 +138,7 @@ const flags: Readonly<Record<string, Flag>> = {
     about: 'holds the token that administration asks for',
     option: 'adminTokenFile',
   },
+  '--no-playground': { value: '', about: 'nothing at http://HOST:PORT/', option: 'playground' },
   '--help': { value: '', about: 'print this' },
   '--version': { value: '', about: 'print the version' },
 };
@@ -152,8 +156,8 @@ export function parseCommandLine(argv: readonly string[], cwd = process.cwd()): 
   const fromFile = file === undefined ? {} : readConfigFile(resolve(cwd, file));
   const fromFlags: Record<string, unknown> = {};
   for (const [name, text] of given) {
-    const { option } = flags[name]!;
-    if (option) fromFlags[option] = pathOptions.has(option) ? resolve(cwd, text) : text;
+    const { option, value } = flags[name]!;
+    if (option) fromFlags[option] = pathOptions.has(option) ? resolve(cwd, text) : value !== '' && text;
   }
   check(fromFlags, 'E_USAGE', (key) => Object.keys(flags).find((name) => flags[name]?.option === key) ?? key);
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { describeError, StagewireError } from './base/errors.ts';
 import { createLog } from './base/log.ts';
-import { type Address, formatAddress, parseCommandLine } from './config.ts';
+import { type Config, formatAddress, parseCommandLine } from './config.ts';
 import { type Server, startServer } from './server.ts';
 
 /** Whatever scripts and clients do, the process is gone by then. */
@@ -36,12 +36,13 @@ async function main(): Promise<void> {
   if (rtmps) urls.push(`rtmps://${formatAddress(rtmps)}`);
   if (https) urls.push(`https://${formatAddress(https)}`);
   console.log(`stagewire ready ${urls.join(' ')}`);
-  if (config.log === 'pretty') await printWelcome(server, config.rtmp, rtmp);
+  if (config.log === 'pretty') await printWelcome(server, config, rtmp);
 }
 
 /** What to try with each application, for people at a terminal. */
-async function printWelcome(server: Server, asked: Address, rtmp: string): Promise<void> {
-  const lines = ['', `  playground  http://${formatAddress(server.http)}/`, ''];
+async function printWelcome(server: Server, config: Config, rtmp: string): Promise<void> {
+  const lines = [''];
+  if (config.playground) lines.push(`  playground  http://${formatAddress(server.http)}/`, '');
   for (const app of server.registry.apps) {
     const { try: stream = 'mystream' } = app.settings;
     const [name = stream] = stream.split('?');
@@ -53,7 +54,7 @@ async function printWelcome(server: Server, asked: Address, rtmp: string): Promi
   }
   if (server.registry.apps.length === 0)
     lines.push('  No applications yet: make a folder with a main.ts in it.', '');
-  if (isLoopback(asked.host)) {
+  if (isLoopback(config.rtmp.host)) {
     lines.push('  Only this machine can connect. To open it: npm start -- --rtmp 0.0.0.0:1935', '');
   }
   console.log(lines.join('\n'));

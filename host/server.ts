@@ -59,7 +59,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     bundleCore(),
     bundleRuntime(),
     bundlePageScripts(),
-    bundlePlayground(),
+    config.playground ? bundlePlayground() : new Map<string, string>(),
   ]);
   const sandbox = makeSandbox(config.sandbox, coreCode);
   const { limits } = config;

@@ -356,6 +356,11 @@ interface Stream {
   readonly name: string;
   /** What followed `?` in the name it was published under: `token=x` of `rtmp://host/app/stream?token=x`. */
   readonly publishQueryString: string;
+  /**
+   * New in Stagewire. How it was published, and what `authorizePublish` may refuse: "live" is not recorded, "record" anew, "append" behind
+   * what is there, "appendWithGap" after as much time as has passed since. Empty while nobody has published it.
+   */
+  readonly publishMode: '' | 'live' | 'record' | 'append' | 'appendWithGap';
   /** Seconds, as `setBufferTime` has set them. For streams of other servers only. */
   readonly bufferTime: number;
   /** Whether what is recorded is written at once, message by message. Default false: within a second. */

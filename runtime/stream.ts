@@ -22,12 +22,15 @@ export class Stream {
   readonly name: string;
   /** What followed `?` in the publish name, without the `?`. */
   readonly publishQueryString: string;
+  /** How it was to be published; empty when nobody has asked to. */
+  readonly publishMode: string;
 
-  constructor(request: Pick<StreamRequest, 'name' | 'query'>) {
+  constructor(request: StreamRequest) {
     makeOpaque(this);
     made.set(this, true);
     this.name = request.name;
     this.publishQueryString = request.query;
+    this.publishMode = request.mode;
   }
 }
 
@@ -50,9 +53,14 @@ export function streamFor(request: StreamRequest): Stream {
 /** The object for a stream that a client publishes now; `candidate` is the one that was asked about. */
 export function publishedStream(request: StreamRequest, candidate: Stream | undefined): Stream {
   const known = opened.get(request.name);
-  if (known) define(known, 'publishQueryString', request.query);
+  if (known) definePublished(known, request);
   const isSame = candidate?.name === request.name;
   return known ?? (isSame ? candidate : new Stream(request));
+}
+
+function definePublished(stream: Stream, { query, mode }: StreamRequest): void {
+  define(stream, 'publishQueryString', query);
+  define(stream, 'publishMode', mode);
 }
 
 export function setLive(stream: Stream): void {
@@ -82,12 +90,12 @@ export function settingsOf(stream: object): StreamSettings | undefined {
 
 /** A stream that an older script knew. */
 export function takeOverStream(
-  request: Pick<StreamRequest, 'name' | 'query'>,
+  request: StreamRequest,
   isLive: boolean,
   settings: StreamSettings | undefined,
 ): Stream {
   const known = isLive || settings ? opened.get(request.name) : undefined;
-  if (known) define(known, 'publishQueryString', request.query);
+  if (known) definePublished(known, request);
   const stream = known ?? new Stream(request);
   if (isLive) setLive(stream);
   if (settings) streamPart().takeOver(stream, settings);

@@ -32,13 +32,14 @@ describe('imports', () => {
 
   test('of runtime/ and client/ go to themselves and wire/', () => {
     expect(offenders('runtime/', (to) => /^(runtime|wire)\//.test(to))).toEqual([]);
-    expect(offenders('client/', (to) => /^(client|wire)\//.test(to))).toEqual([]);
+    const isOf = (to: string) => /^(client|wire)\//.test(to) || to === '@mediabunny/aac-encoder';
+    expect(offenders('client/', isOf)).toEqual([]);
   });
 
   test('of playground/ go to itself, to what the client has for all pages, and to Preact', () => {
     const isOf = (to: string) =>
       /^(playground\/|client\/index\.ts$|(@preact\/signals|preact)(\/|$))/.test(to);
-    const entries = /^client\/media\/(attach-video|publish-media)\.ts$/;
+    const entries = /^client\/media\/(attach-(video|canvas)|publish-media)\.ts$/;
     // What begins with a slash is in the code to copy.
     const wrong = offenders('playground/', isOf).filter(
       ({ isType, to }) => !isType && !entries.test(to) && !to.startsWith('/'),
@@ -97,6 +98,13 @@ describe('imports', () => {
     const users = imports.filter(({ to }) => to === 'mediabunny').map(({ from }) => from);
     expect(users.length).toBeGreaterThan(0);
     expect(users.filter((from) => !from.startsWith('host/streams/remux/'))).toEqual([]);
+  });
+
+  test('of the encoder of AAC happen in client/media/aac/ only, which is loaded when it is needed', () => {
+    const users = imports.filter(({ to }) => to === '@mediabunny/aac-encoder').map(({ from }) => from);
+    expect(users).toEqual(['client/media/aac/encoder.ts']);
+    const entries = imports.filter(({ to, isType }) => to === 'client/media/aac/encoder.ts' && !isType);
+    expect(entries.map(({ from }) => from)).toEqual(['client/media/publish/encoders.ts']);
   });
 
   test('of Node in wire/, runtime/ and what plays and publishes in pages do not exist', () => {

@@ -1,6 +1,6 @@
 import { Amf0Decoder, Amf0Encoder } from './amf0.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
-import { MessageType, type RtmpMessage } from './messages.ts';
+import { controlMessage, MessageType, type RtmpMessage } from './messages.ts';
 import type { AmfLimits, AmfValue } from './values.ts';
 
 /** How a command message begins (RTMP 1.0, section 7.2): its name and transaction id. */
@@ -93,7 +93,7 @@ export function encodeCommandAround(name: string, transaction: number, args: Uin
 
 /** A command by its body. */
 export function commandMessage(payload: Uint8Array): RtmpMessage {
-  return { type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload };
+  return controlMessage(MessageType.CommandAmf0, payload);
 }
 
 /** The body of a data message: handler name, then its arguments. */

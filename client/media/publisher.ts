@@ -54,7 +54,7 @@ export class Publisher {
       onBitrate: (bitrate) => this.#video.setBitrate(bitrate),
       onShortage: (isShort) => this.#tellShortage(isShort),
     });
-    const sendPicture = to(MessageType.Video);
+    const [sendPicture, sendSound] = [to(MessageType.Video), to(MessageType.Audio)];
     const onUnsupported = () => this.#fail('this browser has no encoder for it');
     this.#video = new VideoTrack({
       codecs: options.videoCodecs ?? VIDEO_CODECS,
@@ -74,7 +74,10 @@ export class Publisher {
       bitrate: audioBitrate,
       now,
       hasRoom: () => this.#congestion.hasRoomForSound(performance.now()),
-      onPayload: to(MessageType.Audio),
+      onPayload: (timestamp, payload) => {
+        sendSound(timestamp, payload);
+        this.#video.repeat();
+      },
       onUnsupported,
     });
     void this.#run();

@@ -5,17 +5,15 @@ export const uncurry =
   (self: T, ...args: A): R =>
     method.apply(self, args);
 
-export const { apply, construct, defineProperty, getPrototypeOf, setPrototypeOf } = Reflect;
-export const { keys: keysOf, hasOwn, is: isSame } = Object;
+export const { defineProperty, getPrototypeOf } = Reflect;
+export const { keys: keysOf, is: isSame } = Object;
 export const { prototype: objectPrototype } = Object;
 export const { prototype: errorPrototype } = Error;
 export const isAncestor = (prototype: object, value: object): boolean =>
   objectPrototype.isPrototypeOf.call(prototype, value);
 export const { isArray } = Array;
 export const { isView } = ArrayBuffer;
-export const { imul } = Math;
 export const toText = String;
-export const { fromCharCode } = String;
 export const charCodeAt = (text: string, at: number): number => text.charCodeAt(at);
 export const sliceOf = (text: string, start: number, end?: number): string => text.slice(start, end);
 
@@ -47,3 +45,12 @@ export const forEachItem = <T>(set: ReadonlySet<T>, fn: (item: T) => void): void
 export const define = (target: object, key: PropertyKey, value: unknown): boolean =>
   defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
 export const append = <T>(list: T[], value: T): void => void list.push(value);
+
+// What pages need not have: nobody leaves functions in a bundle that are not called.
+export const apply: typeof Reflect.apply = (fn: any, self: any, args: any) => Reflect.apply(fn, self, args);
+export const construct: typeof Reflect.construct = (type: any, args: any) => Reflect.construct(type, args);
+export const setPrototypeOf = (target: object, prototype: object | null): boolean =>
+  Reflect.setPrototypeOf(target, prototype);
+export const hasOwn = (target: object, key: PropertyKey): boolean => Object.hasOwn(target, key);
+export const imul = (a: number, b: number): number => Math.imul(a, b);
+export const fromCharCode = (...codes: number[]): string => String.fromCharCode(...codes);

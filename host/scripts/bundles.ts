@@ -58,17 +58,23 @@ const pageTwins: Plugin = {
   },
 };
 
-/** The client for pages and Node, as one module. */
-export function bundleClient(): Promise<string> {
-  return bundleForPages('index.ts');
-}
-
 const PAGE_SCRIPTS = {
   'client.js': 'index.ts',
   'media.js': 'media/attach-video.ts',
   'low-latency.js': 'media/attach-canvas.ts',
   'publish.js': 'media/publish-media.ts',
+  'aac.js': 'media/aac/encoder.ts',
 } as const;
+
+/** What a page loads when it needs it: scripts beside the one that imports it. */
+const loadedLater: Plugin = {
+  name: 'loaded-later',
+  setup(build) {
+    build.onResolve({ filter: /\/aac\/encoder\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './aac.js', external: true } : undefined,
+    );
+  },
+};
 
 /** What the server has for pages, by name: the client, and what plays and makes media, for the pages that do. */
 export async function bundlePageScripts(): Promise<ReadonlyMap<string, string>> {
@@ -83,8 +89,11 @@ function bundleForPages(entry: string): Promise<string> {
     format: 'esm',
     platform: 'neutral',
     minify: true,
-    plugins: [pageTwins],
+    plugins: [pageTwins, loadedLater],
     target: 'es2022',
+    alias: { mediabunny: fileURLToPath(new URL('../../client/media/aac/mediabunny.ts', import.meta.url)) },
+    // For Node, where the encoder of AAC would run, too.
+    external: ['worker_threads'],
   });
 }
 

@@ -46,8 +46,8 @@ type State =
       recording: Recording | undefined;
       idle: IdleWatch;
     }
-  /** `asking`: requests that the script decides about, in order. */
-  | { at: 'playing'; playback: Playback; asking: number; order: Promise<void> };
+  /** `asking`: requests that the script decides about, in order; `waiting`: what is asked of the first meanwhile. */
+  | { at: 'playing'; playback: Playback; asking: number; waiting: number; order: Promise<void> };
 
 /** One NetStream of one client: its state, and the statuses that the client hears (RTMP 1.0, section 7.2.2). */
 export class NetStream implements StreamEnd {
@@ -76,7 +76,8 @@ export class NetStream implements StreamEnd {
     }
     this.close();
     if (name === '') return voice.status('NetStream.Publish.BadName', 'That is no name for a stream.', name);
-    const request = { name, query, mode };
+    // Players have published with anything else than what records.
+    const request = { name, query, mode: RECORD_MODES.includes(mode) ? mode : 'live' };
     const asking: State = { at: 'asking', early: [], earlyBytes: 0 };
     this.#state = asking;
     void this.#decide(stream, request, asking);
@@ -88,7 +89,7 @@ export class NetStream implements StreamEnd {
     if (name === '') return this.#voice.status('NetStream.Play.Failed', 'That is no name of a stream.', name);
     if (this.#state.at !== 'playing') {
       const playback = new Playback(this.#voice, this.#owner, this.#wants, this.#bufferMs);
-      this.#state = { at: 'playing', playback, asking: 0, order: Promise.resolve() };
+      this.#state = { at: 'playing', playback, asking: 0, waiting: 0, order: Promise.resolve() };
     }
     const state = this.#state;
     if (state.asking >= MAX_ASKING)
@@ -106,11 +107,24 @@ export class NetStream implements StreamEnd {
   }
 
   pause(isPaused: boolean, positionMs?: number): void {
-    if (this.#state.at === 'playing') this.#state.playback.pause(isPaused, positionMs);
+    this.#whenAllowed((playback) => playback.pause(isPaused, positionMs));
   }
 
   seek(positionMs: number): void {
-    if (this.#state.at === 'playing') this.#state.playback.seek(positionMs);
+    this.#whenAllowed((playback) => playback.seek(positionMs));
+  }
+
+  /** Who plays, seeks and pauses in one breath means what is to be played. */
+  #whenAllowed(run: (playback: Playback) => void): void {
+    const state = this.#state;
+    if (state.at !== 'playing') return;
+    if (state.asking === 0 || !state.playback.isEmpty) return run(state.playback);
+    if (state.waiting >= MAX_ASKING) return;
+    state.waiting++;
+    state.order = state.order.then(() => {
+      state.waiting--;
+      if (this.#state === state) run(state.playback);
+    });
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
@@ -208,10 +222,8 @@ export class NetStream implements StreamEnd {
     };
     stream.publish(publisher);
     const { streams } = this.#owner;
-    if (!RECORD_MODES.includes(mode) && streams.erasesOnPublish) void streams.clear(named);
-    const recording = RECORD_MODES.includes(mode)
-      ? this.#record(stream, named, mode as RecordMode)
-      : undefined;
+    if (mode === 'live' && streams.erasesOnPublish) void streams.clear(named);
+    const recording = mode === 'live' ? undefined : this.#record(stream, named, mode as RecordMode);
     const idle = new IdleWatch(this.#owner.limits.publishIdleMs, () =>
       this.#voice.status('NetStream.Publish.Idle', describe.idle(name), name),
     );

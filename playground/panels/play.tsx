@@ -34,6 +34,14 @@ export function PlayPanel() {
           placeholder="demo"
           choices={[...live, ...recordings].map(({ name }) => name)}
         />
+        <label class="check" title="Nearer to what is live, on a canvas, at a higher cost for the page">
+          <input
+            type="checkbox"
+            checked={player.isFast.value}
+            onChange={({ currentTarget }) => player.setFast(currentTarget.checked)}
+          />
+          low latency
+        </label>
         <button type="submit" class="main" disabled={!isReady}>
           Play
         </button>
@@ -72,16 +80,24 @@ export function PlayPanel() {
       )}
       <figure class="screen" hidden={!isOn}>
         <video
+          hidden={player.isFast.value}
           ref={(element) => {
-            player.screen.element = element;
+            player.screen.video = element;
           }}
           muted
           autoplay
           playsInline
           controls
         />
+        <canvas
+          hidden={!player.isFast.value}
+          ref={(element) => {
+            player.screen.canvas = element;
+          }}
+        />
         <Caption text={player.state.value} isLive={/^(playing|live)$/.test(player.state.value)} />
       </figure>
+      {isOn && player.length.value > 0 && <Seek />}
       <Figures of={player.figures.value} />
       {!isOn && (
         <Empty title={isConnected.value ? 'Play a stream.' : 'Connect, then play a stream.'}>
@@ -97,5 +113,37 @@ export function PlayPanel() {
 }
 
 export function PlayCode() {
-  return <Code title="The code" text={playCode(place.value, player.name.value)} />;
+  return <Code title="The code" text={playCode(place.value, player.name.value, player.isFast.value)} />;
+}
+
+/** Where a recording is, and where it is to go on. */
+function Seek() {
+  const { length, time, dragged } = player;
+  const at = Math.min(dragged.value ?? time.value, length.value);
+  return (
+    <div class="seek">
+      <time>{clock(at)}</time>
+      <input
+        type="range"
+        aria-label="Position"
+        aria-valuetext={`${clock(at)} of ${clock(length.value)}`}
+        min={0}
+        max={length.value}
+        step={0.1}
+        value={at}
+        style={{ '--share': `${(at / length.value) * 100}%` }}
+        onInput={({ currentTarget }) => {
+          dragged.value = Number(currentTarget.value);
+        }}
+        onChange={({ currentTarget }) => player.seek(Number(currentTarget.value))}
+      />
+      <time>{clock(length.value)}</time>
+    </div>
+  );
+}
+
+/** Minutes and seconds. */
+function clock(seconds: number): string {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }

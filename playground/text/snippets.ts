@@ -103,19 +103,22 @@ function actionCode(action: ShareAction): string[] {
   }
 }
 
-export function playCode(place: Place, name: string): string {
+/** `isFast`: with low latency, on a canvas. */
+export function playCode(place: Place, name: string, isFast: boolean): string {
   const lines = connectCode(place, [], ['NetStream']);
-  lines.splice(1, 0, "import { attachVideo } from '/media.js';");
+  const [attach, element] = isFast ? ['attachCanvas', 'canvas'] : ['attachVideo', 'video'];
+  const load = isFast
+    ? "import { attachCanvas } from '/low-latency.js';"
+    : "import { attachVideo } from '/media.js';";
+  lines.splice(1, 0, load);
+  lines.push('', `const ${element} = document.createElement('${element}');`);
+  if (!isFast) lines.push('video.muted = video.autoplay = true;', 'video.controls = true;');
   lines.push(
-    '',
-    "const video = document.createElement('video');",
-    'video.muted = video.autoplay = true;',
-    'video.controls = true;',
-    'document.body.append(video);',
+    `document.body.append(${element});`,
     '',
     'const stream = new NetStream(connection);',
     'stream.onStatus = (info) => console.log(info);',
-    'const player = attachVideo(stream, video);',
+    `const player = ${attach}(stream, ${element});`,
     ...statement('stream.play(', [name || 'demo']),
   );
   return text(lines);

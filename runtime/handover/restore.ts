@@ -322,7 +322,7 @@ export class Restoring {
 
   #stream(): object {
     const heads = this.#heads;
-    const stream = { name: heads.text(), query: heads.text() };
+    const stream = { name: heads.text(), query: heads.text(), mode: heads.text() };
     const isLive = heads.number() === 1;
     const isOpen = heads.number() === 1;
     const settings = isOpen

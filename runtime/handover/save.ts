@@ -27,7 +27,12 @@ import {
 import { type Names, NodeKind, OF_CLIENTS, STANDINGS, Tag, TEXTS_OF_CLIENTS } from './format.ts';
 import { Comparison, Out, type Sink } from './out.ts';
 
-const OF_STREAMS = { __proto__: null, name: true, publishQueryString: true } as unknown as Names;
+const OF_STREAMS = {
+  __proto__: null,
+  name: true,
+  publishQueryString: true,
+  publishMode: true,
+} as unknown as Names;
 const isError = natives.isError as (value: unknown) => boolean;
 /** The lists hold so many items at the most, for each byte that may be handed over: shorter ones are not to be had. */
 const BYTES_OF_ITEM = 2;
@@ -358,10 +363,11 @@ export class Graph {
     }
     if (streams.made.has(value)) {
       if (!this.#isLast) return NOT_NOW;
-      const { name, publishQueryString } = value as InstanceType<typeof streams.Stream>;
+      const { name, publishQueryString, publishMode } = value as InstanceType<typeof streams.Stream>;
       this.#say(heads, NodeKind.stream);
       heads.put(name);
       heads.put(publishQueryString);
+      heads.put(publishMode);
       heads.put(streams.live.get(name) === value ? 1 : 0);
       const settings = handover.settingsOf(value);
       heads.put(settings ? 1 : 0);

@@ -208,7 +208,7 @@ const initial: Omit<StreamSettings, 'key'> = {
 /** The script's object for a name: the one that is live, if it is. */
 function keep(name: string, key: string): Stream {
   const stream =
-    streams.opened.get(name) ?? streams.live.get(name) ?? new streams.Stream({ name, query: '' });
+    streams.opened.get(name) ?? streams.live.get(name) ?? new streams.Stream({ name, query: '', mode: '' });
   if (!sides.has(stream)) sides.set(stream, { key, ...initial });
   streams.opened.set(name, stream);
   return stream;

@@ -52,7 +52,7 @@ export interface CommandBody {
 export interface StreamRequest {
   name: string;
   query: string;
-  /** `live`, `record`, `append` for publishing; empty for playing. */
+  /** `live`, `record`, `append`, `appendWithGap` for publishing; empty for playing. */
   mode: string;
 }
 

@@ -26,6 +26,7 @@ const server = useServer({
           s.onStatus = function (info) { heard.push(info.code.replace('NetStream.', '') + ' ' + info.details); };
           return s;
         };
+        application.authorizePublish = function (client, stream) { asked = stream.publishMode; return true; };
         application.onPublish = function (client, stream) { lastPublished = stream; };`,
       'app.json': JSON.stringify({ limits: { recordingMs: 60_000 } }),
     },
@@ -164,6 +165,31 @@ test('STR-12: publishQueryString is what followed the name, also on the object t
     true,
     'key=1&x=2',
   ]);
+});
+
+for (const mode of ['live', 'record', 'append', 'appendWithGap', 'else']) {
+  test(`MOD-24: publishMode of who publishes with ${mode} is told before it may`, async () => {
+    const told = mode === 'else' ? 'live' : mode;
+    const client = await join_(newRoom());
+    await run(client, "heldBefore = Stream.get('cam'); return heldBefore.publishMode").then((before) =>
+      expect(before).toBe(''),
+    );
+    const stream = await client.createStream();
+    expect((await stream.publish('cam', mode)).code).toBe('NetStream.Publish.Start');
+    expect(await run(client, 'return [asked, lastPublished.publishMode, heldBefore.publishMode]')).toEqual([
+      told,
+      told,
+      told,
+    ]);
+  });
+}
+
+test('MOD-24: authorizePublish may refuse to record', async () => {
+  const client = await join_(newRoom());
+  await run(client, "application.authorizePublish = (client, stream) => stream.publishMode === 'live'");
+  const stream = await client.createStream();
+  expect((await stream.publish('cam', 'record')).code).toBe('NetStream.Publish.BadName');
+  expect((await stream.publish('cam', 'live')).code).toBe('NetStream.Publish.Start');
 });
 
 for (const [id, name, left, type] of [

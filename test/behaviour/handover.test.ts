@@ -64,6 +64,20 @@ test('what handlers have put on application, and on clients, is there in the new
   await eventually('the other one to be forgotten', async () => (await client.call('count')) === 1);
 });
 
+test('a published stream is the same to the new code, and so is how it was published', async () => {
+  const main = (n: number) => `
+    application.onPublish = (client, stream) => { application.cam = stream; };
+    Client.prototype.look = () => {
+      const { name, publishQueryString, publishMode } = application.cam;
+      return [${n}, name, publishQueryString, publishMode, application.cam === application.streams.cam];
+    };`;
+  const { app, client } = await openApp(main(1));
+  await (await client.createStream()).publish('cam?key=1', 'append');
+  expect(await client.call('look')).toEqual([1, 'cam', 'key=1', 'append', true]);
+  await save(app, main(2));
+  expect(await client.call('look')).toEqual([2, 'cam', 'key=1', 'append', true]);
+});
+
 /** A value as an expression, and what must be true of it, as `v`, in the new code. */
 const values: { name: string; make: string; holds: string }[] = [
   { name: 'undefined', make: 'undefined', holds: `v === undefined && 'v' in application` },

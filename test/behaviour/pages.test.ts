@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
 import { inTime } from '../support/journal.ts';
-import { useServer } from '../support/server.ts';
+import { startServer, useServer } from '../support/server.ts';
 
 const page = '<!doctype html><title>Hi</title>';
 const server = useServer({
@@ -173,10 +173,12 @@ for (const { path, type } of own) {
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(answer.headers.get('access-control-allow-origin')).toBeNull();
     const policy = answer.headers.get('content-security-policy')!;
-    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/);
+    expect(policy).toMatch(
+      /^default-src 'none'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src blob:; style-src 'self';/,
+    );
     expect(policy).toContain("frame-ancestors 'none'");
     const sources = policy.split(/; | /).filter((word) => /[:*.]|unsafe/.test(word));
-    expect(new Set(sources)).toEqual(new Set(['data:', 'blob:', 'mediastream:']));
+    expect(new Set(sources)).toEqual(new Set(["'wasm-unsafe-eval'", 'data:', 'blob:', 'mediastream:']));
     const text = await answer.text();
     expect(text.length).toBeGreaterThan(100);
     if (type.startsWith('text/html')) expect(text).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
@@ -193,9 +195,17 @@ test('an application called playground has its pages, and one called index.html 
   expect((await get('/index.html/')).status).toBe(404);
 });
 
+test('a server without a playground has the scripts for pages, and nothing at /', async () => {
+  const bare = await startServer({ playground: false, apps: { site: { 'public/index.html': 'a page' } } });
+  for (const path of ['/', '/playground.js', '/playground.css'])
+    expect((await fetch(`${bare.http}${path}`)).status).toBe(404);
+  for (const path of ['/client.js', '/aac.js', '/site/'])
+    expect((await fetch(`${bare.http}${path}`)).status).toBe(200);
+});
+
 test('the playground is small, and has no media until it plays or publishes', async () => {
   const code = await (await get('/playground.js')).text();
   expect(gzipSync(code, { level: 9 }).length).toBeLessThan(24 * 1024);
-  for (const name of ['client', 'media', 'publish']) expect(code).toContain(`"/${name}.js"`);
+  for (const name of ['client', 'media', 'low-latency', 'publish']) expect(code).toContain(`"/${name}.js"`);
   for (const word of ['MediaSource', 'VideoEncoder']) expect(code).not.toContain(word);
 });

@@ -258,6 +258,38 @@ test('it plays, and pauses, what is recorded', { timeout: 90_000 }, async (conte
   const paused = await time();
   await panel.getByRole('button', { name: 'Resume' }).click();
   await expect.poll(time).toBeGreaterThan(paused + 1);
+
+  const position = panel.getByLabel('Position');
+  await expect.poll(() => panel.locator('.seek').textContent()).toMatch(/0:\d\d0:20$/);
+  await position.fill('15');
+  await expect
+    .poll(() => incoming(page).allTextContents())
+    .toContainEqual(expect.stringContaining('NetStream.Seek.Notify'));
+  await expect.poll(async () => Number(await position.inputValue())).toBeGreaterThan(15.5);
+  expect(Number(await position.inputValue())).toBeLessThanOrEqual(20.1);
+});
+
+test('what is live plays with low latency, too, and cannot be sought', {
+  timeout: 90_000,
+}, async (context) => {
+  requireTools(context, 'ffmpeg');
+  const page = await enter(context, 'fast');
+  await chooseTab(page, 'Play');
+  const panel = page.locator('#panel-play');
+  const publisher = publishFile(await makeClip(scratchFolder(), 60), `${server.rtmp}/stage/fast/demo`);
+  await panel.locator('.chip', { hasText: 'demo' }).click();
+  await expect.poll(() => panel.locator('figcaption').textContent()).toBe('playing');
+  expect(await panel.locator('canvas').isVisible()).toBe(false);
+  await panel.getByLabel('low latency').check();
+  await expect.poll(() => panel.locator('canvas').isVisible()).toBe(true);
+  expect(await panel.locator('video').isVisible()).toBe(false);
+  await expect.poll(() => panel.locator('.figures').textContent()).toMatch(/Delay\d+ ms.*320×240/);
+  await expect.poll(() => panel.locator('figcaption').textContent()).toBe('playing');
+  expect(await panel.locator('.banner').count()).toBe(0);
+  expect(await panel.locator('.seek').count()).toBe(0);
+  await panel.getByLabel('low latency').uncheck();
+  await expect.poll(() => panel.locator('video').isVisible()).toBe(true);
+  publisher.stop();
 });
 
 test('it publishes the camera, which an RTMP client sees', { timeout: 90_000 }, async (context) => {
@@ -273,7 +305,7 @@ test('it publishes the camera, which an RTMP client sees', { timeout: 90_000 }, 
   await old.play('cam');
   for (const type of [8, 9])
     await expect.poll(() => old.media.filter((message) => message.type === type).length).toBeGreaterThan(10);
-  await expect.poll(() => panel.locator('.figures').textContent()).toContain('H.264');
+  await expect.poll(() => panel.locator('.figures').textContent()).toMatch(/H\.264.*AAC/);
   await panel.getByRole('button', { name: 'Stop' }).click();
   await eventually('the stream to be off air', async () => {
     const { streams } = await server.instance('stage', 'publish');
@@ -309,6 +341,15 @@ const snippets = [
     name: 'playing',
     tab: 'Play',
     prepare: (page: Page) => page.locator('#panel-play').getByLabel('Stream').fill('none'),
+    prints: 'NetStream.Play.Start',
+  },
+  {
+    name: 'playing with low latency',
+    tab: 'Play',
+    prepare: async (page: Page) => {
+      await page.locator('#panel-play').getByLabel('Stream').fill('none');
+      await page.locator('#panel-play').getByLabel('low latency').check();
+    },
     prints: 'NetStream.Play.Start',
   },
   {

@@ -43,6 +43,7 @@ test('without arguments everything has its default', () => {
     lockedLimits: [],
     scriptLibPath: [],
     typeCheck: true,
+    playground: true,
     fileDirectories: {},
     limits: defaultLimits,
   });
@@ -52,6 +53,12 @@ test('without arguments everything has its default', () => {
     chunkStreams: 64,
     commandBytes: 1_048_576,
   });
+});
+
+test('the playground can be turned off', () => {
+  expect(configOf('--no-playground').playground).toBe(false);
+  expect(configOf('--config', writeConfig({ playground: false })).playground).toBe(false);
+  expect(() => configOf('--no-playground=yes')).toThrow(failure('E_USAGE', 'takes no value'));
 });
 
 test('the data folder is created, for its owner only', () => {

@@ -34,6 +34,8 @@ export interface ServerOptions {
   logLevel?: 'debug' | 'info';
   /** Whether the compiler looks at the applications. Default false: it would have to look at hundreds. */
   typeCheck?: boolean;
+  /** Whether there is a page at `/`. Default true. */
+  playground?: boolean;
   /** The data folder; by default one of its own, that goes with it. */
   data?: string;
   /** The content of the file for `--admin-token-file`. */
@@ -119,6 +121,7 @@ export class TestServer {
       adminToken,
       lockedLimits = [],
       typeCheck = false,
+      playground = true,
       tls,
     } = options;
     writeFileSync(
@@ -131,6 +134,7 @@ export class TestServer {
         fileDirectories,
         lockedLimits,
         typeCheck,
+        playground,
       }),
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];

@@ -63,6 +63,10 @@ export class TrackMuxer {
         return this.flush();
       case 'frame':
         if (unit.codec !== this.#codec) this.#configure(unit.codec, new Uint8Array(0));
+        if (unit.isKey && this.#isResized(unit)) {
+          this.flush();
+          this.#setup = undefined;
+        }
         if (this.#setup || (unit.isKey && this.#begin(unit, timeMs))) this.#frame(unit, timeMs);
     }
   }
@@ -79,6 +83,14 @@ export class TrackMuxer {
     this.#codec = codec;
     this.#record = record.slice();
     this.#setup = undefined;
+  }
+
+  /** Records of VP8 and VP9 do not have the size, but key frames do. */
+  #isResized({ codec, data }: Unit): boolean {
+    const setup = this.#setup;
+    if (setup?.kind !== 'video') return false;
+    const size = videoSetup(codec, this.#record, data);
+    return size !== undefined && (size.width !== setup.width || size.height !== setup.height);
   }
 
   #begin(unit: Unit, timeMs: number): boolean {

@@ -1,5 +1,5 @@
 import { opusHead } from '../codecs/audio.ts';
-import { chooseAudio } from './encoders.ts';
+import { openAudio, type SoundEncoder } from './encoders.ts';
 import { readFrames } from './frames.ts';
 import { audioConfig, audioFrame } from './payloads.ts';
 import { bytesOf } from './video-track.ts';
@@ -27,7 +27,7 @@ export class AudioTrack {
   fourCc = '';
   dropped = 0;
   readonly #options: AudioTrackOptions;
-  #encoder: AudioEncoder | undefined;
+  #encoder: SoundEncoder | undefined;
   /** When the first sample was made, and the milliseconds of sound since, that came in and went out. */
   #baseMs: number | undefined;
   #inMs = 0;
@@ -36,6 +36,7 @@ export class AudioTrack {
   #windowEndMs = 0;
   #lastStamp = 0;
   #isConfigured = false;
+  #isOver = false;
 
   constructor(options: AudioTrackOptions) {
     this.#options = options;
@@ -48,7 +49,8 @@ export class AudioTrack {
     try {
       await Promise.race([read, failure.promise]);
     } finally {
-      if (this.#encoder?.state !== 'closed') this.#encoder?.close();
+      this.#encoder?.close();
+      this.#isOver = true;
     }
   }
 
@@ -75,37 +77,39 @@ export class AudioTrack {
     this.#windowEndMs = now + WINDOW_MS;
   }
 
-  async #begin(sound: AudioData, fail: (error: Error) => void): Promise<AudioEncoder | undefined> {
+  async #begin(sound: AudioData, fail: (error: Error) => void): Promise<SoundEncoder | undefined> {
     const { codecs, bitrate, onUnsupported } = this.#options;
-    const channels = Math.min(sound.numberOfChannels, 2);
-    const choice = await chooseAudio(codecs, sound.sampleRate, channels, bitrate);
-    if (!choice) return void onUnsupported();
-    this.fourCc = choice.fourCc;
-    const encoder = new AudioEncoder({
-      output: (chunk, metadata) => this.#put(chunk, metadata, channels),
-      error: (error) => fail(error),
-    });
-    encoder.configure(choice.config);
-    return encoder;
+    const { sampleRate } = sound;
+    const numberOfChannels = Math.min(sound.numberOfChannels, 2);
+    const opened = await openAudio(
+      codecs,
+      { sampleRate, numberOfChannels, bitrate },
+      {
+        onPacket: (data, lastsMs, description) =>
+          this.#put(data, lastsMs, description ? bytesOf(description) : opusHead(numberOfChannels)),
+        onError: fail,
+      },
+    );
+    if (!opened) return void onUnsupported();
+    // It may have taken its time.
+    if (this.#isOver) return void opened.encoder.close();
+    this.fourCc = opened.fourCc;
+    return opened.encoder;
   }
 
-  #put(chunk: EncodedAudioChunk, metadata: EncodedAudioChunkMetadata | undefined, channels: number): void {
+  #put(data: Uint8Array, lastsMs: number, record: Uint8Array): void {
     const { onPayload } = this.#options;
     const timestamp = Math.max(this.#lastStamp, Math.round((this.#baseMs ?? 0) + this.#outMs));
     this.#lastStamp = timestamp;
-    this.#outMs += (chunk.duration ?? 0) / 1000;
+    this.#outMs += lastsMs;
     if (!this.#isConfigured) {
       this.#isConfigured = true;
-      const description = metadata?.decoderConfig?.description;
-      const record = description ? bytesOf(description) : opusHead(channels);
       onPayload(timestamp, audioConfig(this.fourCc, record));
     }
     if (!this.#options.hasRoom()) {
       this.dropped++;
       return;
     }
-    const data = new Uint8Array(chunk.byteLength);
-    chunk.copyTo(data);
     onPayload(timestamp, audioFrame(this.fourCc, data));
   }
 }

@@ -44,18 +44,57 @@ export async function chooseVideo(
   return undefined;
 }
 
-export async function chooseAudio(
+/** What an encoder of sound makes. */
+export interface SoundOutput {
+  /** A packet, and how long it is. With the first comes what a decoder needs, if it needs anything. */
+  onPacket(data: Uint8Array, lastsMs: number, description: AllowSharedBufferSource | undefined): void;
+  onError(error: Error): void;
+}
+
+export interface SoundEncoder {
+  readonly encodeQueueSize: number;
+  encode(sound: AudioData): void;
+  close(): void;
+}
+
+/** Opens an encoder for the first codec of `wanted` that there is one for: of the browser, or for AAC the one in `/aac.js`. */
+export async function openAudio(
   wanted: readonly string[],
-  sampleRate: number,
-  numberOfChannels: number,
-  bitrate: number,
-): Promise<Choice<AudioEncoderConfig> | undefined> {
+  format: Omit<AudioEncoderConfig, 'codec'>,
+  output: SoundOutput,
+): Promise<{ fourCc: string; encoder: SoundEncoder } | undefined> {
   for (const fourCc of wanted) {
     const codec = AUDIO_NAMES[fourCc];
     if (codec === undefined) continue;
-    const config: AudioEncoderConfig = { codec, sampleRate, numberOfChannels, bitrate };
+    const config: AudioEncoderConfig = { ...format, codec };
     const isSupported = await AudioEncoder.isConfigSupported(config).catch(() => undefined);
-    if (isSupported?.supported) return { fourCc, config };
+    if (isSupported?.supported) return { fourCc, encoder: openNative(config, output) };
+    if (fourCc !== 'mp4a') continue;
+    // A page whose policy allows no WebAssembly goes on with the next codec.
+    const encoder = await import('../aac/encoder.ts')
+      .then(({ openAac }) => openAac(config, output))
+      .catch((error) => void console.warn('AAC cannot be encoded in this page:', error));
+    if (encoder) return { fourCc, encoder };
   }
   return undefined;
+}
+
+function openNative(config: AudioEncoderConfig, { onPacket, onError }: SoundOutput): SoundEncoder {
+  const encoder = new AudioEncoder({
+    output(chunk, metadata) {
+      const data = new Uint8Array(chunk.byteLength);
+      chunk.copyTo(data);
+      onPacket(data, (chunk.duration ?? 0) / 1000, metadata?.decoderConfig?.description);
+    },
+    error: onError,
+  });
+  encoder.configure(config);
+  return {
+    get encodeQueueSize() {
+      return encoder.encodeQueueSize;
+    },
+    encode: (sound) => encoder.encode(sound),
+    // An encoder that has failed is closed.
+    close: () => encoder.state !== 'closed' && encoder.close(),
+  };
 }

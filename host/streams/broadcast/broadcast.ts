@@ -92,6 +92,20 @@ export class Broadcast implements Publisher {
     this.stop();
   }
 
+  /** Of the client that it all comes from, if that knows how. */
+  get forceKeyFrame(): (() => void) | undefined {
+    let at = this.#plays;
+    for (let depth = 0; at && depth < MAX_CHAIN; depth++) {
+      const { publisher }: LiveStream = at;
+      if (!(publisher instanceof Broadcast)) {
+        const first = at;
+        return publisher?.forceKeyFrame && (() => void first.askKeyFrame());
+      }
+      at = publisher.#plays;
+    }
+    return undefined;
+  }
+
   /** Whether what it plays comes, by whatever way, from that stream. */
   comesFrom(stream: LiveStream): boolean {
     let at: LiveStream | undefined = this.#plays;

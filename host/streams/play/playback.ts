@@ -67,6 +67,11 @@ export class Playback {
     });
   }
 
+  /** Nothing has been played yet, nor is about to be. */
+  get isEmpty(): boolean {
+    return !this.#item && !this.#isStarting;
+  }
+
   /** Plays at once, in the place of all there is, or when that has ended. */
   add(request: PlayRequest): void {
     if (request.change) return this.#change(request, request.change);

@@ -1,21 +1,27 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { splitQuery } from '../flv/address.ts';
 import { contentTypeOf } from './content-types.ts';
 import { openPublic } from './public-file.ts';
 
+const zip = promisify(gzip);
 /** The server's own addresses: an application of that name has no pages. */
 const RESERVED = ['api', 'healthz', 'metrics'];
 const METHODS = 'GET, HEAD';
 /** Who takes nothing for so long gets no more. */
 const STALL_MS = 10_000;
-/** Nothing but what comes from this server; media are played from memory (`blob:`). Nobody shows the page inside of another. */
+/**
+ * Nothing but what comes from this server; media are played from memory (`blob:`), and so runs what those scripts carry for other
+ * threads: the encoder of AAC, with WebAssembly, and the AudioWorklet of low latency. Nobody shows the page inside of another.
+ */
 const PLAYGROUND: OutgoingHttpHeaders = {
   'Content-Security-Policy': [
     "default-src 'none'",
-    "script-src 'self'",
+    "script-src 'self' 'wasm-unsafe-eval' blob:",
+    'worker-src blob:',
     "style-src 'self'",
     "img-src 'self' data:",
     "connect-src 'self'",
@@ -39,7 +45,8 @@ export interface PageHouse {
 /** A file of ours, whole in memory. */
 interface OwnFile {
   readonly content: Buffer;
-  readonly zipped: Buffer;
+  /** Made beside the event loop: one script has a megabyte. */
+  readonly zipped: Promise<Buffer>;
   readonly headers: OutgoingHttpHeaders;
 }
 
@@ -128,17 +135,17 @@ export class PageServer {
   }
 }
 
-function sendOwn(
+async function sendOwn(
   { content, zipped, headers }: OwnFile,
   request: IncomingMessage,
   response: ServerResponse,
-): void {
-  const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  const body = isZipped ? zipped : content;
+): Promise<void> {
   if (request.headers['if-none-match'] === headers.ETag) {
     response.writeHead(304, headers).end();
     return;
   }
+  const isZipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  const body = isZipped ? await zipped : content;
   response.writeHead(200, {
     ...headers,
     'Content-Length': body.length,
@@ -152,7 +159,7 @@ function ownFile(name: string, text: string, more: OutgoingHttpHeaders): OwnFile
   const hash = createHash('sha256').update(content).digest('base64url').slice(0, 16);
   return {
     content,
-    zipped: gzipSync(content, { level: 9 }),
+    zipped: zip(content, { level: 9 }),
     headers: {
       ...COMMON,
       ...more,

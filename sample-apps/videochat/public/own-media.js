@@ -162,6 +162,8 @@ export class OwnMedia {
       videoBitrate: this.#screen ? 1_500_000 : 600_000,
       framerate: this.#screen ? 15 : 24,
       audioBitrate: 48_000,
+      // Only browsers are in these rooms: they need no AAC, which costs more.
+      audioCodecs: ['Opus', 'mp4a'],
     });
     this.#stream.publish(this.#name);
   }
