@@ -473,7 +473,8 @@ export class Script {
   }
 
   #endWith(end: Pick<ScriptEnd, 'reason' | 'message' | 'isGuilty'> & Partial<ScriptEnd>): void {
-    if (end.isGuilty) this.#leash.failed();
+    // A core that crashed was short of nothing: those at work in it are suspected, and crowd nobody.
+    if (end.isGuilty && end.reason !== 'crash') this.#leash.failed();
     this.dispose();
     this.#listener.onEnd({
       stack: '',
