@@ -2,7 +2,7 @@ import { type Figure, rangeOf, spreadOf } from '../support/figures.ts';
 import { KBPS } from '../support/media.ts';
 import { isProfiling } from '../support/server.ts';
 import { type Run, Show } from './show.ts';
-import type { Target, Window } from './targets.ts';
+import type { Target, WINDOWS } from './targets.ts';
 
 export const ROUNDS = 3;
 const SECONDS = 2;
@@ -17,7 +17,7 @@ interface Asked {
   readonly delayMs: number;
 }
 
-const ASKED: Readonly<Record<Exclude<Window, 'adaptive'>, Asked>> = {
+const ASKED: Readonly<Record<(typeof WINDOWS)[number], Asked>> = {
   0: { ratios: { 'nginx-rtmp': 1.45 }, delayMs: 1 },
   50: { ratios: { 'nginx-rtmp': 0.4, 'node-media-server': 0.9, 'send() in C': 1.2 }, delayMs: 30 },
 };

@@ -10,7 +10,7 @@ import { isProfiling, scratchFolder, startFloor, startServer } from '../support/
 import type { Transport } from '../support/viewers.ts';
 
 /** What is collected before it is sent to all viewers, in milliseconds; or as the server does it by itself. */
-export type Window = 0 | 50 | 'adaptive';
+export type Window = 0 | 50 | 100 | 'adaptive';
 export const WINDOWS = [0, 50] as const satisfies readonly Window[];
 
 export interface Target {

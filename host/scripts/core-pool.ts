@@ -189,6 +189,7 @@ export class CorePool {
           this.#scheduleRefill();
         },
         (error: unknown) => {
+          if (this.#isClosed) return; // it was stopped with all others
           this.#failures++;
           this.#options.log.warn(`no spare core: ${describeError(error)}`);
           this.#scheduleRefill();

@@ -91,6 +91,7 @@ export class VideoTrack {
   async #take(frame: VideoFrame): Promise<void> {
     this.#isTaking = true;
     await this.#repeating;
+    if (this.#isOver) return;
     this.#last?.close();
     this.#last = frame.clone();
     await this.#encode(frame, false);
