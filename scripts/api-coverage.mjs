@@ -1,5 +1,6 @@
 // `npm run api-coverage`: which rows of test/api-checklist.md a passing test shows, by the ids that tests' names begin
 // with. Fails when a ticked row has no test, or one that fails, and when an id is unknown.
+// `--report FILE` takes what `npm test` has written there (STAGEWIRE_TEST_REPORT) instead of running these tests again.
 // `--write` ticks the rows. `--missing` lists the rows that are open. `--spot 30` breaks so many ticked rows at random in
 // a copy of the project (test/api/breaks.mjs) and fails when their tests pass all the same; `--spot CLI-09` breaks one.
 import { spawnSync } from 'node:child_process';
@@ -144,6 +145,8 @@ function shuffled(list) {
 
 /** Title and status of each test that may carry an id. */
 function runTests() {
+  const at = process.argv.indexOf('--report');
+  if (at > 0) return resultsOf(process.argv[at + 1]);
   const folder = mkdtempSync(join(tmpdir(), 'stagewire-coverage-'));
   const report = join(folder, 'report.json');
   try {
@@ -157,10 +160,14 @@ function runTests() {
       'test/client/',
     ];
     spawnSync(process.execPath, [vitest, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-    return JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(
-      ({ assertionResults }) => assertionResults,
-    );
+    return resultsOf(report);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Of a report as vitest writes it in JSON. */
+function resultsOf(report) {
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  return testResults.flatMap(({ assertionResults }) => assertionResults);
 }

@@ -1,5 +1,5 @@
 // `npm test`: runs vitest and ends with one line that says how it went. Arguments go to vitest, such as a file name.
-// Under STAGEWIRE_REQUIRE_TOOLS=1 a skipped test is a failure.
+// Under STAGEWIRE_REQUIRE_TOOLS=1 a skipped test is a failure. STAGEWIRE_TEST_REPORT names a file for vitest's report in JSON.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const folder = mkdtempSync(join(tmpdir(), 'stagewire-test-'));
-const report = join(folder, 'report.json');
+const report = process.env.STAGEWIRE_TEST_REPORT ?? join(folder, 'report.json');
 
 const args = [
   'run',
