@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { dieUntilItWaits } from '../support/deaths.ts';
 import { eventually } from '../support/journal.ts';
 import { connect, type RtmpClient } from '../support/rtmp-client.ts';
 import { run, runsCode } from '../support/run.ts';
@@ -221,7 +222,7 @@ test('while there is no script what clients do waits: for the rules of the next,
   const at = newRoom();
   const [low, high, guest] = [await player(at, 0), await player(at, 3), await player(at)];
   await low.setAndWait('here', 1);
-  await diesTwice(at, low.client);
+  await dieUntilItWaits(server, at, low.client);
   const seen = low.syncs.mark;
   guest.set('guest', 1);
   low.set('waits', 1);
@@ -239,7 +240,7 @@ test('while there is no script what clients do waits: for the rules of the next,
   for (const so of [low, high]) await so.holds(decided);
   expect(await copyOf(low.client)).toEqual(decided);
 
-  await diesTwice(at, low.client);
+  await dieUntilItWaits(server, at, low.client);
   low.set('bad', 3);
   await low.client.createStream();
   await high.client.createStream();
@@ -253,7 +254,7 @@ test('while there is no script what clients do waits: for the rules of the next,
 test('so much waits for a script and no more', async () => {
   const at = newRoom();
   const so = await player(at);
-  await diesTwice(at, so.client);
+  await dieUntilItWaits(server, at, so.client);
   const from = so.syncs.mark;
   for (let i = 0; i < 4100; i++) so.set(`s${i % 100}`, i);
   const refused = () =>
@@ -293,14 +294,6 @@ test('who writes faster than a script decides is read more slowly, and nothing i
     expect(answers.every(({ code }) => code === 'success')).toBe(true);
   }
 });
-
-/** The second time it is a while until the next. */
-async function diesTwice(at: string, client: RtmpClient): Promise<void> {
-  await client.callFails('run', 'for (;;);');
-  const from = server.log.mark;
-  await client.callFails('run', 'for (;;);');
-  await server.waitForLog((r) => r.instance === at && r.message.startsWith('starts again in'), from);
-}
 
 test('new code decides about what the old had not come to', async () => {
   const at = newRoom();

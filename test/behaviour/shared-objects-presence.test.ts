@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { dieUntilItWaits } from '../support/deaths.ts';
 import { eventually } from '../support/journal.ts';
 import { connect, type RtmpClient } from '../support/rtmp-client.ts';
 import { run, runsCode } from '../support/run.ts';
@@ -128,10 +129,7 @@ test('it goes while the script is busy, while it is dead, and after another has 
   await run(so.client, 'so.setProperty("g3", { here: true })');
 
   // Dead, and the next one is a while away.
-  await so.client.callFails('run', 'for (;;);');
-  const from = server.log.mark;
-  await so.client.callFails('run', 'for (;;);');
-  await server.waitForLog((r) => r.instance === at && r.message.startsWith('starts again in'), from);
+  await dieUntilItWaits(server, at, so.client);
   const dead = server.log.mark;
   await guests[2]!.close();
   await so.holds({ g3: here });
