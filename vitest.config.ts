@@ -17,8 +17,8 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     hookTimeout: 30_000,
     pool: 'forks',
-    // Most tests wait most of the time: three at once keep two cores busy.
-    maxWorkers: 3,
+    // Most tests wait for a server: two at a time halve the time, even on two cores. With three, deadlines are missed.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
