@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
+import { processCpu } from '../../host/scripts/process-stat.ts';
 import { eventually } from '../support/journal.ts';
 import { connect, RtmpClient } from '../support/rtmp-client.ts';
 import { startServer } from '../support/server.ts';
@@ -97,3 +98,30 @@ for (const { where, room, code } of attacks) {
     expect(server.log.entries.filter((r) => r.code === 'E_LEASHED')).toHaveLength(1);
   });
 }
+
+test('an application whose core crashes while many of its instances are at work stays off the leash', async (context) => {
+  if (process.platform !== 'linux') return context.skip('core processes are found in /proc');
+  const main = `
+    Client.prototype.spin = () => { const end = Date.now() + 5000; while (Date.now() < end); };
+    Client.prototype.echo = (value) => value;`;
+  const server = await startServer({
+    apps: { app: { 'main.ts': main } },
+    limits: { handlerMs: 20_000 },
+  });
+  const count = 2 * availableParallelism() + 2;
+  const clients = await Promise.all(
+    Array.from({ length: count }, (_, n) => connect(`${server.rtmp}/app/room${n}`)),
+  );
+  const spins = clients.map((client) => client.startCall('spin').then(Boolean, (error) => String(error)));
+  // All of them are: each has had its share of the processors.
+  const cpuMs = () => server.corePids().reduce((sum, pid) => sum + (processCpu(pid)?.allMs ?? 0), 0);
+  const before = cpuMs();
+  await eventually('all to be at work', () => cpuMs() > before + count * 100);
+  for (const pid of server.corePids()) process.kill(pid, 'SIGKILL');
+  await Promise.all(spins);
+  for (const [n, client] of clients.entries()) expect(await client.call('echo', n)).toBe(n);
+  expect(server.log.entries.filter((r) => r.message.startsWith('its script is gone')).length).toBeGreaterThan(
+    availableParallelism(),
+  );
+  expect(server.log.entries.filter((r) => r.code === 'E_LEASHED')).toEqual([]);
+});
