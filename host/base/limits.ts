@@ -238,8 +238,8 @@ const mediaLimits = {
   freeDiskMb: wholeOrOff(1_048_576, 512),
   /** What is kept in memory of recorded files that are played, for all their viewers. Default 64 MiB. */
   fileCacheBytes: whole(MiB, 16_384 * MiB, 64 * MiB),
-  /** Recorded files that are open. Default 500. */
-  openMediaFiles: whole(1, 100_000, 500),
+  /** Recorded files that are open; an application has half of what others leave at the most. Default 1000. */
+  openMediaFiles: whole(2, 100_000, 1000),
 };
 
 /** Every bound of the server, flat: `limits.handlerMs`. */

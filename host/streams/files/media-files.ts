@@ -61,6 +61,8 @@ interface Shared {
   readonly number: number;
   readonly generation: number;
   readonly path: string;
+  /** Who opened it first. */
+  readonly app: string;
   readonly info: MediaInfo;
   readonly positions: Set<number>;
   users: number;
@@ -80,6 +82,8 @@ export class MediaFiles {
   readonly #reading = new Map<string, Promise<Segment>>();
   readonly #opening = new Map<string, Promise<Shared>>();
   readonly #shared = new Map<string, Shared>();
+  /** Files that are open or being opened, by who opened them first. */
+  readonly #openOf = new Map<string, number>();
   #reads = 0;
 
   constructor(options: MediaFilesOptions) {
@@ -95,7 +99,8 @@ export class MediaFiles {
 
   /**
    * Opens a file, or shares it while path, inode, size and time of change agree. The path is resolved and checked: a
-   * symbolic link at its end is not followed. Applications that open many take turns.
+   * symbolic link at its end is not followed. Applications that open many take turns, and leave others as many as they
+   * have: alone, one gets half of `maxOpen`.
    */
   async open(path: string, app = ''): Promise<MediaFile> {
     let opening = this.#opening.get(path);
@@ -121,27 +126,45 @@ export class MediaFiles {
   }
 
   async #open(path: string, app: string): Promise<Shared> {
-    this.#makeRoom();
-    const { file, info } = await this.#thread.ask({ method: 'open', path, app });
-    const { generation } = this.#thread;
-    const key = keyOf(generation, file);
-    const known = this.#shared.get(key);
-    if (known) {
-      clearTimeout(known.linger);
-      known.linger = undefined;
-      return known;
+    this.#makeRoom(path, app);
+    this.#count(app, 1);
+    let isNew = false;
+    try {
+      const { file, info } = await this.#thread.ask({ method: 'open', path, app });
+      const known = this.#shared.get(keyOf(this.#thread.generation, file));
+      isNew = !known;
+      return known ? this.#retain(known) : this.#share(file, path, app, info);
+    } finally {
+      if (!isNew) this.#count(app, -1);
     }
+  }
+
+  #retain(shared: Shared): Shared {
+    clearTimeout(shared.linger);
+    shared.linger = undefined;
+    return shared;
+  }
+
+  #share(number: number, path: string, app: string, info: MediaInfo): Shared {
+    const { generation } = this.#thread;
     const shared: Shared = {
-      number: file,
+      number,
       generation,
       path,
+      app,
       info,
       positions: new Set(),
       users: 0,
       linger: undefined,
     };
-    this.#shared.set(key, shared);
+    this.#shared.set(keyOf(generation, number), shared);
     return shared;
+  }
+
+  #count(app: string, by: number): void {
+    const count = (this.#openOf.get(app) ?? 0) + by;
+    if (count > 0) this.#openOf.set(app, count);
+    else this.#openOf.delete(app);
   }
 
   #handle(shared: Shared): MediaFile {
@@ -207,15 +230,34 @@ export class MediaFiles {
     shared.linger = setTimeout(() => this.#drop(shared), this.#options.lingerMs ?? 5000).unref();
   }
 
-  /** Lets files go that nobody uses, the longest unused first, and those that are lost. */
-  #makeRoom(): void {
+  /**
+   * Lets files go that nobody uses, the longest unused first, and those that are lost. Throws when the application has
+   * its share all the same.
+   */
+  #makeRoom(path: string, app: string): void {
     for (const shared of this.#shared.values()) {
       if (this.#isLost(shared)) this.#drop(shared);
     }
     for (const shared of this.#shared.values()) {
-      if (this.#shared.size < this.#options.maxOpen) return;
+      if (this.#isFair(app)) return;
       this.#drop(shared);
     }
+    if (this.#isFair(app) || this.#isOpen(path)) return;
+    const own = this.#openOf.get(app) ?? 0;
+    throw new FileProblem('busy', `${own} of its media files are open, as many as are left for others`);
+  }
+
+  /** Whoever plays what is open already opens nothing. */
+  #isOpen(path: string): boolean {
+    for (const shared of this.#shared.values()) if (shared.path === path) return true;
+    return false;
+  }
+
+  /** After Choudhury and Hahne's dynamic thresholds for queues that share memory. */
+  #isFair(app: string): boolean {
+    let open = 0;
+    for (const count of this.#openOf.values()) open += count;
+    return (this.#openOf.get(app) ?? 0) < this.#options.maxOpen - open;
   }
 
   /** Unless somebody uses it, or may be about to. */
@@ -226,6 +268,7 @@ export class MediaFiles {
     clearTimeout(shared.linger);
     const key = keyOf(shared.generation, shared.number);
     this.#shared.delete(key);
+    this.#count(shared.app, -1);
     for (const position of shared.positions) this.#cache.delete(`${key}:${position}`);
     if (!isLost) this.#thread.ask({ method: 'close', file: shared.number }).catch(() => {});
   }

@@ -37,7 +37,7 @@ test('viewers of one file share one read of each segment', async (context) => {
 });
 
 test('viewers are told when too many files are open, and files that nobody uses make room', async () => {
-  const few = new MediaFiles({ cacheBytes: 1000, maxOpen: 2 });
+  const few = new MediaFiles({ cacheBytes: 1000, maxOpen: 4 });
   const paths = ['a', 'b', 'c'].map((name) => join(folder, `room-${name}.flv`));
   for (const path of paths) writeFileSync(path, encodeFlvHeader({ hasAudio: true, hasVideo: true }));
   const [first, second] = await Promise.all(paths.slice(0, 2).map((path) => few.open(path)));
@@ -50,6 +50,30 @@ test('viewers are told when too many files are open, and files that nobody uses 
   expect(await few.probe(paths[0]!)).toMatchObject({ durationMs: 0, bytes: 13 });
   await few.close();
   await expect(few.open(paths[0]!)).rejects.toMatchObject({ kind: 'io' });
+});
+
+test('an application leaves others as many files as it has open', async () => {
+  const shared = new MediaFiles({ cacheBytes: 1000, maxOpen: 8 });
+  const paths = [...Array(12).keys()].map((number) => join(folder, `fair-${number}.flv`));
+  for (const path of paths) writeFileSync(path, encodeFlvHeader({ hasAudio: true, hasVideo: true }));
+  const greedy = await Promise.allSettled(paths.slice(0, 6).map((path) => shared.open(path, 'greedy')));
+  expect(greedy.map(({ status }) => status)).toEqual([
+    ...Array(4).fill('fulfilled'),
+    ...Array(2).fill('rejected'),
+  ]);
+  await expect(shared.open(paths[5]!, 'greedy')).rejects.toMatchObject({
+    kind: 'busy',
+    message: '4 of its media files are open, as many as are left for others',
+  });
+  const other = await Promise.all(paths.slice(6, 8).map((path) => shared.open(path, 'other')));
+  await expect(shared.open(paths[8]!, 'other')).rejects.toMatchObject({ kind: 'busy' });
+  const third = await shared.open(paths[9]!, 'third');
+  // What is open already is anybody's.
+  const again = await shared.open(paths[6]!, 'greedy');
+  for (const one of greedy) if (one.status === 'fulfilled') one.value.release();
+  expect(await shared.open(paths[8]!, 'other')).toBeDefined();
+  for (const file of [...other, third, again]) file.release();
+  await shared.close();
 });
 
 test('no more segments are in memory than the cache may hold', async (context) => {

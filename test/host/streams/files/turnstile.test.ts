@@ -63,7 +63,7 @@ test('work that fails makes room, too', async () => {
 
 test('an application that opens many MP4 files keeps another waiting for one or two of them', async () => {
   const made = makeMedia(folder, 'clip.mp4', ...picture(2), ...tone(2), ...avcAac);
-  const files = new MediaFiles({ cacheBytes: 1_000_000, maxOpen: 100 });
+  const files = new MediaFiles({ cacheBytes: 1_000_000, maxOpen: 200 });
   onTestFinished(() => files.close());
   const paths = Array.from({ length: 60 }, (_, i) => join(folder, `copy${i}.mp4`));
   for (const path of paths) copyFileSync(made, path);
