@@ -108,6 +108,11 @@ export class Handover {
     }
   }
 
+  /** Instalments come to nothing. */
+  undraft(): void {
+    this.#part?.undraft();
+  }
+
   /**
    * Hands the state to the host, which gives it to the next script. `isDrafted`: that one has all that `draft` has given.
    * `waiting`, `timers`: what this one waits for.

@@ -123,6 +123,8 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.stop(delivery.code);
       case 'draft':
         return handover.draft(delivery.maxBytes, delivery.isFirst);
+      case 'undraft':
+        return handover.undraft();
       case 'save': {
         const waiting = invocations.waiting + fetches.waiting;
         return handover.save(delivery.maxBytes, delivery.isDrafted, waiting, timers.sinceStart);

@@ -594,6 +594,7 @@ const OF_THE_OLD_SCRIPT: ReadonlySet<string> = new Set([
   'start',
   'stop',
   'draft',
+  'undraft',
   'save',
   'restore',
 ]);

@@ -290,6 +290,11 @@ export class Incarnation {
     return { bytes, isLast: said.isLast };
   }
 
+  /** Who should take over has died: what `draft` has given is of no use. It is held. */
+  async forgetDraft(): Promise<void> {
+    await this.script.perform({ kind: 'undraft' });
+  }
+
   /**
    * All that the script has of data, for the next one, or what that lacks if `isDrafted`: it has what `draft` has given. It
    * is held. Throws what it says, or that it died of it.
@@ -639,6 +644,7 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   start: 'application.onAppStart',
   stop: 'application.onAppStop',
   draft: 'what hands state over',
+  undraft: 'what hands state over',
   save: 'application.onSave',
   restore: 'application.onRestore',
   connect: 'application.onConnect',

@@ -344,6 +344,7 @@ export class Instance {
     if (next?.script.isEnded) {
       next.log.error('died before it could take over; the one before goes on');
       this.#addUp(next);
+      if (draft) await previous?.forgetDraft();
       previous?.script.release();
       return;
     }

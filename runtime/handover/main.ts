@@ -67,6 +67,11 @@ function draft(maxLength: number, isFirst: boolean): { text: string; isLast: boo
   return { text, isLast };
 }
 
+/** Lets go of what was given, which is of no use: it may be as large as all of the state. */
+function undraft(): void {
+  drafted = undefined;
+}
+
 /** All that is to be carried over, or what `draft` has not given of it. Throws as that. */
 function save(maxLength: number, isDrafted: boolean, fromAuthor: unknown): Saved {
   const before = isDrafted ? drafted : undefined;
@@ -263,7 +268,7 @@ function readRoot(graph: Restoring, changes: Change[], isLast: boolean): void {
   }
 }
 
-const made = { print, draft, save, restore };
+const made = { print, draft, undraft, save, restore };
 
 export type HandoverPart = typeof made;
 

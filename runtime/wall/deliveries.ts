@@ -43,6 +43,8 @@ export type Delivery =
   | { kind: 'stop'; code: string }
   /** It is to hand over soon: a further instalment of its state, which has so many bytes at the most, or the first. */
   | { kind: 'draft'; maxBytes: number; isFirst: boolean }
+  /** Nobody takes over after all: instalments so far are of no use. */
+  | { kind: 'undraft' }
   /** Another script takes over from it now. `isDrafted`: that one has all instalments so far; the last is what they lack. */
   | { kind: 'save'; maxBytes: number; isDrafted: boolean }
   /** An instalment of the state of another, the build `from`, comes with the entry; after the last it takes over. */
@@ -134,6 +136,7 @@ const DeliveryKind = {
   save: 26,
   restore: 27,
   draft: 28,
+  undraft: 29,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -142,6 +145,7 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
   switch (delivery.kind) {
     case 'start':
     case 'wake':
+    case 'undraft':
       break;
     case 'stop':
       text(out, delivery.code);
@@ -279,6 +283,8 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       return { kind: 'stop', code: readText(record) };
     case DeliveryKind.draft:
       return { kind: 'draft', maxBytes: record.u32(), isFirst: record.u8() === 1 };
+    case DeliveryKind.undraft:
+      return { kind: 'undraft' };
     case DeliveryKind.save:
       return { kind: 'save', maxBytes: record.u32(), isDrafted: record.u8() === 1 };
     case DeliveryKind.restore:

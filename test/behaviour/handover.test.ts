@@ -528,6 +528,11 @@ test('builds are kept over a new start of the server', async () => {
 
 /** Code that says that it has come here, and stays until it may go on. */
 const stay = `trace('here'); SharedObject.get('fence', true).isDirty; while (!new File('/goOn').exists);`;
+/** More than one instalment has, and in what only a later one comes to, code that stays when it is looked at. */
+const stayBetween = `setTimeout(() => {
+  application.many = Array.from({ length: 3000 }, (_, n) => ({ n }));
+  application.late = [[[[new Proxy({}, { ownKeys() { ${stay} return []; } })]]]];
+}, 0);`;
 const kills = [
   { name: 'the new core, at its top level', inOld: '', inNew: stay, kill: 'new', ends: ['old', 2] },
   {
@@ -548,6 +553,20 @@ const kills = [
     name: 'the old core, while the new code starts',
     inOld: '',
     inNew: `application.onAppStart = () => { ${stay} };`,
+    kill: 'old',
+    ends: ['new', 1],
+  },
+  {
+    name: 'the new core, between two instalments',
+    inOld: stayBetween,
+    inNew: '',
+    kill: 'new',
+    ends: ['old', 2],
+  },
+  {
+    name: 'the old core, between two instalments',
+    inOld: stayBetween,
+    inNew: '',
     kill: 'old',
     ends: ['new', 1],
   },

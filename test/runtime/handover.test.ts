@@ -357,6 +357,16 @@ test('a script that has had instalments may be given all of it anew', async () =
   await expectSame(next, old);
 });
 
+test('instalments that are of no use are let go of', async () => {
+  const old = await startWithClients();
+  await old.draft(true);
+  expect(await old.turn({ kind: 'undraft' })).toEqual([]);
+  await expect(old.draft(false)).rejects.toThrow('no draft');
+  const next = await Script.start(SCRIPT);
+  await next.restore(await old.save(true), true);
+  await expectSame(next, old);
+});
+
 test('what goes on from instalments that did not come is refused', async () => {
   const [old, next] = await Promise.all([startWithClients(), Script.start(SCRIPT)]);
   await old.draft(true);
