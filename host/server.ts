@@ -13,6 +13,8 @@ import { Connections } from './base/connections.ts';
 import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
+import type { ByteStream } from './rtmp/byte-stream.ts';
+import { ChunkFraming } from './rtmp/framing.ts';
 import { RtmpListener } from './rtmp/listener.ts';
 import { Tunnels } from './rtmp/tunnel/tunnels.ts';
 import { bundleCore, bundlePageScripts, bundlePlayground, bundleRuntime } from './scripts/bundles.ts';
@@ -95,6 +97,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     clock,
     serverVersion: `FMS/4,5,0,297 compatible; Stagewire/${version}`,
     hostname: hostname(),
+    serve: (stream: ByteStream) => void rtmp.accept(stream, false, new ChunkFraming(limits, null)),
   };
   const registry = new Registry(
     config.apps,

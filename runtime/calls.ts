@@ -38,6 +38,26 @@ const MAX_PATH = 16;
  * `this` being `client.a.b` (Server-Side ActionScript Language Reference, class Client). The answer goes back unless `call` is 0.
  */
 export function dispatchCall(outbox: Outbox, client: Client, call: number, command: CommandBody): void {
+  dispatch(outbox, client, call, command, client);
+}
+
+/** A call by the other side of the script's own connection: a function on that object (class NetConnection, handlerName). */
+export function dispatchLinkCall(
+  outbox: Outbox,
+  connection: object,
+  call: number,
+  command: CommandBody,
+): void {
+  dispatch(outbox, connection, call, command, undefined);
+}
+
+function dispatch(
+  outbox: Outbox,
+  called: object,
+  call: number,
+  command: CommandBody,
+  client: Client | undefined,
+): void {
   const failWith = (info: unknown) => {
     if (call !== 0) outbox.send({ kind: 'error', call, info: encodeValues([info]) });
   };
@@ -53,7 +73,7 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
   };
 
   const { name, args } = decodeArguments(command);
-  const proxy = proxyFor(name);
+  const proxy = client && proxyFor(name);
   if (proxy) {
     const answer = {
       __proto__: null,
@@ -64,10 +84,10 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
     if (!wasSent) fail('Client disconnected');
     return;
   }
-  const exposed = exposedMethod(client, name);
+  const exposed = client && exposedMethod(client, name);
   const target = exposed
-    ? exposed.method && { owner: client, method: exposed.method }
-    : findMethod(client, name);
+    ? exposed.method && { owner: called, method: exposed.method }
+    : findMethod(called, name);
   if (!target) {
     if (call !== 0) outbox.send({ kind: 'missing', call });
     return;
@@ -84,7 +104,7 @@ export function dispatchCall(outbox: Outbox, client: Client, call: number, comma
   runHandler(name, target.method, target.owner, args, done, isRpcError);
 }
 
-function findMethod(client: Client, name: string): { owner: object; method: AnyFunction } | undefined {
+function findMethod(client: object, name: string): { owner: object; method: AnyFunction } | undefined {
   const path = pathOf(name);
   const last = path.length - 1;
   if (last >= MAX_PATH) return undefined;

@@ -45,11 +45,12 @@ export class Client {
   }
 
   call(method: string, responder?: ResultObject | null, ...args: unknown[]): boolean {
-    return invocations().call(this, method, responder, args);
+    const side = expectClient('client.call', this);
+    return invocations().call('client.call', side, method, responder, args);
   }
 
   invoke(method: string | InvokeOptions, ...args: unknown[]): Promise<unknown> {
-    return invocations().invoke(this, method, args);
+    return invocations().invoke('client.invoke', () => expectClient('client.invoke', this), method, args);
   }
 
   /** `disconnect`: called after `application.onDisconnect`. Returns what takes the listener away. */

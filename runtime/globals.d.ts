@@ -1008,6 +1008,43 @@ declare function fetch(
 ): Promise<FetchResponse>;
 
 /**
+ * A connection of the script to an instance of this server or another: a client there, whose methods it calls, and whose
+ * script calls functions of this object. `app.json` lists where it may lead (`connect`); the script's own application is
+ * always allowed. It ends with the script: new code connects again.
+ */
+declare class NetConnection {
+  /** Whether the other side has accepted it. */
+  readonly isConnected: boolean;
+  /** What it was connected to last, without what follows `?`; empty before. */
+  readonly uri: string;
+  /** What the other side is told to send, AMF0 or AMF3. Set before `connect`. Default 3. */
+  objectEncoding: 0 | 3;
+  /**
+   * Connects to `rtmp://host[:port]/app/instance`, with TLS to `rtmps://...`, and without a host, `rtmp:/app/instance`, on
+   * this server. Further arguments go to the other side's `onConnect`. What becomes of it is told to `onStatus`. A connection
+   * that it had is closed. False for what is no RTMP.
+   */
+  connect(uri: string, ...args: unknown[]): boolean;
+  /** Calls a method of the Client object that stands for this connection. False when it is not connected. */
+  call(method: string, result?: ResultObject | null, ...args: unknown[]): boolean;
+  /** New in Stagewire. As `call`, with a promise: rejects with a `CallError`, as `client.invoke` does. */
+  invoke<T = any>(
+    method: string | { readonly method: string; readonly timeoutMs?: number; readonly signal?: AbortSignal },
+    ...args: unknown[]
+  ): Promise<T>;
+  /** The other side's `onDisconnect` is called; `onStatus` of this one is not. */
+  close(): void;
+  /**
+   * `NetConnection.Connect.Success`, `Rejected`, `Failed` and `Closed`, and what the other side says. A link that breaks is
+   * not made again by itself.
+   */
+  onStatus?(info: Info): void;
+
+  /** Functions that the other side may call. */
+  [handler: string]: any;
+}
+
+/**
  * Variables over HTTP: the class of Flash Media Server 2. The variables are its own properties; handlers are not among
  * them, and what is no function is no handler. Requests go where `fetch` may go (`fetch.hosts` of `app.json`), with the
  * same limits; one that brings no answer is told in the log and to `application.onStatus`.

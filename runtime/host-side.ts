@@ -5,12 +5,16 @@ import type { ClientAccess, ClientBandwidth, ClientInfo } from './wall/fields.ts
 /** Where a client stands with the script. */
 export type Standing = 'pending' | 'accepted' | 'gone';
 
-/** What the runtime knows of a Client object. */
-export interface HostSide {
+/** Whoever the script may call. */
+export interface Peer {
   number: number;
   standing: Standing;
   /** Calls to it that wait for an answer. */
   outstanding: number;
+}
+
+/** What the runtime knows of a Client object. */
+export interface HostSide extends Peer {
   /** Whether it connects again when it is asked to. */
   canReconnect: boolean;
   /** As it was when the script was first told. */

@@ -3,7 +3,7 @@ import { numberOf, reading } from './arguments.ts';
 import { hide } from './clock.ts';
 import { currentEvent, reportError } from './events.ts';
 import { functionIn, runHandler } from './handlers.ts';
-import { expectClient, type HostSide, hostSide } from './host-side.ts';
+import { expectClient, type Peer } from './host-side.ts';
 import type { Outbox } from './outbox.ts';
 import { append, apply, hasOwn, NativeTypeError, SafeMap, shown, toText } from './primordials.ts';
 import { makePromise } from './promise.ts';
@@ -24,7 +24,7 @@ export interface ResultObject {
 }
 
 interface Pending {
-  client: object;
+  peer: Peer;
   method: string;
   onValue(value: unknown): void;
   onFailure(info: FailureInfo): void;
@@ -89,11 +89,15 @@ export class Invocations {
     this.#outbox.send(command, member);
   }
 
-  /** `client.call`: true when the call was sent. A call that cannot be sent has no other effect. */
-  call(client: object, method: string, responder: ResultObject | null | undefined, args: unknown[]): boolean {
-    const side = expectClient('client.call', client);
-    if (side.standing === 'gone') return false;
-    checkMethod('client.call', method);
+  /** `client.call` and the like, which `member` names: true when the call was sent. A call that cannot be sent has no other effect. */
+  call(
+    member: string,
+    side: Peer,
+    method: unknown,
+    responder: ResultObject | null | undefined,
+    args: unknown[],
+  ): boolean {
+    checkMethod(member, method);
     if (
       responder !== undefined &&
       responder !== null &&
@@ -101,26 +105,27 @@ export class Invocations {
       typeof responder !== 'function'
     ) {
       throw new NativeTypeError(
-        `client.call: the second argument is the object that takes the answer, or null, not ${shown(responder)}`,
+        `${member}: the second argument is the object that takes the answer, or null, not ${shown(responder)}`,
       );
     }
-    const encoded = argumentsOf('client.call', args);
+    const encoded = argumentsOf(member, args);
+    if (side.standing === 'gone') return false;
     if (!responder) {
       const command = { kind: 'invoke', client: side.number, request: 0, method, args: encoded } as const;
-      this.#outbox.send(command, 'client.call');
+      this.#outbox.send(command, member);
       return true;
     }
     if (this.#isFull(side)) return false;
     const { where } = currentEvent();
-    const answer = (member: 'onResult' | 'onStatus', value: unknown) => {
+    const answer = (slot: 'onResult' | 'onStatus', value: unknown) => {
       const call = () => {
-        const fn = functionIn(`client.call: ${member}`, responder[member]);
+        const fn = functionIn(`${member}: ${slot}`, responder[slot]);
         return fn && apply(fn, responder, [value]);
       };
-      runHandler(`${member} of ${method} (${where})`, call, undefined, []);
+      runHandler(`${slot} of ${method} (${where})`, call, undefined, []);
     };
-    this.#send('client.call', side, encoded, {
-      client,
+    this.#send(member, side, encoded, {
+      peer: side,
       method,
       onValue: (value) => answer('onResult', value),
       onFailure: (info) => answer('onStatus', info),
@@ -129,21 +134,21 @@ export class Invocations {
     return true;
   }
 
-  /** `client.invoke`: as `call`, with a promise for the answer. */
-  invoke(client: object, asked: string | InvokeOptions, args: unknown[]): Promise<unknown> {
+  /** `client.invoke` and the like: as `call`, with a promise for the answer. `find` may throw. */
+  invoke(member: string, find: () => Peer, asked: string | InvokeOptions, args: unknown[]): Promise<unknown> {
     return makePromise((resolve, reject) => {
-      const side = expectClient('client.invoke', client);
+      const side = find();
       const { method, timeoutMs, signal } =
         typeof asked === 'object' && asked !== null
-          ? optionsOf(asked)
+          ? optionsOf(member, asked)
           : { method: asked, timeoutMs: undefined, signal: undefined };
-      checkMethod('client.invoke', method);
-      const waitMs = timeoutMs === undefined ? Infinity : numberOf('client.invoke: timeoutMs', timeoutMs);
+      checkMethod(member, method);
+      const waitMs = timeoutMs === undefined ? Infinity : numberOf(`${member}: timeoutMs`, timeoutMs);
       if (!(waitMs >= 0))
-        throw new NativeTypeError(`client.invoke: timeoutMs is ${shown(timeoutMs)}, expected milliseconds`);
+        throw new NativeTypeError(`${member}: timeoutMs is ${shown(timeoutMs)}, expected milliseconds`);
       const { isAborted, reason, watch } = signal ?? NOT_ABORTED;
       if (isAborted) return reject(reason());
-      const encoded = argumentsOf('client.invoke', args);
+      const encoded = argumentsOf(member, args);
       if (side.standing === 'gone') {
         reject(new CallError(method, callFailed('Client disconnected')));
       } else if (this.#isFull(side)) {
@@ -156,8 +161,8 @@ export class Invocations {
         };
         // Before it is sent: a signal that cannot be heard is no call.
         const unwatch = watch(() => giveUp(reason()));
-        request = this.#send('client.invoke', side, encoded, {
-          client,
+        request = this.#send(member, side, encoded, {
+          peer: side,
           method,
           onValue: resolve,
           onFailure: (info) => reject(new CallError(method, info)),
@@ -184,8 +189,7 @@ export class Invocations {
     const pending = this.#pending.get(request);
     if (!pending) return undefined;
     this.#pending.delete(request);
-    const side = hostSide(pending.client);
-    if (side) side.outstanding--;
+    pending.peer.outstanding--;
     pending.cleanUp?.();
     return pending;
   }
@@ -202,18 +206,19 @@ export class Invocations {
 
   /** The client left: whoever waits for it is told. */
   abandon(client: object): void {
+    const peer = expectClient('abandon', client);
     const requests: number[] = [];
     this.#pending.forEach((pending, request) => {
-      if (pending.client === client) append(requests, request);
+      if (pending.peer === peer) append(requests, request);
     });
     for (let i = 0; i < requests.length; i++) this.fail(requests[i]!, 'Client disconnected');
   }
 
-  #isFull(side: HostSide): boolean {
+  #isFull(side: Peer): boolean {
     return this.#pending.size >= this.#max || side.outstanding >= this.#maxPerClient;
   }
 
-  #send(member: string, side: HostSide, args: Uint8Array, pending: Pending): number {
+  #send(member: string, side: Peer, args: Uint8Array, pending: Pending): number {
     const request = this.#nextRequest++;
     const { method } = pending;
     this.#outbox.send({ kind: 'invoke', client: side.number, request, method, args }, member);
@@ -234,22 +239,25 @@ interface Signal {
 const NOT_ABORTED: Signal = { isAborted: false, reason: () => undefined, watch: () => () => {} };
 
 /** Each read once: the object is the application's, and so may be what it answers with. */
-function optionsOf(asked: object): { method: unknown; timeoutMs: unknown; signal: Signal | undefined } {
-  const { method, timeoutMs, signal } = reading('client.invoke', () => {
+function optionsOf(
+  member: string,
+  asked: object,
+): { method: unknown; timeoutMs: unknown; signal: Signal | undefined } {
+  const { method, timeoutMs, signal } = reading(member, () => {
     const { method, timeoutMs, signal } = asked as Record<string, unknown>;
     return { method, timeoutMs, signal };
   });
-  return { method, timeoutMs, signal: signalOf(signal) };
+  return { method, timeoutMs, signal: signalOf(member, signal) };
 }
 
-function signalOf(signal: unknown): Signal | undefined {
+function signalOf(member: string, signal: unknown): Signal | undefined {
   if (signal === undefined || signal === null) return undefined;
-  const { aborted, add, remove } = reading('client.invoke: signal', () => {
+  const { aborted, add, remove } = reading(`${member}: signal`, () => {
     const { aborted, addEventListener: add, removeEventListener: remove } = signal as Record<string, unknown>;
     return { aborted, add, remove };
   });
   if (typeof add !== 'function' || typeof remove !== 'function')
-    throw new NativeTypeError(`client.invoke: signal: expected an AbortSignal, got ${shown(signal)}`);
+    throw new NativeTypeError(`${member}: signal: expected an AbortSignal, got ${shown(signal)}`);
   return {
     isAborted: !!aborted,
     reason() {
@@ -260,12 +268,12 @@ function signalOf(signal: unknown): Signal | undefined {
       }
     },
     watch(onAbort) {
-      reading('client.invoke: signal', () => apply(add, signal, ['abort', onAbort]));
+      reading(`${member}: signal`, () => apply(add, signal, ['abort', onAbort]));
       return () => {
         try {
           apply(remove, signal, ['abort', onAbort]);
         } catch (error) {
-          reportError(error, 'client.invoke: signal'); // whoever waits for the answer has it all the same
+          reportError(error, `${member}: signal`); // whoever waits for the answer has it all the same
         }
       };
     },
@@ -291,7 +299,7 @@ export function relayCall(
   answer: ResultObject | null,
   args: unknown[],
 ): boolean {
-  return invocations().call(client, method, answer, args);
+  return invocations().call('client.call', expectClient('client.call', client), method, answer, args);
 }
 
 export function invocations(): Invocations {

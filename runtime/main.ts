@@ -3,7 +3,7 @@ import { decodeArgument, decodeArguments, encodeValues, setAmfLimits } from './a
 import { ApplicationSide } from './application.ts';
 import { startAsking } from './ask.ts';
 import { installAttributes } from './attributes.ts';
-import { dispatchCall } from './calls.ts';
+import { dispatchCall, dispatchLinkCall } from './calls.ts';
 import { Client, installClient } from './client.ts';
 import { hide, installClock, setTime } from './clock.ts';
 import { installConsole } from './console.ts';
@@ -24,6 +24,7 @@ import { installFile } from './file.ts';
 import { Handover } from './handover.ts';
 import { callFailed, Invocations, startInvocations } from './invocations.ts';
 import { Loads } from './load.ts';
+import { installNet, linkOf, receiveLink } from './net.ts';
 import { installNotOffered } from './not-offered.ts';
 import { Outbox } from './outbox.ts';
 import { startParts } from './parts.ts';
@@ -38,6 +39,7 @@ import { Timers } from './timers.ts';
 import { installToken } from './token.ts';
 import { type Boot, type BootOptions, HEADER_BYTES, Header, SEED_OFFSET } from './wall/boot.ts';
 import { type Delivery, decodeDelivery } from './wall/deliveries.ts';
+import { LINK } from './wall/links.ts';
 import { installWeb } from './web.ts';
 
 /** Installs the globals and removes what scripts must not have. Nothing of what it is given is reachable afterwards. */
@@ -70,6 +72,11 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
   const handle = (delivery: Delivery, mustYield: () => boolean): void => {
     switch (delivery.kind) {
       case 'call': {
+        if (delivery.client >= LINK) {
+          const connection = linkOf(delivery.client);
+          if (connection) dispatchLinkCall(outbox, connection, delivery.call, delivery.command);
+          return;
+        }
         const client = app.client(delivery.client);
         if (client) dispatchCall(outbox, client, delivery.call, delivery.command);
         return;
@@ -99,6 +106,8 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.unpublish(delivery.client, delivery.stream);
       case 'authorize':
         return app.authorize(delivery.request, delivery.action, delivery.client, delivery.stream);
+      case 'link-status':
+        return receiveLink(delivery.link, delivery.change, decodeArgument(delivery.command));
       case 'low-memory':
         return app.lowMemory(delivery.usedMb, delivery.limitMb);
       case 'status':
@@ -225,6 +234,7 @@ function installGlobals(
   installData(global);
   installToken(global);
   installShare(global);
+  installNet(global);
   installNotOffered(global, app.application);
   hide(global, 'application', app.application);
   hide(global, 'queueMicrotask', (fn: unknown) => {

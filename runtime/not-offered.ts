@@ -9,7 +9,7 @@ const NO_PEERS = 'peer-to-peer groups need RTMFP, which this server does not spe
  * instance has this, and few scripts use any of it.
  */
 const NOT_OFFERED: readonly (readonly [names: string, instead: string])[] = [
-  ['XMLSocket XMLStreams WebService SOAPCall SOAPFault NetConnection', 'use fetch'],
+  ['XMLSocket XMLStreams WebService SOAPCall SOAPFault', 'use fetch'],
   ['Log', 'use trace or console'],
   ['NetStream', 'the streams that clients publish are in application.streams'],
   ['ByteArray', 'use Uint8Array and DataView'],

@@ -116,6 +116,7 @@ function share() {
     isReserved,
     isThenable,
     isView,
+    invocations,
     keysOf,
     lengthOf,
     makeOpaque,

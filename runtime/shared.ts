@@ -41,6 +41,7 @@ export const {
   isReserved,
   isThenable,
   isView,
+  invocations,
   keysOf,
   lengthOf,
   makeOpaque,

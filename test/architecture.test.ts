@@ -8,7 +8,18 @@ import { describe, expect, test } from 'vitest';
  * `client/` has for all pages; inside `host/` a folder imports those before it. Only `host/core/` knows isolated-vm, and the host sees of the runtime only the wall.
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
-const hostOrder = ['base', 'rtmp', 'web', 'streams', 'shared-objects', 'core', 'scripts', 'apps', 'cluster'];
+const hostOrder = [
+  'base',
+  'rtmp',
+  'links',
+  'web',
+  'streams',
+  'shared-objects',
+  'core',
+  'scripts',
+  'apps',
+  'cluster',
+];
 
 interface Import {
   from: string;
@@ -66,7 +77,7 @@ describe('imports', () => {
     const users = imports.filter(({ to }) => to === 'runtime/shared.ts').map(({ from }) => from);
     expect(users.length).toBeGreaterThan(0);
     expect(
-      users.filter((from) => !/^runtime\/(data|file|handover|share|stream|token|web)\//.test(from)),
+      users.filter((from) => !/^runtime\/(data|file|handover|net|share|stream|token|web)\//.test(from)),
     ).toEqual([]);
   });
 

@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { isResourceName } from '../../wire/stream-name.ts';
 import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
+import { isHostEntry } from '../base/host-list.ts';
 import { appLimitsSchema, type Limits } from '../base/limits.ts';
 import type { Defaults } from '../shared-objects/objects.ts';
 import { CODEC_POLICIES, type CodecPolicy } from '../streams/codec-filter.ts';
 import { MOVIE_MODES, type MovieMode } from '../streams/stream-files.ts';
 import { WINDOWS_MS, type WindowMs } from '../streams/windows.ts';
-import { isFetchHost } from '../web/fetch-hosts.ts';
 import { ORIGIN } from '../web/flv/origins.ts';
 import { isGone } from './main-file.ts';
 import { OwnFiles } from './own-files.ts';
@@ -23,6 +23,7 @@ const VIRTUAL_EXPECTED = 'names of folders with paths that begin with "/", such 
 const WINDOW_EXPECTED = `one of ${WINDOWS_MS.join(', ')}`;
 const DEPTH_EXPECTED = 'a whole number of versions up to 1000000000, or -1';
 const MAX_FETCH_HOSTS = 1000;
+const MAX_CONNECT_APPS = 1000;
 const ORIGIN_EXPECTED = 'an origin such as "https://example.com", or "*" for all';
 const MAX_ORIGINS = 1000;
 /** The welcome message has it in commands, which somebody may copy into a shell. */
@@ -112,10 +113,27 @@ export const appFile = z.strictObject({
   fetch: z
     .strictObject({
       hosts: z
-        .array(z.string({ error: HOST_EXPECTED }).refine(isFetchHost, { error: HOST_EXPECTED }), {
+        .array(z.string({ error: HOST_EXPECTED }).refine(isHostEntry, { error: HOST_EXPECTED }), {
           error: 'a list of hosts',
         })
         .max(MAX_FETCH_HOSTS, { error: `at most ${MAX_FETCH_HOSTS} hosts` }),
+    })
+    .optional(),
+  /** Where its scripts may connect to (`NetConnection`): hosts, and other applications of this server. */
+  connect: z
+    .strictObject({
+      hosts: z
+        .array(z.string({ error: HOST_EXPECTED }).refine(isHostEntry, { error: HOST_EXPECTED }), {
+          error: 'a list of hosts',
+        })
+        .max(MAX_FETCH_HOSTS, { error: `at most ${MAX_FETCH_HOSTS} hosts` })
+        .optional(),
+      apps: z
+        .array(z.string({ error: 'the name of an application' }).min(1).max(200), {
+          error: 'a list of applications',
+        })
+        .max(MAX_CONNECT_APPS, { error: `at most ${MAX_CONNECT_APPS} applications` })
+        .optional(),
     })
     .optional(),
   /** Whose pages may connect, and play its streams over HTTP and WebSocket: origins, or "*" for all. Default: none but the server's own. */
@@ -139,6 +157,9 @@ export interface AppSettings {
   readonly strict?: readonly StrictSwitch[];
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly fetch?: { readonly hosts: readonly string[] } | undefined;
+  readonly connect?:
+    | { readonly hosts?: readonly string[] | undefined; readonly apps?: readonly string[] | undefined }
+    | undefined;
   readonly cors?: readonly string[] | undefined;
   readonly sharedObjects?: Defaults | undefined;
   readonly streams?:

@@ -595,6 +595,7 @@ const OF_THE_OLD_SCRIPT: ReadonlySet<string> = new Set([
   'stop',
   'draft',
   'undraft',
+  'link-status',
   'save',
   'restore',
 ]);

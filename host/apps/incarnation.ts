@@ -6,6 +6,7 @@ import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { LogBudget } from '../base/log-budget.ts';
 import type { BootFile } from '../core/frames.ts';
+import type { ByteStream } from '../rtmp/byte-stream.ts';
 import type { Company, CorePool } from '../scripts/core-pool.ts';
 import { CoreDeathError } from '../scripts/core-process.ts';
 import type { CpuThrottle } from '../scripts/cpu-throttle.ts';
@@ -27,6 +28,7 @@ import type { Build, BuiltFile } from './builder.ts';
 import { EarlyCommands } from './early-commands.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
+import { ScriptLinks } from './script-links.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
 import { ScriptStreams, type StreamCommand } from './script-streams.ts';
 import { nameOfState } from './state-names.ts';
@@ -56,6 +58,8 @@ export interface InstanceHost {
   /** `application.server` and `application.hostname` of the scripts. */
   readonly serverVersion: string;
   readonly hostname: string;
+  /** Serves a client that is in this process, at the other end of a stream. */
+  readonly serve: (stream: ByteStream) => void;
 }
 
 /** Who counts what scripts do, for the server's metrics. */
@@ -79,6 +83,8 @@ export type ClientCommand = Exclude<
       | 'charge'
       | 'fetch'
       | 'unfetch'
+      | 'link-open'
+      | 'link-close'
       | ShareCommand['kind']
       | StreamCommand['kind']
       | 'shutdown';
@@ -173,6 +179,7 @@ export class Incarnation {
   readonly #scriptLog: Log;
   readonly #logBudget: LogBudget;
   readonly #fetcher: Fetcher;
+  readonly #links: ScriptLinks;
   /** Once the script has asked for something. */
   #files: Files | undefined;
   readonly #objects: SharedObjects;
@@ -234,16 +241,25 @@ export class Incarnation {
       clock: host.clock,
       onOutcome: (outcome) => this.#fetched(outcome),
     });
+    this.#links = new ScriptLinks({
+      app: build.app,
+      settings: this.settings,
+      clock: host.clock,
+      script: () => this.script,
+      serve: host.serve,
+    });
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
         host.ledger.turn(deliveries);
         this.#shares.settle();
+        this.#links.turned();
         listener.onTurnEnd();
       },
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onDispose: () => {
         this.#fetcher.close();
+        this.#links.close();
         this.#files?.close();
         this.#shares.close();
         this.#streams.close();
@@ -491,8 +507,12 @@ export class Incarnation {
           return this.#listener.onShutdown(this);
         case 'wake-at':
           return; // the script's own
+        case 'link-open':
+        case 'link-close':
+          return void this.#links.obey(command);
         default:
-          this.#listener.onCommand(this, command);
+          // What is for the other side of a connection of the script's own looks like what is for a client.
+          if (!this.#links.obey(command)) this.#listener.onCommand(this, command);
       }
     } catch (error) {
       // A bug of ours: this command is lost, the instance is not.
@@ -645,6 +665,7 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   stop: 'application.onAppStop',
   draft: 'what hands state over',
   undraft: 'what hands state over',
+  'link-status': 'onStatus of a NetConnection',
   save: 'application.onSave',
   restore: 'application.onRestore',
   connect: 'application.onConnect',

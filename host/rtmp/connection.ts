@@ -15,7 +15,7 @@ import type { Limits } from '../base/limits.ts';
 import { Bandwidth } from './bandwidth.ts';
 import type { ByteStream } from './byte-stream.ts';
 import { ChunkFraming, type Framing, type MessageReader, type MessageWriter } from './framing.ts';
-import { ServerHandshake } from './handshake.ts';
+import type { Handshake } from './handshake.ts';
 import type { AppAddress } from './names.ts';
 import type { BandwidthLimits, Traffic, Transport, WireFormat } from './ports.ts';
 import { SocketWriter } from './socket-writer.ts';
@@ -29,6 +29,8 @@ const LONG_READ_MS = 2;
 
 /** Who takes the messages of a connection. */
 export interface MessageHandler {
+  /** The handshake is done, or there is none to do: for those who are the first to say something. */
+  onOpen?(): void;
   /** May throw StagewireError: the connection is dropped then. */
   onMessage(message: RtmpMessage): void;
   /** The client buffers so many milliseconds of a stream. */
@@ -69,7 +71,8 @@ export class RtmpConnection implements Transport {
   readonly #limits: Limits;
   readonly #onDrop: OnDrop;
   readonly #handler: MessageHandler;
-  readonly #handshake = new ServerHandshake();
+  /** Until it is done. */
+  #handshake: Handshake | undefined;
   readonly #reader: MessageReader;
   /** What is said in this round of the event loop. */
   readonly #writer: MessageWriter;
@@ -78,7 +81,6 @@ export class RtmpConnection implements Transport {
   #waitingSince: number;
   #hasCommand = false;
   readonly #hasChunks: boolean;
-  #isHandshakeDone: boolean;
   #isConnected = false;
   /** The last byte has been written: the peer has a moment to read it. */
   #isEnding = false;
@@ -121,7 +123,7 @@ export class RtmpConnection implements Transport {
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
     this.#waitingSince = this.#heardAt = this.#activeAt = performance.now();
     this.#hasChunks = framing.hasChunks;
-    this.#isHandshakeDone = !framing.hasChunks;
+    this.#handshake = framing.handshake;
     this.#writer = framing.writer;
     this.#reader = framing.makeReader((message) => this.#message(message));
     this.#handler = makeHandler(this);
@@ -129,6 +131,8 @@ export class RtmpConnection implements Transport {
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
     socket.on('error', () => {}); // 'close' follows
     socket.on('close', () => this.#closed());
+    const first = this.#handshake?.start?.();
+    if (first) socket.write(first);
   }
 
   get queuedBytes(): number {
@@ -265,10 +269,10 @@ export class RtmpConnection implements Transport {
     const { handshakeMs, connectMs, pingIdleMs, dropSilentMs, idleClientMs } = this.#limits;
     const waited = now - this.#waitingSince;
     const silent = now - this.#heardAt;
-    if (!this.#isHandshakeDone && waited > handshakeMs) {
+    if (this.#handshake && waited > handshakeMs) {
       return this.#drop('E_HANDSHAKE_TIMEOUT', `no complete handshake after ${handshakeMs} ms`);
     }
-    if (this.#isHandshakeDone && !this.#hasCommand && waited > connectMs) {
+    if (!this.#handshake && !this.#hasCommand && waited > connectMs) {
       return this.#drop('E_CONNECT_TIMEOUT', `no connect command ${connectMs} ms after the handshake`);
     }
     if (this.#isConnected && idleClientMs > 0 && now - this.#activeAt > idleClientMs) this.#handler.onIdle();
@@ -304,14 +308,13 @@ export class RtmpConnection implements Transport {
     this.#paceReading(bytes.length);
     try {
       let rest: Uint8Array = bytes;
-      if (!this.#isHandshakeDone) {
+      if (this.#handshake) {
         const step = this.#handshake.push(rest);
         if (step.send.length > 0) this.#socket.write(step.send);
-        this.#isHandshakeDone = step.done;
-        if (step.done) this.#waitingSince = this.#heardAt;
+        if (step.done) this.#opened();
         rest = rest.subarray(step.consumed);
       }
-      if (this.#isHandshakeDone && rest.length > 0) {
+      if (!this.#handshake && rest.length > 0) {
         this.#reader.push(rest);
         this.#acknowledge();
       }
@@ -319,6 +322,12 @@ export class RtmpConnection implements Transport {
       return this.fail(error);
     }
     if (performance.now() - this.#heardAt > LONG_READ_MS) this.#pauseReading(0);
+  }
+
+  #opened(): void {
+    this.#handshake = undefined;
+    this.#waitingSince = this.#heardAt;
+    this.#handler.onOpen?.();
   }
 
   #tellHeard(): void {

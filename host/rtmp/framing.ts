@@ -3,6 +3,7 @@ import type { Limits } from '../base/limits.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { chunkStreamFor, rtmpFormat } from './format.ts';
+import { type Handshake, ServerHandshake } from './handshake.ts';
 import type { WireFormat } from './ports.ts';
 
 /** Finds messages in the bytes of a peer. */
@@ -35,8 +36,10 @@ export interface MessageWriter {
 export interface Framing {
   /** What scripts read as `client.protocol`, but for what is behind it. */
   readonly protocol: string;
-  /** Messages come in chunks, after a handshake (RTMP 1.0, sections 5.2 and 5.3). */
+  /** Messages come in chunks (RTMP 1.0, section 5.3). */
   readonly hasChunks: boolean;
+  /** What comes before the first message (section 5.2). */
+  readonly handshake?: Handshake | undefined;
   readonly format: WireFormat;
   readonly writer: MessageWriter;
   makeReader(onMessage: (message: RtmpMessage) => void): MessageReader;
@@ -46,12 +49,15 @@ export interface Framing {
 export class ChunkFraming implements Framing {
   readonly protocol = 'rtmp';
   readonly hasChunks = true;
+  readonly handshake: Handshake | undefined;
   readonly format: WireFormat;
   readonly #limits: Limits;
   readonly writer: MessageWriter;
 
-  constructor(limits: Limits) {
+  /** `handshake`: null for none. */
+  constructor(limits: Limits, handshake: Handshake | null = new ServerHandshake()) {
     this.#limits = limits;
+    this.handshake = handshake ?? undefined;
     this.format = rtmpFormat(limits.outChunkBytes);
     const chunks = new ChunkWriter();
     this.writer = {

@@ -13,6 +13,14 @@ export interface HandshakeStep {
   done: boolean;
 }
 
+/** One side of it. */
+export interface Handshake {
+  /** What this side begins with, if it is the one that begins. */
+  start?(): Uint8Array;
+  /** Throws StagewireError for what is no RTMP. */
+  push(input: Uint8Array): HandshakeStep;
+}
+
 /** Where time and chance come from. Tests bring their own. */
 export interface HandshakeSources {
   /** Default: milliseconds since the process began. */
@@ -60,7 +68,7 @@ type ServerState =
  * The server's side. Answers clients that ask for the digest form in that form, as Flash Player shows no H.264
  * otherwise, and all others in the simple one. What C2 says is not checked: real clients get each part of it wrong.
  */
-export class ServerHandshake {
+export class ServerHandshake implements Handshake {
   readonly #now: () => number;
   readonly #fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
   #state: ServerState = { at: 'version' };
@@ -133,7 +141,7 @@ export class ServerHandshake {
 }
 
 /** The client's side in the simple form, which every server accepts. Send what `start` returns first. */
-export class ClientHandshake {
+export class ClientHandshake implements Handshake {
   readonly #now: () => number;
   readonly #fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
   /** S0, S1 and S2. */

@@ -29,7 +29,7 @@ export function bundleRuntime(): Promise<string> {
  * when a script first needs it, so that those who do not need it have neither its code nor its objects.
  */
 export async function bundleParts(): Promise<Record<string, string>> {
-  const names = ['web', 'file', 'data', 'share', 'stream', 'token', 'handover'];
+  const names = ['web', 'file', 'data', 'share', 'stream', 'token', 'handover', 'net'];
   // V8 says the names of classes in its own errors.
   const options: BuildOptions = { ...ISOLATE, minifyIdentifiers: false, format: 'iife' };
   const parts = names.map((name) => bundle(`../../runtime/${name}/main.ts`, options));

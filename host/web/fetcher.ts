@@ -4,18 +4,11 @@ import type { HttpHeader } from '../../runtime/wall/fields.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
+import { type Resolve, resolveName } from '../base/lookup.ts';
+import { isPublicAddress } from '../base/public-address.ts';
 import { trim } from '../base/trim.ts';
 import { describeUrl, type FetchHosts } from './fetch-hosts.ts';
-import {
-  type HttpAnswer,
-  MAX_HEADER_BYTES,
-  MAX_HEADERS,
-  type Resolve,
-  resolveName,
-  sendRequest,
-  tooLarge,
-} from './http-exchange.ts';
-import { isPublicAddress } from './public-address.ts';
+import { type HttpAnswer, MAX_HEADER_BYTES, MAX_HEADERS, sendRequest, tooLarge } from './http-exchange.ts';
 
 export type FetchCommand = Extract<Command, { kind: 'fetch' }>;
 export type FetchOutcome = Extract<Delivery, { kind: 'fetched' | 'unfetched' }>;

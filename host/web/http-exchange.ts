@@ -1,19 +1,16 @@
-import { Resolver } from 'node:dns/promises';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import type { LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
 import type { HttpHeader } from '../../runtime/wall/fields.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
-import { printable, StagewireError } from '../base/errors.ts';
-import { denied, describeUrl, hostOf, withoutBrackets } from './fetch-hosts.ts';
-
-/** The addresses of a name, asked for until the signal says stop. Rejects when there is no such name. */
-export type Resolve = (name: string, signal: AbortSignal) => Promise<string[]>;
+import { StagewireError } from '../base/errors.ts';
+import { hostOf, withoutBrackets } from '../base/host-list.ts';
+import { checkedLookup, type Lookup } from '../base/lookup.ts';
+import { denied, describeUrl } from './fetch-hosts.ts';
 
 /** One request and what bounds its answer. */
-export interface HttpRequest {
+export interface HttpRequest extends Lookup {
   /** Checked: see `FetchHosts`. */
   url: URL;
   method: string;
@@ -21,10 +18,6 @@ export interface HttpRequest {
   headers: ReadonlyMap<string, string>;
   body: Uint8Array;
   maxBytes: number;
-  signal: AbortSignal;
-  resolve: Resolve;
-  /** Whether a name may lead to this address. */
-  isPublic: (address: string) => boolean;
 }
 
 /** An answer whose body is still to come. Either read it or drop it. */
@@ -43,8 +36,6 @@ export const MAX_HEADER_BYTES = 32 * 1024;
 /** 1xx answers before the answer. */
 const MAX_INTERIM = 10;
 const MAX_CODINGS = 3;
-/** Addresses of one name that are tried. */
-const MAX_ADDRESSES = 8;
 
 // One connection for one request: nothing of one application is left for the next, not even a TLS session.
 const agents = {
@@ -69,7 +60,9 @@ export function sendRequest(request: HttpRequest): Promise<HttpAnswer> {
       method,
       headers,
       agent: agents[isSecure ? 'https:' : 'http:'],
-      lookup: checkedLookup(request),
+      lookup: checkedLookup(request, (why) =>
+        denied(url, `${why}: list the address itself and fetch from that`),
+      ),
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
       rejectUnauthorized: true, // whatever the environment says
@@ -103,47 +96,8 @@ export function sendRequest(request: HttpRequest): Promise<HttpAnswer> {
   });
 }
 
-/**
- * Asks DNS itself, and no hosts file: a slow answer holds no thread that files or other applications need, and ends
- * with the fetch. `servers` default to those that the machine has now.
- */
-export async function resolveName(
-  name: string,
-  signal: AbortSignal,
-  servers?: readonly string[],
-): Promise<string[]> {
-  const resolver = new Resolver({ timeout: 2000, tries: 2 });
-  if (servers) resolver.setServers(servers);
-  const cancel = () => resolver.cancel();
-  signal.addEventListener('abort', cancel, { once: true });
-  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
-  signal.removeEventListener('abort', cancel);
-  const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-  if (addresses.length === 0 && answers[0].status === 'rejected') throw answers[0].reason;
-  return addresses;
-}
-
 export function tooLarge(url: URL, what: string): StagewireError {
   return new StagewireError('E_FETCH_TOO_LARGE', 'app', `fetch ${describeUrl(url)}: ${what}`);
-}
-
-/** The socket's own lookup: what is checked here is what it connects to. Addresses in URLs do not come here. */
-function checkedLookup({ url, resolve, isPublic, signal }: HttpRequest): LookupFunction {
-  return (name, { all }, callback) => {
-    const found = (addresses: string[]) => {
-      const wrong = addresses.find((address) => !isPublic(address));
-      if (wrong !== undefined) {
-        const why = `"${printable(name, 200)}" leads to ${wrong}, which is no public address`;
-        return callback(denied(url, `${why}: list the address itself and fetch from that`), []);
-      }
-      const list = addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
-      const [first] = list;
-      if (!first) callback(new Error(`"${printable(name, 200)}" has no address`), []);
-      else if (all) callback(null, list.slice(0, MAX_ADDRESSES));
-      else callback(null, first.address, first.family);
-    };
-    resolve(name, signal).then(found, (error: NodeJS.ErrnoException) => callback(error, []));
-  };
 }
 
 function answerOf(message: IncomingMessage, { url, method, maxBytes }: HttpRequest): HttpAnswer {

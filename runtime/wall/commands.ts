@@ -89,6 +89,9 @@ export type Command =
       receivesAudio: boolean;
       receivesVideo: boolean;
     }
+  /** The script connects to another instance. `args`: what follows the command object of `connect`. Answered by `link-status`. */
+  | { kind: 'link-open'; link: number; uri: string; objectEncoding: number; args: Uint8Array }
+  | { kind: 'link-close'; link: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -152,6 +155,8 @@ const CommandKind = {
   saved: 35,
   restored: 36,
   drafted: 37,
+  'link-open': 38,
+  'link-close': 39,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -211,6 +216,15 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.request);
       text(out, cmd.method);
       blob(out, cmd.args);
+      break;
+    case 'link-open':
+      out.u32(cmd.link);
+      text(out, cmd.uri);
+      out.u8(cmd.objectEncoding);
+      blob(out, cmd.args);
+      break;
+    case 'link-close':
+      out.u32(cmd.link);
       break;
     case 'broadcast':
       text(out, cmd.method);
@@ -333,6 +347,16 @@ export function decodeCommand(reader: ByteReader): Command {
   switch (kind) {
     case CommandKind.started:
       return { kind: 'started', error: readText(record) };
+    case CommandKind['link-open']:
+      return {
+        kind: 'link-open',
+        link: record.u32(),
+        uri: readText(record),
+        objectEncoding: record.u8(),
+        args: readBlob(record),
+      };
+    case CommandKind['link-close']:
+      return { kind: 'link-close', link: record.u32() };
     case CommandKind.stopped:
       return { kind: 'stopped', isVetoed: record.u8() === 1 };
     case CommandKind.saved:

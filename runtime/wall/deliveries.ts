@@ -58,6 +58,8 @@ export type Delivery =
   | { kind: 'publish'; client: number; stream: StreamRequest }
   | { kind: 'unpublish'; client: number; stream: StreamRequest }
   | { kind: 'authorize'; request: number; action: 'publish' | 'play'; client: number; stream: StreamRequest }
+  /** What has become of a connection of the script (`LinkChange`), and the command whose first argument says so. */
+  | { kind: 'link-status'; link: number; change: number; command: CommandBody }
   | { kind: 'status'; info: ScriptProblem }
   /** What clients have done to a shared object: the script's copy is to be so, before anything else of its turn. */
   | { kind: 'shared-state'; object: number; version: number; changes: SharedChange[] }
@@ -137,6 +139,7 @@ const DeliveryKind = {
   restore: 27,
   draft: 28,
   undraft: 29,
+  'link-status': 30,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -232,6 +235,11 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       out.u32(delivery.client);
       sharedChanges(out, delivery.changes);
       break;
+    case 'link-status':
+      out.u32(delivery.link);
+      out.u8(delivery.change);
+      command(out, delivery.command);
+      break;
     case 'shared-unlock':
       out.u32(delivery.object);
       out.u32(delivery.waitedMs);
@@ -283,6 +291,13 @@ export function decodeDelivery(reader: ByteReader): Delivery {
       return { kind: 'stop', code: readText(record) };
     case DeliveryKind.draft:
       return { kind: 'draft', maxBytes: record.u32(), isFirst: record.u8() === 1 };
+    case DeliveryKind['link-status']:
+      return {
+        kind: 'link-status',
+        link: record.u32(),
+        change: record.u8(),
+        command: readCommand(record),
+      };
     case DeliveryKind.undraft:
       return { kind: 'undraft' };
     case DeliveryKind.save:

@@ -417,6 +417,17 @@ FetchResponse.json                         | fetch(site).then((response) => resp
 FetchResponse.bytes                        | fetch(site).then((response) => response.bytes(X))   | anything |
 FetchResponse.arrayBuffer                  | fetch(site).then((response) => response.arrayBuffer(X)) | anything |
 
+NetConnection.constructor                  | new NetConnection(X)                                | anything |
+NetConnection.objectEncoding value         | new NetConnection().objectEncoding = X              | | says: NetConnection.objectEncoding
+NetConnection.connect uri                  | new NetConnection().connect(X)                      | text | says: NetConnection.connect
+NetConnection.connect args                 | new NetConnection().connect("x", X)                 | amf | says: NetConnection.connect
+NetConnection.call method                  | new NetConnection().call(X)                         | numeral word long | says: NetConnection.call
+NetConnection.call result                  | new NetConnection().call("m", X)                    | nothing object array callable bare nested throwing revoked dead traps trappedList shifty detached | says: NetConnection.call
+NetConnection.call args                    | new NetConnection().call("m", null, X)              | amf | says: NetConnection.call
+NetConnection.invoke method                | new NetConnection().invoke(X)                       | | says: NetConnection.invoke; CallError: numeral word long
+NetConnection.invoke args                  | new NetConnection().invoke("m", X)                  | | says: NetConnection.invoke; CallError: amf
+NetConnection.close                        | new NetConnection().close(X)                        | anything |
+NetConnection.onStatus value               | Object.assign(new NetConnection(), { onStatus: X }).connect("x") | anything |
 LoadVars.constructor                       | new LoadVars(X)                                     | anything |
 LoadVars.contentType value                 | Object.assign(new LoadVars(), { contentType: X }).send(site) | text | says: LoadVars.send
 LoadVars.loaded value                      | new LoadVars().loaded = X                           | anything |

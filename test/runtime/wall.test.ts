@@ -44,6 +44,8 @@ const deliveries: Delivery[] = [
   { kind: 'shared-guard', object: 1, request: big, client: 2, changes: [{ op: 'remove', name: 'ü' }] },
   { kind: 'shared-unlock', object: 1, waitedMs: 30_000 },
   { kind: 'wake' },
+  { kind: 'undraft' },
+  { kind: 'link-status', link: big, change: 2, command },
   { kind: 'stop', code: 'Application.GC' },
   { kind: 'connect', client: 1, info, command },
   {
@@ -84,6 +86,8 @@ const deliveries: Delivery[] = [
 ];
 
 const commands: Command[] = [
+  { kind: 'link-open', link: big, uri: 'rtmp:/a/ü', objectEncoding: 3, args: bytes },
+  { kind: 'link-close', link: big },
   { kind: 'started', error: '' },
   { kind: 'stopped', isVetoed: true },
   { kind: 'accept', client: 1 },

@@ -67,7 +67,7 @@ const wrong = [
   { text: '{ "tri": "x" }', says: 'unknown option "tri": did you mean try?' },
   {
     text: '{ "colour": "x" }',
-    says: 'unknown option "colour": known are $schema, try, limits, loadOnStartup, allowCalls, folderAccess, reload, strictFMS, config, sharedObjects, streams, fetch, cors',
+    says: 'unknown option "colour": known are $schema, try, limits, loadOnStartup, allowCalls, folderAccess, reload, strictFMS, config, sharedObjects, streams, fetch, connect, cors',
   },
   {
     text: '{ "limits": { "handlrMs": 5 } }',

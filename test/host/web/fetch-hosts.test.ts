@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { FetchHosts, isFetchHost } from '../../../host/web/fetch-hosts.ts';
+import { isHostEntry } from '../../../host/base/host-list.ts';
+import { FetchHosts } from '../../../host/web/fetch-hosts.ts';
 
 const hosts = new FetchHosts([
   'api.example.com',
@@ -143,7 +144,7 @@ describe('an entry that is no host', () => {
     ],
     ...['fe80::1%eth0', '[127.0.0.1]', '[]', 'exa?mple', 'exa#mple', '1.2.3.256', 'a\\b', '%zz.com'],
   ]) {
-    test(`"${entry}"`, () => expect(isFetchHost(entry)).toBe(false));
+    test(`"${entry}"`, () => expect(isHostEntry(entry)).toBe(false));
   }
 });
 
@@ -159,6 +160,6 @@ describe('an entry that is a host', () => {
     '127.1',
     'пример.рф:443',
   ]) {
-    test(`"${entry}"`, () => expect(isFetchHost(entry)).toBe(true));
+    test(`"${entry}"`, () => expect(isHostEntry(entry)).toBe(true));
   }
 });

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { expect, onTestFinished, test } from 'vitest';
-import { resolveName } from '../../../host/web/http-exchange.ts';
+import { resolveName } from '../../../host/base/lookup.ts';
 
 const A = 1;
 const AAAA = 28;

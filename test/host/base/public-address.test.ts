@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isPublicAddress } from '../../../host/web/public-address.ts';
+import { isPublicAddress } from '../../../host/base/public-address.ts';
 
 const publicAddresses = [
   ...['1.1.1.1', '8.8.8.8', '93.184.216.34', '100.63.255.255', '100.128.0.0', '126.255.255.255', '128.0.0.1'],

@@ -1,0 +1,46 @@
+import type { CommandBody } from '../../runtime/wall/fields.ts';
+import type { StatusCode } from '../../wire/status.ts';
+
+/** A connection of a script to another instance, here or elsewhere (class NetConnection on the server). */
+export interface Link {
+  /** Calls a method of the other side; without `request` nobody waits for the answer. `args`: AMF0 bytes. */
+  invoke(method: string, request: number, args: Uint8Array): void;
+  /** The answer to a call of the other side. `values`: AMF0 bytes of one value, or of an info object. */
+  answer(transaction: number, isOk: boolean, values: Uint8Array): void;
+  setReading(isReading: boolean): void;
+  /** After what was sent before. Nothing is told afterwards. */
+  close(): void;
+}
+
+/** Who has the connection. After `failed` or `ended` nothing comes any more. */
+export interface LinkOwner {
+  /** The other side has accepted it, with that command: `_result` of `connect`. */
+  accepted(command: CommandBody): void;
+  /** It has not: its `_error`. */
+  refused(command: CommandBody): void;
+  /** It was never made, and why. */
+  failed(code: StatusCode, description: string): void;
+  /** It has ended, and what for, when somebody knows. */
+  ended(description: string): void;
+  /** An info object of the other side: its `onStatus`. */
+  status(command: CommandBody): void;
+  /** A call by the other side; `transaction` 0 wants no answer. */
+  called(name: string, transaction: number, command: CommandBody): void;
+  /** The answer to `invoke`. */
+  replied(request: number, isOk: boolean, command: CommandBody): void;
+}
+
+/** What `connect` says. */
+export interface LinkRequest {
+  app: string;
+  instance: string;
+  /** What followed `?`. */
+  query: string;
+  /** As the script has it. */
+  uri: string;
+  objectEncoding: 0 | 3;
+  /** The application that connects. */
+  referrer: string;
+  /** AMF0 bytes: the arguments after the command object. */
+  args: Uint8Array;
+}

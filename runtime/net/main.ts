@@ -1,0 +1,11 @@
+import { reserveMethods } from '../shared.ts';
+import { find, NetConnection, receive } from './net-connection.ts';
+
+const net = { NetConnection, find, receive };
+reserveMethods(NetConnection.prototype);
+
+/** The entry of the bundle that runtime/net.ts evaluates. */
+declare const give: (loaded: typeof net) => void;
+give(net);
+
+export type Net = typeof net;

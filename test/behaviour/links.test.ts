@@ -1,0 +1,168 @@
+import { createServer, type Socket } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../support/journal.ts';
+import { connect } from '../support/rtmp-client.ts';
+import { run, runsCode } from '../support/run.ts';
+import { startServer, useServer } from '../support/server.ts';
+
+/** Connections of scripts to what lies, stalls, floods, goes away or is too much. */
+const server = useServer({
+  apps: {
+    far: {
+      'main.js': `
+        application.onConnect = (client) => {
+          client.flood = (count) => { for (let n = 0; n < count; n++) client.call('take', null, n); };
+          return true;
+        };
+        application.onDisconnect = () => { application.gone = (application.gone ?? 0) + 1; };
+        Client.prototype.gone = () => application.gone ?? 0;`,
+    },
+  },
+});
+
+/** Listens, and does that with whoever comes. */
+async function serve(onSocket: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const listener = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    onSocket(socket);
+  });
+  await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    listener.close();
+  });
+  return (listener.address() as { port: number }).port;
+}
+
+let apps = 0;
+/** An application of its own whose script may connect to these. */
+async function addApp(hosts: readonly string[], limits: object = {}): Promise<string> {
+  const name = `near${++apps}`;
+  server.writeFile(`${name}/app.json`, JSON.stringify({ connect: { hosts, apps: ['far'] }, limits }));
+  server.writeFile(`${name}/main.js`, runsCode);
+  await server.waitForLog((r) => r.instance === name && r.message.startsWith('new application'));
+  return name;
+}
+
+const heard = `
+  const nc = new NetConnection();
+  const heard = [];
+  nc.onStatus = (info) => void heard.push([info.code, info.description]);
+  const until = async (is) => { while (!is()) await new Promise((go) => setTimeout(go, 5)); };`;
+
+test.each([
+  [
+    'is no RTMP',
+    (socket: Socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'.repeat(200)),
+    /began with the byte 0x48 instead of 0x03/,
+  ],
+  ['never says anything', () => {}, /no answer to connect within 500 ms \(limits.outgoingConnectMs\)/],
+  ['goes away at once', (socket: Socket) => socket.destroy(), /closed|ECONNRESET/],
+])('a server that %s: the script hears why', async (_, onSocket, why) => {
+  const port = await serve(onSocket);
+  const app = await addApp([`127.0.0.1:${port}`], { outgoingConnectMs: 500 });
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard} return (async () => { nc.connect(args[0]); await until(() => heard.length > 0); return [heard, nc.isConnected]; })();`;
+  expect(await run(client, code, `rtmp://127.0.0.1:${port}/app/room`)).toEqual([
+    [['NetConnection.Connect.Failed', expect.stringMatching(why)]],
+    false,
+  ]);
+});
+
+test('nobody listens there, and a name that leads to this machine: Failed, with the reason', async () => {
+  const port = await serve(() => {});
+  const app = await addApp(['127.0.0.1:9', `localhost:${port}`]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard} return (async () => { nc.connect(args[0]); await until(() => heard.length > 0); return heard[0]; })();`;
+  expect(await run(client, code, 'rtmp://127.0.0.1:9/app')).toEqual([
+    'NetConnection.Connect.Failed',
+    expect.stringContaining('ECONNREFUSED'),
+  ]);
+  expect(await run(client, code, `rtmp://localhost:${port}/app`)).toEqual([
+    'NetConnection.Connect.Failed',
+    expect.stringContaining('"localhost" is this machine'),
+  ]);
+});
+
+test('more connections than limits.outgoingConnections are refused, and one that is closed makes room', async () => {
+  const app = await addApp([], { outgoingConnections: 2 });
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard}
+    return (async () => {
+      const others = [new NetConnection(), new NetConnection()];
+      for (const other of others) other.connect('rtmp:/far/many');
+      nc.connect('rtmp:/far/many');
+      await until(() => heard.length > 0);
+      others[0].close();
+      nc.connect('rtmp:/far/many');
+      await until(() => nc.isConnected);
+      return heard;
+    })();`;
+  expect(await run(client, code)).toEqual([
+    [
+      'NetConnection.Connect.Failed',
+      '2 connections are open, and that is the limit (limits.outgoingConnections)',
+    ],
+    ['NetConnection.Connect.Success', 'Connection succeeded.'],
+  ]);
+});
+
+test('a flood from the other side is read as fast as the script takes it: nothing lost, in order', async () => {
+  const app = await addApp([], { mailboxRecords: 100 });
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard}
+    return (async () => {
+      let next = 0;
+      nc.take = (n) => { if (n === next) next++; };
+      nc.connect('rtmp:/far/flood');
+      await until(() => nc.isConnected);
+      nc.call('flood', null, 5000);
+      await until(() => next === 5000);
+      return next;
+    })();`;
+  expect(await run(client, code)).toBe(5000);
+});
+
+test('new code begins without connections, and the other side hears that the old ones are over', async () => {
+  const app = await addApp([]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const observer = await connect(`${server.rtmp}/far/reload`);
+  const code = `${heard} return (async () => { nc.connect('rtmp:/far/reload'); await until(() => nc.isConnected); application.link = nc; return true; })();`;
+  expect(await run(client, code)).toBe(true);
+  server.writeFile(`${app}/main.js`, `${runsCode} // newer`);
+  await eventually('the other side to hear of it', async () => (await observer.call('gone')) === 1);
+  expect(await run(client, 'return typeof application.link;')).toBe('undefined');
+  expect(await run(client, code)).toBe(true);
+});
+
+test('the core of a script is killed: its connections end, those who wait are told, and it may connect again', async () => {
+  const own = await startServer({
+    apps: {
+      far: {
+        'main.js': `
+          application.onConnect = (client) => { client.wait = () => new Promise(() => {}); return true; };
+          application.onDisconnect = () => trace('gone');`,
+      },
+      near: {
+        'main.js': `
+          application.onAppStart = () => {
+            const nc = new NetConnection();
+            nc.onStatus = ({ code }) => trace(code);
+            nc.connect('rtmp:/far/room');
+          };
+          application.onConnect = () => true;`,
+        'app.json': JSON.stringify({ connect: { apps: ['far'] } }),
+      },
+    },
+  });
+  await connect(`${own.rtmp}/near/room`);
+  const success = (r: { instance?: string; message: string }) =>
+    r.instance === 'near/room' && r.message === 'NetConnection.Connect.Success';
+  await own.waitForLog(success);
+  const from = own.log.mark;
+  const { core } = await own.instance('near', 'room');
+  process.kill(core!, 'SIGKILL');
+  await own.waitForLog(success, from);
+});
