@@ -435,6 +435,36 @@ test('CNS-04: one publishes and another plays, with headers for who comes late, 
   await status(taken, 'NetStream.Publish.BadName');
 });
 
+test('a stream that is closed before the server has made it leaves nothing there', async () => {
+  const connection = await connected('/open/many');
+  for (let i = 0; i < 100; i++) {
+    new NetStream(connection).close();
+    if (i % 20 === 19) await connection.invoke('deleteStream', 999); // the server has come so far
+  }
+  await eventually('they are gone', async () => (await connection.invoke('createStream')) === 1);
+});
+
+test('who publishes under another name has left the first one', async () => {
+  const stream = new NetStream(await connected('/open/rename'));
+  let starts = 0;
+  let stops = 0;
+  stream.source = { start: () => starts++, stop: () => stops++ };
+  const codes = codesOf(stream);
+  stream.publish('one');
+  await status(codes, 'NetStream.Publish.Start');
+  stream.publish('two');
+  await status(codes, 'NetStream.Publish.Start', 1);
+  expect(codes.entries).toEqual([
+    'NetStream.Publish.Start',
+    'NetStream.Unpublish.Success',
+    'NetStream.Publish.Start',
+  ]);
+  expect([starts, stops]).toEqual([2, 1]);
+  const other = new NetStream(await connected('/open/rename'));
+  other.publish('one');
+  await status(codesOf(other), 'NetStream.Publish.Start');
+});
+
 test('a sink that says how far it has played bounds what it is sent', async () => {
   const small = await startServer({ apps, limits: { viewerDelayMs: 200 } });
   const publisher = await (await connectRtmp(`${small.rtmp}/open/delay`)).createStream();
