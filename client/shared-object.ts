@@ -65,7 +65,6 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   /** Own changes that the server has not answered: how many, and what is to be there in the end. */
   readonly #open = new Map<string, { count: number; value: unknown }>();
   readonly #connection: NetConnection;
-  readonly #onMessage = (message: RtmpMessage) => this.#receive(message);
 
   /**
    * The object of that name in the instance that the connection goes to. `true` for one that the server keeps on disk:
@@ -97,7 +96,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
       this.#isRefused = failed;
     });
     this.ready.catch(() => {}); // it is told as a status, too
-    connection.admit(this, this.#onMessage);
+    connection.admit(this);
   }
 
   /** How many slots there are. */
@@ -137,11 +136,12 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Hears no more of it. */
   close(): void {
+    if (!this.#connection.dismiss(this)) return;
     if (this.#connection.connected) {
       this.#events.push({ type: Type.Release });
       this.#flush();
     }
-    this.#connection.dismiss(this, this.#onMessage);
+    this.disconnected();
     known.get(this.#connection)?.delete(`${this.isPersistent}/${this.name}`);
   }
 
@@ -179,7 +179,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
     this.#connection.sendMessage(controlMessage(type, writer.view));
   }
 
-  #receive({ type, payload }: RtmpMessage): void {
+  receive({ type, payload }: RtmpMessage): void {
     const all = new ByteReader(payload);
     const decoder = new Amf0Decoder(all);
     const { name, isPersistent, version, events } = readSharedObject(type, payload, (data) => {

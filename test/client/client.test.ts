@@ -227,6 +227,52 @@ test('a client that is asked to connect elsewhere does', async () => {
   expect(await connection.invoke('echo', 2)).toEqual([2]);
 });
 
+test('what cannot be sent with connect rejects at once', async () => {
+  const connection = open();
+  const codes = codesOf(connection);
+  await expect(connection.connect(address(), 10n)).rejects.toThrow('cannot send a bigint');
+  expect(codes.entries).toEqual([]);
+});
+
+test('what is made when Success is told is made once for the server', async () => {
+  const connection = open();
+  connection.onStatus = () => {
+    new NetStream(connection);
+    SharedObject.getRemote('once', connection);
+  };
+  await connection.connect(address('/open/once'));
+  expect(await connection.invoke('createStream')).toBe(2);
+});
+
+test('who closes a connection when it is told of something has it closed', async () => {
+  for (const code of ['Connect.Success', 'Connect.ReconnectRequest', 'Connect.Closed']) {
+    const connection = open();
+    const codes = codesOf(connection);
+    const stream = new NetStream(connection);
+    connection.onStatus = (info) => info.code === `NetConnection.${code}` && connection.close();
+    await connection.connect(address());
+    void connection.call('move', null, '/room/two');
+    await status(codes, 'NetConnection.Connect.Closed');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(connection.connected).toBe(false);
+    expect(codes.entries.filter((each) => each === 'NetConnection.Connect.Success')).toHaveLength(1);
+    stream.close();
+  }
+});
+
+test('who connects when it is told of the end gives way to the connect that ended it', async () => {
+  const connection = await connected();
+  let other: Promise<string> | undefined;
+  connection.onStatus = ({ code }) => {
+    if (code === 'NetConnection.Connect.Closed')
+      other ??= connection.connect(address('/room/three')).then(() => 'connected', String);
+  };
+  await inTime('the connection', connection.connect(address('/room/two')));
+  expect(await inTime('the other one', other!)).toContain('The connection was closed.');
+  expect(connection.uri).toMatch(/two$/);
+  expect(await connection.invoke('echo', 1)).toEqual([1]);
+});
+
 test('methods that an application declares are checked by the compiler', () => {
   const connection = new NetConnection<Methods>();
   const typed = () => connection.call('given');
@@ -324,6 +370,22 @@ test('CSO-08: who has closed an object hears no more of it', async () => {
   });
   expect(one.data).toEqual({});
   expect(SharedObject.getRemote('board', a)).not.toBe(one);
+});
+
+test('an object that was closed says nothing more, and closing it again does nothing to the next', async () => {
+  const connection = await connected('/open/closed');
+  const one = await SharedObject.getRemote('board', connection).ready;
+  one.close();
+  one.setProperty('x', 1);
+  const two = await SharedObject.getRemote('board', connection).ready;
+  one.close();
+  expect(SharedObject.getRemote('board', connection)).toBe(two);
+  two.setProperty('y', 1);
+  const other = await SharedObject.getRemote('board', await connected('/open/closed')).ready;
+  await eventually('it is there', () => 'y' in other.data);
+  expect(other.data).toEqual({ y: 1 });
+  other.setProperty('z', 1);
+  await eventually('it is heard', () => 'z' in two.data);
 });
 
 // What a lost connection leaves.
