@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { encodeAmf0 } from '../../wire/amf0.ts';
 import { eventually, inTime } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
-import { frameOf } from '../support/raw-viewer.ts';
+import { frameOf, upgradeFor } from '../support/raw-viewer.ts';
 import { connect, connectRefused, RtmpClient, Type } from '../support/rtmp-client.ts';
 import { startServer, temporaryFolder, useServer } from '../support/server.ts';
 import { certificate, privateKey } from '../support/tls.ts';
@@ -127,6 +127,24 @@ test('when there are too many connections the next is closed with 1013', async (
       () => false,
     ),
   );
+});
+
+test('pages of other origins that stay are bounded, as other connections of HTTP are', async () => {
+  const small = await startServer({ apps: { room: { 'README.md': '' } }, limits: { httpConnections: 3 } });
+  const { hostname: host, port } = new URL(small.http);
+  const extra = `Origin: https://evil.example\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`;
+  const heads = Array.from({ length: 12 }, () => {
+    const socket = connectTcp({ host, port: Number(port), allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {});
+    socket.write(upgradeFor('/room', `${host}:${port}`).replace(/\r\n$/, extra));
+    return new Promise<string>((resolve) => {
+      socket.once('data', (bytes) => resolve(String(bytes)));
+      socket.once('end', () => resolve('')).once('close', () => resolve(''));
+    });
+  });
+  const answers = await inTime('all answers', Promise.all(heads));
+  expect(answers.filter((head) => head.startsWith('HTTP/1.1 101')).length).toBeLessThanOrEqual(3);
 });
 
 test('a refusal and an application that is not there are told as over RTMP, and the WebSocket is closed', async () => {

@@ -88,8 +88,6 @@ export class SocketServer {
     const problem = 'status' in place ? place : whyNot(request, head);
     if (problem) return refuseUpgrade(socket, problem, {});
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#open.add(webSocket);
-      socket.once('close', () => this.#open.delete(webSocket));
       if ('app' in place) this.#serve(request, webSocket, place);
     });
   }
@@ -116,6 +114,9 @@ export class SocketServer {
       place,
     );
     if (!connection) return;
+    // Those that are only told why not remain connections of HTTP, which are bounded.
+    this.#open.add(webSocket);
+    socket.once('close', () => this.#open.delete(webSocket));
     stream.onProblem = (error) => connection.fail(error);
     webSocket.on('pong', () => connection.heardControl());
     webSocket.on('ping', (payload) => {
