@@ -18,6 +18,8 @@ const MAX_VALUES = 65_536;
 export type MethodName<M> = keyof M & string;
 export type Arguments<F> = F extends (...args: infer A) => unknown ? A : unknown[];
 export type Answer<F> = F extends (...args: never[]) => infer R ? Awaited<R> : unknown;
+/** Who says what the answer is may call methods that are not declared. Nothing is inferred: else whatever is wrong would be one of them. */
+type AnyName<T> = [T] extends [never] ? never : string;
 
 /** Takes the answer to a call, as in ActionScript. */
 export interface Responder<T = unknown> {
@@ -142,12 +144,16 @@ export class NetConnection<S extends object = any> extends Notifier {
    * Calls a method of the application, as in ActionScript: the answer goes to `responder`, and to the promise. Without
    * `responder` it is null.
    */
+  call<T = never>(
+    method: AnyName<T>,
+    responder?: Responder<NoInfer<T>> | null,
+    ...args: unknown[]
+  ): Promise<NoInfer<T>>;
   call<K extends MethodName<S>>(
     method: K,
     responder?: Responder<Answer<S[K]>> | null,
     ...args: Arguments<S[K]>
   ): Promise<Answer<S[K]>>;
-  call<T>(method: string, responder?: Responder<T> | null, ...args: unknown[]): Promise<T>;
   call(method: string, responder?: Responder | null, ...args: unknown[]): Promise<unknown> {
     const answer = this.invoke<unknown>(method, ...args);
     answer.then(
@@ -158,8 +164,8 @@ export class NetConnection<S extends object = any> extends Notifier {
   }
 
   /** Calls a method of the application; rejects with a CallError when that fails, or the connection is lost. */
+  invoke<T = never>(method: AnyName<T>, ...args: unknown[]): Promise<NoInfer<T>>;
   invoke<K extends MethodName<S>>(method: K, ...args: Arguments<S[K]>): Promise<Answer<S[K]>>;
-  invoke<T>(method: string, ...args: unknown[]): Promise<T>;
   invoke(method: string, ...args: unknown[]): Promise<unknown> {
     return new Promise((done, failed) => {
       if (!this.#isConnected) throw callFailed('No connection.');

@@ -279,6 +279,17 @@ test('methods that an application declares are checked by the compiler', () => {
   expectTypeOf(typed).returns.resolves.toEqualTypeOf<[string, object]>();
   const other = () => connection.call<number>('elsewhere', null, 1);
   expectTypeOf(other).returns.resolves.toEqualTypeOf<number>();
+  const undeclared = new NetConnection();
+  expectTypeOf(() => undeclared.invoke<string>('any', 1)).returns.resolves.toEqualTypeOf<string>();
+  const wrong = async () => {
+    // @ts-expect-error: no such method
+    const _name: number = await connection.invoke('elsewhere', 1);
+    // @ts-expect-error: no such method
+    void connection.call('elsewhere', null, 1);
+    // @ts-expect-error: it takes nothing
+    const _args: [string, object] = await connection.invoke('given', 1);
+  };
+  expectTypeOf(wrong).toBeFunction();
   const object = () => SharedObject.getRemote<{ topic: string }>('x', connection);
   expectTypeOf(object).returns.toHaveProperty('data').toEqualTypeOf<Readonly<{ topic?: string }>>();
 });
