@@ -1,7 +1,9 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
+import { encodeData } from '../wire/commands.ts';
 import { controlMessage, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import {
+  MAX_EVENTS,
   readSharedObject,
   type SharedObjectEvent,
   SharedObjectEventType as Type,
@@ -31,6 +33,9 @@ export class SyncEvent extends Event {
     this.changeList = changeList;
   }
 }
+
+/** Of a message that has more than one change: half of the server's `commandBytes`. */
+const MAX_BYTES = 524_288;
 
 type Said = SharedObjectEvent<unknown>;
 
@@ -111,11 +116,9 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Sets a slot; null or undefined deletes it. */
   setProperty<K extends keyof T & string>(name: K, value: T[K] | null | undefined): void {
-    const slots = this.data as Record<string, unknown>;
+    encodeData('', value); // throws for what cannot be sent, before it spoils what can
     const open = this.#open.get(name);
     this.#open.set(name, { count: (open?.count ?? 0) + 1, value });
-    if (value == null) delete slots[name];
-    else slots[name] = value;
     this.#change(name, value);
   }
 
@@ -126,6 +129,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Calls that method of everybody's object, this one's too, and of the application's. */
   send(handler: string, ...args: unknown[]): void {
+    encodeData(handler, ...args);
     this.#say({ type: Type.Send, values: [handler, ...args] });
   }
 
@@ -158,6 +162,9 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   }
 
   #change(key: string, value: unknown): void {
+    const slots = this.data as Record<string, unknown>;
+    if (value == null) delete slots[key];
+    else slots[key] = value;
     this.#say(value == null ? { type: Type.RequestRemove, key } : { type: Type.RequestChange, key, value });
   }
 
@@ -167,15 +174,19 @@ export class SharedObject<T extends object = Slots> extends Notifier {
     if (this.#events.push(event) === 1) queueMicrotask(() => this.#flush());
   }
 
-  #flush(): void {
-    if (this.#events.length === 0) return;
+  /** In one message, or as many as it takes: the server bounds them. */
+  #flush(events = this.#events.splice(0)): void {
+    if (events.length === 0) return;
     const type = MessageType.SharedObjectAmf3;
     const writer = new ByteWriter();
     const encoder = new Amf0Encoder(writer);
     const { name, isPersistent } = this;
-    const message = { name, version: this.#version, isPersistent, events: this.#events };
-    this.#events = [];
+    const message = { name, version: this.#version, isPersistent, events };
     writeSharedObject(writer, type, message, (value) => encoder.value(value));
+    if (events.length > MAX_EVENTS || (writer.length > MAX_BYTES && events.length > 1)) {
+      this.#flush(events.splice(0, events.length / 2));
+      return this.#flush(events);
+    }
     this.#connection.sendMessage(controlMessage(type, writer.view));
   }
 
@@ -205,11 +216,8 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   /** What was written meanwhile comes behind the content. */
   #begin(): void {
     this.#isSynced = true;
-    const slots = this.data as Record<string, unknown>;
     for (const [name, open] of this.#open) {
       open.count = 1;
-      if (open.value == null) delete slots[name];
-      else slots[name] = open.value;
       this.#change(name, open.value);
     }
     this.#isReady();

@@ -399,6 +399,30 @@ test('an object that was closed says nothing more, and closing it again does not
   await eventually('it is heard', () => 'z' in two.data);
 });
 
+test('more changes at once than one message may have come in several', async () => {
+  const connection = await connected('/open/much');
+  const codes = codesOf(connection);
+  const board = await SharedObject.getRemote('board', connection).ready;
+  for (let i = 0; i < 9000; i++) board.setProperty(`slot${i}`, i);
+  for (let i = 0; i < 40; i++) board.setProperty(`long${i}`, 'x'.repeat(60_000));
+  const other = await SharedObject.getRemote('board', await connected('/open/much')).ready;
+  await eventually('all of it', () => other.size === 9040);
+  board.clear();
+  await eventually('nothing', () => other.size === 0);
+  expect(codes.entries).toEqual([]);
+});
+
+test('a value that cannot be sent is the fault of who sets it, and spoils nothing else', async () => {
+  const connection = await connected('/open/spoilt');
+  const board = await SharedObject.getRemote('board', connection).ready;
+  board.setProperty('good', 1);
+  expect(() => board.setProperty('bad', 10n)).toThrow('cannot send a bigint');
+  expect(() => board.send('bad', 10n)).toThrow('cannot send a bigint');
+  expect(board.data).toEqual({ good: 1 });
+  const other = await SharedObject.getRemote('board', await connected('/open/spoilt')).ready;
+  await eventually('it is there', () => other.size === 1);
+});
+
 // What a lost connection leaves.
 
 test('a server that is killed and comes back has its clients, their objects and their streams again', async () => {
