@@ -18,6 +18,8 @@ const MAX_VALUES = 65_536;
 export type MethodName<M> = keyof M & string;
 export type Arguments<F> = F extends (...args: infer A) => unknown ? A : unknown[];
 export type Answer<F> = F extends (...args: never[]) => infer R ? Awaited<R> : unknown;
+/** Who says what the answer is may call methods that are not declared. Nothing is inferred: else whatever is wrong would be one of them. */
+type AnyName<T> = [T] extends [never] ? never : string;
 
 /** Takes the answer to a call, as in ActionScript. */
 export interface Responder<T = unknown> {
@@ -31,6 +33,8 @@ export interface Tenant {
   connected(): void;
   /** It is gone, and may come back. */
   disconnected(): void;
+  /** Of shared objects, whichever it is for. */
+  receive?(message: RtmpMessage): void;
 }
 
 interface OpenCall {
@@ -73,7 +77,6 @@ export class NetConnection<S extends object = any> extends Notifier {
   #nextCall = 2;
   readonly #tenants = new Set<Tenant>();
   readonly #streams = new Map<number, (message: RtmpMessage) => void>();
-  #sharedObjects: ((message: RtmpMessage) => void)[] = [];
 
   /** Whether calls reach the server now. */
   get connected(): boolean {
@@ -115,10 +118,13 @@ export class NetConnection<S extends object = any> extends Notifier {
   connect(url: string | URL, ...args: unknown[]): Promise<Info> {
     const { href } = new URL(url, page || undefined);
     if (!/^(ws|http)/.test(href)) throw new TypeError(`connect to ws: or wss:, not to ${href}`);
-    this.close();
+    // Whoever hears that it is closed may connect.
+    do this.close();
+    while (this.#link);
     this.#uri = href.replace(/^http/, 'ws');
     this.#args = args;
     return new Promise((done, failed) => {
+      encodeCommand('', 0, ...args); // what cannot be sent rejects at once
       this.#first = { done: done as (value: unknown) => void, failed };
       this.#open();
     });
@@ -138,12 +144,16 @@ export class NetConnection<S extends object = any> extends Notifier {
    * Calls a method of the application, as in ActionScript: the answer goes to `responder`, and to the promise. Without
    * `responder` it is null.
    */
+  call<T = never>(
+    method: AnyName<T>,
+    responder?: Responder<NoInfer<T>> | null,
+    ...args: unknown[]
+  ): Promise<NoInfer<T>>;
   call<K extends MethodName<S>>(
     method: K,
     responder?: Responder<Answer<S[K]>> | null,
     ...args: Arguments<S[K]>
   ): Promise<Answer<S[K]>>;
-  call<T>(method: string, responder?: Responder<T> | null, ...args: unknown[]): Promise<T>;
   call(method: string, responder?: Responder | null, ...args: unknown[]): Promise<unknown> {
     const answer = this.invoke<unknown>(method, ...args);
     answer.then(
@@ -154,8 +164,8 @@ export class NetConnection<S extends object = any> extends Notifier {
   }
 
   /** Calls a method of the application; rejects with a CallError when that fails, or the connection is lost. */
+  invoke<T = never>(method: AnyName<T>, ...args: unknown[]): Promise<NoInfer<T>>;
   invoke<K extends MethodName<S>>(method: K, ...args: Arguments<S[K]>): Promise<Answer<S[K]>>;
-  invoke<T>(method: string, ...args: unknown[]): Promise<T>;
   invoke(method: string, ...args: unknown[]): Promise<unknown> {
     return new Promise((done, failed) => {
       if (!this.#isConnected) throw callFailed('No connection.');
@@ -174,15 +184,14 @@ export class NetConnection<S extends object = any> extends Notifier {
   }
 
   /** Tells it, now or later, that there is a connection. */
-  admit(tenant: Tenant, onSharedObject?: (message: RtmpMessage) => void): void {
+  admit(tenant: Tenant): void {
     this.#tenants.add(tenant);
-    if (onSharedObject) this.#sharedObjects.push(onSharedObject);
     if (this.#isConnected) tenant.connected();
   }
 
-  dismiss(tenant: Tenant, onSharedObject?: (message: RtmpMessage) => void): void {
-    this.#tenants.delete(tenant);
-    this.#sharedObjects = this.#sharedObjects.filter((each) => each !== onSharedObject);
+  /** False when it has been before. */
+  dismiss(tenant: Tenant): boolean {
+    return this.#tenants.delete(tenant);
   }
 
   /** Who hears what comes on that message stream; undefined for nobody. */
@@ -207,9 +216,8 @@ export class NetConnection<S extends object = any> extends Notifier {
   }
 
   #greet(): void {
-    const { pathname, search } = new URL(this.#uri);
+    // No `app`: the address says which.
     const object = {
-      app: decodeURIComponent(pathname.slice(1)) + search,
       tcUrl: this.#uri,
       flashVer: `Stagewire ${navigator.userAgent}`,
       swfUrl: page,
@@ -233,10 +241,11 @@ export class NetConnection<S extends object = any> extends Notifier {
     this.#isConnected = true;
     this.#comesBack = true;
     this.#acceptedAt = Date.now();
+    // Before anybody hears of it, who may close it, and make others that are told when they are made.
+    for (const tenant of this.#tenants) tenant.connected();
     this.#first?.done(info);
     this.#first = undefined;
     this.report(info);
-    for (const tenant of this.#tenants) tenant.connected();
   }
 
   #refused(info: Info): void {
@@ -269,10 +278,8 @@ export class NetConnection<S extends object = any> extends Notifier {
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     if (!wasOpen) {
-      const first = this.#first;
+      this.#first?.failed(new CallError(infoOf('error', 'NetConnection.Connect.Failed', reason)));
       this.#first = undefined;
-      if (!this.#isOver)
-        first?.failed(new CallError(infoOf('error', 'NetConnection.Connect.Failed', reason)));
       return;
     }
     for (const { failed } of calls) failed(callFailed(reason));
@@ -289,7 +296,7 @@ export class NetConnection<S extends object = any> extends Notifier {
         this.sendMessage(message);
       } else this.#streams.get(decodeAcknowledgement(payload.subarray(2)))?.(message);
     } else if (type === MessageType.SharedObjectAmf0 || type === MessageType.SharedObjectAmf3) {
-      for (const listener of this.#sharedObjects) listener(message);
+      for (const tenant of [...this.#tenants]) tenant.receive?.(message);
     } else if (streamId !== 0) {
       this.#streams.get(streamId)?.(message);
     } else if (type === MessageType.CommandAmf0 || type === MessageType.CommandAmf3) {
@@ -313,16 +320,16 @@ export class NetConnection<S extends object = any> extends Notifier {
 
   #status(info: Info): void {
     const { code, tcUrl } = info;
+    const link = this.#link;
     this.report(info);
     // The server or the instance starts anew: there will be something to come back to.
     if (code === 'NetConnection.Connect.AppShutdown') this.#restarts = true;
-    if (code !== 'NetConnection.Connect.ReconnectRequest') return;
+    if (code !== 'NetConnection.Connect.ReconnectRequest' || link !== this.#link) return;
     const { href } = new URL(String(tcUrl ?? ''), this.#uri);
     if (href.startsWith('ws')) this.#uri = href;
-    const link = this.#link;
     this.#lost(info.description);
     link?.close();
-    this.#open();
+    if (this.#comesBack && !this.#link) this.#open();
   }
 
   async #called(name: string, transaction: number, args: unknown[]): Promise<void> {

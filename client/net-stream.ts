@@ -101,9 +101,8 @@ export class NetStream extends Notifier {
 
   /** Publishes under that name; `type` is `live`, `record`, `append` or `appendWithGap`. False stops. */
   publish(name: string | false, type = 'live'): void {
-    if (name === false) return this.#stop();
-    this.#begin();
-    this.#want('publish', name, type);
+    this.#stop();
+    if (name !== false) this.#want('publish', name, type);
   }
 
   pause(): void {
@@ -148,7 +147,7 @@ export class NetStream extends Notifier {
     this.#stop();
     if (this.#id !== 0) {
       this.#connection.listen(this.#id, undefined);
-      void this.#connection.invoke('deleteStream', this.#id).catch(() => {});
+      this.#delete(this.#id);
     }
     this.#connection.dismiss(this);
     this.disconnected();
@@ -159,11 +158,17 @@ export class NetStream extends Notifier {
     this.#connection.invoke<number>('createStream').then(
       (id) => {
         if (epoch === this.#epoch) this.#created(id);
+        else this.#delete(id);
       },
       ({ info }: CallError) => {
         if (epoch === this.#epoch) this.report(info);
       },
     );
+  }
+
+  /** Closed while it was made, or later: the connection may have only so many. */
+  #delete(id: number): void {
+    void this.#connection.call('deleteStream', null, id);
   }
 
   disconnected(): void {

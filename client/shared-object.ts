@@ -1,7 +1,9 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
+import { encodeData } from '../wire/commands.ts';
 import { controlMessage, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import {
+  MAX_EVENTS,
   readSharedObject,
   type SharedObjectEvent,
   SharedObjectEventType as Type,
@@ -31,6 +33,9 @@ export class SyncEvent extends Event {
     this.changeList = changeList;
   }
 }
+
+/** Of a message that has more than one change: half of the server's `commandBytes`. */
+const MAX_BYTES = 524_288;
 
 type Said = SharedObjectEvent<unknown>;
 
@@ -65,7 +70,6 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   /** Own changes that the server has not answered: how many, and what is to be there in the end. */
   readonly #open = new Map<string, { count: number; value: unknown }>();
   readonly #connection: NetConnection;
-  readonly #onMessage = (message: RtmpMessage) => this.#receive(message);
 
   /**
    * The object of that name in the instance that the connection goes to. `true` for one that the server keeps on disk:
@@ -97,7 +101,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
       this.#isRefused = failed;
     });
     this.ready.catch(() => {}); // it is told as a status, too
-    connection.admit(this, this.#onMessage);
+    connection.admit(this);
   }
 
   /** How many slots there are. */
@@ -112,11 +116,9 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Sets a slot; null or undefined deletes it. */
   setProperty<K extends keyof T & string>(name: K, value: T[K] | null | undefined): void {
-    const slots = this.data as Record<string, unknown>;
+    encodeData('', value); // throws for what cannot be sent, before it spoils what can
     const open = this.#open.get(name);
     this.#open.set(name, { count: (open?.count ?? 0) + 1, value });
-    if (value == null) delete slots[name];
-    else slots[name] = value;
     this.#change(name, value);
   }
 
@@ -127,6 +129,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Calls that method of everybody's object, this one's too, and of the application's. */
   send(handler: string, ...args: unknown[]): void {
+    encodeData(handler, ...args);
     this.#say({ type: Type.Send, values: [handler, ...args] });
   }
 
@@ -137,11 +140,12 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Hears no more of it. */
   close(): void {
+    if (!this.#connection.dismiss(this)) return;
     if (this.#connection.connected) {
       this.#events.push({ type: Type.Release });
       this.#flush();
     }
-    this.#connection.dismiss(this, this.#onMessage);
+    this.disconnected();
     known.get(this.#connection)?.delete(`${this.isPersistent}/${this.name}`);
   }
 
@@ -158,6 +162,9 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   }
 
   #change(key: string, value: unknown): void {
+    const slots = this.data as Record<string, unknown>;
+    if (value == null) delete slots[key];
+    else slots[key] = value;
     this.#say(value == null ? { type: Type.RequestRemove, key } : { type: Type.RequestChange, key, value });
   }
 
@@ -167,19 +174,23 @@ export class SharedObject<T extends object = Slots> extends Notifier {
     if (this.#events.push(event) === 1) queueMicrotask(() => this.#flush());
   }
 
-  #flush(): void {
-    if (this.#events.length === 0) return;
+  /** In one message, or as many as it takes: the server bounds them. */
+  #flush(events = this.#events.splice(0)): void {
+    if (events.length === 0) return;
     const type = MessageType.SharedObjectAmf3;
     const writer = new ByteWriter();
     const encoder = new Amf0Encoder(writer);
     const { name, isPersistent } = this;
-    const message = { name, version: this.#version, isPersistent, events: this.#events };
-    this.#events = [];
+    const message = { name, version: this.#version, isPersistent, events };
     writeSharedObject(writer, type, message, (value) => encoder.value(value));
+    if (events.length > MAX_EVENTS || (writer.length > MAX_BYTES && events.length > 1)) {
+      this.#flush(events.splice(0, events.length / 2));
+      return this.#flush(events);
+    }
     this.#connection.sendMessage(controlMessage(type, writer.view));
   }
 
-  #receive({ type, payload }: RtmpMessage): void {
+  receive({ type, payload }: RtmpMessage): void {
     const all = new ByteReader(payload);
     const decoder = new Amf0Decoder(all);
     const { name, isPersistent, version, events } = readSharedObject(type, payload, (data) => {
@@ -205,11 +216,8 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   /** What was written meanwhile comes behind the content. */
   #begin(): void {
     this.#isSynced = true;
-    const slots = this.data as Record<string, unknown>;
     for (const [name, open] of this.#open) {
       open.count = 1;
-      if (open.value == null) delete slots[name];
-      else slots[name] = open.value;
       this.#change(name, open.value);
     }
     this.#isReady();

@@ -61,7 +61,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     on('playing', () => this.#playing());
     on('timeupdate', () => this.#tick());
     on('play', () => this.#tick());
-    on('resize', () => this.#status('status', 'NetStream.Video.DimensionChange', this.#size));
+    on('resize', () => this.#resized());
     on('error', () => this.broken(element.error?.message ?? 'the browser cannot decode it'));
   }
 
@@ -240,9 +240,11 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     return Math.max(buffered.start(buffered.length - 1), this.#endS - this.#delay.targetMs / 1000);
   }
 
-  get #size(): string {
-    const { videoWidth = 0, videoHeight = 0 } = this.#element as Partial<HTMLVideoElement>;
-    return `${videoWidth} x ${videoHeight}`;
+  /** An element that begins anew, or with sound only, has no size. */
+  #resized(): void {
+    const { videoWidth, videoHeight } = this.#element as HTMLVideoElement;
+    if (videoWidth > 0)
+      this.#status('status', 'NetStream.Video.DimensionChange', `${videoWidth} x ${videoHeight}`);
   }
 
   #status(level: MediaStatus['level'], code: string, description: string): void {

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeAmf0 } from '../../wire/amf0.ts';
 import { eventually, inTime } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
+import { frameOf, upgradeFor } from '../support/raw-viewer.ts';
 import { connect, connectRefused, RtmpClient, Type } from '../support/rtmp-client.ts';
 import { startServer, temporaryFolder, useServer } from '../support/server.ts';
 import { certificate, privateKey } from '../support/tls.ts';
@@ -128,6 +129,24 @@ test('when there are too many connections the next is closed with 1013', async (
   );
 });
 
+test('pages of other origins that stay are bounded, as other connections of HTTP are', async () => {
+  const small = await startServer({ apps: { room: { 'README.md': '' } }, limits: { httpConnections: 3 } });
+  const { hostname: host, port } = new URL(small.http);
+  const extra = `Origin: https://evil.example\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`;
+  const heads = Array.from({ length: 12 }, () => {
+    const socket = connectTcp({ host, port: Number(port), allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => {});
+    socket.write(upgradeFor('/room', `${host}:${port}`).replace(/\r\n$/, extra));
+    return new Promise<string>((resolve) => {
+      socket.once('data', (bytes) => resolve(String(bytes)));
+      socket.once('end', () => resolve('')).once('close', () => resolve(''));
+    });
+  });
+  const answers = await inTime('all answers', Promise.all(heads));
+  expect(answers.filter((head) => head.startsWith('HTTP/1.1 101')).length).toBeLessThanOrEqual(3);
+});
+
 test('a refusal and an application that is not there are told as over RTMP, and the WebSocket is closed', async () => {
   expect(await connectRefused(ws('/room/one'), { args: ['no'] })).toMatchObject({
     code: 'NetConnection.Connect.Rejected',
@@ -233,7 +252,12 @@ const faults = [
     code: 1009,
     reason: /^E_MESSAGE_TOO_LARGE: a message of type 8 with 16777215 bytes/,
   },
-  { name: 'a frame that is too large', bytes: Buffer.alloc(65_536 * 2 + 1), code: 1009, reason: /^/ },
+  {
+    name: 'a frame that is too large',
+    bytes: Buffer.alloc(65_536 * 2 + 1),
+    code: 1009,
+    reason: /^E_MESSAGE_TOO_LARGE: a frame is larger than it may be$/,
+  },
   {
     name: 'messages of unknown type in a row',
     bytes: Buffer.concat([1, 2, 3].map(() => packet(99, Buffer.alloc(1)))),
@@ -272,6 +296,20 @@ test('a text frame closes the WebSocket with 1003', async () => {
   expect(await closed).toEqual({ code: 1003, reason: 'E_TEXT: a text frame, where only binary ones are' });
   await othersAreServed();
 });
+
+const faultyFrames = [
+  { name: 'text that is none', bytes: frameOf(1, Uint8Array.of(0xff)), code: 1007 },
+  { name: 'an unknown kind of frame', bytes: frameOf(3), code: 1002 },
+];
+for (const { name, bytes, code } of faultyFrames) {
+  test(`${name} closes the WebSocket with ${code} and a reason`, async () => {
+    const socket = await openSocket('/room/faulty');
+    const closed = closing(socket);
+    (socket as unknown as { _socket: Socket })._socket.write(bytes);
+    expect(await closed).toEqual({ code, reason: 'E_WEBSOCKET: the frames are not as RFC 6455 has them' });
+    await othersAreServed();
+  });
+}
 
 test('a command before the connection is accepted is bounded, and so is the time until connect', async () => {
   const socket = await openSocket('/room/early');

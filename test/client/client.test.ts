@@ -227,12 +227,69 @@ test('a client that is asked to connect elsewhere does', async () => {
   expect(await connection.invoke('echo', 2)).toEqual([2]);
 });
 
+test('what cannot be sent with connect rejects at once', async () => {
+  const connection = open();
+  const codes = codesOf(connection);
+  await expect(connection.connect(address(), 10n)).rejects.toThrow('cannot send a bigint');
+  expect(codes.entries).toEqual([]);
+});
+
+test('what is made when Success is told is made once for the server', async () => {
+  const connection = open();
+  connection.onStatus = () => {
+    new NetStream(connection);
+    SharedObject.getRemote('once', connection);
+  };
+  await connection.connect(address('/open/once'));
+  expect(await connection.invoke('createStream')).toBe(2);
+});
+
+test('who closes a connection when it is told of something has it closed', async () => {
+  for (const code of ['Connect.Success', 'Connect.ReconnectRequest', 'Connect.Closed']) {
+    const connection = open();
+    const codes = codesOf(connection);
+    const stream = new NetStream(connection);
+    connection.onStatus = (info) => info.code === `NetConnection.${code}` && connection.close();
+    await connection.connect(address());
+    void connection.call('move', null, '/room/two');
+    await status(codes, 'NetConnection.Connect.Closed');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(connection.connected).toBe(false);
+    expect(codes.entries.filter((each) => each === 'NetConnection.Connect.Success')).toHaveLength(1);
+    stream.close();
+  }
+});
+
+test('who connects when it is told of the end gives way to the connect that ended it', async () => {
+  const connection = await connected();
+  let other: Promise<string> | undefined;
+  connection.onStatus = ({ code }) => {
+    if (code === 'NetConnection.Connect.Closed')
+      other ??= connection.connect(address('/room/three')).then(() => 'connected', String);
+  };
+  await inTime('the connection', connection.connect(address('/room/two')));
+  expect(await inTime('the other one', other!)).toContain('The connection was closed.');
+  expect(connection.uri).toMatch(/two$/);
+  expect(await connection.invoke('echo', 1)).toEqual([1]);
+});
+
 test('methods that an application declares are checked by the compiler', () => {
   const connection = new NetConnection<Methods>();
   const typed = () => connection.call('given');
   expectTypeOf(typed).returns.resolves.toEqualTypeOf<[string, object]>();
   const other = () => connection.call<number>('elsewhere', null, 1);
   expectTypeOf(other).returns.resolves.toEqualTypeOf<number>();
+  const undeclared = new NetConnection();
+  expectTypeOf(() => undeclared.invoke<string>('any', 1)).returns.resolves.toEqualTypeOf<string>();
+  const wrong = async () => {
+    // @ts-expect-error: no such method
+    const _name: number = await connection.invoke('elsewhere', 1);
+    // @ts-expect-error: no such method
+    void connection.call('elsewhere', null, 1);
+    // @ts-expect-error: it takes nothing
+    const _args: [string, object] = await connection.invoke('given', 1);
+  };
+  expectTypeOf(wrong).toBeFunction();
   const object = () => SharedObject.getRemote<{ topic: string }>('x', connection);
   expectTypeOf(object).returns.toHaveProperty('data').toEqualTypeOf<Readonly<{ topic?: string }>>();
 });
@@ -324,6 +381,46 @@ test('CSO-08: who has closed an object hears no more of it', async () => {
   });
   expect(one.data).toEqual({});
   expect(SharedObject.getRemote('board', a)).not.toBe(one);
+});
+
+test('an object that was closed says nothing more, and closing it again does nothing to the next', async () => {
+  const connection = await connected('/open/closed');
+  const one = await SharedObject.getRemote('board', connection).ready;
+  one.close();
+  one.setProperty('x', 1);
+  const two = await SharedObject.getRemote('board', connection).ready;
+  one.close();
+  expect(SharedObject.getRemote('board', connection)).toBe(two);
+  two.setProperty('y', 1);
+  const other = await SharedObject.getRemote('board', await connected('/open/closed')).ready;
+  await eventually('it is there', () => 'y' in other.data);
+  expect(other.data).toEqual({ y: 1 });
+  other.setProperty('z', 1);
+  await eventually('it is heard', () => 'z' in two.data);
+});
+
+test('more changes at once than one message may have come in several', async () => {
+  const connection = await connected('/open/much');
+  const codes = codesOf(connection);
+  const board = await SharedObject.getRemote('board', connection).ready;
+  for (let i = 0; i < 9000; i++) board.setProperty(`slot${i}`, i);
+  for (let i = 0; i < 40; i++) board.setProperty(`long${i}`, 'x'.repeat(60_000));
+  const other = await SharedObject.getRemote('board', await connected('/open/much')).ready;
+  await eventually('all of it', () => other.size === 9040);
+  board.clear();
+  await eventually('nothing', () => other.size === 0);
+  expect(codes.entries).toEqual([]);
+});
+
+test('a value that cannot be sent is the fault of who sets it, and spoils nothing else', async () => {
+  const connection = await connected('/open/spoilt');
+  const board = await SharedObject.getRemote('board', connection).ready;
+  board.setProperty('good', 1);
+  expect(() => board.setProperty('bad', 10n)).toThrow('cannot send a bigint');
+  expect(() => board.send('bad', 10n)).toThrow('cannot send a bigint');
+  expect(board.data).toEqual({ good: 1 });
+  const other = await SharedObject.getRemote('board', await connected('/open/spoilt')).ready;
+  await eventually('it is there', () => other.size === 1);
 });
 
 // What a lost connection leaves.
@@ -433,6 +530,36 @@ test('CNS-04: one publishes and another plays, with headers for who comes late, 
   await viewerCodes.waitFor('again', (code) => code === 'NetStream.Play.PublishNotify');
   second.publish('cam');
   await status(taken, 'NetStream.Publish.BadName');
+});
+
+test('a stream that is closed before the server has made it leaves nothing there', async () => {
+  const connection = await connected('/open/many');
+  for (let i = 0; i < 100; i++) {
+    new NetStream(connection).close();
+    if (i % 20 === 19) await connection.invoke('deleteStream', 999); // the server has come so far
+  }
+  await eventually('they are gone', async () => (await connection.invoke('createStream')) === 1);
+});
+
+test('who publishes under another name has left the first one', async () => {
+  const stream = new NetStream(await connected('/open/rename'));
+  let starts = 0;
+  let stops = 0;
+  stream.source = { start: () => starts++, stop: () => stops++ };
+  const codes = codesOf(stream);
+  stream.publish('one');
+  await status(codes, 'NetStream.Publish.Start');
+  stream.publish('two');
+  await status(codes, 'NetStream.Publish.Start', 1);
+  expect(codes.entries).toEqual([
+    'NetStream.Publish.Start',
+    'NetStream.Unpublish.Success',
+    'NetStream.Publish.Start',
+  ]);
+  expect([starts, stops]).toEqual([2, 1]);
+  const other = new NetStream(await connected('/open/rename'));
+  other.publish('one');
+  await status(codesOf(other), 'NetStream.Publish.Start');
 });
 
 test('a sink that says how far it has played bounds what it is sent', async () => {

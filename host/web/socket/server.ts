@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { StagewireError } from '../../../wire/errors.ts';
 import { SUBPROTOCOL } from '../../../wire/packets.ts';
 import type { Limits } from '../../base/limits.ts';
@@ -21,7 +21,23 @@ const MORE_BYTES = 64 * 1024;
 /** What may wait for a client whose ping is answered. */
 const PONG_QUEUE_BYTES = 16 * 1024;
 
+/** Says why also where `ws` itself closes: for what breaks the rules of WebSockets, or is larger than `maxPayload`. */
+class ReasonedWebSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason ?? REASONS[code ?? 0]);
+  }
+}
+
+const broken = 'E_WEBSOCKET: the frames are not as RFC 6455 has them';
+const REASONS: Readonly<Record<number, string>> = {
+  [CloseCode.ProtocolError]: broken,
+  [CloseCode.NoText]: broken,
+  [CloseCode.PolicyViolation]: 'E_WEBSOCKET: a message in too many fragments',
+  [CloseCode.TooLarge]: 'E_MESSAGE_TOO_LARGE: a frame is larger than it may be',
+};
+
 const options = {
+  WebSocket: ReasonedWebSocket,
   noServer: true,
   perMessageDeflate: false,
   clientTracking: false,
@@ -72,8 +88,6 @@ export class SocketServer {
     const problem = 'status' in place ? place : whyNot(request, head);
     if (problem) return refuseUpgrade(socket, problem, {});
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#open.add(webSocket);
-      socket.once('close', () => this.#open.delete(webSocket));
       if ('app' in place) this.#serve(request, webSocket, place);
     });
   }
@@ -100,6 +114,9 @@ export class SocketServer {
       place,
     );
     if (!connection) return;
+    // Those that are only told why not remain connections of HTTP, which are bounded.
+    this.#open.add(webSocket);
+    socket.once('close', () => this.#open.delete(webSocket));
     stream.onProblem = (error) => connection.fail(error);
     webSocket.on('pong', () => connection.heardControl());
     webSocket.on('ping', (payload) => {

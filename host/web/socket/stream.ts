@@ -18,6 +18,7 @@ export const CloseCode = {
   Normal: 1000,
   ProtocolError: 1002,
   Unsupported: 1003,
+  NoText: 1007,
   PolicyViolation: 1008,
   TooLarge: 1009,
   InternalError: 1011,

@@ -123,6 +123,7 @@ test('a codec that the browser does not know is named, and the sound is heard', 
   const page = await play('hevc');
   const state = await until(page, 'sound', ({ hasSound, currentTime }) => hasSound && currentTime > 1);
   expect(state.width).toBe(0);
+  expect(codesOf(state)).not.toContain('NetStream.Video.DimensionChange');
   const told = state.statuses.filter(({ code }) => code === 'NetStream.Play.NoSupportedTrackFound');
   expect(told).toEqual([
     expect.objectContaining({ level: 'warning', description: expect.stringContaining('hvc1') }),
