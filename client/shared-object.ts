@@ -1,12 +1,8 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
 import { controlMessage, MessageType, type RtmpMessage } from '../wire/messages.ts';
-import {
-  readSharedObject,
-  type SharedObjectEvent,
-  SharedObjectEventType as Type,
-  writeSharedObject,
-} from '../wire/shared-object-body.ts';
+import { readSharedObject, type SharedObjectEvent, writeSharedObject } from '../wire/shared-object-body.ts';
+import * as Type from '../wire/shared-object-event-type.ts';
 import { guarded, infoOf, Notifier } from './events.ts';
 import type { NetConnection } from './net-connection.ts';
 
