@@ -112,9 +112,11 @@ function spotCheck(wanted) {
     'host',
     'test',
     'sample-apps',
+    'playground',
     'scripts',
     'package.json',
     'vitest.config.ts',
+    'tsconfig.json',
   ])
     cpSync(join(root, part), join(copy, part), { recursive: true });
   // No link to the folder: cores may read what is below the project only.
