@@ -19,6 +19,20 @@ export class NetStatusEvent extends Event {
   }
 }
 
+/**
+ * The event `asyncError`: a method that the server called is not there, or has thrown. What was thrown is an error of the
+ * page, too, unless a listener calls `preventDefault`, or the server waits for the answer and has it there.
+ */
+export class AsyncErrorEvent extends Event {
+  /** What was thrown, of any type. */
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    super('asyncError', { cancelable: true });
+    this.error = error;
+  }
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: functions of any type are handlers
 export type Handler = (...args: any[]) => unknown;
 
@@ -27,10 +41,20 @@ export type Handler = (...args: any[]) => unknown;
  * given, then those of `client`.
  */
 export class Notifier extends EventTarget {
+  /** The AMF of all values, there and back: AMF0 that becomes AMF3 where only that has the type. */
+  readonly objectEncoding = 3;
   /** Its methods are called by the server, by name. */
   client: object = {};
+  /** Without one, that of the connection is told. */
   onStatus: ((info: Info) => void) | undefined;
+  readonly #heir: Notifier | undefined;
   readonly #handlers = new Map<string, Handler>();
+
+  /** `heir`: whose `onStatus` is told when this has none. */
+  constructor(heir?: Notifier) {
+    super();
+    this.#heir = heir;
+  }
 
   /** Calls `handler` when the server calls a method of that name; the last one given counts. Returns what ends it. */
   on(name: string, handler: Handler): () => void {
@@ -42,7 +66,8 @@ export class Notifier extends EventTarget {
 
   /** Tells a status, as if the server had. */
   report(info: Info): void {
-    guarded(() => this.onStatus?.(info));
+    const hearer = this.onStatus ? this : this.#heir;
+    guarded(() => hearer?.onStatus?.(info));
     this.dispatchEvent(new NetStatusEvent(info));
   }
 
@@ -52,6 +77,22 @@ export class Notifier extends EventTarget {
     const found = this.#handlers.get(name) ?? (name in Object.prototype ? undefined : target[name]);
     return typeof found === 'function' ? (...args) => found.apply(target, args) : undefined;
   }
+
+  /**
+   * Calls that method. When there is none, or it fails, `asyncError` tells, and the promise rejects. `isAnswered`: whoever
+   * called is told what was thrown, and the page need not see it.
+   */
+  protected async run(name: string, args: readonly unknown[], isAnswered?: boolean): Promise<unknown> {
+    const method = this.method(name);
+    try {
+      if (!method) throw new Error(`Method not found (${name}).`);
+      return await method(...args);
+    } catch (error) {
+      const isUnseen = this.dispatchEvent(new AsyncErrorEvent(error));
+      if (isUnseen && method && !isAnswered) thrown(error);
+      throw error;
+    }
+  }
 }
 
 /** What a handler throws is the page's to see, and stops nothing here. */
@@ -59,10 +100,14 @@ export function guarded(run: () => unknown): void {
   try {
     run();
   } catch (error) {
-    setTimeout(() => {
-      throw error;
-    });
+    thrown(error);
   }
+}
+
+function thrown(error: unknown): void {
+  setTimeout(() => {
+    throw error;
+  });
 }
 
 /** A status that the client makes itself. */

@@ -1,7 +1,7 @@
 import { commandMessage, decodeValues, encodeCommand } from '../wire/commands.ts';
 import { decodeAcknowledgement, MessageType, type RtmpMessage } from '../wire/messages.ts';
 import { AMF_LIMITS } from '../wire/values.ts';
-import { CallError, guarded, type Info, infoOf, Notifier } from './events.ts';
+import { CallError, guarded, type Handler, type Info, infoOf, Notifier } from './events.ts';
 import { Link } from './link.ts';
 
 /** Where the page is; empty in Node. */
@@ -332,25 +332,20 @@ export class NetConnection<S extends object = any> extends Notifier {
     if (this.#comesBack && !this.#link) this.#open();
   }
 
+  /** The server measures what it can send: an answer is all it wants. */
+  protected override method(name: string): Handler | undefined {
+    return super.method(name) ?? (name === 'onBWCheck' ? () => 0 : undefined);
+  }
+
   async #called(name: string, transaction: number, args: unknown[]): Promise<void> {
     const link = this.#link;
     const answer = (kind: string, value: unknown) => {
       if (transaction !== 0) link?.send(commandMessage(encodeCommand(kind, transaction, null, value)));
     };
-    const method = this.method(name);
-    if (!method) {
-      // The server measures what it can send: an answer is all it wants.
-      if (name === 'onBWCheck') return answer('_result', 0);
-      return answer('_error', callFailed(`Method not found (${name}).`).info);
-    }
     try {
-      answer('_result', await method(...args));
+      answer('_result', await this.run(name, args, transaction !== 0));
     } catch (error) {
       answer('_error', callFailed(String((error as Error)?.message ?? error)).info);
-      if (transaction === 0)
-        guarded(() => {
-          throw error;
-        });
     }
   }
 }

@@ -25,9 +25,23 @@ export interface StreamStats {
   readonly playedTime: number | undefined;
 }
 
+/** What `play2` is asked for, as in ActionScript: `NetStreamPlayOptions`. Times are seconds, as of `play`. */
+export interface PlayOptions {
+  readonly streamName: string;
+  /** In whose place it comes with `switch` and `swap`; by default that of the last that was begun. */
+  readonly oldStreamName?: string;
+  readonly start?: number;
+  readonly len?: number;
+  /**
+   * `reset`, the default: now; `append`: when what plays has ended; `switch`: the same at another bit rate, from where it
+   * is on; `swap`: another, of which nothing has been sent yet.
+   */
+  readonly transition?: 'reset' | 'append' | 'switch' | 'swap';
+}
+
 interface Command {
   readonly name: string;
-  readonly args: readonly unknown[];
+  readonly args: unknown[];
 }
 
 /**
@@ -58,13 +72,15 @@ export class NetStream extends Notifier {
   #bufferTime = 0.1;
   #isPaused = false;
   #isPublishing = false;
-  #acknowledger: ReturnType<typeof setInterval> | undefined;
+  #acknowledger: ReturnType<typeof setTimeout> | undefined;
+  /** When that was told last, by the times of what comes. */
+  #toldAt: number | undefined;
   #toldTime: number | undefined;
   #publishTime = 0;
   #stats = { bytesIn: 0, bytesOut: 0, messagesIn: 0, messagesOut: 0, receivedTime: 0 };
 
   constructor(connection: NetConnection) {
-    super();
+    super(connection);
     this.#connection = connection;
     connection.admit(this);
   }
@@ -76,6 +92,12 @@ export class NetStream extends Notifier {
   /** Seconds: how far the sink has played, or the publisher has come. */
   get time(): number {
     return (this.sink?.played ?? this.#publishTime) / 1000;
+  }
+
+  /** Seconds that have come and are not played yet, by what the sink says of that; 0 while it says nothing. */
+  get bufferLength(): number {
+    const { receivedTime } = this.#stats;
+    return Math.max(0, (receivedTime - (this.sink?.played ?? receivedTime)) | 0) / 1000;
   }
 
   /** Seconds that the player buffers; for recordings the server sends so much ahead. Default 0.1. */
@@ -97,6 +119,15 @@ export class NetStream extends Notifier {
     if (reset === true || reset === 1 || reset === 3) this.#begin();
     this.#originMs = Math.max(0, start * 1000);
     this.#want('play', name, start * 1000, length < 0 ? -1 : length * 1000, reset);
+  }
+
+  /** Changes what plays; `onPlayStatus` hears `NetStream.Play.TransitionComplete` when that has been done by `switch`. */
+  play2({ streamName, start, len, transition = 'reset', ...options }: PlayOptions): void {
+    if (transition === 'append' || transition === 'reset')
+      return this.play(streamName, start, len, transition === 'reset');
+    const { oldStreamName = this.#wanted.at(-1)?.args[0] } = options;
+    for (const { args } of this.#wanted) if (args[0] === oldStreamName) args[0] = streamName;
+    this.#command('play2', { streamName, oldStreamName, transition });
   }
 
   /** Publishes under that name; `type` is `live`, `record`, `append` or `appendWithGap`. False stops. */
@@ -176,13 +207,13 @@ export class NetStream extends Notifier {
     this.#id = 0;
     const played = this.sink?.played;
     if (played !== undefined) this.#resumeMs = played + this.#originMs;
-    clearInterval(this.#acknowledger);
+    clearTimeout(this.#acknowledger);
     this.#unpublished();
   }
 
   #created(id: number): void {
     this.#id = id;
-    this.#acknowledger = setInterval(() => this.#acknowledge(), ACKNOWLEDGE_MS);
+    this.#acknowledge();
     this.#connection.listen(id, (message) => this.#message(message));
     this.bufferTime = this.#bufferTime;
     for (const [name, args] of this.#settings) this.#command(name, ...args);
@@ -261,6 +292,11 @@ export class NetStream extends Notifier {
     if (type === MessageType.Audio || type === MessageType.Video) {
       stats.messagesIn++;
       stats.receivedTime = timestamp;
+      // Timers of a tab that nobody sees are slow, messages are not.
+      if (!(Math.abs(timestamp - this.#toldAt!) < ACKNOWLEDGE_MS)) {
+        this.#toldAt = timestamp;
+        this.#acknowledge();
+      }
       const { sink } = this;
       return guarded(() =>
         type === MessageType.Audio ? sink?.audio(timestamp, payload) : sink?.video(timestamp, payload),
@@ -275,9 +311,9 @@ export class NetStream extends Notifier {
     if (type === MessageType.CommandAmf0 || type === MessageType.CommandAmf3)
       return name === 'onStatus' ? this.#status(values[3] as unknown as Info) : undefined;
     const args = values.slice(1);
-    const method = this.method(name);
-    guarded(() => (name === 'onMetaData' ? this.onMetaData?.(args[0] as Record<string, unknown>) : 0));
-    guarded(() => method?.(...args));
+    const own = name === 'onMetaData' ? this.onMetaData : undefined;
+    guarded(() => own?.(args[0] as Record<string, unknown>));
+    if (!own || this.method(name)) this.run(name, args).catch(() => {});
   }
 
   #status(info: Info): void {
@@ -333,6 +369,8 @@ export class NetStream extends Notifier {
 
   /** How far it has been played, for the server to bound the delay (docs/websocket.md). */
   #acknowledge(): void {
+    clearTimeout(this.#acknowledger);
+    this.#acknowledger = setTimeout(() => this.#acknowledge(), ACKNOWLEDGE_MS * 2);
     const played = this.sink?.played;
     if (played === undefined || played === this.#toldTime) return;
     this.#toldTime = played;

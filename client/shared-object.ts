@@ -6,9 +6,9 @@ import {
   MAX_EVENTS,
   readSharedObject,
   type SharedObjectEvent,
-  SharedObjectEventType as Type,
   writeSharedObject,
 } from '../wire/shared-object-body.ts';
+import * as Type from '../wire/shared-object-event-type.ts';
 import { guarded, infoOf, Notifier } from './events.ts';
 import type { NetConnection } from './net-connection.ts';
 
@@ -66,9 +66,15 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   #isSynced = false;
   #isReady!: () => void;
   #isRefused!: (error: Error) => void;
+  /**
+   * At most so many messages a second, of changes and of `send`; only the last value of a slot is sent then. 0: one at the
+   * end of each round of the event loop. Default 0.
+   */
+  fps = 0;
   #events: Said[] = [];
-  /** Own changes that the server has not answered: how many, and what is to be there in the end. */
-  readonly #open = new Map<string, { count: number; value: unknown }>();
+  #isDue = false;
+  /** Own changes that the server has not answered: how many were said, and what is to be there in the end. */
+  readonly #open = new Map<string, { count: number; value: unknown; isSaid: boolean }>();
   readonly #connection: NetConnection;
 
   /**
@@ -92,7 +98,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   }
 
   private constructor(name: string, connection: NetConnection, isPersistent: boolean) {
-    super();
+    super(connection);
     this.name = name;
     this.isPersistent = isPersistent;
     this.#connection = connection;
@@ -117,9 +123,9 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   /** Sets a slot; null or undefined deletes it. */
   setProperty<K extends keyof T & string>(name: K, value: T[K] | null | undefined): void {
     encodeData('', value); // throws for what cannot be sent, before it spoils what can
-    const open = this.#open.get(name);
-    this.#open.set(name, { count: (open?.count ?? 0) + 1, value });
-    this.#change(name, value);
+    this.#open.set(name, { count: this.#open.get(name)?.count ?? 0, value, isSaid: false });
+    this.#put(name, value);
+    this.#later();
   }
 
   /** Sends a slot whose value has been changed inside. */
@@ -130,7 +136,11 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   /** Calls that method of everybody's object, this one's too, and of the application's. */
   send(handler: string, ...args: unknown[]): void {
     encodeData(handler, ...args);
-    this.#say({ type: Type.Send, values: [handler, ...args] });
+    // Before the content is there nobody hears it.
+    if (!this.#isSynced) return;
+    this.#gather();
+    this.#events.push({ type: Type.Send, values: [handler, ...args] });
+    this.#later();
   }
 
   /** Deletes all slots, for everybody. */
@@ -142,6 +152,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   close(): void {
     if (!this.#connection.dismiss(this)) return;
     if (this.#connection.connected) {
+      this.#gather();
       this.#events.push({ type: Type.Release });
       this.#flush();
     }
@@ -161,17 +172,37 @@ export class SharedObject<T extends object = Slots> extends Notifier {
     this.#events = [];
   }
 
-  #change(key: string, value: unknown): void {
+  #put(name: string, value: unknown): void {
     const slots = this.data as Record<string, unknown>;
-    if (value == null) delete slots[key];
-    else slots[key] = value;
-    this.#say(value == null ? { type: Type.RequestRemove, key } : { type: Type.RequestChange, key, value });
+    if (value == null) delete slots[name];
+    else slots[name] = value;
   }
 
-  /** Before the content is there it would be overwritten: what is open is said when it comes. */
-  #say(event: Said): void {
+  #later(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    const say = () => {
+      this.#isDue = false;
+      this.#gather();
+      this.#flush();
+    };
+    if (this.fps > 0) setTimeout(say, 1000 / this.fps);
+    else queueMicrotask(say);
+  }
+
+  /** What was written and not said yet. Before the content is there it would be overwritten: it is said when that comes. */
+  #gather(): void {
     if (!this.#isSynced) return;
-    if (this.#events.push(event) === 1) queueMicrotask(() => this.#flush());
+    for (const [key, open] of this.#open) {
+      if (open.isSaid) continue;
+      const { value } = open;
+      open.isSaid = true;
+      open.count++;
+      this.#put(key, value); // somebody else's may have come meanwhile
+      this.#events.push(
+        value == null ? { type: Type.RequestRemove, key } : { type: Type.RequestChange, key, value },
+      );
+    }
   }
 
   /** In one message, or as many as it takes: the server bounds them. */
@@ -216,10 +247,12 @@ export class SharedObject<T extends object = Slots> extends Notifier {
   /** What was written meanwhile comes behind the content. */
   #begin(): void {
     this.#isSynced = true;
-    for (const [name, open] of this.#open) {
-      open.count = 1;
-      this.#change(name, open.value);
+    for (const open of this.#open.values()) {
+      open.count = 0;
+      open.isSaid = false;
     }
+    this.#gather();
+    this.#later();
     this.#isReady();
   }
 
@@ -248,8 +281,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
         return;
       case Type.Send: {
         const [handler, ...args] = event.values;
-        const method = this.method(String(handler));
-        guarded(() => method?.(...args));
+        this.run(String(handler), args).catch(() => {});
         return;
       }
       case Type.Status: {
@@ -262,7 +294,8 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   #isAnswered(key: string): boolean {
     const open = this.#isSynced ? this.#open.get(key) : undefined;
-    if (open && --open.count === 0) this.#open.delete(key);
-    return open !== undefined;
+    if (!open?.count) return false;
+    if (--open.count === 0 && open.isSaid) this.#open.delete(key);
+    return true;
   }
 }

@@ -1,6 +1,7 @@
 import { amfError, countError, depthError, markerError, referenceError, valuesError } from './amf-message.ts';
-import { Amf0Marker } from './amf0.ts';
-import { Amf3Marker, flexWrappers } from './amf3.ts';
+import * as Amf0Marker from './amf0-marker.ts';
+import { flexWrappers } from './amf3.ts';
+import * as Amf3Marker from './amf3-marker.ts';
 import { StagewireError } from './errors.ts';
 import { AMF_LIMITS, type AmfLimits } from './values.ts';
 

@@ -15,6 +15,7 @@ import {
   unboxed,
   valuesError,
 } from './amf-message.ts';
+import * as Amf0Marker from './amf0-marker.ts';
 import { Amf3Decoder, Amf3Encoder } from './amf3.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import {
@@ -41,26 +42,6 @@ import {
   TypedObject,
   XmlDocument,
 } from './values.ts';
-
-/** Value markers (AMF0, section 2.1). */
-export const Amf0Marker = {
-  Number: 0x00,
-  Boolean: 0x01,
-  String: 0x02,
-  Object: 0x03,
-  Null: 0x05,
-  Undefined: 0x06,
-  Reference: 0x07,
-  EcmaArray: 0x08,
-  ObjectEnd: 0x09,
-  StrictArray: 0x0a,
-  Date: 0x0b,
-  LongString: 0x0c,
-  Unsupported: 0x0d,
-  XmlDocument: 0x0f,
-  TypedObject: 0x10,
-  Avmplus: 0x11,
-} as const;
 
 /** All values of a message body. */
 export function decodeAmf0(

@@ -1,30 +1,9 @@
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { StagewireError } from './errors.ts';
 import { MessageType } from './messages.ts';
+import * as SharedObjectEventType from './shared-object-event-type.ts';
 import type { SharedValue } from './shared-values.ts';
 import { utf8Length } from './utf8.ts';
-
-/** Events of a shared object message. Adobe never published them. */
-export const SharedObjectEventType = {
-  Use: 1,
-  Release: 2,
-  RequestChange: 3,
-  Change: 4,
-  /** The receiver's own change of this slot was accepted. */
-  Success: 5,
-  Send: 6,
-  Status: 7,
-  Clear: 8,
-  Remove: 9,
-  RequestRemove: 10,
-  /** The answer to `Use`: what follows in the same message is the whole content. */
-  UseSuccess: 11,
-  /** Seen from newer servers and ignored; never sent. */
-  SlotVersion: 12,
-  /** To a proxy, in place of `Success`: an accepted change with its value. */
-  AcceptedChange: 13,
-  RequestClear: 14,
-} as const;
 
 type Type = typeof SharedObjectEventType;
 

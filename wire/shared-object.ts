@@ -9,12 +9,8 @@ import {
 import { joinerOf, type SharedValue, ValueSplitter } from './shared-values.ts';
 import { AMF_LIMITS, type AmfLimits } from './values.ts';
 
-export {
-  MAX_EVENTS,
-  type SharedObjectEvent,
-  SharedObjectEventType,
-  type SharedObjectMessage,
-} from './shared-object-body.ts';
+export { MAX_EVENTS, type SharedObjectEvent, type SharedObjectMessage } from './shared-object-body.ts';
+export * as SharedObjectEventType from './shared-object-event-type.ts';
 
 /**
  * A message of type 19 or 16 whose values stay bytes. `limits` are those of all of them together. Throws `E_AMF` or

@@ -1,6 +1,7 @@
 import { amfError } from './amf-message.ts';
 import { ApartWalk } from './amf-walk.ts';
-import { Amf0Decoder, Amf0Encoder, Amf0Marker } from './amf0.ts';
+import { Amf0Decoder, Amf0Encoder } from './amf0.ts';
+import * as Amf0Marker from './amf0-marker.ts';
 import { Amf3Encoder } from './amf3.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { append, lengthOf } from './primordials.ts';

@@ -1,4 +1,5 @@
 import { MessageType } from '../../wire/messages.ts';
+import type { NetStatusEvent } from '../events.ts';
 import type { MediaSink as StreamSink } from '../sink.ts';
 import type { MediaStatus, Player, PlayerStats } from './sink.ts';
 
@@ -6,7 +7,12 @@ import type { MediaStatus, Player, PlayerStats } from './sink.ts';
 export interface PlayedStream {
   sink: StreamSink | undefined;
   report(info: MediaStatus): void;
+  addEventListener(type: 'netStatus', listener: (event: Event) => void): void;
+  removeEventListener(type: 'netStatus', listener: (event: Event) => void): void;
 }
+
+/** Nothing more comes: of a recording, and of what was live. */
+const ENDS = ['NetStream.Play.Stop', 'NetStream.Play.UnpublishNotify'];
 
 export interface Attached {
   readonly stats: PlayerStats;
@@ -34,12 +40,18 @@ export function attach(
       return player.playedTimestamp;
     },
   };
+  const heard = (event: Event) => {
+    if (ENDS.includes((event as NetStatusEvent).info.code) && player.stats.delayMs > 0)
+      onStatus({ level: 'status', code: 'NetStream.Buffer.Flush', description: 'Playing what is left.' });
+  };
+  stream.addEventListener('netStatus', heard);
   stream.sink = sink;
   return {
     get stats() {
       return player.stats;
     },
     close() {
+      stream.removeEventListener('netStatus', heard);
       if (stream.sink === sink) stream.sink = undefined;
       player.close();
     },

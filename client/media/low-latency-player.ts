@@ -1,6 +1,7 @@
 import { StagewireError } from '../../wire/errors.ts';
 import { MessageType } from '../../wire/messages.ts';
 import { DelayControl } from './delay-control.ts';
+import { FrameRate } from './frame-rate.ts';
 import { ArrivalClock } from './low-latency/arrival-clock.ts';
 import { Pictures, type PicturesOwner } from './low-latency/pictures.ts';
 import { Sound, type SoundOwner } from './low-latency/sound.ts';
@@ -30,6 +31,7 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   readonly #delay: DelayControl;
   readonly #timeline = new Timeline();
   readonly #arrivals = new ArrivalClock();
+  readonly #frameRate = new FrameRate();
   readonly #pictures: Pictures;
   readonly #sound: Sound;
   #newestMs = 0;
@@ -52,6 +54,7 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
     try {
       const unit = type === MessageType.Audio ? audioUnit(payload) : videoUnit(payload);
       if (!unit) return;
+      this.#measureFps();
       const timeMs = unit.is === 'frame' ? this.#place(timestamp) + unit.compositionMs : 0;
       if (unit.kind === 'audio') this.#sound.push(unit, timeMs);
       else this.#pictures.push(unit, timeMs);
@@ -81,6 +84,7 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
       bufferedMs: this.#sound.bufferedMs,
       decodedFrames: this.#pictures.decoded,
       droppedFrames: this.#pictures.dropped,
+      currentFps: this.#measureFps(),
       rate: this.#rate,
       stalls: this.#stalls,
       jumps: this.#jumps,
@@ -140,6 +144,10 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
 
   resized(width: number, height: number): void {
     this.#status('status', 'NetStream.Video.DimensionChange', `${width} x ${height}`);
+  }
+
+  #measureFps(): number {
+    return this.#frameRate.at(performance.now(), () => this.#pictures.shown);
   }
 
   #place(timestamp: number): number {

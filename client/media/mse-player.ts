@@ -1,6 +1,7 @@
 import { DelayControl } from './delay-control.ts';
 import { Muxer } from './fmp4/muxer.ts';
 import type { Segment, TrackOutput } from './fmp4/track-muxer.ts';
+import { FrameRate } from './frame-rate.ts';
 import { Recent } from './mse/recent.ts';
 import type { SourceOwner } from './mse/source-queue.ts';
 import { canPlay, Stage } from './mse/stage.ts';
@@ -40,6 +41,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   readonly #delay: DelayControl;
   readonly #muxer = new Muxer(this);
   readonly #recent = new Recent();
+  readonly #frameRate = new FrameRate();
   readonly #events = new AbortController();
   #stage: Stage | undefined;
   #isShowing = false;
@@ -81,7 +83,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
 
   get stats(): PlayerStats {
     const { playbackRate: rate, buffered } = this.#element;
-    const quality = (this.#element as Partial<HTMLVideoElement>).getVideoPlaybackQuality?.();
+    const quality = this.#quality;
     let bufferedMs = 0;
     for (let i = 0; i < buffered.length; i++) bufferedMs += (buffered.end(i) - buffered.start(i)) * 1000;
     return {
@@ -90,6 +92,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
       bufferedMs,
       decodedFrames: quality?.totalVideoFrames ?? 0,
       droppedFrames: quality?.droppedVideoFrames ?? 0,
+      currentFps: this.#measureFps(),
       rate,
       stalls: this.#stalls,
       jumps: this.#jumps,
@@ -160,6 +163,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
 
   #tick(): void {
     this.#tickedAt = performance.now();
+    this.#measureFps();
     const element = this.#element;
     const { buffered, currentTime } = element;
     if (buffered.length === 0) return;
@@ -227,6 +231,17 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     this.#stalls++;
     this.#delay.stalled(performance.now());
     this.#status('status', 'NetStream.Buffer.Empty', 'Waiting for data.');
+  }
+
+  get #quality(): VideoPlaybackQuality | undefined {
+    return (this.#element as Partial<HTMLVideoElement>).getVideoPlaybackQuality?.();
+  }
+
+  #measureFps(): number {
+    return this.#frameRate.at(performance.now(), () => {
+      const quality = this.#quality;
+      return quality ? quality.totalVideoFrames - quality.droppedVideoFrames : 0;
+    });
   }
 
   get #endS(): number {

@@ -26,6 +26,8 @@ export interface PlayerStats {
   readonly bufferedMs: number;
   readonly decodedFrames: number;
   readonly droppedFrames: number;
+  /** Pictures shown in a second, over the last second or, where nothing came, the time since something did. */
+  readonly currentFps: number;
   readonly rate: number;
   /** How often it ran dry, and how often it left something out to be on time again. */
   readonly stalls: number;

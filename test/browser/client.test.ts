@@ -72,6 +72,36 @@ test('a page calls the application, and the application calls the page', async (
   expect(failure).toBe('NetConnection.Call.Failed: Method not found (nothing).');
 });
 
+test('what a method of the page throws is an error of the page, unless a listener of asyncError prevents that', async (context) => {
+  const page = await enter(await browser.page(context, `${server.http}/room/`), 'errors');
+  await page.evaluate(async () => {
+    window.got = [];
+    window.addEventListener('error', ({ message }) => window.got.push(message));
+    window.so = window.stagewire.SharedObject.getRemote('board', window.nc);
+    await window.so.ready;
+    window.so.client = {
+      breaks(word: string) {
+        throw new Error(word);
+      },
+    };
+    window.so.send('breaks', 'seen');
+    window.so.send('missing'); // an event only
+  });
+  await page.waitForFunction(() => window.got.includes('Uncaught Error: seen'));
+  await page.evaluate(() => {
+    window.so.addEventListener('asyncError', (event) => {
+      if (String((event as Client.AsyncErrorEvent).error).includes('hidden')) event.preventDefault();
+    });
+    window.so.send('breaks', 'hidden');
+    window.so.send('breaks', 'seen again');
+  });
+  await page.waitForFunction(() => window.got.includes('Uncaught Error: seen again'));
+  expect(await page.evaluate(() => window.got)).toEqual([
+    'Uncaught Error: seen',
+    'Uncaught Error: seen again',
+  ]);
+});
+
 test('a page of another origin is told that it may not', async (context) => {
   const page = await browser.page(context, `${server.http}/room/`);
   const other = await startServer({ apps });

@@ -4,15 +4,14 @@ import {
   type Change,
   type Info,
   type MediaOutput,
-  type MediaSink,
   NetConnection,
-  type NetStatusEvent,
   NetStream,
   SharedObject,
   type SyncEvent,
 } from '../../client/index.ts';
-import { eventually, inTime, Journal } from '../support/journal.ts';
+import { eventually, inTime } from '../support/journal.ts';
 import { avcHeader, interFrame, keyFrame } from '../support/media.ts';
+import { codesOf, connectClient, openClient, Recorder, status } from '../support/own-client.ts';
 import { connect as connectRtmp } from '../support/rtmp-client.ts';
 import { startServer, type TestServer, useServer } from '../support/server.ts';
 import { RemoteSharedObject } from '../support/shared-object.ts';
@@ -58,30 +57,10 @@ function address(path = '/room/one', of: TestServer = server): string {
   return `${of.http}${path}`;
 }
 
-function open(): NetConnection {
-  const connection = new NetConnection();
-  onTestFinished(() => connection.close());
-  return connection;
-}
-
-async function connected(path?: string, of?: TestServer): Promise<NetConnection> {
-  const connection = new NetConnection();
-  onTestFinished(() => connection.close());
-  await inTime('the connection', connection.connect(address(path, of)));
-  return connection;
-}
-
-function codesOf(target: NetConnection | NetStream): Journal<string> {
-  const codes = new Journal<string>('statuses', (code) => code);
-  target.addEventListener('netStatus', (event) => codes.add((event as NetStatusEvent).info.code));
-  return codes;
-}
-
-const status = (codes: Journal<string>, code: string, from = 0) =>
-  codes.waitFor(code, (each) => each === code, from);
+const connected = (path?: string, of?: TestServer) => connectClient(address(path, of));
 
 test('CNC-01: connect resolves with the status, and its arguments reach onConnect', async () => {
-  const connection = open();
+  const connection = openClient();
   const statuses: Info[] = [];
   connection.onStatus = (info) => statuses.push(info);
   const info = await connection.connect(address(), 'word', { a: [1] });
@@ -98,7 +77,7 @@ test('CNC-01: connect resolves with the status, and its arguments reach onConnec
 });
 
 test('a refusal rejects with what the application said, and is the end', async () => {
-  const connection = open();
+  const connection = openClient();
   const codes = codesOf(connection);
   const failure: unknown = await connection.connect(address(), 'no').catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(CallError);
@@ -112,7 +91,7 @@ test('a refusal rejects with what the application said, and is the end', async (
 });
 
 test('ST-03: nobody there is NetConnection.Connect.Failed', async () => {
-  const connection = open();
+  const connection = openClient();
   const codes = codesOf(connection);
   await expect(connection.connect('ws://127.0.0.1:9/room')).rejects.toMatchObject({
     info: { code: 'NetConnection.Connect.Failed' },
@@ -228,14 +207,14 @@ test('a client that is asked to connect elsewhere does', async () => {
 });
 
 test('what cannot be sent with connect rejects at once', async () => {
-  const connection = open();
+  const connection = openClient();
   const codes = codesOf(connection);
   await expect(connection.connect(address(), 10n)).rejects.toThrow('cannot send a bigint');
   expect(codes.entries).toEqual([]);
 });
 
 test('what is made when Success is told is made once for the server', async () => {
-  const connection = open();
+  const connection = openClient();
   connection.onStatus = () => {
     new NetStream(connection);
     SharedObject.getRemote('once', connection);
@@ -246,7 +225,7 @@ test('what is made when Success is told is made once for the server', async () =
 
 test('who closes a connection when it is told of something has it closed', async () => {
   for (const code of ['Connect.Success', 'Connect.ReconnectRequest', 'Connect.Closed']) {
-    const connection = open();
+    const connection = openClient();
     const codes = codesOf(connection);
     const stream = new NetStream(connection);
     connection.onStatus = (info) => info.code === `NetConnection.${code}` && connection.close();
@@ -460,22 +439,6 @@ test('a server that is killed and comes back has its clients, their objects and 
 
 // Streams.
 
-class Recorder implements MediaSink {
-  readonly got = new Journal<[string, number, string]>('the sink', String);
-  resets = 0;
-  played: number | undefined;
-  audio(timestamp: number, payload: Uint8Array): void {
-    this.got.add(['audio', timestamp, Buffer.from(payload).toString('hex')]);
-  }
-  video(timestamp: number, payload: Uint8Array): void {
-    this.got.add(['video', timestamp, Buffer.from(payload).toString('hex')]);
-    this.played = timestamp;
-  }
-  reset(): void {
-    this.resets++;
-  }
-}
-
 test('CNS-04: one publishes and another plays, with headers for who comes late, metadata and data', async () => {
   const publisher = new NetStream(await connected('/open/stage'));
   let output: MediaOutput | undefined;
@@ -503,20 +466,18 @@ test('CNS-04: one publishes and another plays, with headers for who comes late, 
   const viewerCodes = codesOf(viewer);
   viewer.play('cam');
   expect(await inTime('metadata', metadata)).toMatchObject({ width: 320 });
-  await recorder.got.waitFor(
-    'the key frame',
-    ([, , hex]) => hex === Buffer.from(keyFrame(1)).toString('hex'),
-  );
+  await recorder.got.waitFor('the key frame', ({ hex }) => hex === Buffer.from(keyFrame(1)).toString('hex'));
   output?.video(40, interFrame(2));
   output?.audio(50, Buffer.from('af0101', 'hex'));
   publisher.send('onCue', 'now', 1);
   expect(await inTime('data', cue)).toEqual(['now', 1]);
-  expect(recorder.got.entries.map(([kind, time]) => [kind, time])).toEqual([
+  expect(recorder.got.entries.map(({ kind, timestamp }) => [kind, timestamp])).toEqual([
     ['video', 0],
     ['video', 0],
     ['video', 40],
     ['audio', 50],
   ]);
+  recorder.played = 40;
   expect(viewer.stats).toMatchObject({ messagesIn: 4, receivedTime: 50, playedTime: 40 });
   expect(publisher.stats).toMatchObject({ messagesOut: 4 });
 
@@ -569,13 +530,10 @@ test('a sink that says how far it has played bounds what it is sent', async () =
   publisher.video(0, keyFrame(1));
   const stream = new NetStream(await connected('/open/delay', small));
   const recorder = new Recorder();
-  recorder.video = (timestamp, payload) => {
-    recorder.got.add(['video', timestamp, Buffer.from(payload).toString('hex')]);
-  };
   recorder.played = 0; // and there it stays
   stream.sink = recorder;
   stream.play('cam');
-  await recorder.got.waitFor('the key frame', ([kind]) => kind === 'video');
+  await recorder.got.waitFor('the key frame', ({ kind }) => kind === 'video');
   let time = 0;
   const timer = setInterval(() => {
     time += 20;
@@ -583,45 +541,38 @@ test('a sink that says how far it has played bounds what it is sent', async () =
   }, 20);
   onTestFinished(() => clearInterval(timer));
   await eventually('a second', () => time > 1000);
-  const last = recorder.got.entries.at(-1)?.[1] ?? 0;
+  const last = recorder.got.entries.at(-1)?.timestamp ?? 0;
   expect(last).toBeLessThan(600);
   recorder.played = last;
   await eventually('it is told', async () => {
     time += 20;
     publisher.video(time, keyFrame(2));
     await publisher.settled();
-    return (recorder.got.entries.at(-1)?.[1] ?? 0) > 1000;
+    return (recorder.got.entries.at(-1)?.timestamp ?? 0) > 1000;
   });
 });
 
-test('CNS-05: pause, resume, seek, receiveVideo and close say what they do', async () => {
-  const publisher = await (await connectRtmp(`${server.rtmp}/open/controls`)).createStream();
+test('a page whose timers are slow says how far it has played when something comes', async () => {
+  const small = await startServer({ apps, limits: { viewerDelayMs: 1000 } });
+  const publisher = await (await connectRtmp(`${small.rtmp}/open/tab`)).createStream();
   await publisher.publish('cam');
-  const connection = await connected('/open/controls');
+  publisher.video(0, keyFrame(1));
+  const connection = await connected('/open/tab', small);
+  // As browsers do in tabs that nobody sees.
+  const { setTimeout: later, setInterval: often } = globalThis;
+  onTestFinished(() => void Object.assign(globalThis, { setTimeout: later, setInterval: often }));
+  Object.assign(globalThis, {
+    setTimeout: (run: () => void) => later(run, 60_000),
+    setInterval: (run: () => void) => often(run, 60_000),
+  });
   const stream = new NetStream(connection);
   const recorder = new Recorder();
   stream.sink = recorder;
-  const codes = codesOf(stream);
   stream.play('cam');
-  await status(codes, 'NetStream.Play.Start');
-  stream.pause();
-  await status(codes, 'NetStream.Pause.Notify');
-  stream.togglePause();
-  await status(codes, 'NetStream.Unpause.Notify');
-  stream.seek(1);
-  await status(codes, 'NetStream.Seek.Failed');
-  stream.receiveVideo(false);
-  stream.bufferTime = 2;
-  await connection.invoke('createStream');
-  publisher.video(0, keyFrame(1));
-  publisher.audio(10, Buffer.from('af0102', 'hex'));
-  await recorder.got.waitFor('sound', ([kind]) => kind === 'audio');
-  expect(recorder.got.entries.map(([kind]) => kind)).toEqual(['audio']);
-  stream.close();
-  await eventually('nobody plays', async () => {
-    const { streams } = (await server.instance('open', 'controls')) as unknown as {
-      streams: { viewers: number }[];
-    };
-    return streams.every(({ viewers }) => viewers === 0);
-  });
+  await recorder.got.waitFor('the key frame', ({ kind }) => kind === 'video');
+  for (let time = 100; time <= 4000; time += 100) {
+    recorder.played = time - 100;
+    publisher.video(time, interFrame(time & 0x7f));
+    await recorder.got.waitFor(`the picture of ${time}`, ({ timestamp }) => timestamp >= time);
+  }
 });

@@ -29,6 +29,7 @@ const DESCRIBED = ['avc1', 'hvc1'];
 export class Pictures {
   decoded = 0;
   dropped = 0;
+  shown = 0;
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D | null;
   readonly #owner: PicturesOwner;
@@ -146,6 +147,7 @@ export class Pictures {
       this.#owner.resized(width, height);
     }
     this.#context?.drawImage(frame, 0, 0, width, height);
+    this.shown++;
     frame.close();
   };
 
