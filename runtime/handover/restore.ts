@@ -196,11 +196,8 @@ export class Restoring {
         return {};
       case NodeKind.bare:
         return { __proto__: null } as object;
-      case NodeKind.array: {
-        const list: unknown[] = [];
-        list.length = heads.number();
-        return list;
-      }
+      case NodeKind.array:
+        return [];
       case NodeKind.map:
         return new NativeMap();
       case NodeKind.set:
@@ -258,8 +255,7 @@ export class Restoring {
   /** What has another head now. */
   #mend(node: number, kind: number): void {
     const object = this.#objects[node]!;
-    if (kind === NodeKind.array) (object as unknown[]).length = this.#heads.number();
-    else if (kind === NodeKind.buffer) fill(object as ArrayBuffer, this.#heads.text());
+    if (kind === NodeKind.buffer) fill(object as ArrayBuffer, this.#heads.text());
     else {
       const side = handover.sideOf(object)!;
       const { standing, info } = this.#client();
@@ -279,14 +275,9 @@ export class Restoring {
         return void apply(natives.clearMap, object as never, []);
       case NodeKind.set:
         return void apply(natives.clearSet, object as never, []);
-      case NodeKind.array: {
-        const list = object as unknown[];
-        const { length } = list;
-        list.length = 0;
-        deleteShown(list);
-        list.length = length;
-        return;
-      }
+      case NodeKind.array:
+        (object as unknown[]).length = 0;
+        return deleteShown(object);
       default:
         return deleteShown(
           object,
@@ -349,6 +340,7 @@ export class Restoring {
       case NodeKind.stream:
         return this.#propertiesOfServers(node, object);
       case NodeKind.array:
+        (object as unknown[]).length = bodies.number();
         if (bodies.number() === 0) return this.#properties(node, object, this.#counterparts[node]);
         return this.#items(node, object as unknown[], this.#counterparts[node]);
       case NodeKind.map: {

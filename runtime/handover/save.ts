@@ -327,7 +327,6 @@ export class Graph {
     if (isArray(value)) {
       if (prototype !== natives.arrays) return nameOfClass(prototype);
       this.#say(heads, NodeKind.array);
-      heads.put(value.length);
     } else if (prototype === objectPrototype) this.#say(heads, NodeKind.object);
     else if (isOpaque(value)) return this.#describeServers(heads, value);
     else if (prototype === null) this.#say(heads, NodeKind.bare);
@@ -499,6 +498,7 @@ export class Graph {
     // Items come first, and `length` is after the last one: where it is not, there are holes, or there is more than items.
     const keys = ownKeys(list);
     const isDense = keys.length === length + 1 && keys[length] === 'length';
+    out.put(length);
     out.put(isDense ? 1 : 0);
     if (!isDense) return this.#properties(out, list);
     for (let i = 0; i < length; i++) {
@@ -535,7 +535,7 @@ function hasBody(kind: number): boolean {
 
 /** Whether the reader can give what it has made another head. */
 function isMendable(kind: number): boolean {
-  return kind === NodeKind.array || kind === NodeKind.buffer || kind === NodeKind.client;
+  return kind === NodeKind.buffer || kind === NodeKind.client;
 }
 
 /** For the log: `an instance of Game`. */

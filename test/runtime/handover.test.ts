@@ -272,6 +272,24 @@ describe('what a script hands over in instalments, while it changes, is what it 
   }
 });
 
+describe('so it is where it takes many instalments, and what one has named changes before another comes to it', () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    test(`seed ${seed}`, async () => {
+      const random = seeded(seed);
+      const [old, next] = await Promise.all([startWithClients(), Script.start(SCRIPT)]);
+      await old.call(1, 'mutate', seed, 1000 + random(4000), true);
+      for (let round = 0; ; round++) {
+        const { text, isLast } = await old.draft(round === 0);
+        await next.restore(text, false);
+        await old.call(1, 'mutate', seed * 100 + round, random(300), true);
+        if (isLast) break;
+      }
+      await next.restore(await old.save(true), true);
+      await expectSame(next, old);
+    });
+  }
+});
+
 /** Each is one change since a script has given everything; `true` if it takes giving all of it anew. */
 const CHANGES: Readonly<Record<string, [code: string, isAnew?: true]>> = {
   'a property that changes': ['one.a = 2'],
