@@ -1,8 +1,6 @@
 import {
   append,
   apply,
-  Bytes,
-  charCodeAt,
   construct,
   define,
   findIn,
@@ -22,6 +20,7 @@ import {
   sliceOf,
   toNumber,
 } from '../shared.ts';
+import { fill } from './bytes.ts';
 import { NodeKind, OF_CLIENTS, STANDINGS, Tag } from './format.ts';
 import type { Primitive } from './out.ts';
 
@@ -406,12 +405,6 @@ const ROOT = -1;
 /** Of an item in the path of what it holds: to make a text of each number would cost more than all else. */
 const ITEM = '[]';
 const MAX_DEPTH_TOLD = 20;
-
-/** Gives it these bytes, a character each. */
-function fill(buffer: ArrayBuffer, text: string): void {
-  const bytes = new Bytes(buffer);
-  for (let i = 0; i < text.length; i++) bytes[i] = charCodeAt(text, i);
-}
 
 /** Takes away all enumerable properties, except those that the server has put there: they are as it said. */
 function deleteShown(object: object, info?: Readonly<Record<string, unknown>>): void {

@@ -4,7 +4,6 @@ import {
   apply,
   Bytes,
   bytesOfView,
-  fromCharCode,
   getPrototypeOf,
   handover,
   hasOwn,
@@ -24,6 +23,7 @@ import {
   toText,
   typedArrayName,
 } from '../shared.ts';
+import { textOfBytes } from './bytes.ts';
 import { type Names, NodeKind, OF_CLIENTS, STANDINGS, Tag, TEXTS_OF_CLIENTS } from './format.ts';
 import { Comparison, Out, type Sink } from './out.ts';
 
@@ -173,6 +173,8 @@ export class Graph {
 
   /** What has come since the last time, for the reader. */
   instalment(): string {
+    const length = this.#heads.textLength + this.roots.textLength + this.#bodies.textLength;
+    if (this.#length + length > this.#maxLength) throw TOO_MUCH;
     const text = `${this.#heads.take()}\n${this.roots.take()}\n${this.#bodies.take()}`;
     this.#length += text.length;
     if (this.#length > this.#maxLength) throw TOO_MUCH;
@@ -266,6 +268,8 @@ export class Graph {
     let left = bodies.at(at++) as number;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i]!;
+      // An accessor is not to be run.
+      if (bodies.at(at) === key && bodies.at(at + 1) === Tag.lost) return false;
       const value = (object as Readonly<Record<string, unknown>>)[key];
       if (info && OF_CLIENTS[key] === true && value === info[key]) continue;
       if (left-- === 0 || bodies.at(at++) !== key) return false;
@@ -412,12 +416,9 @@ export class Graph {
     if (apply(natives.isDetached, value, [])) return 'an ArrayBuffer that was transferred';
     if (apply(natives.isResizable, value, [])) return 'an ArrayBuffer that can be resized';
     const bytes = new Bytes(value);
-    const length = lengthOf(bytes);
-    if (length > this.#maxLength) throw TOO_MUCH;
+    if (lengthOf(bytes) > this.#maxLength) throw TOO_MUCH;
     this.#say(heads, NodeKind.buffer);
-    let text = '';
-    for (let i = 0; i < length; i++) text += fromCharCode(bytes[i]!);
-    heads.put(text);
+    heads.put(textOfBytes(bytes));
     return '';
   }
 
