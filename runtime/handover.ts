@@ -284,7 +284,7 @@ export class Handover {
 function emptiness(value: object): number {
   try {
     const prototype = getPrototypeOf(value);
-    if (isArray(value)) return value.length === 0 ? 1 : 0;
+    if (isArray(value)) return value.length === 0 && keysOf(value).length === 0 ? 1 : 0;
     if (prototype === objectPrototype) return keysOf(value).length === 0 ? 2 : 0;
     if (prototype === NativeMap.prototype) return apply(natives.sizeOfMap, value, []) === 0 ? 3 : 0;
     if (prototype === NativeSet.prototype) return apply(natives.sizeOfSet, value, []) === 0 ? 4 : 0;

@@ -486,6 +486,7 @@ export class Instance {
       }
       const incarnation = this.#incarnate(build);
       if (isSuccessor) incarnation.waitItsTurn();
+      else this.#settings = incarnation.settings; // others may be saved before it has started
       const outcome = await incarnation.start(this.#companyFor(admitted));
       this.#owner.tried(build, outcome === 'started');
       if (outcome !== 'started') this.#addUp(incarnation);

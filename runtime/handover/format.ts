@@ -40,7 +40,7 @@ export const NodeKind = {
   object: 1,
   /** As `object`, without a prototype. */
   bare: 2,
-  /** Head: its length. Body: 1 and that many values, or 0 and properties. */
+  /** Body: its length, then 1 and that many values, or 0 and properties. */
   array: 3,
   /** Body: a count, keys and values. */
   map: 4,

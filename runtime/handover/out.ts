@@ -17,9 +17,15 @@ export class Out implements Sink {
   readonly #list = withoutPrototype([]);
   #length = 0;
   #taken = 0;
+  #textLength = 0;
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Of all texts that have come since `take`: they may be far too long to make JSON of. */
+  get textLength(): number {
+    return this.#textLength;
   }
 
   at(index: number): Primitive | undefined {
@@ -28,6 +34,7 @@ export class Out implements Sink {
 
   put(value: Primitive): void {
     this.#list[this.#length++] = value;
+    if (typeof value === 'string') this.#textLength += value.length;
   }
 
   leave(): number {
@@ -43,6 +50,7 @@ export class Out implements Sink {
   take(): string {
     const list = this.#taken === 0 ? this.#list : this.#rest();
     this.#taken = this.#length;
+    this.#textLength = 0;
     return natives.toJson(list)!;
   }
 

@@ -1,8 +1,6 @@
 import {
   append,
   apply,
-  Bytes,
-  charCodeAt,
   construct,
   define,
   findIn,
@@ -22,6 +20,7 @@ import {
   sliceOf,
   toNumber,
 } from '../shared.ts';
+import { fill } from './bytes.ts';
 import { NodeKind, OF_CLIENTS, STANDINGS, Tag } from './format.ts';
 import type { Primitive } from './out.ts';
 
@@ -196,11 +195,8 @@ export class Restoring {
         return {};
       case NodeKind.bare:
         return { __proto__: null } as object;
-      case NodeKind.array: {
-        const list: unknown[] = [];
-        list.length = heads.number();
-        return list;
-      }
+      case NodeKind.array:
+        return [];
       case NodeKind.map:
         return new NativeMap();
       case NodeKind.set:
@@ -258,8 +254,7 @@ export class Restoring {
   /** What has another head now. */
   #mend(node: number, kind: number): void {
     const object = this.#objects[node]!;
-    if (kind === NodeKind.array) (object as unknown[]).length = this.#heads.number();
-    else if (kind === NodeKind.buffer) fill(object as ArrayBuffer, this.#heads.text());
+    if (kind === NodeKind.buffer) fill(object as ArrayBuffer, this.#heads.text());
     else {
       const side = handover.sideOf(object)!;
       const { standing, info } = this.#client();
@@ -279,14 +274,9 @@ export class Restoring {
         return void apply(natives.clearMap, object as never, []);
       case NodeKind.set:
         return void apply(natives.clearSet, object as never, []);
-      case NodeKind.array: {
-        const list = object as unknown[];
-        const { length } = list;
-        list.length = 0;
-        deleteShown(list);
-        list.length = length;
-        return;
-      }
+      case NodeKind.array:
+        (object as unknown[]).length = 0;
+        return deleteShown(object);
       default:
         return deleteShown(
           object,
@@ -349,6 +339,7 @@ export class Restoring {
       case NodeKind.stream:
         return this.#propertiesOfServers(node, object);
       case NodeKind.array:
+        (object as unknown[]).length = bodies.number();
         if (bodies.number() === 0) return this.#properties(node, object, this.#counterparts[node]);
         return this.#items(node, object as unknown[], this.#counterparts[node]);
       case NodeKind.map: {
@@ -414,12 +405,6 @@ const ROOT = -1;
 /** Of an item in the path of what it holds: to make a text of each number would cost more than all else. */
 const ITEM = '[]';
 const MAX_DEPTH_TOLD = 20;
-
-/** Gives it these bytes, a character each. */
-function fill(buffer: ArrayBuffer, text: string): void {
-  const bytes = new Bytes(buffer);
-  for (let i = 0; i < text.length; i++) bytes[i] = charCodeAt(text, i);
-}
 
 /** Takes away all enumerable properties, except those that the server has put there: they are as it said. */
 function deleteShown(object: object, info?: Readonly<Record<string, unknown>>): void {

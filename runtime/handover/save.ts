@@ -4,7 +4,6 @@ import {
   apply,
   Bytes,
   bytesOfView,
-  fromCharCode,
   getPrototypeOf,
   handover,
   hasOwn,
@@ -24,6 +23,7 @@ import {
   toText,
   typedArrayName,
 } from '../shared.ts';
+import { textOfBytes } from './bytes.ts';
 import { type Names, NodeKind, OF_CLIENTS, STANDINGS, Tag, TEXTS_OF_CLIENTS } from './format.ts';
 import { Comparison, Out, type Sink } from './out.ts';
 
@@ -173,6 +173,8 @@ export class Graph {
 
   /** What has come since the last time, for the reader. */
   instalment(): string {
+    const length = this.#heads.textLength + this.roots.textLength + this.#bodies.textLength;
+    if (this.#length + length > this.#maxLength) throw TOO_MUCH;
     const text = `${this.#heads.take()}\n${this.roots.take()}\n${this.#bodies.take()}`;
     this.#length += text.length;
     if (this.#length > this.#maxLength) throw TOO_MUCH;
@@ -266,6 +268,8 @@ export class Graph {
     let left = bodies.at(at++) as number;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i]!;
+      // An accessor is not to be run.
+      if (bodies.at(at) === key && bodies.at(at + 1) === Tag.lost) return false;
       const value = (object as Readonly<Record<string, unknown>>)[key];
       if (info && OF_CLIENTS[key] === true && value === info[key]) continue;
       if (left-- === 0 || bodies.at(at++) !== key) return false;
@@ -327,7 +331,6 @@ export class Graph {
     if (isArray(value)) {
       if (prototype !== natives.arrays) return nameOfClass(prototype);
       this.#say(heads, NodeKind.array);
-      heads.put(value.length);
     } else if (prototype === objectPrototype) this.#say(heads, NodeKind.object);
     else if (isOpaque(value)) return this.#describeServers(heads, value);
     else if (prototype === null) this.#say(heads, NodeKind.bare);
@@ -413,12 +416,9 @@ export class Graph {
     if (apply(natives.isDetached, value, [])) return 'an ArrayBuffer that was transferred';
     if (apply(natives.isResizable, value, [])) return 'an ArrayBuffer that can be resized';
     const bytes = new Bytes(value);
-    const length = lengthOf(bytes);
-    if (length > this.#maxLength) throw TOO_MUCH;
+    if (lengthOf(bytes) > this.#maxLength) throw TOO_MUCH;
     this.#say(heads, NodeKind.buffer);
-    let text = '';
-    for (let i = 0; i < length; i++) text += fromCharCode(bytes[i]!);
-    heads.put(text);
+    heads.put(textOfBytes(bytes));
     return '';
   }
 
@@ -499,6 +499,7 @@ export class Graph {
     // Items come first, and `length` is after the last one: where it is not, there are holes, or there is more than items.
     const keys = ownKeys(list);
     const isDense = keys.length === length + 1 && keys[length] === 'length';
+    out.put(length);
     out.put(isDense ? 1 : 0);
     if (!isDense) return this.#properties(out, list);
     for (let i = 0; i < length; i++) {
@@ -535,7 +536,7 @@ function hasBody(kind: number): boolean {
 
 /** Whether the reader can give what it has made another head. */
 function isMendable(kind: number): boolean {
-  return kind === NodeKind.array || kind === NodeKind.buffer || kind === NodeKind.client;
+  return kind === NodeKind.buffer || kind === NodeKind.client;
 }
 
 /** For the log: `an instance of Game`. */

@@ -412,6 +412,12 @@ const misers = [
     dies: false,
   },
   {
+    name: 'there is so much that a text of it would not be made in time',
+    code: `application.onConnect = () => { application.big = 'x'.repeat(20_000_000); return true; };`,
+    says: 'limits.stateBytes',
+    dies: false,
+  },
+  {
     name: 'onSave loops',
     code: 'application.onSave = () => { for (;;); };',
     says: 'the script died while its state was read',

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
-import { connect, type RtmpClient } from '../support/rtmp-client.ts';
+import { connect, RtmpClient } from '../support/rtmp-client.ts';
 import { type AppFiles, useServer } from '../support/server.ts';
 
 /** Files do not change one at a time, nor always in place: the last state wins, and nothing half is ever run. */
@@ -283,3 +283,28 @@ for (const [index, { where, own }] of [
     expect(client.callsOf('close')).toEqual([]);
   });
 }
+
+test('app.json that is saved while the first script of an instance starts holds for it', async () => {
+  const limits = { startMs: 20_000, handlerMs: 20_000 };
+  const settings = (n: number) =>
+    JSON.stringify({ config: { n }, limits: { ...limits, clientsPerInstance: 3 - n } });
+  const main = `${version(0)} application.onAppStart = () => { if (application.config.n === 1) { ${stay(1)} } };
+    Client.prototype.version = () => application.config.n;`;
+  const from = server.log.mark;
+  server.writeApp('early', { 'main.ts': main, 'app.json': settings(1) });
+  await server.waitForLog((r) => r.instance === 'early' && r.message.startsWith('new application'), from);
+  const connecting = connect(`${server.rtmp}/early/room`);
+  await server.waitForLog((r) => r.instance === 'early/room' && r.message === 'here 1', from);
+  server.writeFile('early/app.json', settings(2));
+  await eventually('the server to have read it', async () => {
+    const probe = await RtmpClient.open(`${server.rtmp}/early/room`);
+    const isRefused = probe.connect().then(
+      () => false,
+      (error: unknown) => String(error).includes('too many clients'),
+    );
+    const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), 200));
+    return Promise.race([isRefused, late]).finally(() => probe.destroy());
+  });
+  server.writeFile('early/goOn', '');
+  await answers(await connecting, 2);
+});

@@ -272,6 +272,24 @@ describe('what a script hands over in instalments, while it changes, is what it 
   }
 });
 
+describe('so it is where it takes many instalments, and what one has named changes before another comes to it', () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    test(`seed ${seed}`, async () => {
+      const random = seeded(seed);
+      const [old, next] = await Promise.all([startWithClients(), Script.start(SCRIPT)]);
+      await old.call(1, 'mutate', seed, 1000 + random(4000), true);
+      for (let round = 0; ; round++) {
+        const { text, isLast } = await old.draft(round === 0);
+        await next.restore(text, false);
+        await old.call(1, 'mutate', seed * 100 + round, random(300), true);
+        if (isLast) break;
+      }
+      await next.restore(await old.save(true), true);
+      await expectSame(next, old);
+    });
+  }
+});
+
 /** Each is one change since a script has given everything; `true` if it takes giving all of it anew. */
 const CHANGES: Readonly<Record<string, [code: string, isAnew?: true]>> = {
   'a property that changes': ['one.a = 2'],
@@ -332,6 +350,43 @@ Client.prototype.change = function () {
       if (!name.includes('class')) await expectSame(next, old);
     });
   }
+});
+
+test('megabytes of bytes take a moment, and no more memory than a few times as much', async () => {
+  const script = `${SCRIPT}
+Client.prototype.fill = () => { application.p0 = new Uint8Array(4_000_001).fill(200); application.p0[4_000_000] = 1; };
+Client.prototype.look = () => [application.p0.length, application.p0[3_999_999], application.p0[4_000_000]];`;
+  const [old, next] = await Promise.all([Script.start(script), Script.start(script)]);
+  await old.connect(1);
+  await old.call(1, 'fill');
+  await giveAll(old, next);
+  await next.restore(await old.save(true), true);
+  expect(await next.call(1, 'look')).toEqual([4_000_001, 200, 1]);
+}, 60_000);
+
+test('accessors are not run', async () => {
+  const script = `${SCRIPT}
+Client.prototype.fill = () => { application.p0 = { a: 1, get b() { application.p1 = 'has run'; return 1; } }; };`;
+  const [old, next] = await Promise.all([Script.start(script), Script.start(SCRIPT)]);
+  for (const client of CLIENTS) await old.connect(client);
+  await old.call(1, 'fill');
+  await giveAll(old, next);
+  await next.restore(await old.save(true), true);
+  const told = (await next.call(1, 'tell')) as string;
+  expect(told).toContain('p0:[object Object]{a:1}');
+  expect(told).not.toContain('has run');
+});
+
+test('an array that has no items is not empty when it has a named property', async () => {
+  const script = `application.onReattach = () => true; application.list = [];
+Client.prototype.fill = () => { application.list.named = 'here'; };
+Client.prototype.look = () => application.list.named;`;
+  const [old, next] = await Promise.all([Script.start(script), Script.start(script)]);
+  await old.connect(1);
+  await old.call(1, 'fill');
+  await giveAll(old, next);
+  await next.restore(await old.save(true), true);
+  expect(await next.call(1, 'look')).toBe('here');
 });
 
 test('the last instalment has what changed, and no more', async () => {
