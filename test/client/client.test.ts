@@ -567,6 +567,7 @@ test('a page whose timers are slow says how far it has played when something com
   });
   const stream = new NetStream(connection);
   const recorder = new Recorder();
+  recorder.played = 0; // which is told at once
   stream.sink = recorder;
   stream.play('cam');
   await recorder.got.waitFor('the key frame', ({ kind }) => kind === 'video');
