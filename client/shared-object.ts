@@ -34,13 +34,18 @@ export class SyncEvent extends Event {
   }
 }
 
-/** Of a message that has more than one change: half of the server's `commandBytes`. */
-const MAX_BYTES = 524_288;
+/** Of a message that has more than one change; twice as much of any: the server's `commandBytes` is 1 MiB. */
+const MAX_BYTES = 500_000;
 
 type Said = SharedObjectEvent<unknown>;
 
 // biome-ignore lint/suspicious/noExplicitAny: who declares nothing may have any slots
 type Slots = any;
+
+/** Throws for what cannot be sent, before it spoils what can. */
+function check(name: string, ...values: unknown[]): void {
+  if (encodeData(name, ...values).length > MAX_BYTES * 2) throw new Error('too large');
+}
 
 const known = new WeakMap<NetConnection, Map<string, SharedObject>>();
 
@@ -122,7 +127,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Sets a slot; null or undefined deletes it. */
   setProperty<K extends keyof T & string>(name: K, value: T[K] | null | undefined): void {
-    encodeData('', value); // throws for what cannot be sent, before it spoils what can
+    check(name, value);
     this.#open.set(name, { count: this.#open.get(name)?.count ?? 0, value, isSaid: false });
     this.#put(name, value);
     this.#later();
@@ -135,7 +140,7 @@ export class SharedObject<T extends object = Slots> extends Notifier {
 
   /** Calls that method of everybody's object, this one's too, and of the application's. */
   send(handler: string, ...args: unknown[]): void {
-    encodeData(handler, ...args);
+    check(handler, ...args);
     // Before the content is there nobody hears it.
     if (!this.#isSynced) return;
     this.#gather();

@@ -3,7 +3,7 @@ import { ask } from './ask.ts';
 import { hide } from './clock.ts';
 import { describe, type Outcome, stackOf } from './events.ts';
 import { functionIn, runHandler } from './handlers.ts';
-import type { HandoverPart } from './handover/main.ts';
+import type { Bounds, HandoverPart } from './handover/main.ts';
 import { hostSide, type Standing } from './host-side.ts';
 import { natives } from './natives.ts';
 import type { Outbox } from './outbox.ts';
@@ -97,9 +97,9 @@ export class Handover {
   }
 
   /** Hands an instalment of the state to the host, while nobody waits for it. What changes later is in the last. */
-  draft(maxBytes: number, isFirst: boolean): void {
+  draft(bounds: Bounds, isFirst: boolean): void {
     try {
-      const { text, isLast } = this.#load().draft(maxBytes, isFirst);
+      const { text, isLast } = this.#load().draft(bounds, isFirst);
       this.#hand(text);
       this.#outbox.send({ kind: 'drafted', isOk: true, isLast });
     } catch {
@@ -117,13 +117,13 @@ export class Handover {
    * Hands the state to the host, which gives it to the next script. `isDrafted`: that one has all that `draft` has given.
    * `waiting`, `timers`: what this one waits for.
    */
-  save(maxBytes: number, isDrafted: boolean, waiting: number, timers: number): void {
+  save(bounds: Bounds, isDrafted: boolean, waiting: number, timers: number): void {
     let objects = 0;
     let lost = 0;
     let error = '';
     const isSeenTo = typeof this.#application.onSave === 'function';
     try {
-      const saved = this.#load().save(maxBytes, isDrafted, this.#ask('onSave', []));
+      const saved = this.#load().save(bounds, isDrafted, this.#ask('onSave', []));
       objects = saved.objects;
       lost = isSeenTo ? 0 : saved.lost;
       this.#hand(saved.text);

@@ -131,12 +131,12 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
       case 'stop':
         return app.stop(delivery.code);
       case 'draft':
-        return handover.draft(delivery.maxBytes, delivery.isFirst);
+        return handover.draft(delivery, delivery.isFirst);
       case 'undraft':
         return handover.undraft();
       case 'save': {
         const waiting = invocations.waiting + fetches.waiting;
-        return handover.save(delivery.maxBytes, delivery.isDrafted, waiting, timers.sinceStart);
+        return handover.save(delivery, delivery.isDrafted, waiting, timers.sinceStart);
       }
       case 'restore':
         return handover.restore(delivery.from, delivery.isLast);

@@ -3,7 +3,7 @@ import { argumentsOf, decodeValues, isOpaque, makeOpaque } from './amf.ts';
 import { bytesIn, isBuffer, numberOf, reading, textOf, wordOf } from './arguments.ts';
 import { ask, askAfterAll, askCore, askForCode } from './ask.ts';
 import { hide, turnMonotonic, turnTime } from './clock.ts';
-import { describe, reportError } from './events.ts';
+import { describe, realTime, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
 import { functionIn, runHandler } from './handlers.ts';
 import type { Handover } from './handover.ts';
@@ -133,6 +133,7 @@ function share() {
     ownKeys,
     part,
     reading,
+    realTime,
     reportError,
     reserveMethods,
     runHandler,

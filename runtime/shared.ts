@@ -58,6 +58,7 @@ export const {
   numberOf,
   part,
   reading,
+  realTime,
   reportError,
   RpcError,
   request,

@@ -288,6 +288,12 @@ export class Incarnation {
     if (this.#early?.isOverflowing) throw new HandoverError('it has sent too much before it has taken over');
   }
 
+  /** Of the state, and of the time in which a turn may read it: the rest is for what has to be done with it. */
+  get #bounds(): { maxBytes: number; maxMs: number } {
+    const { stateBytes, handlerMs } = this.settings.limits;
+    return { maxBytes: stateBytes, maxMs: Math.ceil(handlerMs / 2) };
+  }
+
   /**
    * A further instalment of the data, or the first, for the next script, while this one goes on. It is held. Undefined when
    * there is none.
@@ -298,7 +304,7 @@ export class Incarnation {
       said = how;
     };
     this.#state = undefined;
-    await this.script.perform({ kind: 'draft', maxBytes: this.settings.limits.stateBytes, isFirst });
+    await this.script.perform({ kind: 'draft', ...this.#bounds, isFirst });
     this.#onDrafted = undefined;
     const bytes = this.#state;
     this.#state = undefined;
@@ -321,7 +327,7 @@ export class Incarnation {
       said = how;
     };
     this.#state = undefined;
-    await this.script.perform({ kind: 'save', maxBytes: this.settings.limits.stateBytes, isDrafted });
+    await this.script.perform({ kind: 'save', ...this.#bounds, isDrafted });
     this.#onSaved = undefined;
     const bytes = this.#state;
     this.#state = undefined;

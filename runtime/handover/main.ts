@@ -1,7 +1,7 @@
 import { append, define, handover, hasOwn, NativeRangeError, natives, ownKeys } from '../shared.ts';
 import { APPLICATION } from './format.ts';
 import { own, Restoring } from './restore.ts';
-import { Graph, STALE, TOO_MUCH } from './save.ts';
+import { Graph, STALE, TOO_LONG, TOO_MUCH } from './save.ts';
 
 /** Of data that is compared with what it was, as text; what is larger is taken for changed. */
 const MAX_COMPARED = 256 * 1024;
@@ -15,6 +15,12 @@ function print(value: unknown): string | undefined {
   } catch {
     return undefined; // it is too large, or a proxy threw
   }
+}
+
+/** Of what is handed over: the text, and how long making it may take. */
+export interface Bounds {
+  readonly maxBytes: number;
+  readonly maxMs: number;
 }
 
 export interface Saved {
@@ -40,13 +46,13 @@ let drafted: Graph | undefined;
 let clientsGiven = 0;
 
 /**
- * A further instalment of what is to be carried over, or the first. Throws when there is more than `maxLength` characters of
- * it.
+ * A further instalment of what is to be carried over, or the first. Throws when there is more of it than the bounds allow.
  */
-function draft(maxLength: number, isFirst: boolean): { text: string; isLast: boolean } {
-  const graph = isFirst ? new Graph(maxLength, true) : drafted;
+function draft({ maxBytes, maxMs }: Bounds, isFirst: boolean): { text: string; isLast: boolean } {
+  const graph = isFirst ? new Graph(maxBytes, true) : drafted;
   drafted = undefined;
   if (!graph) throw new NativeRangeError('there is no instalment before this one');
+  graph.mayTake(maxMs);
   if (isFirst) clientsGiven = 0;
   const roots = isFirst ? lookAtAll() : [];
   for (let i = 0; i < roots.length; i++) markBuilt(graph, roots[i]!);
@@ -73,23 +79,34 @@ function undraft(): void {
 }
 
 /** All that is to be carried over, or what `draft` has not given of it. Throws as that. */
-function save(maxLength: number, isDrafted: boolean, fromAuthor: unknown): Saved {
+function save({ maxBytes, maxMs }: Bounds, isDrafted: boolean, fromAuthor: unknown): Saved {
   const before = isDrafted ? drafted : undefined;
   drafted = undefined;
   try {
+    before?.mayTake(maxMs);
     if (before) return saveRest(before, fromAuthor);
   } catch (error) {
+    if (error === TOO_LONG) throw tooLong(maxMs);
     // What was given counts towards what is too much, and may be out of date.
     if (error !== STALE && error !== TOO_MUCH) throw error;
   }
   try {
-    return saveAll(new Graph(maxLength), fromAuthor);
+    const graph = new Graph(maxBytes);
+    graph.mayTake(maxMs);
+    return saveAll(graph, fromAuthor);
   } catch (error) {
+    if (error === TOO_LONG) throw tooLong(maxMs);
     if (error !== TOO_MUCH) throw error;
     throw new NativeRangeError(
-      `the state of the application has more than ${maxLength} bytes, and that is the limit (limits.stateBytes)`,
+      `the state of the application has more than ${maxBytes} bytes, and that is the limit (limits.stateBytes)`,
     );
   }
+}
+
+function tooLong(maxMs: number): RangeError {
+  return new NativeRangeError(
+    `reading the state of the application takes more than ${maxMs} ms, half of limits.handlerMs`,
+  );
 }
 
 function saveRest(graph: Graph, fromAuthor: unknown): Saved {

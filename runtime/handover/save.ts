@@ -18,6 +18,7 @@ import {
   natives,
   objectPrototype,
   ownKeys,
+  realTime,
   SafeMap,
   streams,
   toText,
@@ -39,6 +40,10 @@ const BYTES_OF_ITEM = 2;
 
 /** There is more data than may be handed over. */
 export const TOO_MUCH = {};
+/** It takes longer than it may. */
+export const TOO_LONG = {};
+/** So many values are written between two looks at the clock. */
+const VALUES_AT_ONCE = 1024;
 /** What was given in instalments cannot be mended: all of it has to be given anew. */
 export const STALE = {};
 const NOT_NOW = 'only the last instalment can have it';
@@ -74,6 +79,9 @@ export class Graph {
   /** Of the head that was written last: what it is, and where it begins. */
   #kind = 0;
   #at = 0;
+  /** On the real clock. */
+  #endsAt = Infinity;
+  #values = 0;
   /** Places of what is no data. */
   lost = 0;
 
@@ -89,6 +97,11 @@ export class Graph {
       this.#heads.put(names[i]!);
       this.#begin(handover.rootOf(names[i]!)!);
     }
+  }
+
+  /** From now on it may go on for so long; then it throws TOO_LONG. */
+  mayTake(ms: number): void {
+    this.#endsAt = realTime() + ms;
   }
 
   get size(): number {
@@ -116,6 +129,7 @@ export class Graph {
   }
 
   value(out: Sink, value: unknown): void {
+    if (++this.#values % VALUES_AT_ONCE === 0 && realTime() > this.#endsAt) throw TOO_LONG;
     switch (typeof value) {
       case 'string':
         out.put(Tag.string);

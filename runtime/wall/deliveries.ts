@@ -41,12 +41,15 @@ import {
 export type Delivery =
   | { kind: 'start' }
   | { kind: 'stop'; code: string }
-  /** It is to hand over soon: a further instalment of its state, which has so many bytes at the most, or the first. */
-  | { kind: 'draft'; maxBytes: number; isFirst: boolean }
+  /**
+   * It is to hand over soon: a further instalment of its state, or the first. `maxBytes`: of all of it; `maxMs`: what making it
+   * may take.
+   */
+  | { kind: 'draft'; maxBytes: number; maxMs: number; isFirst: boolean }
   /** Nobody takes over after all: instalments so far are of no use. */
   | { kind: 'undraft' }
   /** Another script takes over from it now. `isDrafted`: that one has all instalments so far; the last is what they lack. */
-  | { kind: 'save'; maxBytes: number; isDrafted: boolean }
+  | { kind: 'save'; maxBytes: number; maxMs: number; isDrafted: boolean }
   /** An instalment of the state of another, the build `from`, comes with the entry; after the last it takes over. */
   | { kind: 'restore'; from: string; isLast: boolean }
   | { kind: 'connect'; client: number; info: ClientInfo; command: CommandBody }
@@ -155,10 +158,12 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       break;
     case 'draft':
       out.u32(delivery.maxBytes);
+      out.u32(delivery.maxMs);
       out.u8(delivery.isFirst ? 1 : 0);
       break;
     case 'save':
       out.u32(delivery.maxBytes);
+      out.u32(delivery.maxMs);
       out.u8(delivery.isDrafted ? 1 : 0);
       break;
     case 'restore':
@@ -290,7 +295,7 @@ export function decodeDelivery(reader: ByteReader): Delivery {
     case DeliveryKind.stop:
       return { kind: 'stop', code: readText(record) };
     case DeliveryKind.draft:
-      return { kind: 'draft', maxBytes: record.u32(), isFirst: record.u8() === 1 };
+      return { kind: 'draft', maxBytes: record.u32(), maxMs: record.u32(), isFirst: record.u8() === 1 };
     case DeliveryKind['link-status']:
       return {
         kind: 'link-status',
@@ -301,7 +306,7 @@ export function decodeDelivery(reader: ByteReader): Delivery {
     case DeliveryKind.undraft:
       return { kind: 'undraft' };
     case DeliveryKind.save:
-      return { kind: 'save', maxBytes: record.u32(), isDrafted: record.u8() === 1 };
+      return { kind: 'save', maxBytes: record.u32(), maxMs: record.u32(), isDrafted: record.u8() === 1 };
     case DeliveryKind.restore:
       return { kind: 'restore', from: readText(record), isLast: record.u8() === 1 };
     case DeliveryKind.connect:

@@ -443,6 +443,23 @@ for (const { name, code, says, dies } of misers) {
   });
 }
 
+test('there is so much that reading it takes too long: the old code goes on as if nothing had happened', async () => {
+  const { app, client } = await openApp(
+    `${works}application.onConnect = () => {
+      application.many = Array.from({ length: 700_000 }, (_, n) => n / 7);
+      return true;
+    };`,
+    { 'app.json': JSON.stringify({ limits: { handlerMs: 200, stateBytes: 32 * 1024 * 1024 } }) },
+  );
+  expect(await client.call('add')).toBe(1);
+  const said = await saveInVain(app, `${works}Client.prototype.version = () => 'new';`);
+  expect(said).toContain(
+    'reading the state of the application takes more than 100 ms, half of limits.handlerMs',
+  );
+  expect(await client.call('add')).toBe(2);
+  expect(client.callsOf('close')).toEqual([]);
+});
+
 test('what the new code sends before it takes over is done when it does, and not when it fails', async () => {
   const main = (n: number, fails: boolean) => `${accept}
     const board = SharedObject.get('board');

@@ -186,14 +186,14 @@ class Script {
   }
 
   async draft(isFirst: boolean): Promise<{ text: string; isLast: boolean }> {
-    const said = await this.turn({ kind: 'draft', maxBytes: MAX_BYTES, isFirst });
+    const said = await this.turn({ kind: 'draft', maxBytes: MAX_BYTES, maxMs: 10_000, isFirst });
     const drafted = said.find((one) => one.kind === 'drafted');
     if (drafted?.kind !== 'drafted' || !drafted.isOk) throw new Error(`no draft: ${JSON.stringify(said)}`);
     return { text: await this.#state(), isLast: drafted.isLast };
   }
 
   async save(isDrafted: boolean): Promise<string> {
-    const said = await this.turn({ kind: 'save', maxBytes: MAX_BYTES, isDrafted });
+    const said = await this.turn({ kind: 'save', maxBytes: MAX_BYTES, maxMs: 10_000, isDrafted });
     expect(said).toMatchObject([{ kind: 'saved', error: '' }]);
     return this.#state();
   }
