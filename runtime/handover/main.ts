@@ -1,4 +1,4 @@
-import { append, define, handover, hasOwn, NativeRangeError, natives, ownKeys } from '../shared.ts';
+import { append, define, handover, hasOwn, NativeRangeError, natives, ownKeys, realTime } from '../shared.ts';
 import { APPLICATION } from './format.ts';
 import { own, Restoring } from './restore.ts';
 import { Graph, STALE, TOO_LONG, TOO_MUCH } from './save.ts';
@@ -49,10 +49,11 @@ let clientsGiven = 0;
  * A further instalment of what is to be carried over, or the first. Throws when there is more of it than the bounds allow.
  */
 function draft({ maxBytes, maxMs }: Bounds, isFirst: boolean): { text: string; isLast: boolean } {
+  const endsAt = realTime() + maxMs;
   const graph = isFirst ? new Graph(maxBytes, true) : drafted;
   drafted = undefined;
   if (!graph) throw new NativeRangeError('there is no instalment before this one');
-  graph.mayTake(maxMs);
+  graph.mayTakeUntil(endsAt);
   if (isFirst) clientsGiven = 0;
   const roots = isFirst ? lookAtAll() : [];
   for (let i = 0; i < roots.length; i++) markBuilt(graph, roots[i]!);
@@ -80,10 +81,11 @@ function undraft(): void {
 
 /** All that is to be carried over, or what `draft` has not given of it. Throws as that. */
 function save({ maxBytes, maxMs }: Bounds, isDrafted: boolean, fromAuthor: unknown): Saved {
+  const endsAt = realTime() + maxMs;
   const before = isDrafted ? drafted : undefined;
   drafted = undefined;
   try {
-    before?.mayTake(maxMs);
+    before?.mayTakeUntil(endsAt);
     if (before) return saveRest(before, fromAuthor);
   } catch (error) {
     if (error === TOO_LONG) throw tooLong(maxMs);
@@ -92,7 +94,7 @@ function save({ maxBytes, maxMs }: Bounds, isDrafted: boolean, fromAuthor: unkno
   }
   try {
     const graph = new Graph(maxBytes);
-    graph.mayTake(maxMs);
+    graph.mayTakeUntil(endsAt);
     return saveAll(graph, fromAuthor);
   } catch (error) {
     if (error === TOO_LONG) throw tooLong(maxMs);
@@ -273,6 +275,7 @@ function readRoot(graph: Restoring, changes: Change[], isLast: boolean): void {
   const object = handover.rootOf(root);
   const path = root === APPLICATION ? 'application' : root;
   const count = roots.number();
+  if (!object && count > 0) graph.loseRoot(path);
   for (let i = 0; i < count; i++) {
     const name = roots.text();
     const value = graph.root(object && own(object, name), `${path}.${name}`);

@@ -116,6 +116,11 @@ export class Restoring {
     return this.#value(this.roots, counterpart, ROOT, path);
   }
 
+  /** The new build has no such root: all that it held is lost. */
+  loseRoot(path: string): void {
+    this.#lose('the new code keeps nothing by that name', ROOT, path);
+  }
+
   /** After the roots, which say what the bodies belong to. */
   readBodies(): void {
     while (!this.#bodies.isAtEnd) {

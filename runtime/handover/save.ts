@@ -99,9 +99,9 @@ export class Graph {
     }
   }
 
-  /** From now on it may go on for so long; then it throws TOO_LONG. */
-  mayTake(ms: number): void {
-    this.#endsAt = realTime() + ms;
+  /** Until then it may go on, on the real clock; then it throws TOO_LONG. */
+  mayTakeUntil(endsAt: number): void {
+    this.#endsAt = endsAt;
   }
 
   get size(): number {
