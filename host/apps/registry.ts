@@ -159,13 +159,20 @@ export class Registry implements Lobby {
    */
   async rollback(name: string): Promise<string | undefined> {
     const app = this.#apps.get(name);
-    const previous = app?.build && (await this.#host.builds.before(name, app.build.id));
+    const previous = app?.build && (await this.#host.builds.before(name, this.#runningBuild(app, app.build)));
     if (!app || !previous || this.#isClosing) return undefined;
     app.building = Promise.resolve(previous);
     this.#host.log.info(`goes back to build ${previous.id}`, { instance: name, build: app.build?.id });
     app.setBuild(previous);
     await Promise.all([...app.instances.values()].map((instance) => instance.reload(previous, 'return')));
     return previous.id;
+  }
+
+  /** The build that is to be left: what all instances run, or the newest. */
+  #runningBuild({ instances }: App, newest: Build): string {
+    const running = new Set([...instances.values()].map(({ build }) => build?.id ?? newest.id));
+    const [only = newest.id, ...others] = running;
+    return others.length === 0 ? only : newest.id;
   }
 
   /** Stops every instance; resolves within `patienceMs` and a little. */

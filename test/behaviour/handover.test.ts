@@ -539,6 +539,16 @@ test('the API tells which instance runs what, and goes back to the build before,
   expect(all.apps).toContain(app);
 });
 
+test('after a build that never started, the way back leads to the one before the one that runs', async () => {
+  const main = (n: number) => `${accept} Client.prototype.version = () => ${n};`;
+  const { app, client } = await openApp(main(1));
+  await save(app, main(2));
+  await saveInVain(app, `${main(3)} application.onRestore = () => { throw new Error('no'); };`);
+  expect(await client.call('version')).toBe(2);
+  expect((await fetch(`${server.http}/api/apps/${app}/rollback`, { method: 'POST' })).status).toBe(200);
+  expect(await client.call('version')).toBe(1);
+});
+
 test('builds are kept over a new start of the server', async () => {
   const data = temporaryFolder();
   const main = (n: number) => `${accept}Client.prototype.version = () => ${n};`;
