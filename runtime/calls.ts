@@ -2,6 +2,7 @@ import { decodeArguments, encodeValues } from './amf.ts';
 import type { Client } from './client.ts';
 import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, functionIn, runHandler } from './handlers.ts';
+import { peerOf } from './host-side.ts';
 import { callFailed, relayCall } from './invocations.ts';
 import type { Outbox } from './outbox.ts';
 import {
@@ -80,7 +81,7 @@ function dispatch(
       onResult: succeed,
       onStatus: failWith,
     };
-    const wasSent = relayCall(proxy.target, proxy.method, call === 0 ? null : answer, args);
+    const wasSent = relayCall(peerOf(proxy.target), proxy.method, call === 0 ? null : answer, args);
     if (!wasSent) fail('Client disconnected');
     return;
   }

@@ -148,8 +148,8 @@ interface Application {
    * constructor runs: it should do nothing but make the object.
    */
   registerClass(name: string, make: (new () => object) | ((this: any) => void) | null): void;
-  /** Calls of clients to this method go to another client, whose answer is theirs. Null ends it. */
-  registerProxy(method: string, target: Client | null, remoteMethod?: string): void;
+  /** Calls of clients to this method go to another client, or another instance, whose answer is theirs. Null ends it. */
+  registerProxy(method: string, target: Client | NetConnection | null, remoteMethod?: string): void;
   /** Ends the instance once this handler is over: `onAppStop`, then all clients are disconnected. */
   shutdown(): void;
   /** Does nothing: V8 collects garbage when it is time to. */

@@ -33,6 +33,15 @@ export function hostSide(client: unknown): HostSide | undefined {
   return typeof client === 'object' && client !== null ? hostSides.get(client) : undefined;
 }
 
+/** Those that the script has connected to (net/), by the object that stands for them. */
+export const linkPeers = new SafeWeakMap<object, () => Peer>();
+
+/** Whom a Client or a NetConnection stands for; undefined for anything else. */
+export function peerOf(value: unknown): Peer | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return hostSides.get(value) ?? linkPeers.get(value)?.();
+}
+
 /** As `hostSide`, for API members that need a client: names the member when they got something else. */
 export function expectClient(member: string, value: unknown): HostSide {
   const side = hostSide(value);

@@ -1,4 +1,4 @@
-import { hostSide } from './host-side.ts';
+import { peerOf } from './host-side.ts';
 import { NativeTypeError, SafeMap, shown } from './primordials.ts';
 
 /** Where calls of one method go instead. */
@@ -10,7 +10,7 @@ export interface Proxy {
 const proxies = new SafeMap<string, Proxy>();
 
 /**
- * `application.registerProxy`: clients' calls of a method go to another client, whose answer is theirs
+ * `application.registerProxy`: clients' calls of a method go to another client, or another instance, whose answer is theirs
  * (Server-Side ActionScript Language Reference, Application.registerProxy). A target of null ends it.
  */
 export function registerProxy(method: unknown, target: unknown, remoteMethod?: unknown): void {
@@ -22,8 +22,10 @@ export function registerProxy(method: unknown, target: unknown, remoteMethod?: u
     proxies.delete(method);
     return;
   }
-  if (!hostSide(target))
-    throw new NativeTypeError(`application.registerProxy: expected a Client, or null, got ${shown(target)}`);
+  if (!peerOf(target))
+    throw new NativeTypeError(
+      `application.registerProxy: expected a Client, a NetConnection, or null, got ${shown(target)}`,
+    );
   if (remoteMethod !== undefined && (typeof remoteMethod !== 'string' || remoteMethod === ''))
     throw new NativeTypeError(
       `application.registerProxy: expected the name of the remote method, got ${shown(remoteMethod)}`,

@@ -44,6 +44,7 @@ export const {
   invocations,
   keysOf,
   lengthOf,
+  linkPeers,
   makeOpaque,
   makePromise,
   NativeDate,

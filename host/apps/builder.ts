@@ -49,6 +49,8 @@ export interface Build {
   readonly warnings: readonly BuildMessage[];
   /** Wall time, milliseconds since 1970. */
   readonly builtAt: number;
+  /** When the files began to be read, milliseconds since 1970 by the system's clock. */
+  readonly readAt: number;
 }
 
 export interface AppBuilderOptions {
@@ -159,17 +161,18 @@ export class AppBuilder {
   async #buildOnce(): Promise<{ build: Build; empty: readonly string[] }> {
     if (this.#isDisposed)
       throw new StagewireError('E_BUILDER', 'host', `the builder of ${this.app} was disposed`);
+    const readAt = Date.now(); // as file systems have it
     // Inputs and messages name real paths: esbuild follows symbolic links.
     const folder = await realpath(this.folder).catch(() => this.folder);
     const main = await findMain(folder, this.#maxCodeBytes, this.app);
-    if (!main) return { build: await this.#finish({ code: '', inputs: [] }), empty: [] };
+    if (!main) return { build: await this.#finish({ code: '', inputs: [] }, readAt), empty: [] };
 
     const built =
       main.kind === 'module' ? await this.#bundle(folder, main) : await this.#buildClassic(folder, main);
-    return { build: await this.#finish({ ...built, main }), empty: built.empty ?? [] };
+    return { build: await this.#finish({ ...built, main }, readAt), empty: built.empty ?? [] };
   }
 
-  async #finish(parts: BuiltParts): Promise<Build> {
+  async #finish(parts: BuiltParts, readAt: number): Promise<Build> {
     const {
       main,
       code,
@@ -206,6 +209,7 @@ export class AppBuilder {
       ...(isOpen && { isOpen }),
       warnings: [...passedOver, ...warnings],
       builtAt: this.#clock.now(),
+      readAt,
     };
     // esbuild passes new syntax through as it is; V8's verdict is the one that counts.
     if (main?.kind === 'module') {

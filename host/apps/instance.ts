@@ -19,6 +19,7 @@ import { Clients } from './clients.ts';
 import { Deaths } from './deaths.ts';
 import { type Carried, handOverMost, inherit, type Transition, tellLosses } from './handing-over.ts';
 import { HandoverError, Incarnation, type InstanceHost } from './incarnation.ts';
+import { untilNewsCome } from './late-news.ts';
 import { Sharing } from './sharing.ts';
 import { Usage } from './usage.ts';
 
@@ -312,6 +313,7 @@ export class Instance {
       this.#log.warn('goes on with the code it has');
       return this.#revive();
     }
+    if (next && why === 'reload') await untilNewsCome(build, () => this.#isOutdated(build));
     // When hundreds have new code each switch has a processor to itself, and time limits hold for what they are about.
     await switches.run(() => {
       if (!next || !this.#isOutdated(build)) return this.#switchTo(build, next, startedAt, why);

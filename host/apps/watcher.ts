@@ -36,7 +36,9 @@ export interface AppWatcherOptions {
 interface WatchedApp {
   readonly folder: string;
   /** Where the folder really is: builds name their inputs so. */
-  readonly realFolder: string;
+  realFolder: string;
+  /** Its folder has gone: runs out when it does not come back soon. */
+  leaving: Timer | undefined;
   readonly changes: Coalescer;
   inputs: ReadonlySet<string>;
   /** Inputs that lie where the folder's own watch does not look. */
@@ -59,6 +61,8 @@ const MAX_DEPTH = 32;
  * faster than they are handled: the event loop would not go on until that ends.
  */
 const MAX_EVENTS = 1000;
+/** Deploying may mean to put another folder in the place of one. */
+const AWAY_MS = 500;
 /** The first pause, and the longest: each is twice as long as the one before unless that was long ago. */
 const PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -113,7 +117,6 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
 
   async #watch(): Promise<void> {
     this.#isLooking = true;
-    // chokidar holds back `unlink` for 100 ms: a folder that goes is `removed`, its main file not `changed` before.
     const ignored = (path: string, stats?: Stats) => this.#isIgnored(path, stats);
     const outside = watch(
       [...this.#apps.values()].flatMap((app) => [...app.outside]),
@@ -209,7 +212,10 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
     this.#isClosed = true;
     this.removeAllListeners();
     this.#clock.clearTimer(this.#pause);
-    for (const { changes } of this.#apps.values()) changes.cancel();
+    for (const { changes, leaving } of this.#apps.values()) {
+      changes.cancel();
+      this.#clock.clearTimer(leaving);
+    }
     await this.#unwatchAll();
   }
 
@@ -222,10 +228,12 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
       return;
     }
     this.#found.add(name);
-    if (this.#apps.has(name)) return;
+    const known = this.#apps.get(name);
+    if (known) return this.#onReturn(known);
     this.#apps.set(name, {
       folder: path,
       realFolder: realPath(path),
+      leaving: undefined,
       changes: new Coalescer(
         this.#clock,
         this.#quietMs,
@@ -245,7 +253,24 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   #onFolderGone(path: string): void {
     const name = relative(this.#root, path);
     const watched = this.#apps.get(name);
-    if (!watched) return;
+    if (!watched || watched.leaving) return;
+    // Another may be put in its place.
+    watched.leaving = this.#clock.setTimer(() => {
+      if (isFolder(path)) this.#onReturn(watched);
+      else this.#remove(name, watched);
+    }, AWAY_MS);
+  }
+
+  /** The folder is there, and may be another. */
+  #onReturn(watched: WatchedApp): void {
+    if (!watched.leaving) return;
+    this.#clock.clearTimer(watched.leaving);
+    watched.leaving = undefined;
+    watched.realFolder = realPath(watched.folder);
+    watched.changes.touch();
+  }
+
+  #remove(name: string, watched: WatchedApp): void {
     watched.changes.cancel();
     this.#apps.delete(name);
     this.#unwatch(watched.outside);
@@ -255,7 +280,7 @@ export class AppWatcher extends EventEmitter<AppWatcherEvents> {
   #onFile(path: string): void {
     const parts = relative(this.#root, path).split(sep);
     const owner = this.#apps.get(parts[0]!);
-    if (!owner) return;
+    if (!owner || owner.leaving) return;
     const realFile = join(owner.realFolder, ...parts.slice(1));
     const isMain = couldBeMain(parts[0]!, parts.slice(1).join('/'));
     const led = owner.links.get(path);

@@ -6,6 +6,7 @@ import {
   findIn,
   functionIn,
   invocations,
+  linkPeers,
   makeOpaque,
   NativeTypeError,
   reportError,
@@ -33,6 +34,7 @@ let nextNumber = LINK;
 export class NetConnection {
   constructor() {
     makeOpaque(this);
+    linkPeers.set(this, () => calledSide('call', this));
     sides.set(this, { number: 0, standing: 'gone', outstanding: 0, uri: '', objectEncoding: 3 });
   }
 

@@ -149,6 +149,22 @@ describe.each([
   });
 });
 
+test.each([
+  ['over a socket', () => `${far.rtmp}/far/proxied`],
+  ['on the same server', () => 'rtmp:/far/proxied'],
+])('registerProxy hands calls of clients to the other side, %s', async (_, place) => {
+  const room = `${near.rtmp}/near/proxy${Math.random()}`;
+  const client = await connect(room);
+  const code = `const nc = new NetConnection();
+    return new Promise((done) => {
+      nc.onStatus = ({ code }) => { application.registerProxy('sum', nc, 'add'); done(code); };
+      nc.connect(args[0]);
+    });`;
+  expect(await run(client, code, place())).toBe('NetConnection.Connect.Success');
+  const other = await connect(room);
+  expect(await other.call('sum', 20, 22)).toBe(42);
+});
+
 test('what cannot be connected to is told, with what to do about it', async () => {
   const why = async (uri: string) =>
     linked(

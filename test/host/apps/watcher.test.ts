@@ -241,6 +241,23 @@ describe('watching real folders', () => {
     expect(await settled()).toEqual(['removed game']);
   });
 
+  test('a folder that another takes the place of has changed, and was not removed', async () => {
+    await start();
+    await mkdir(join(root, 'newer/lib'), { recursive: true });
+    await writeFile(join(root, 'newer/main.ts'), 'newer();');
+    await writeFile(join(root, 'newer/lib/a.ts'), '');
+    await rename(join(apps, 'chat'), join(root, 'older'));
+    await new Promise((done) => setTimeout(done, 50)); // it is seen that it has gone
+    await rename(join(root, 'newer'), join(apps, 'chat'));
+    await until('changed chat');
+    await new Promise((done) => setTimeout(done, 800)); // it would be given up by now
+    expect(new Set(await settled())).toEqual(new Set(['changed chat']));
+    events.length = 0;
+    await appendFile(join(apps, 'chat/lib/a.ts'), '// more');
+    await until('changed chat');
+    expect(watcher.apps).toEqual(['chat', 'probe']);
+  });
+
   test('a folder that is renamed is one app gone and one come', async () => {
     await start();
     await rename(join(apps, 'chat'), join(apps, 'talk'));
