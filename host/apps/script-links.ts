@@ -85,13 +85,12 @@ export class ScriptLinks {
         this.#invoke(command);
         return true;
       case 'result':
+        if (command.call < LINK) return false;
+        this.#answer(command.call, true, command.value);
+        return true;
       case 'error':
         if (command.call < LINK) return false;
-        this.#answer(
-          command.call,
-          command.kind === 'result',
-          command.kind === 'result' ? command.value : command.info,
-        );
+        this.#answer(command.call, false, command.info);
         return true;
       case 'missing': {
         if (command.call < LINK) return false;
