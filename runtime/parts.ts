@@ -47,6 +47,7 @@ import {
   shown,
   sliceOf,
   sortBy,
+  symbolsOf,
   toNumber,
   toText,
   typedArrayName,
@@ -160,6 +161,7 @@ function share() {
     wordOf,
     request: ((url, init, done) => fetches.request(url, init, done)) as Fetches['request'],
     streams,
+    symbolsOf,
     startTimer: (where: string, run: () => void, ms: number) => timers.start(where, run, ms),
   };
 }

@@ -9,6 +9,7 @@ export const growBuffer: (buffer: SharedArrayBuffer, bytes: number) => void = un
 );
 /** `Atomics.wait`, which scripts do not have. */
 export const { wait: atomicsWait } = Atomics;
+export const symbolsOf: (object: object) => symbol[] = Object.getOwnPropertySymbols;
 export const { deleteProperty, getOwnPropertyDescriptor, ownKeys } = Reflect;
 /** `list.sort(compare)`. `compare` must run no code of the application. */
 export const sortBy: <T>(list: T[], compare: (a: T, b: T) => number) => T[] = uncurry(

@@ -77,6 +77,7 @@ export const {
   sortBy,
   startTimer,
   streams,
+  symbolsOf,
   textOf,
   toNumber,
   toText,

@@ -21,6 +21,7 @@ import {
   realTime,
   SafeMap,
   streams,
+  symbolsOf,
   toText,
   typedArrayName,
 } from '../shared.ts';
@@ -42,6 +43,8 @@ const BYTES_OF_ITEM = 2;
 export const TOO_MUCH = {};
 /** It takes longer than it may. */
 export const TOO_LONG = {};
+/** Nobody reads items faster. */
+const MOST_ITEMS_PER_MS = 10_000;
 /** So many values are written between two looks at the clock. */
 const VALUES_AT_ONCE = 1024;
 /** What was given in instalments cannot be mended: all of it has to be given anew. */
@@ -510,9 +513,14 @@ export class Graph {
 
   #items(out: Sink, list: unknown[]): void {
     const { length } = list;
-    // Items come first, and `length` is after the last one: where it is not, there are holes, or there is more than items.
-    const keys = ownKeys(list);
-    const isDense = keys.length === length + 1 && keys[length] === 'length';
+    // V8 cannot be interrupted while it makes the keys.
+    if (realTime() + length / MOST_ITEMS_PER_MS > this.#endsAt) throw TOO_LONG;
+    // Items come first: where as many keys as there are items do not end with the last item's, some are no items.
+    const keys = keysOf(list);
+    const isDense =
+      keys.length === length &&
+      (length === 0 || keys[length - 1] === toText(length - 1)) &&
+      symbolsOf(list).length === 0;
     out.put(length);
     out.put(isDense ? 1 : 0);
     if (!isDense) return this.#properties(out, list);
