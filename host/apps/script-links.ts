@@ -12,7 +12,7 @@ import { resolveName } from '../base/lookup.ts';
 import { isPublicAddress } from '../base/public-address.ts';
 import { parseLinkAddress, refused } from '../links/address.ts';
 import { checkServer, dial } from '../links/dial.ts';
-import type { Link, LinkOwner, LinkRequest } from '../links/link.ts';
+import type { Link, LinkOwner, LinkRequest, LinkUser } from '../links/link.ts';
 import { MemoryStream } from '../links/memory-stream.ts';
 import { RtmpLink } from '../links/rtmp-link.ts';
 import type { ByteStream } from '../rtmp/byte-stream.ts';
@@ -42,6 +42,9 @@ interface Entry {
   /** Until it is accepted. */
   patience: Timer | undefined;
   link: Link | undefined;
+  isAccepted: boolean;
+  /** Its streams and shared objects. */
+  readonly users: Set<LinkUser>;
   /** Of the script, that wait for an answer. */
   readonly requests: Set<number>;
 }
@@ -104,6 +107,18 @@ export class ScriptLinks {
     }
   }
 
+  /** The connection of that number, for whoever uses it until `leave`; undefined when it is not accepted, or is over. */
+  use(number: number, user: LinkUser): Link | undefined {
+    const entry = this.#entries.get(number);
+    if (!entry?.isAccepted) return undefined;
+    entry.users.add(user);
+    return entry.link;
+  }
+
+  leave(number: number, user: LinkUser): void {
+    this.#entries.get(number)?.users.delete(user);
+  }
+
   /** A turn of the script has ended. */
   turned(): void {
     if (this.#paused.size === 0 || !this.#options.script().mailbox.hasRoom) return;
@@ -125,6 +140,8 @@ export class ScriptLinks {
       abort: new AbortController(),
       patience: undefined,
       link: undefined,
+      isAccepted: false,
+      users: new Set(),
       requests: new Set(),
     };
     if (this.#entries.size >= outgoingConnections) {
@@ -190,6 +207,7 @@ export class ScriptLinks {
     return {
       accepted: (command) => {
         if (!isThere()) return;
+        entry.isAccepted = true;
         this.#options.clock.clearTimer(entry.patience);
         this.#post(entry, { kind: 'link-status', link: entry.number, change: LinkChange.Open, command });
       },
@@ -208,6 +226,9 @@ export class ScriptLinks {
       replied: (request, isOk, command) => {
         if (isThere() && entry.requests.delete(request))
           this.#post(entry, { kind: 'reply', request, isOk, command });
+      },
+      message: (message) => {
+        for (const user of entry.users) user.message(message);
       },
     };
   }
@@ -261,6 +282,9 @@ export class ScriptLinks {
     this.#options.clock.clearTimer(entry.patience);
     entry.abort.abort(new Error('it was closed'));
     entry.link?.close();
+    const users = [...entry.users];
+    entry.users.clear();
+    for (const user of users) user.ended();
     for (const [call, { entry: of }] of this.#calls) if (of === entry) this.#calls.delete(call);
     for (const request of entry.requests)
       this.#options.script().post({ kind: 'unanswered', request, description: 'The connection was closed' });

@@ -1,5 +1,7 @@
 import type { CommandBody } from '../../runtime/wall/fields.ts';
+import type { RtmpMessage } from '../../wire/messages.ts';
 import type { StatusCode } from '../../wire/status.ts';
+import type { AmfValue } from '../../wire/values.ts';
 
 /** A connection of a script to another instance, here or elsewhere (class NetConnection on the server). */
 export interface Link {
@@ -7,9 +9,25 @@ export interface Link {
   invoke(method: string, request: number, args: Uint8Array): void;
   /** The answer to a call of the other side. `values`: AMF0 bytes of one value, or of an info object. */
   answer(transaction: number, isOk: boolean, values: Uint8Array): void;
+  /** A call by the server itself, such as `createStream`; `onAnswer` is called once, without a command when the link ends first. */
+  ask(method: string, args: readonly AmfValue[], onAnswer: OnAnswer): void;
+  /** A message of a stream or a shared object. */
+  send(message: RtmpMessage): void;
+  /** Written but not yet taken by who carries it. */
+  readonly queuedBytes: number;
   setReading(isReading: boolean): void;
   /** After what was sent before. Nothing is told afterwards. */
   close(): void;
+}
+
+export type OnAnswer = (isOk: boolean, command: CommandBody | undefined) => void;
+
+/** Who uses a connection beside its calls: a stream, or a shared object. */
+export interface LinkUser {
+  /** One that is not a call, of whichever stream or object. */
+  message(message: RtmpMessage): void;
+  /** The connection is over. */
+  ended(): void;
 }
 
 /** Who has the connection. After `failed` or `ended` nothing comes any more. */
@@ -28,6 +46,8 @@ export interface LinkOwner {
   called(name: string, transaction: number, command: CommandBody): void;
   /** The answer to `invoke`. */
   replied(request: number, isOk: boolean, command: CommandBody): void;
+  /** What belongs to a stream or a shared object: media, data, statuses of streams, events. */
+  message(message: RtmpMessage): void;
 }
 
 /** What `connect` says. */

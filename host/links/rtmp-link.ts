@@ -7,13 +7,13 @@ import {
   readCommandHead,
 } from '../../wire/commands.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import type { AmfLimits } from '../../wire/values.ts';
+import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { ByteStream } from '../rtmp/byte-stream.ts';
 import { type MessageHandler, RtmpConnection } from '../rtmp/connection.ts';
 import type { Framing } from '../rtmp/framing.ts';
-import type { Link, LinkOwner, LinkRequest } from './link.ts';
+import type { Link, LinkOwner, LinkRequest, OnAnswer } from './link.ts';
 
 const TICK_MS = 1000;
 /** Of `connect`: the first that anybody sends. */
@@ -29,7 +29,8 @@ export class RtmpLink implements Link, MessageHandler {
   readonly #owner: LinkOwner;
   readonly #request: LinkRequest;
   readonly #amfLimits: AmfLimits;
-  readonly #requests = new Map<number, number>();
+  /** By transaction: the script's number of its request, or who asked. */
+  readonly #requests = new Map<number, number | OnAnswer>();
   readonly #lingerMs: number;
   readonly #ticker: NodeJS.Timeout;
   #nextTransaction = CONNECT + 1;
@@ -75,6 +76,21 @@ export class RtmpLink implements Link, MessageHandler {
     this.#send(encodeCommandAround(method, transaction, args));
   }
 
+  ask(method: string, args: readonly AmfValue[], onAnswer: OnAnswer): void {
+    if (this.#isOver) return onAnswer(false, undefined);
+    const transaction = this.#nextTransaction++;
+    this.#requests.set(transaction, onAnswer);
+    this.#send(encodeCommand(method, transaction, null, ...args));
+  }
+
+  send(message: RtmpMessage): void {
+    if (!this.#isOver) this.#connection.send(message);
+  }
+
+  get queuedBytes(): number {
+    return this.#connection.queuedBytes;
+  }
+
   answer(transaction: number, isOk: boolean, values: Uint8Array): void {
     if (!this.#isOver) this.#send(encodeCommandAround(isOk ? '_result' : '_error', transaction, values));
   }
@@ -87,6 +103,7 @@ export class RtmpLink implements Link, MessageHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#connection.close(this.#lingerMs);
+    this.#giveUp();
   }
 
   onOpen(): void {
@@ -115,7 +132,10 @@ export class RtmpLink implements Link, MessageHandler {
 
   onMessage(message: RtmpMessage): void {
     if (this.#isOver) return;
-    if (message.type !== MessageType.CommandAmf0 && message.type !== MessageType.CommandAmf3) return;
+    if (message.type !== MessageType.CommandAmf0 && message.type !== MessageType.CommandAmf3) {
+      if (this.#isAccepted) this.#owner.message(message);
+      return;
+    }
     let head: CommandHead;
     try {
       head = readCommandHead(message);
@@ -136,7 +156,7 @@ export class RtmpLink implements Link, MessageHandler {
     clearInterval(this.#ticker);
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#requests.clear();
+    this.#giveUp();
     const why = this.#fault;
     if (this.#isAccepted) this.#owner.ended(why);
     else
@@ -146,6 +166,13 @@ export class RtmpLink implements Link, MessageHandler {
       );
   }
 
+  /** Whoever waits for an answer, of the server itself: the script's requests are its owner's. */
+  #giveUp(): void {
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of requests) if (typeof request === 'function') request(false, undefined);
+  }
+
   #command({ name, transaction }: CommandHead, message: RtmpMessage): void {
     const command = { type: message.type, body: message.payload };
     const isOk = name === '_result';
@@ -153,10 +180,11 @@ export class RtmpLink implements Link, MessageHandler {
       if (transaction === CONNECT) return this.#connected(isOk, command);
       const request = this.#requests.get(transaction);
       this.#requests.delete(transaction);
-      if (request !== undefined) this.#owner.replied(request, isOk, command);
+      if (typeof request === 'function') request(isOk, command);
+      else if (request !== undefined) this.#owner.replied(request, isOk, command);
     } else if (name === 'onStatus') {
-      // Of a stream it is for whoever has that.
       if (message.streamId === 0) this.#owner.status(command);
+      else if (this.#isAccepted) this.#owner.message(message);
     } else if (name === 'close') {
       this.#connection.close(0);
     } else if (this.#isAccepted) {
