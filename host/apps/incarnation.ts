@@ -28,6 +28,7 @@ import type { Build, BuiltFile } from './builder.ts';
 import { EarlyCommands } from './early-commands.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
+import { RemoteShares } from './remote-shares.ts';
 import { ScriptLinks } from './script-links.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
 import { ScriptStreams, type StreamCommand } from './script-streams.ts';
@@ -180,6 +181,7 @@ export class Incarnation {
   readonly #logBudget: LogBudget;
   readonly #fetcher: Fetcher;
   readonly #links: ScriptLinks;
+  readonly #remotes: RemoteShares;
   /** Once the script has asked for something. */
   #files: Files | undefined;
   readonly #objects: SharedObjects;
@@ -215,6 +217,7 @@ export class Incarnation {
     this.#objects = objects;
     this.#shares = new ScriptShares(
       objects,
+      () => this.#remotes,
       () => this.script,
       (client) => listener.hasClient(client),
       (text) => {
@@ -248,6 +251,7 @@ export class Incarnation {
       script: () => this.script,
       serve: host.serve,
     });
+    this.#remotes = new RemoteShares(this.#links, host.clock, this.settings.limits);
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
@@ -501,6 +505,7 @@ export class Incarnation {
         case 'share-guard':
         case 'share-verdict':
         case 'share-close':
+        case 'share-attach':
         case 'share-purge':
         case 'share-auto-commit':
         case 'share-resync-depth':

@@ -115,6 +115,15 @@ export class ScriptLinks {
     return entry.link;
   }
 
+  /** As `use`, of one that is not accepted yet, too: then `accepted` follows. False when it is over. */
+  join(number: number, user: LinkUser): boolean {
+    const entry = this.#entries.get(number);
+    if (!entry) return false;
+    entry.users.add(user);
+    if (entry.isAccepted && entry.link) user.accepted?.(entry.link);
+    return true;
+  }
+
   leave(number: number, user: LinkUser): void {
     this.#entries.get(number)?.users.delete(user);
   }
@@ -210,6 +219,7 @@ export class ScriptLinks {
         entry.isAccepted = true;
         this.#options.clock.clearTimer(entry.patience);
         this.#post(entry, { kind: 'link-status', link: entry.number, change: LinkChange.Open, command });
+        for (const user of [...entry.users]) if (entry.link) user.accepted?.(entry.link);
       },
       refused: (command) => {
         if (!isThere()) return;
@@ -229,6 +239,7 @@ export class ScriptLinks {
       },
       message: (message) => {
         for (const user of entry.users) user.message(message);
+        this.#pauseIfFull(entry);
       },
     };
   }
@@ -299,9 +310,12 @@ export class ScriptLinks {
 
   /** Who sends more than the script can take is not read until it has come after. */
   #post(entry: Entry, delivery: Delivery): void {
-    const script = this.#options.script();
-    script.post(delivery);
-    if (!script.mailbox.isFull) return;
+    this.#options.script().post(delivery);
+    this.#pauseIfFull(entry);
+  }
+
+  #pauseIfFull(entry: Entry): void {
+    if (!this.#options.script().mailbox.isFull) return;
     this.#paused.add(entry);
     entry.link?.setReading(false);
   }

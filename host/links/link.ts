@@ -11,6 +11,7 @@ export interface Link {
   answer(transaction: number, isOk: boolean, values: Uint8Array): void;
   /** A call by the server itself, such as `createStream`; `onAnswer` is called once, without a command when the link ends first. */
   ask(method: string, args: readonly AmfValue[], onAnswer: OnAnswer): void;
+  readonly objectEncoding: 0 | 3;
   /** A message of a stream or a shared object. */
   send(message: RtmpMessage): void;
   /** Written but not yet taken by who carries it. */
@@ -24,6 +25,8 @@ export type OnAnswer = (isOk: boolean, command: CommandBody | undefined) => void
 
 /** Who uses a connection beside its calls: a stream, or a shared object. */
 export interface LinkUser {
+  /** The other side has accepted it (`ScriptLinks.join`). */
+  accepted?(link: Link): void;
   /** One that is not a call, of whichever stream or object. */
   message(message: RtmpMessage): void;
   /** The connection is over. */

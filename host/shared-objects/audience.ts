@@ -32,8 +32,8 @@ export interface Update {
 
 /** Of one subscriber. */
 const MAX_CORRECTED = 1000;
-/** Names that a subscriber who does not read is owed a `success` for; it misses further ones. */
-const MAX_OWED_NAMES = 10_000;
+/** Of answers that a subscriber who does not read is owed; it misses further ones. */
+const MAX_OWED = 10_000;
 /** An object of more is not given at once to whoever asks for it: a few bytes would bring megabytes. */
 const SMALL_BYTES = 64 * 1024;
 const SMALL_SLOTS = 100;
@@ -58,6 +58,10 @@ export class Audience {
 
   get size(): number {
     return this.#subscriptions.size;
+  }
+
+  get subscriptions(): Iterable<Subscription> {
+    return this.#subscriptions.values();
   }
 
   get(subscriber: Subscriber): Subscription | undefined {
@@ -118,7 +122,8 @@ export class Audience {
       subscription.refusedBytes = 0;
       if (this.#isBehind(subscription)) {
         isBehind = true;
-        if (this.#object.isPersistent && writers.has(subscription)) owe(subscription, updates);
+        const isOwed = this.#object.isPersistent || subscription.isProxy;
+        if (isOwed && writers.has(subscription)) owe(subscription, updates);
         continue;
       }
       let bytes: Buffer;
@@ -132,7 +137,7 @@ export class Audience {
         const own = updates.flatMap((update, index) => {
           if (index < joinedAt) return [];
           if (update.writer !== subscription) return [shared[index]!];
-          return messagesFor(subscriber, this.#object, update.version, update.forWriter);
+          return messagesFor(subscriber, this.#aboutTo(subscription), update.version, update.forWriter);
         });
         bytes = Buffer.concat(own);
       }
@@ -199,16 +204,21 @@ export class Audience {
       subscription.told = upTo;
       subscription.pieces = undefined;
       if (upTo < this.#object.version) continue;
-      for (const key of subscription.owed.splice(0, MAX_EVENTS - events.length))
-        events.push({ type: Type.Success, key });
+      events.push(...subscription.owed.splice(0, MAX_EVENTS - events.length));
       if (subscription.owed.length > 0) break;
       subscription.isBehind = false;
       subscription.joinedAt = this.#updates.length;
       break;
     }
     const version = subscription.isBehind ? (subscription.told ?? 0) : this.#object.version;
-    if (events.length > 0) subscriber.deliver(messageFor(subscriber, this.#object, version, events), 1);
+    if (events.length > 0)
+      subscriber.deliver(messageFor(subscriber, this.#aboutTo(subscription), version, events), 1);
     return sizeBytes;
+  }
+
+  #aboutTo({ isProxy }: Subscription): { name: string; isPersistent: boolean; isProxy: boolean } {
+    const { name, isPersistent } = this.#object;
+    return { name, isPersistent, isProxy };
   }
 
   /**
@@ -234,6 +244,7 @@ export class Audience {
   refuse(writer: Subscription, key: string, forWriter: SharedObjectEvent[]): void {
     const slot = this.#object.slots.get(key);
     this.correct(writer, key);
+    if (writer.isProxy) forWriter.push({ type: Type.SlotVersion, key, version: slot?.version ?? 0 });
     writer.refusedBytes += slot ? sizeOf(key, slot.value) : 0;
     if (writer.isBehind || writer.refusedBytes > SMALL_BYTES) this.tellLater(writer, undefined);
     else forWriter.push(slot ? { type: Type.Change, key, value: slot.value } : { type: Type.Remove, key });
@@ -293,13 +304,15 @@ export class Audience {
 
 const NOTHING = Buffer.alloc(0);
 
-/** One that is behind is told of its successes with the last piece of what it has missed. */
+/** One that is behind is told of its answers with the last piece of what it has missed. */
 function owe(subscription: Subscription, updates: readonly Update[]): void {
   for (const { writer, forWriter } of updates) {
     if (writer !== subscription) continue;
     for (const event of forWriter) {
-      const isOwed = event.type === Type.Success && subscription.owed.length < MAX_OWED_NAMES;
-      if (isOwed) subscription.owed.push(event.key);
+      if (subscription.owed.length >= MAX_OWED) return;
+      if (event.type === Type.Success || event.type === Type.SlotVersion) subscription.owed.push(event);
+      else if (event.type === Type.AcceptedChange)
+        subscription.owed.push({ type: Type.Success, key: event.key });
     }
   }
 }

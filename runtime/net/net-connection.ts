@@ -6,6 +6,7 @@ import {
   findIn,
   functionIn,
   invocations,
+  linkNumbers,
   linkPeers,
   makeOpaque,
   NativeTypeError,
@@ -35,6 +36,7 @@ export class NetConnection {
   constructor() {
     makeOpaque(this);
     linkPeers.set(this, () => calledSide('call', this));
+    linkNumbers.set(this, () => openNumber(this));
     sides.set(this, { number: 0, standing: 'gone', outstanding: 0, uri: '', objectEncoding: 3 });
   }
 
@@ -111,6 +113,12 @@ function sideOf(member: string, connection: unknown): Side {
 function calledSide(member: string, connection: unknown): Peer {
   const side = sideOf(member, connection);
   return side.standing === 'accepted' ? side : { number: 0, standing: 'gone', outstanding: 0 };
+}
+
+/** Once it is connecting. */
+function openNumber(connection: NetConnection): number {
+  const { number, standing } = sideOf('number', connection);
+  return standing === 'gone' ? 0 : number;
 }
 
 function drop(side: Side): void {
