@@ -93,10 +93,8 @@ export class Audience {
     };
     this.#subscriptions.set(subscriber, subscription);
     const isSmall = this.#object.slots.size <= SMALL_SLOTS && this.#object.slots.bytes <= SMALL_BYTES;
-    if (known || !isSmall || this.#given >= MAX_GIVEN) {
-      subscription.isUnanswered = true;
-      return this.tellLater(subscription, since);
-    }
+    subscription.isUnanswered = true;
+    if (known || !isSmall || this.#given >= MAX_GIVEN) return this.tellLater(subscription, since);
     this.#given++;
     subscription.givenAt = this.#object.version;
     this.tell(subscription, [{ type: Type.UseSuccess }, ...this.eventsSince(since)]);
@@ -122,8 +120,10 @@ export class Audience {
       subscription.refusedBytes = 0;
       if (this.#isBehind(subscription)) {
         isBehind = true;
-        const isOwed = this.#object.isPersistent || subscription.isProxy;
-        if (isOwed && writers.has(subscription)) owe(subscription, updates);
+        if (writers.has(subscription)) {
+          const answers = this.#answersTo(subscription, updates.slice(joinedAt));
+          subscription.owed.push(...answers.slice(0, MAX_OWED - subscription.owed.length));
+        }
         continue;
       }
       let bytes: Buffer;
@@ -142,6 +142,7 @@ export class Audience {
         bytes = Buffer.concat(own);
       }
       if (bytes.length > 0) subscriber.deliver(bytes, updates.length);
+      subscription.isUnanswered = false;
       subscription.told = this.#object.version;
       told++;
     }
@@ -207,13 +208,21 @@ export class Audience {
       events.push(...subscription.owed.splice(0, MAX_EVENTS - events.length));
       if (subscription.owed.length > 0) break;
       subscription.isBehind = false;
+      // What it has seen as part of something else has answers, too.
+      const forWriter = this.#answersTo(subscription, this.#updates.slice(subscription.joinedAt));
       subscription.joinedAt = this.#updates.length;
+      this.tell(subscription, forWriter);
       break;
     }
     const version = subscription.isBehind ? (subscription.told ?? 0) : this.#object.version;
     if (events.length > 0)
       subscriber.deliver(messageFor(subscriber, this.#aboutTo(subscription), version, events), 1);
     return sizeBytes;
+  }
+
+  /** Players of a temporary object have what they wrote, and miss nothing. */
+  #answersTo(subscription: Subscription, updates: readonly Update[]): SharedObjectEvent[] {
+    return this.#object.isPersistent || subscription.isProxy ? answersIn(updates, subscription) : [];
   }
 
   #aboutTo({ isProxy }: Subscription): { name: string; isPersistent: boolean; isProxy: boolean } {
@@ -304,15 +313,13 @@ export class Audience {
 
 const NOTHING = Buffer.alloc(0);
 
-/** One that is behind is told of its answers with the last piece of what it has missed. */
-function owe(subscription: Subscription, updates: readonly Update[]): void {
-  for (const { writer, forWriter } of updates) {
-    if (writer !== subscription) continue;
-    for (const event of forWriter) {
-      if (subscription.owed.length >= MAX_OWED) return;
-      if (event.type === Type.Success || event.type === Type.SlotVersion) subscription.owed.push(event);
-      else if (event.type === Type.AcceptedChange)
-        subscription.owed.push({ type: Type.Success, key: event.key });
-    }
-  }
+/** Of what that subscriber is told of its own changes, what means something without what they are about. */
+function answersIn(updates: readonly Update[], subscription: Subscription): SharedObjectEvent[] {
+  return updates.flatMap(({ writer, forWriter }) => {
+    if (writer !== subscription) return [];
+    return forWriter.flatMap((event): SharedObjectEvent[] => {
+      if (event.type === Type.AcceptedChange) return [{ type: Type.Success, key: event.key }];
+      return event.type === Type.Success || event.type === Type.SlotVersion ? [event] : [];
+    });
+  });
 }

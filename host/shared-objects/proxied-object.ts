@@ -339,8 +339,9 @@ export class ProxiedObject {
     const state = this.#stateOf(owner);
     if (!state || state.at === 'connecting') return;
     const step = new ProxyStep(this.#version + 1);
-    for (const event of events) {
-      this.#take(state, event, step, isProxy === true);
+    for (const [index, event] of events.entries()) {
+      if (event.type === Type.UseSuccess && state.at !== 'synced') this.#isExact = isProxy === true;
+      this.#take(state, event, step, events[index + 1]);
       if (step.problem) break;
     }
     // Of what comes in pieces all but the last have version 0.
@@ -356,13 +357,12 @@ export class ProxiedObject {
     }
   }
 
-  #take(state: Attached, event: SharedObjectEvent, step: ProxyStep, isProxy: boolean): void {
+  #take(state: Attached, event: SharedObjectEvent, step: ProxyStep, next?: SharedObjectEvent): void {
     const isSynced = state.at === 'synced';
     switch (event.type) {
       case Type.UseSuccess:
         if (isSynced) return;
         state.at = 'answering';
-        this.#isExact = isProxy;
         this.#unclear = this.#inFlight.takeAll(this.#askedAt);
         return;
       case Type.Clear:
@@ -380,10 +380,9 @@ export class ProxiedObject {
         const asked = this.#inFlight.take(event.key);
         if (!asked) return;
         // From others it says that the slot holds now what was asked for.
-        if (this.#isExact) step.succeed(asked);
-        else if (asked.value) this.#set(event.key, asked.value, asked, step);
-        else this.#remove(event.key, asked, step);
-        return;
+        if (!this.#isExact && asked.value) return this.#set(event.key, asked.value, asked, step);
+        if (!this.#isExact) this.#remove(event.key, asked, step);
+        return this.#succeed(asked, step);
       }
       case Type.SlotVersion: {
         const asked = this.#inFlight.take(event.key);
@@ -391,11 +390,16 @@ export class ProxiedObject {
         return;
       }
       case Type.Remove: {
-        const [oldest] = this.#inFlight.of(event.key);
+        const { key } = event;
+        const [oldest] = this.#inFlight.of(key);
+        if (this.#isExact) {
+          const isOurs = next?.type === Type.Success && next.key === key;
+          return this.#remove(key, isOurs ? oldest : undefined, step);
+        }
         const isOurs = oldest !== undefined && oldest.value === undefined;
-        if (!this.#isExact && isOurs) this.#inFlight.take(event.key);
-        else if (!this.#isExact && oldest) step.isUnclear = true;
-        return this.#remove(event.key, isOurs ? oldest : undefined, step);
+        if (oldest && !isOurs) step.isUnclear = true;
+        this.#remove(key, isOurs ? this.#inFlight.take(key) : undefined, step);
+        return isOurs ? this.#succeed(oldest, step) : undefined;
       }
       case Type.Send:
         if (!isHandlerName(event.values[0])) return;
@@ -466,6 +470,12 @@ export class ProxiedObject {
     this.slots.clear(step.version);
     step.tell(undefined, undefined, { type: Type.Clear });
     step.changed({ op: 'clear' }, undefined, undefined);
+  }
+
+  #succeed(asked: Asked, step: ProxyStep): void {
+    const writer = this.#writerOf(asked);
+    if (writer?.isProxy) step.tell(writer, { type: Type.Success, key: asked.key }, undefined);
+    step.succeed(asked);
   }
 
   /** Nothing is new, but who has written there meanwhile has something else. */

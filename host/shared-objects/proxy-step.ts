@@ -39,7 +39,7 @@ export class ProxyStep {
   readonly #refusedTo = new Set<Observer>();
   /** Slots that all were told of. */
   readonly #told = new Set<string>();
-  /** Removals that scripts have been told as theirs. */
+  /** Changes that scripts have been told as theirs. */
   readonly #counted = new Set<Asked>();
   #clients = new Set<number>();
 

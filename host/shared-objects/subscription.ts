@@ -39,7 +39,7 @@ export interface Subscription {
   told: number | undefined;
   /** It does not read fast enough, or there is much to tell it: what comes now is made up for later. */
   isBehind: boolean;
-  /** It has asked for the object, and that is answered with the first that it is told later. */
+  /** It has asked for the object, and that is answered with the first that it is told. */
   isUnanswered: boolean;
   /** What it is being told piece by piece while it is behind, and the version that this leads to. */
   pieces: { readonly upTo: number; readonly events: Iterator<SharedObjectEvent> } | undefined;

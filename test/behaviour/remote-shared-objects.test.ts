@@ -5,7 +5,7 @@ import { startServer } from '../support/server.ts';
 import { RemoteSharedObject } from '../support/shared-object.ts';
 
 /** A script that has the object of another instance, and connects again as often as it takes. */
-export const sharing = (uri: string, isPersistent = false) => `
+const sharing = (uri: string, isPersistent = false) => `
   ${runsCode}
   let so;
   const heard = [];
