@@ -174,7 +174,8 @@ export class SharedObject {
     if (known && link !== 0) known.#attach(member, link);
     if (known) return known;
     const opened = reading(member, () =>
-      ask('share.open', name, isPersistent, link !== 0),
+      // What was closed in this turn makes room.
+      (link === 0 ? ask : askAfterAll)('share.open', name, isPersistent, link !== 0),
     ) as SharedObjectOpened;
     const object = new SharedObject(MAKING, name, isPersistent, opened);
     open.set(opened[0], object);
