@@ -348,8 +348,10 @@ export class ProxiedObject {
     const isWhole = state.at === 'answering' && (version > 0 || !this.#isExact);
     if (isWhole && !step.problem) this.#complete(state, step);
     if (version > 0) this.#ownerVersion = version;
+    const { problem } = step;
+    step.problem = undefined;
     this.#end(step);
-    if (step.problem) return this.release(step.problem);
+    if (problem) return this.release(problem);
     if (step.isWhole) this.#begin();
     else if (step.isUnclear && state.at === 'synced') {
       state.at = 'asking';
