@@ -82,6 +82,7 @@ export class Audience {
       subscriber,
       isProxy,
       givenAt: 0,
+      isGiven: false,
       joinedAt: this.#updates.length,
       told: undefined,
       isBehind: false,
@@ -97,6 +98,7 @@ export class Audience {
     if (known || !isSmall || this.#given >= MAX_GIVEN) return this.tellLater(subscription, since);
     this.#given++;
     subscription.givenAt = this.#object.version;
+    subscription.isGiven = true;
     this.tell(subscription, [{ type: Type.UseSuccess }, ...this.eventsSince(since)]);
   }
 
@@ -189,7 +191,9 @@ export class Audience {
     const { subscriber } = subscription;
     const events: SharedObjectEvent[] = subscription.isUnanswered ? [{ type: Type.UseSuccess }] : [];
     subscription.isUnanswered = false;
-    subscription.givenAt = this.#object.version;
+    // Who is given all of it again may have written meanwhile, and has known this version before.
+    const isAgain = subscription.isGiven && subscription.told === undefined;
+    subscription.givenAt = this.#object.version + (isAgain ? 1 : 0);
     let sizeBytes = 0;
     while (!isFull(events.length, sizeBytes)) {
       subscription.pieces ??= { upTo: this.#object.version, events: this.eventsSince(subscription.told) };
@@ -208,6 +212,7 @@ export class Audience {
       events.push(...subscription.owed.splice(0, MAX_EVENTS - events.length));
       if (subscription.owed.length > 0) break;
       subscription.isBehind = false;
+      subscription.isGiven = true;
       // What it has seen as part of something else has answers, too.
       const forWriter = this.#answersTo(subscription, this.#updates.slice(subscription.joinedAt));
       subscription.joinedAt = this.#updates.length;

@@ -2,14 +2,18 @@ import type { SharedValue } from '../../wire/shared-values.ts';
 import { sizeOf } from './slots.ts';
 import type { Observer, Subscription } from './subscription.ts';
 
-/** One change of a slot that the owner has been asked for. */
-export interface Asked {
-  readonly key: string;
-  /** Undefined: the slot is to go. */
-  readonly value: SharedValue | undefined;
+/** Who wants something. */
+export interface Asker {
   /** The client that wants it, or else the script. */
   readonly writer: Subscription | undefined;
   readonly script: Observer | undefined;
+}
+
+/** One change of a slot that the owner has been asked for. */
+export interface Asked extends Asker {
+  readonly key: string;
+  /** Undefined: the slot is to go. */
+  readonly value: SharedValue | undefined;
   /** The version of the copy that the client had seen. */
   readonly knownVersion: number;
 }
@@ -30,6 +34,8 @@ export class InFlight {
   #size = 0;
   #sizeBytes = 0;
   #lastNumber = 0;
+  /** Who has asked for the end of all slots. */
+  #clears: Asker[] = [];
 
   /** That of the last one. */
   get mark(): number {
@@ -37,9 +43,11 @@ export class InFlight {
   }
 
   /** False when there are too many: then it has taken none of them. */
-  add(all: readonly Asked[]): boolean {
+  add(all: readonly Asked[], clears: readonly Asker[]): boolean {
     const bytes = all.reduce((sum, asked) => sum + costOf(asked), 0);
-    if (this.#size + all.length > MAX_ENTRIES || this.#sizeBytes + bytes > MAX_BYTES) return false;
+    const size = this.#size + this.#clears.length + all.length + clears.length;
+    if (size > MAX_ENTRIES || this.#sizeBytes + bytes > MAX_BYTES) return false;
+    this.#clears.push(...clears);
     for (const asked of all) {
       const entries = this.#byKey.get(asked.key) ?? [];
       this.#byKey.set(asked.key, entries);
@@ -57,6 +65,11 @@ export class InFlight {
   /** The oldest for that slot, which has been answered. */
   take(key: string): Asked | undefined {
     return this.#takeFirst(key, 1)[0];
+  }
+
+  /** All slots have gone: whoever asked for that has what the others have. */
+  takeClears(): readonly Asker[] {
+    return this.#clears.splice(0);
   }
 
   /** All up to that mark. */

@@ -47,6 +47,11 @@ type State = { readonly at: 'apart' } | Attached;
 
 type Problem = NonNullable<News['status']>;
 
+/** What a client, or else a script, wants done in one message. */
+interface Wish extends Omit<Asked, 'key' | 'value'> {
+  readonly events: readonly SharedObjectEvent[];
+}
+
 const APART: State = { at: 'apart' };
 /**
  * The code of an event that a proxy sends to the owner behind its `use`, and each proxy on to its own owner: its `level` is the
@@ -57,7 +62,7 @@ const PASSAGE = 'Stagewire.Passage';
 const MAX_PASSAGE = 32;
 /** What may wait on the way to the owner: then more is refused. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
-/** Changes of scripts that wait for the content. */
+/** Of messages that wait for the content. */
 const MAX_HELD = 8192;
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
 
@@ -89,8 +94,8 @@ export class ProxiedObject {
   #hasContent = false;
   /** Subscribers who wait for the content. */
   readonly #early = new Map<Subscriber, { isProxy: boolean }>();
-  /** The same of scripts' changes. */
-  #held: { by: Observer; changes: readonly SharedChange[] }[] = [];
+  /** What is to be written once the content is here, or here again. */
+  #held: Wish[] = [];
   #heldBytes = 0;
   readonly #inFlight = new InFlight();
   /** The owner answers each change so that it can be told from changes of others (`Subscription.isProxy`). */
@@ -162,7 +167,7 @@ export class ProxiedObject {
 
   ignore(observer: Observer): void {
     this.#observers.delete(observer);
-    this.#held = this.#held.filter(({ by }) => by !== observer);
+    this.#held = this.#held.filter(({ script }) => script !== observer);
   }
 
   /** From now on that one has the object; `open` follows when it can be asked. */
@@ -219,12 +224,13 @@ export class ProxiedObject {
     this.#unconfirmed.clear();
     const step = new ProxyStep(this.#version);
     for (const asked of [...this.#unclear, ...this.#inFlight.takeAll()]) step.refuse(asked);
+    for (const asker of this.#inFlight.takeClears()) step.refuseClear(asker);
     this.#unclear = [];
     const held = this.#held;
     this.#held = [];
     this.#heldBytes = 0;
-    for (const { by, changes } of held) this.#refuseChanges(by, changes, step);
-    if (step.refused.length > 0) step.statuses.push('SharedObject.NoWriteAccess');
+    for (const wish of held) refuseWish(wish, step);
+    if (step.isRefusal) step.statuses.push('SharedObject.NoWriteAccess');
     step.problem = problem;
     this.#end(step);
     if (!problem) return;
@@ -245,17 +251,51 @@ export class ProxiedObject {
     const writer = this.#audience.get(subscriber);
     const wanted = events.filter(isWanted);
     if (!writer || wanted.length === 0) return;
-    const state = this.#state;
-    const mayWrite = subscriber.mayWrite(this.name);
-    if (!mayWrite || state.at !== 'synced')
-      return this.#refuseAll(writer, wanted, 'SharedObject.NoWriteAccess');
-    const { owner } = state;
+    if (!subscriber.mayWrite(this.name))
+      return this.#refuse(
+        { writer, script: undefined, knownVersion, events: wanted },
+        'SharedObject.NoWriteAccess',
+      );
     const fitting = wanted.filter((event) => this.#hasRoomFor(event));
-    const asked = fitting.flatMap((event) => askedOf(event, { writer, script: undefined, knownVersion }));
-    const isTooMuch = owner.queuedBytes > MAX_QUEUED_BYTES || !this.#inFlight.add(asked);
-    if (fitting.length > 0 && !isTooMuch) this.#send(owner, fitting);
-    const refused = isTooMuch ? wanted : wanted.filter((event) => !fitting.includes(event));
-    if (refused.length > 0) this.#refuseAll(writer, refused);
+    this.#write({ writer, script: undefined, knownVersion, events: fitting });
+    const refused = wanted.filter((event) => !fitting.includes(event));
+    this.#refuse({ writer, script: undefined, knownVersion, events: refused });
+  }
+
+  /** What a script does. It is told when the owner has done it. */
+  change(changes: readonly SharedChange[], script: Observer): void {
+    this.#write({ writer: undefined, script, knownVersion: 0, events: changes.flatMap(eventOf) });
+  }
+
+  #write(wish: Wish): void {
+    const { events } = wish;
+    if (events.length === 0) return;
+    const state = this.#state;
+    if (state.at === 'apart') return this.#refuse(wish, 'SharedObject.NoWriteAccess');
+    if (state.at !== 'synced') return this.#hold(wish);
+    const { owner } = state;
+    const clears = events.filter(({ type }) => type === Type.RequestClear).map(() => wish);
+    const asked = events.flatMap((event) => askedOf(event, wish));
+    const isTooMuch = owner.queuedBytes > MAX_QUEUED_BYTES || !this.#inFlight.add(asked, clears);
+    if (isTooMuch) this.#refuse(wish);
+    else this.#send(owner, events);
+  }
+
+  #hold(wish: Wish): void {
+    const bytes = wish.events.reduce((sum, event) => sum + sizeOfEvent(event), 0);
+    const isTooMuch = this.#held.length >= MAX_HELD || this.#heldBytes + bytes > MAX_HELD_BYTES;
+    if (isTooMuch) return this.#refuse(wish);
+    this.#heldBytes += bytes;
+    // They are views of what they came in.
+    this.#held.push({ ...wish, events: wish.events.map(ownEvent) });
+  }
+
+  #refuse(wish: Wish, status?: StatusCode): void {
+    if (wish.events.length === 0) return;
+    const step = new ProxyStep(this.#version);
+    refuseWish(wish, step);
+    if (status) step.statuses.push(status);
+    this.#end(step);
   }
 
   #hasRoomFor(event: SharedObjectEvent): boolean {
@@ -270,15 +310,6 @@ export class ProxiedObject {
     return { limits, usage, appUsage };
   }
 
-  #refuseAll(writer: Subscription, events: readonly SharedObjectEvent[], status?: StatusCode): void {
-    const forWriter: SharedObjectEvent[] = status ? [statusEvent(status)] : [];
-    for (const event of events) {
-      if ('key' in event) this.#audience.refuse(writer, event.key, forWriter);
-      else if (event.type === Type.RequestClear) this.#audience.refuseClear(writer, forWriter);
-    }
-    this.#audience.tell(writer, forWriter);
-  }
-
   /** A proxy below asks its way to the owner. Whoever finds that it leads back to itself lets go. */
   #pass(marks: string): void {
     const all = marks.split(' ');
@@ -291,47 +322,6 @@ export class ProxiedObject {
     if (state.owner.queuedBytes > MAX_QUEUED_BYTES) return;
     const level = `${marks} ${this.#mark}`;
     this.#send(state.owner, [{ type: Type.Status, code: PASSAGE, level }]);
-  }
-
-  /** What a script does. It is told when the owner has done it. */
-  change(changes: readonly SharedChange[], by: Observer): void {
-    const state = this.#state;
-    if (state.at === 'apart') return this.#refuseLater(by, changes);
-    if (state.at !== 'synced') return this.#hold(by, changes);
-    const events = changes.flatMap(eventOf);
-    const asked = events.flatMap((event) =>
-      askedOf(event, { writer: undefined, script: by, knownVersion: this.#version }),
-    );
-    const isTooMuch = state.owner.queuedBytes > MAX_QUEUED_BYTES || !this.#inFlight.add(asked);
-    if (isTooMuch) return this.#refuseLater(by, changes);
-    this.#send(state.owner, events);
-  }
-
-  #hold(by: Observer, changes: readonly SharedChange[]): void {
-    const bytes = changes.flatMap(eventOf).reduce((sum, event) => sum + sizeOfEvent(event), 0);
-    const isTooMuch = this.#held.length >= MAX_HELD || this.#heldBytes + bytes > MAX_HELD_BYTES;
-    if (isTooMuch) return this.#refuseLater(by, changes);
-    this.#heldBytes += bytes;
-    // They are a view of a batch of commands.
-    const own = changes.map((change) => {
-      if (change.op === 'set') return { ...change, value: change.value.slice() };
-      return change.op === 'send' ? { ...change, values: change.values.slice() } : change;
-    });
-    this.#held.push({ by, changes: own });
-  }
-
-  #refuseLater(by: Observer, changes: readonly SharedChange[]): void {
-    const step = new ProxyStep(this.#version);
-    this.#refuseChanges(by, changes, step);
-    step.statuses.push('SharedObject.NoWriteAccess');
-    this.#end(step);
-  }
-
-  #refuseChanges(by: Observer, changes: readonly SharedChange[], step: ProxyStep): void {
-    step.isRefusedTo(by);
-    for (const event of changes.flatMap(eventOf))
-      for (const asked of askedOf(event, { writer: undefined, script: by, knownVersion: 0 }))
-        step.refuse(asked);
   }
 
   /** A message of the owner. */
@@ -469,6 +459,7 @@ export class ProxiedObject {
   }
 
   #clear(step: ProxyStep): void {
+    this.#inFlight.takeClears();
     this.slots.clear(step.version);
     step.tell(undefined, undefined, { type: Type.Clear });
     step.changed({ op: 'clear' }, undefined, undefined);
@@ -522,7 +513,7 @@ export class ProxiedObject {
     const held = this.#held;
     this.#held = [];
     this.#heldBytes = 0;
-    for (const { by, changes } of held) this.change(changes, by);
+    for (const wish of held) if (!wish.writer || this.#audience.has(wish.writer)) this.#write(wish);
   }
 
   /** Tells everybody what has come of one message. */
@@ -535,10 +526,11 @@ export class ProxiedObject {
         forWriter,
         forOthers: forOthers.length > 0 ? forOthers : undefined,
       });
-    for (const [writer, { isRefused, keys }] of step.answersByClient()) {
+    for (const [writer, { isRefused, isCleared, keys }] of step.answersByClient()) {
       if (!this.#audience.has(writer)) continue;
       const events: SharedObjectEvent[] = isRefused ? step.statuses.map(statusEvent) : [];
       for (const key of keys) this.#audience.refuse(writer, key, events);
+      if (isCleared) this.#audience.refuseClear(writer, events);
       this.#audience.tell(writer, events);
     }
     for (const observer of this.#observers) {
@@ -580,7 +572,8 @@ function isWanted(event: SharedObjectEvent): boolean {
 }
 
 /** What the owner will answer. */
-function askedOf(event: SharedObjectEvent, by: Omit<Asked, 'key' | 'value'>): Asked[] {
+function askedOf(event: SharedObjectEvent, { writer, script, knownVersion }: Wish): Asked[] {
+  const by = { writer, script, knownVersion };
   switch (event.type) {
     case Type.RequestChange:
       return [{ ...by, key: event.key, value: isNothing(event.value) ? undefined : copyOf(event.value) }];
@@ -589,6 +582,19 @@ function askedOf(event: SharedObjectEvent, by: Omit<Asked, 'key' | 'value'>): As
     default:
       return [];
   }
+}
+
+function refuseWish(wish: Wish, step: ProxyStep): void {
+  step.isRefusedTo(wish);
+  for (const event of wish.events) {
+    for (const asked of askedOf(event, wish)) step.refuse(asked);
+    if (event.type === Type.RequestClear) step.refuseClear(wish);
+  }
+}
+
+function ownEvent(event: SharedObjectEvent): SharedObjectEvent {
+  if ('value' in event) return { ...event, value: copyOf(event.value) };
+  return 'values' in event ? { ...event, values: event.values.map(copyOf) } : event;
 }
 
 /** What is asked for in the place of a script's change. Throws `E_AMF` for values that are none. */

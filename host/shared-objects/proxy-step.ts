@@ -2,7 +2,7 @@ import type { SharedChange, SharedSync } from '../../runtime/wall/sharing.ts';
 import type { SharedObjectEvent, SharedObjectEventType as Type } from '../../wire/shared-object.ts';
 import type { SharedValue } from '../../wire/shared-values.ts';
 import type { StatusCode } from '../../wire/status.ts';
-import type { Asked } from './in-flight.ts';
+import type { Asked, Asker } from './in-flight.ts';
 import type { News, Observer, Subscription } from './subscription.ts';
 
 /** What subscribers are told in one update: one of them may have a part in it. */
@@ -13,8 +13,10 @@ interface Run {
 }
 
 interface Answers {
-  /** Some of its changes were not made. */
+  /** Some of what it wanted was not done. */
   isRefused: boolean;
+  /** It has cleared what it has, and nobody else has. */
+  isCleared: boolean;
   /** Slots that hold something else than what it has written; of a proxy one for each change. */
   readonly keys: string[];
 }
@@ -36,7 +38,9 @@ export class ProxyStep {
   readonly #list: { readonly sync: SharedSync; readonly by: Observer | undefined }[] = [];
   readonly #sends: (readonly SharedValue[])[] = [];
   readonly #corrected: { readonly writer: Subscription; readonly key: string }[] = [];
-  readonly #refusedTo = new Set<Observer>();
+  /** Clients whose clear was refused. */
+  readonly #cleared: Subscription[] = [];
+  readonly #refusedTo = new Set<Observer | Subscription>();
   /** Slots that all were told of. */
   readonly #told = new Set<string>();
   /** Changes that scripts have been told as theirs. */
@@ -94,11 +98,22 @@ export class ProxyStep {
   /** What was asked for is not so, and will not be. */
   refuse(asked: Asked): void {
     this.refused.push(asked);
-    if (asked.script) this.#refusedTo.add(asked.script);
+    this.isRefusedTo(asked);
   }
 
-  isRefusedTo(script: Observer): void {
-    this.#refusedTo.add(script);
+  refuseClear(asker: Asker): void {
+    if (asker.writer) this.#cleared.push(asker.writer);
+    this.isRefusedTo(asker);
+  }
+
+  /** Something of what it wants was not done. */
+  isRefusedTo({ writer, script }: Asker): void {
+    const who = writer ?? script;
+    if (who) this.#refusedTo.add(who);
+  }
+
+  get isRefusal(): boolean {
+    return this.#refusedTo.size > 0;
   }
 
   correct(writer: Subscription, key: string): void {
@@ -109,16 +124,21 @@ export class ProxyStep {
   answersByClient(): Map<Subscription, Answers> {
     const all = new Map<Subscription, Answers>();
     const seen = new Map<Subscription, Set<string>>();
-    const answer = (writer: Subscription, key: string, isRefused: boolean) => {
-      const answers = all.get(writer) ?? { isRefused: false, keys: [] };
-      const known = seen.get(writer) ?? new Set();
-      if (writer.isProxy || !(this.#told.has(key) || known.has(key))) answers.keys.push(key);
-      answers.isRefused ||= isRefused;
+    const answersOf = (writer: Subscription) => {
+      const isRefused = this.#refusedTo.has(writer);
+      const answers = all.get(writer) ?? { isRefused, isCleared: false, keys: [] };
       all.set(writer, answers);
+      return answers;
+    };
+    const answer = (writer: Subscription, key: string) => {
+      const known = seen.get(writer) ?? new Set();
+      if (writer.isProxy || !(this.#told.has(key) || known.has(key))) answersOf(writer).keys.push(key);
       seen.set(writer, known.add(key));
     };
-    for (const { writer, key } of this.refused) if (writer) answer(writer, key, true);
-    for (const { writer, key } of this.#corrected) answer(writer, key, false);
+    for (const who of this.#refusedTo) if ('subscriber' in who) answersOf(who);
+    for (const { writer, key } of this.refused) if (writer) answer(writer, key);
+    for (const { writer, key } of this.#corrected) answer(writer, key);
+    for (const writer of this.#cleared) answersOf(writer).isCleared = true;
     return all;
   }
 
@@ -148,9 +168,7 @@ export class ProxyStep {
   /** What the owner says of no client's change concerns the script. */
   #statusFor(script: Observer): News['status'] {
     const [code] = this.statuses;
-    const isOfClients = this.refused.some(({ writer }) => writer !== undefined);
-    if (!code || (isOfClients && !this.#refusedTo.has(script))) return undefined;
-    if (this.#refusedTo.size > 0 && !this.#refusedTo.has(script)) return undefined;
+    if (!code || (this.#refusedTo.size > 0 && !this.#refusedTo.has(script))) return undefined;
     return { code, description: 'The owner of the shared object has not made a change, or cannot be asked.' };
   }
 }

@@ -33,6 +33,8 @@ export interface Subscription {
   readonly isProxy: boolean;
   /** The version that it was given the whole at: what it writes without having seen that is older. */
   givenAt: number;
+  /** It has had all of it once. */
+  isGiven: boolean;
   /** Updates of this round that it has seen as part of something else: those before it joined. */
   joinedAt: number;
   /** The version up to which it was told; undefined before the first time. */

@@ -238,6 +238,7 @@ queueMicrotask callback                    | queueMicrotask(X)                  
 SharedObject.constructor                   | new SharedObject(X)                                 | | says: SharedObject
 SharedObject.get name                      | SharedObject.get(X)                                 | numeral word |
 SharedObject.get persistence               | SharedObject.get("p", X)                            | nothing true |
+SharedObject.get connection                | SharedObject.get("q", false, X)                     | nothing | says: SharedObject.get
 SharedObject.commit name                   | SharedObject.commit(X)                              | nothing text |
 SharedObject.autoCommit value              | so.autoCommit = X                                   | anything |
 SharedObject.resyncDepth value             | so.resyncDepth = X                                  | seven fraction negative Infinity huge | says: so.resyncDepth

@@ -147,11 +147,17 @@ class Player {
 class Uplink implements Owner {
   readonly line: Line;
   readonly queuedBytes = 0;
+  readonly #proxy: ProxiedObject;
 
   constructor(proxy: ProxiedObject, to: Either) {
     this.line = new Line(to, (message) => proxy.receive(this, message));
+    this.#proxy = proxy;
     proxy.attach(this);
-    proxy.open(this);
+  }
+
+  /** It is accepted. */
+  open(): void {
+    this.#proxy.open(this);
   }
 
   send(message: SharedObjectMessage): void {
@@ -237,6 +243,7 @@ test.each([
       else line.down.step();
       if (pick(3) === 0) for (const object of objects) object.flush();
       if (pick(5) === 0) for (const object of objects) object.catchUp({ bytes: 10_000 });
+      if (pick(8) === 0) links[pick(links.length)]!.open();
     };
     const cut = (index: number) => {
       const link = links[index]!;
@@ -298,6 +305,7 @@ test.each([
       for (let n = pick(6); n > 0; n--) turn();
     }
     links.forEach((_, index) => void heal(index));
+    for (const link of links) link.open();
     for (const line of lines()) line.queuedBytes = 0;
     for (let idle = 0; idle < 12; idle++) {
       for (const object of objects) object.flush();
@@ -541,6 +549,7 @@ test('a circle is found by whoever closes it, however the connections come up', 
       const links = proxies
         .map((_, n) => (n + first) % length)
         .map((at) => new Uplink(proxies[at]!, proxies[(at + 1) % length]!));
+      for (const link of links) link.open();
       const isBusy = () => links.some(({ line }) => line.up.size + line.down.size > 0);
       for (let n = 0; n < 1000 && isBusy(); n++)
         for (const { line } of links) for (const pipe of [line.up, line.down]) pipe.step();
