@@ -120,8 +120,12 @@ export class Audience {
       const { subscriber, joinedAt } = subscription;
       subscription.joinedAt = 0;
       subscription.refusedBytes = 0;
+      const wasBehind = subscription.isBehind;
       if (this.#isBehind(subscription)) {
         isBehind = true;
+        // What a slot holds after all is no change: it would not hear of that later.
+        if (!wasBehind && updates.some((update) => update.writer === subscription && isCorrection(update)))
+          this.tellLater(subscription, undefined);
         if (writers.has(subscription)) {
           const answers = this.#answersTo(subscription, updates.slice(joinedAt));
           subscription.owed.push(...answers.slice(0, MAX_OWED - subscription.owed.length));
@@ -317,6 +321,10 @@ export class Audience {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+function isCorrection({ forWriter }: Update): boolean {
+  return forWriter.some(({ type }) => type === Type.Change || type === Type.Remove || type === Type.Clear);
+}
 
 /** Of what that subscriber is told of its own changes, what means something without what they are about. */
 function answersIn(updates: readonly Update[], subscription: Subscription): SharedObjectEvent[] {

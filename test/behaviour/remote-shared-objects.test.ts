@@ -216,8 +216,19 @@ test('new code: clients stay, and have the object again when the new script has 
   const here = await come(proxy, 'b');
   await here.setAndWait('x', 1);
   const from = proxy.log.mark;
+  const writer = await come(proxy, 'b');
+  let isOver = false;
+  const codes: string[] = [];
+  const writing = (async () => {
+    for (let n = 0; !isOver; n++) codes.push((await writer.setAndWait('busy', n)).code);
+  })();
   proxy.writeFile('room/main.js', sharing(uri, '// newer'));
   await proxy.waitForLog('NetConnection.Connect.Success', from);
+  isOver = true;
+  await writing;
+  // What came while the new script was connecting has waited for that.
+  expect(new Set(codes)).toEqual(new Set(['success']));
+  here.set('busy', null);
   await setSurely(here, 'y', 2);
   await there.holds({ x: 1, y: 2 });
   there.set('x', 3);
