@@ -44,6 +44,8 @@ export interface ServerOptions {
   http?: number;
   /** The port for RTMP, likewise. */
   rtmp?: number;
+  /** A network namespace: it listens at all addresses there. */
+  namespace?: string;
   /** The address of the server that it is an edge of, and what it is called there. */
   edgeOf?: string;
   edgeName?: string;
@@ -145,7 +147,15 @@ export class TestServer {
       }),
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
-    args.push('--rtmp', String(options.rtmp ?? 0), '--http', String(options.http ?? 0), '--config', config);
+    const everywhere = options.namespace === undefined ? '' : '0.0.0.0:';
+    args.push(
+      '--rtmp',
+      `${everywhere}${options.rtmp ?? 0}`,
+      '--http',
+      String(options.http ?? 0),
+      '--config',
+      config,
+    );
     if (tls) args.push('--rtmps', '0', '--https', '0', '--tls-cert', tls.certificate, '--tls-key', tls.key);
     if (adminToken !== undefined) {
       const file = join(this.#folder, 'token');
@@ -159,7 +169,9 @@ export class TestServer {
     }
     if (options.edgeOf !== undefined) args.push('--edge-of', options.edgeOf);
     if (options.edgeName !== undefined) args.push('--edge-name', options.edgeName);
-    this.#child = spawn(process.execPath, [join(root, 'host/main.ts'), ...args], {
+    const inside = options.namespace === undefined ? [] : ['ip', 'netns', 'exec', options.namespace];
+    const [program, ...words] = [...inside, process.execPath, join(root, 'host/main.ts'), ...args];
+    this.#child = spawn(program!, words, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // a group of its own, so that nothing it started can outlive the test
