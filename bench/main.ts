@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.ts';
 import { benchDurable } from './durable.ts';
+import { benchEdges } from './edges.ts';
 import { benchFanOut } from './fan-out.ts';
 import { benchHostile, benchSoak } from './hostile.ts';
 import { benchInstances } from './instances.ts';
@@ -36,6 +37,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   durable: benchDurable,
   fanout: benchFanOut,
   pages: benchPages,
+  edges: benchEdges,
   types: benchTypes,
 };
 

@@ -72,6 +72,15 @@ test('a client of an edge is a client of the origin: arguments, calls both ways,
   await other.closed;
 });
 
+test('an edge without clients stays connected, and what its link does is told', async () => {
+  const { origin, edge } = await startPair();
+  // Longer than either side waits for a sign of life.
+  await new Promise((resolve) => setTimeout(resolve, 6500));
+  expect((await reportOf(edge)).origin).toMatchObject({ state: 'connected', reconnects: 0, problem: null });
+  expect((await reportOf(edge)).origin!.pingMs).toBeGreaterThan(0);
+  expect((await reportOf(origin)).edges).toMatchObject([{ name: 'near', address: '127.0.0.1', clients: 0 }]);
+});
+
 async function publish(client: RtmpClient, name: string) {
   const stream = await client.createStream();
   expect((await stream.publish(name)).code).toBe('NetStream.Publish.Start');
@@ -155,7 +164,13 @@ test('what is recorded at the origin is played through the edge, sought, paused,
 
 async function reportOf(server: TestServer) {
   return (await (await fetch(`${server.http}/api/edges`)).json()) as {
-    origin: { state: string; problem: string | null; reconnects: number; clients: number } | null;
+    origin: {
+      state: string;
+      problem: string | null;
+      reconnects: number;
+      clients: number;
+      pingMs: number;
+    } | null;
     edges: { name: string; clients: number }[];
   };
 }
