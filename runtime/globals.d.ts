@@ -1022,10 +1022,23 @@ declare class NetConnection {
   /**
    * Connects to `rtmp://host[:port]/app/instance`, with TLS to `rtmps://...`, and without a host, `rtmp:/app/instance`, on
    * this server. Further arguments go to the other side's `onConnect`. What becomes of it is told to `onStatus`. A connection
-   * that it had is closed. False for what is no RTMP.
+   * that it had is closed. False for what is neither RTMP nor HTTP.
+   *
+   * To `http://...` and `https://...`, a Flash Remoting gateway, there are calls only: AMF0 over HTTP, to where `fetch` may go.
+   * `isConnected` is true from then on. The calls of one turn go in one packet, and the next when that one is answered. A
+   * packet that comes to nothing fails its calls, and `onStatus` hears `NetConnection.Call.Failed`, or `BadVersion` for an
+   * answer that is no AMF, once.
    */
   connect(uri: string, ...args: unknown[]): boolean;
-  /** Calls a method of the Client object that stands for this connection. False when it is not connected. */
+  /**
+   * For gateways: a header that goes with every packet from now on, in the place of one of that name. `undefined` removes
+   * it. A gateway may ask for headers, too. Throws a RangeError beyond 100 headers, or 64 KB of them.
+   */
+  addHeader(name: string, mustUnderstand?: boolean, value?: unknown): void;
+  /**
+   * Calls a method of the Client object that stands for this connection, or of a gateway: `service.method`. False when it is
+   * not connected, or when too many calls wait.
+   */
   call(method: string, result?: ResultObject | null, ...args: unknown[]): boolean;
   /** New in Stagewire. As `call`, with a promise: rejects with a `CallError`, as `client.invoke` does. */
   invoke<T = any>(

@@ -18,12 +18,19 @@ import {
   sliceOf,
 } from '../shared.ts';
 import { LINK, LinkChange } from '../wall/links.ts';
+import { Gateway, GatewayHeaders, isGateway } from './gateway.ts';
 
 /** What the host knows a connection by; another each time that it connects. */
 interface Side extends Peer {
+  /** Of a gateway: there is no connection then, and there are calls at any time. */
+  carrier: Gateway | undefined;
+  readonly headers: GatewayHeaders;
   uri: string;
   objectEncoding: 0 | 3;
 }
+
+/** Whom a connection stands for that is none. */
+const NOBODY = { number: 0, standing: 'gone', outstanding: 0, carrier: undefined } as const;
 
 const sides = new SafeWeakMap<object, Side>();
 /** Those that are connected, or about to be. */
@@ -35,7 +42,8 @@ export class NetConnection {
   constructor() {
     makeOpaque(this);
     linkPeers.set(this, () => calledSide('call', this));
-    sides.set(this, { number: 0, standing: 'gone', outstanding: 0, uri: '', objectEncoding: 3 });
+    const headers = new GatewayHeaders();
+    sides.set(this, { ...NOBODY, headers, uri: '', objectEncoding: 3 });
   }
 
   get isConnected(): boolean {
@@ -59,24 +67,34 @@ export class NetConnection {
     side.objectEncoding = value;
   }
 
-  /** False for what is no RTMP; what becomes of it is told to `onStatus`. */
+  /** For gateways (AMF over HTTP): goes with all calls from now on, in the place of one of that name; `undefined` removes it. */
+  addHeader(name: unknown, mustUnderstand?: unknown, value?: unknown): void {
+    sideOf('addHeader', this).headers.set('NetConnection.addHeader', name, !!mustUnderstand, value);
+  }
+
+  /** False for what is neither RTMP nor a gateway; what becomes of it is told to `onStatus`. */
   connect(uri: unknown, ...args: unknown[]): boolean {
     const before = sideOf('connect', this);
     if (typeof uri !== 'string')
       throw new NativeTypeError(`NetConnection.connect: expected an address, got ${shown(uri)}`);
     const encoded = argumentsOf('NetConnection.connect', args);
     drop(before);
-    if (findIn(uri, 'rtmp:', 0) !== 0 && findIn(uri, 'rtmps:', 0) !== 0) {
-      const description = 'Only rtmp and rtmps are spoken.';
-      tell(this, { level: 'error', code: 'NetConnection.Call.BadVersion', description });
-      return false;
-    }
-    const { objectEncoding } = before;
-    const number = nextNumber++;
+    const { objectEncoding, headers } = before;
     // What follows `?` is for the other side, and may be secret.
     const query = findIn(uri, '?', 0);
     const shownUri = query < 0 ? uri : sliceOf(uri, 0, query);
-    sides.set(this, { number, standing: 'pending', outstanding: 0, uri: shownUri, objectEncoding });
+    if (isGateway(uri)) {
+      const carrier = new Gateway(uri, shownUri, headers, (info) => tell(this, info));
+      sides.set(this, { ...NOBODY, standing: 'accepted', carrier, headers, uri: shownUri, objectEncoding });
+      return true;
+    }
+    if (findIn(uri, 'rtmp:', 0) !== 0 && findIn(uri, 'rtmps:', 0) !== 0) {
+      const description = 'Only rtmp, rtmps, http and https are spoken.';
+      tell(this, { level: 'error', code: 'NetConnection.Call.BadVersion', description });
+      return false;
+    }
+    const number = nextNumber++;
+    sides.set(this, { ...NOBODY, number, standing: 'pending', headers, uri: shownUri, objectEncoding });
     open.set(number, this);
     send({ kind: 'link-open', link: number, uri, objectEncoding, args: encoded }, 'NetConnection.connect');
     return true;
@@ -110,12 +128,13 @@ function sideOf(member: string, connection: unknown): Side {
 /** As of one that is gone until it is accepted. */
 function calledSide(member: string, connection: unknown): Peer {
   const side = sideOf(member, connection);
-  return side.standing === 'accepted' ? side : { number: 0, standing: 'gone', outstanding: 0 };
+  return side.standing === 'accepted' ? side : { ...NOBODY };
 }
 
 function drop(side: Side): void {
   if (side.standing === 'gone') return;
   side.standing = 'gone';
+  if (side.carrier) return side.carrier.close();
   open.delete(side.number);
   send({ kind: 'link-close', link: side.number });
 }

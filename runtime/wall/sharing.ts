@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from '../../wire/bytes.ts';
+import { append } from '../../wire/primordials.ts';
 import { blob, readBlob, readText, text, unknownKind } from './fields.ts';
 
 /** One step of a change to a shared object; several together are one version. Values are AMF, each by itself. */
@@ -108,7 +109,7 @@ export function readSharedSyncs(record: ByteReader): SharedSync[] {
   const count = record.u32();
   for (let i = 0; i < count; i++) {
     const code = CODES[record.u8()] ?? 'change';
-    list[i] = { code, name: readText(record), oldValue: readBlob(record) };
+    append(list, { code, name: readText(record), oldValue: readBlob(record) });
   }
   return list;
 }
