@@ -419,6 +419,7 @@ FetchResponse.arrayBuffer                  | fetch(site).then((response) => resp
 
 NetConnection.constructor                  | new NetConnection(X)                                | anything |
 NetConnection.objectEncoding value         | new NetConnection().objectEncoding = X              | | says: NetConnection.objectEncoding
+NetConnection.reconnect value              | new NetConnection().reconnect = X                   | true | says: NetConnection.reconnect
 NetConnection.connect uri                  | new NetConnection().connect(X)                      | text | says: NetConnection.connect
 NetConnection.connect args                 | new NetConnection().connect("x", X)                 | amf | says: NetConnection.connect
 NetConnection.call method                  | new NetConnection().call(X)                         | numeral word long | says: NetConnection.call
