@@ -57,7 +57,7 @@ export function encodePacket({ version, headers, bodies }: Packet<Uint8Array>): 
   return writer.copy();
 }
 
-/** `limits` are those of each value. Throws `E_AMF` or `E_TRUNCATED` for what is no such packet. Bytes after it do not matter. */
+/** `limits` are those of the whole packet. Throws `E_AMF` or `E_TRUNCATED` for what is no such packet. Bytes after it do not matter. */
 export function decodePacket(
   bytes: Uint8Array,
   limits: AmfLimits = AMF_LIMITS,
@@ -67,10 +67,12 @@ export function decodePacket(
   const version = reader.u16();
   if (version !== VERSIONS.Player && version !== VERSIONS.Server && version !== VERSIONS.Amf3)
     throw amfError(`AMF packet of version ${version}`, 0);
+  const decoder = new Amf0Decoder(reader, limits, options);
   const readValue = () => {
     // Often unknown (0xffffffff), and of some gateways wrong: the value says itself where it ends.
     reader.skip(4);
-    return new Amf0Decoder(reader, limits, options).value();
+    decoder.forget();
+    return decoder.value();
   };
   const headers: PacketHeader<AmfValue>[] = [];
   const headerCount = readCount(reader, 'headers');

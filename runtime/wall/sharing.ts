@@ -73,19 +73,19 @@ export function readSharedChanges(record: ByteReader): SharedChange[] {
     const op = record.u8();
     switch (OPS[op]) {
       case 'set':
-        changes[i] = { op: 'set', name: readText(record), value: readBlob(record) };
+        append(changes, { op: 'set', name: readText(record), value: readBlob(record) });
         break;
       case 'remove':
-        changes[i] = { op: 'remove', name: readText(record) };
+        append(changes, { op: 'remove', name: readText(record) });
         break;
       case 'clear':
-        changes[i] = { op: 'clear' };
+        append(changes, { op: 'clear' });
         break;
       case 'send':
-        changes[i] = { op: 'send', values: readBlob(record) };
+        append(changes, { op: 'send', values: readBlob(record) });
         break;
       case 'until':
-        changes[i] = { op: 'until', name: readText(record), client: record.u32() };
+        append(changes, { op: 'until', name: readText(record), client: record.u32() });
         break;
       default:
         throw unknownKind('change', op);

@@ -79,6 +79,14 @@ test('the limits of values hold', () => {
   const deep = answer('0a 00000001 0a 00000001 05');
   expect(() => decodePacket(fromHex(deep), { depth: 1, values: 9 })).toThrow('nested deeper than 1');
   expect(() => decodePacket(fromHex(deep), { depth: 9, values: 2 })).toThrow('more than 2 values');
+  // They are those of all bodies together.
+  const body = '0001 61 0001 62 ffffffff 0a 00000001 05';
+  const two = fromHex(`0000 0000 0002 ${body} ${body}`);
+  expect(decodePacket(two, { depth: 1, values: 4 }).bodies.map(({ value }) => value)).toEqual([
+    [null],
+    [null],
+  ]);
+  expect(() => decodePacket(two, { depth: 1, values: 3 })).toThrow('more than 3 values');
 });
 
 test('a packet cut anywhere is truncated, and never read', () => {
@@ -87,6 +95,24 @@ test('a packet cut anywhere is truncated, and never read', () => {
     expect(() => decodePacket(whole.subarray(0, end)), `${end} bytes`).toThrow(
       /\d+ (bytes )?left|with \d+ bytes left/,
     );
+});
+
+test("whatever bytes are changed, it is read or refused as a peer's fault", () => {
+  const whole = fromHex(call);
+  let refusals = 0;
+  for (let at = 0; at < whole.length; at++) {
+    for (const byte of [0x00, 0x01, 0x07, 0x0a, 0x10, 0x11, 0x7f, 0xff]) {
+      const bytes = whole.slice();
+      bytes[at] = byte;
+      try {
+        decodePacket(bytes);
+      } catch (error) {
+        refusals++;
+        expect(error, `${at}: ${byte}`).toMatchObject({ blame: 'peer' });
+      }
+    }
+  }
+  expect(refusals).toBeGreaterThan(50);
 });
 
 test('a name that does not fit is the fault of who sends it', () => {
