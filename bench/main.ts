@@ -15,6 +15,7 @@ import { benchFanOut } from './fan-out.ts';
 import { benchHostile, benchSoak } from './hostile.ts';
 import { benchInstances } from './instances.ts';
 import { benchKill } from './kill.ts';
+import { benchLinks } from './links.ts';
 import { benchPages } from './pages.ts';
 import { benchReload } from './reload.ts';
 import { benchSharedObjects } from './shared-objects.ts';
@@ -27,6 +28,7 @@ import { benchWall } from './wall.ts';
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   start: benchStart,
   calls: benchCalls,
+  links: benchLinks,
   wall: benchWall,
   instances: benchInstances,
   kill: benchKill,

@@ -1020,12 +1020,33 @@ declare class NetConnection {
   /** What the other side is told to send, AMF0 or AMF3. Set before `connect`. Default 3. */
   objectEncoding: 0 | 3;
   /**
+   * New in Stagewire. Whether a connection that was accepted is made again, with the same arguments, when it ends for another reason
+   * than `close` or a refusal: after 0.25 s, then twice as long each time, up to 10 s, a quarter more or less. `onStatus` hears
+   * `NetConnection.Connect.Closed`, `Failed` for each attempt that is in vain, and `Success`; calls that wait fail once. Set before
+   * `connect`, it is also done when the other side asks for it (`NetConnection.Connect.ReconnectRequest`), to where it says. Default
+   * false.
+   */
+  reconnect: boolean;
+  /**
    * Connects to `rtmp://host[:port]/app/instance`, with TLS to `rtmps://...`, and without a host, `rtmp:/app/instance`, on
    * this server. Further arguments go to the other side's `onConnect`. What becomes of it is told to `onStatus`. A connection
-   * that it had is closed. False for what is no RTMP.
+   * that it had is closed. False for what is neither RTMP nor HTTP.
+   *
+   * To `http://...` and `https://...`, a Flash Remoting gateway, there are calls only: AMF0 over HTTP, to where `fetch` may go.
+   * `isConnected` is true from then on. The calls of one turn go in one packet, and the next when that one is answered. A
+   * packet that comes to nothing fails its calls, and `onStatus` hears `NetConnection.Call.Failed`, or `BadVersion` for an
+   * answer that is no AMF, once.
    */
   connect(uri: string, ...args: unknown[]): boolean;
-  /** Calls a method of the Client object that stands for this connection. False when it is not connected. */
+  /**
+   * For gateways: a header that goes with every packet from now on, in the place of one of that name. `undefined` removes
+   * it. A gateway may ask for headers, too. Throws a RangeError beyond 100 headers, or 64 KB of them.
+   */
+  addHeader(name: string, mustUnderstand?: boolean, value?: unknown): void;
+  /**
+   * Calls a method of the Client object that stands for this connection, or of a gateway: `service.method`. False when it is
+   * not connected, or when too many calls wait.
+   */
   call(method: string, result?: ResultObject | null, ...args: unknown[]): boolean;
   /** New in Stagewire. As `call`, with a promise: rejects with a `CallError`, as `client.invoke` does. */
   invoke<T = any>(
@@ -1034,10 +1055,7 @@ declare class NetConnection {
   ): Promise<T>;
   /** The other side's `onDisconnect` is called; `onStatus` of this one is not. */
   close(): void;
-  /**
-   * `NetConnection.Connect.Success`, `Rejected`, `Failed` and `Closed`, and what the other side says. A link that breaks is
-   * not made again by itself.
-   */
+  /** `NetConnection.Connect.Success`, `Rejected`, `Failed` and `Closed`, and what the other side says. */
   onStatus?(info: Info): void;
 
   /** Functions that the other side may call. */

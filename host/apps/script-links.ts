@@ -157,7 +157,8 @@ export class ScriptLinks {
     void this.#connect(entry, { ...command, args: command.args.slice() });
   }
 
-  async #connect(entry: Entry, { uri, objectEncoding, args }: Extract<Command, { kind: 'link-open' }>) {
+  async #connect(entry: Entry, command: Extract<Command, { kind: 'link-open' }>) {
+    const { uri, objectEncoding, canReconnect, args } = command;
     const { app, settings, serve } = this.#options;
     const { limits } = settings;
     try {
@@ -166,6 +167,7 @@ export class ScriptLinks {
         ...place,
         uri,
         objectEncoding: objectEncoding === 3 ? 3 : 0,
+        canReconnect,
         referrer: `rtmp:/${app}`,
         args,
       };

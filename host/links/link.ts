@@ -59,6 +59,8 @@ export interface LinkRequest {
   /** As the script has it. */
   uri: string;
   objectEncoding: 0 | 3;
+  /** It connects again when it is asked to. */
+  canReconnect: boolean;
   /** The application that connects. */
   referrer: string;
   /** AMF0 bytes: the arguments after the command object. */

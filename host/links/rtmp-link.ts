@@ -1,4 +1,5 @@
 import { walkAmf0 } from '../../wire/amf-walk.ts';
+import { CapsEx } from '../../wire/codecs.ts';
 import {
   type CommandHead,
   commandMessage,
@@ -108,7 +109,7 @@ export class RtmpLink implements Link, MessageHandler {
 
   onOpen(): void {
     this.#connection.announceChunkSize();
-    const { app, instance, query, uri, objectEncoding, referrer, args } = this.#request;
+    const { app, instance, query, uri, objectEncoding, canReconnect, referrer, args } = this.#request;
     const place = instance === '' ? app : `${app}/${instance}`;
     const object = {
       app: query === '' ? place : `${place}?${query}`,
@@ -122,6 +123,7 @@ export class RtmpLink implements Link, MessageHandler {
       videoFunction: 1,
       pageUrl: referrer,
       objectEncoding,
+      ...(canReconnect && { capsEx: CapsEx.Reconnect }),
     };
     const head = encodeCommand('connect', CONNECT, object);
     const body = new Uint8Array(head.length + args.length);

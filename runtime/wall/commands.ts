@@ -89,8 +89,18 @@ export type Command =
       receivesAudio: boolean;
       receivesVideo: boolean;
     }
-  /** The script connects to another instance. `args`: what follows the command object of `connect`. Answered by `link-status`. */
-  | { kind: 'link-open'; link: number; uri: string; objectEncoding: number; args: Uint8Array }
+  /**
+   * The script connects to another instance. `canReconnect`: it connects again when it is asked to. `args`: what follows the
+   * command object of `connect`. Answered by `link-status`.
+   */
+  | {
+      kind: 'link-open';
+      link: number;
+      uri: string;
+      objectEncoding: number;
+      canReconnect: boolean;
+      args: Uint8Array;
+    }
   | { kind: 'link-close'; link: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
@@ -221,6 +231,7 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.link);
       text(out, cmd.uri);
       out.u8(cmd.objectEncoding);
+      out.u8(cmd.canReconnect ? 1 : 0);
       blob(out, cmd.args);
       break;
     case 'link-close':
@@ -353,6 +364,7 @@ export function decodeCommand(reader: ByteReader): Command {
         link: record.u32(),
         uri: readText(record),
         objectEncoding: record.u8(),
+        canReconnect: record.u8() === 1,
         args: readBlob(record),
       };
     case CommandKind['link-close']:

@@ -86,7 +86,7 @@ const deliveries: Delivery[] = [
 ];
 
 const commands: Command[] = [
-  { kind: 'link-open', link: big, uri: 'rtmp:/a/ü', objectEncoding: 3, args: bytes },
+  { kind: 'link-open', link: big, uri: 'rtmp:/a/ü', objectEncoding: 3, canReconnect: true, args: bytes },
   { kind: 'link-close', link: big },
   { kind: 'started', error: '' },
   { kind: 'stopped', isVetoed: true },
