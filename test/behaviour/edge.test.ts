@@ -298,7 +298,11 @@ test('who is not let in: another secret, no secret, a name that is taken, a ring
     await server.waitForLog('cannot reach the origin');
     return (await reportOf(server)).origin?.problem;
   };
-  const wrong = await startServer({ edgeOf: origin.rtmp, edgeSecret: 'some other secret of 30 letters' });
+  const wrong = await startServer({
+    edgeOf: origin.rtmp,
+    edgeSecret: 'some other secret of 30 letters',
+    limits: { outgoingConnectMs: 1000 },
+  });
   expect(await problem(wrong)).toBe('the secret is another');
   const none = await startServer({ edgeOf: closed.rtmp, edgeSecret });
   expect(await problem(none)).toContain('takes no edges: start it with --edge-secret-file');
