@@ -382,8 +382,8 @@ interface Stream {
     start?: number,
     length?: number,
     reset?: boolean | number,
-    /** Streams of other servers cannot be played yet. */
-    connection?: null,
+    /** The stream is one of the instance that this is connecting or connected to. */
+    connection?: NetConnection | null,
   ): boolean;
   /**
    * Records this stream, whatever its source is, into `streams/<instance>/<name>.flv` of the application's folder:

@@ -44,6 +44,7 @@ export const {
   invocations,
   keysOf,
   lengthOf,
+  linkNumbers,
   linkPeers,
   makeOpaque,
   makePromise,

@@ -221,8 +221,13 @@ export class Incarnation {
         if (this.#logBudget.takes(text)) this.log.warn(text);
       },
     );
-    this.#streams = new ScriptStreams(streams, () => this.script);
     this.settings = host.settings;
+    this.#streams = new ScriptStreams(
+      streams,
+      () => this.script,
+      (link) => this.#links.place(link),
+      this.settings.limits.outgoingConnectMs,
+    );
     this.#app = build.app;
     this.#host = host;
     this.#listener = listener;
@@ -453,10 +458,11 @@ export class Incarnation {
   /** It is the script of the instance now, and has been told who is there. */
   takeOver(): void {
     this.#shares.takeOver();
-    this.#streams.takeOver();
     const early = this.#early?.takeAll() ?? [];
     this.#early = undefined;
     for (const command of early) this.#command(command);
+    // What it plays may come over connections that it has just opened.
+    this.#streams.takeOver();
   }
 
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */

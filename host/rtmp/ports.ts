@@ -74,6 +74,8 @@ export interface Transport {
   readonly traffic: Traffic;
   /** What the client can do with codecs beyond those of RTMP 1.0. */
   codecs: CodecSupport;
+  /** The client is a server that passes streams on, and tells whether they come back (streams/loop-mark.ts). Default false. */
+  marksLoops?: boolean;
   /** Sends a ping; false when the one before it was not answered yet. */
   ping(): boolean;
   /** Whether a byte comes from the peer within that time; it is pinged for it. */

@@ -19,9 +19,14 @@ export interface ScriptEnd {
 /** What a script can say of a stream of its own. */
 export interface StreamSettings {
   readonly isSynchronous: boolean;
+  /** Of what it plays from other servers, ahead of its time. */
+  readonly bufferMs: number;
   readonly receivesAudio: boolean;
   readonly receivesVideo: boolean;
 }
+
+/** What `Stream.bufferTime` is before it is set. */
+export const BUFFER_MS = 2000;
 
 /** The streams of one instance, by name. A live one exists while it has a source, viewers, or something that records it. */
 export class StreamDirectory {
@@ -192,9 +197,9 @@ export class StreamDirectory {
   }
 
   set(name: string, settings: StreamSettings): void {
-    const { isSynchronous, receivesAudio, receivesVideo } = settings;
-    if (isSynchronous || !receivesAudio || !receivesVideo)
-      this.#settings.set(name, { isSynchronous, receivesAudio, receivesVideo });
+    const { isSynchronous, bufferMs, receivesAudio, receivesVideo } = settings;
+    if (isSynchronous || bufferMs !== BUFFER_MS || !receivesAudio || !receivesVideo)
+      this.#settings.set(name, { isSynchronous, bufferMs, receivesAudio, receivesVideo });
     else this.#settings.delete(name);
     this.#apply(name);
   }
@@ -213,7 +218,12 @@ export class StreamDirectory {
   #apply(name: string): void {
     const broadcast = this.#broadcasts.get(name);
     if (!broadcast) return;
-    const { receivesAudio = true, receivesVideo = true } = this.#settings.get(name) ?? {};
+    const {
+      bufferMs = BUFFER_MS,
+      receivesAudio = true,
+      receivesVideo = true,
+    } = this.#settings.get(name) ?? {};
+    broadcast.bufferMs = bufferMs;
     broadcast.receivesAudio = receivesAudio;
     broadcast.receivesVideo = receivesVideo;
   }

@@ -277,6 +277,15 @@ export class LiveStream {
     if (isBeginning) this.#newcomers.release();
   }
 
+  /** Data for whoever passes the stream on: other servers that play it, and taps. */
+  pass(message: RtmpMessage): void {
+    this.flush();
+    this.#eachViewer(({ transport, streamId }) => {
+      if (transport.marksLoops) transport.send({ ...message, streamId });
+    });
+    for (const tap of this.#taps) this.#give(tap, message);
+  }
+
   /** Sends it when the window ends. */
   #await(message: OutMessage): void {
     this.#pending.push(message);

@@ -6,6 +6,7 @@ import {
   findIn,
   functionIn,
   invocations,
+  linkNumbers,
   linkPeers,
   makeOpaque,
   NativeTypeError,
@@ -35,6 +36,10 @@ export class NetConnection {
   constructor() {
     makeOpaque(this);
     linkPeers.set(this, () => calledSide('call', this));
+    linkNumbers.set(this, () => {
+      const { standing, number } = sideOf('call', this);
+      return standing === 'gone' ? 0 : number;
+    });
     sides.set(this, { number: 0, standing: 'gone', outstanding: 0, uri: '', objectEncoding: 3 });
   }
 

@@ -86,6 +86,7 @@ export type Command =
       kind: 'stream-set';
       stream: string;
       isSynchronous: boolean;
+      bufferMs: number;
       receivesAudio: boolean;
       receivesVideo: boolean;
     }
@@ -286,6 +287,7 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'stream-set':
       text(out, cmd.stream);
       out.u8(cmd.isSynchronous ? 1 : 0);
+      out.f64(cmd.bufferMs);
       out.u8(cmd.receivesAudio ? 1 : 0);
       out.u8(cmd.receivesVideo ? 1 : 0);
       break;
@@ -448,6 +450,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'stream-set',
         stream: readText(record),
         isSynchronous: record.u8() === 1,
+        bufferMs: record.f64(),
         receivesAudio: record.u8() === 1,
         receivesVideo: record.u8() === 1,
       };

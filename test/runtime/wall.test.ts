@@ -88,6 +88,14 @@ const deliveries: Delivery[] = [
 const commands: Command[] = [
   { kind: 'link-open', link: big, uri: 'rtmp:/a/ü', objectEncoding: 3, args: bytes },
   { kind: 'link-close', link: big },
+  {
+    kind: 'stream-set',
+    stream: 'mp4:ü',
+    isSynchronous: true,
+    bufferMs: 1.5,
+    receivesAudio: false,
+    receivesVideo: true,
+  },
   { kind: 'started', error: '' },
   { kind: 'stopped', isVetoed: true },
   { kind: 'accept', client: 1 },
