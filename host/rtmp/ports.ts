@@ -34,6 +34,8 @@ export interface OutMessage extends RtmpMessage {
    * timestamp. RTMP's viewers are told of a new source and take its times as they are.
    */
   readonly shiftMs?: number;
+  /** Data that the stream keeps for those who come later: publishers send it as `@setDataFrame`. Default false. */
+  readonly isDataFrame?: boolean;
 }
 
 /** How messages become bytes on one kind of transport. */
@@ -90,6 +92,15 @@ export interface Transport {
   /** Sends what is queued, then closes; by force after `lingerMs`. */
   close(lingerMs: number): void;
 }
+
+/** What those need of a transport who send media over it. */
+export type MediaTransport = Pick<
+  Transport,
+  'format' | 'queuedBytes' | 'send' | 'write' | 'traffic' | 'codecs' | 'marksLoops' | 'fail'
+> & {
+  /** How long what is written waits, as a share of how long it may. Default 0. */
+  readonly lag?: number;
+};
 
 /** The `connect` command, and where it came from. */
 export interface ConnectRequest {

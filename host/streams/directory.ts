@@ -7,6 +7,7 @@ import type { CodecPolicy } from './codec-filter.ts';
 import type { Library } from './library.ts';
 import { LiveStream, type StreamHouse } from './live-stream.ts';
 import type { Pacer } from './play/pacer.ts';
+import type { Push } from './push/push.ts';
 import type { Recording, RecordMode } from './recording/recording.ts';
 import { relay } from './relay.ts';
 
@@ -33,6 +34,8 @@ export class StreamDirectory {
   readonly library: Library;
   readonly pacer: Pacer;
   readonly broadcastPacer: Pacer;
+  /** What is published elsewhere. */
+  readonly pushes = new Set<Push>();
   /** Whoever the script is at present. */
   script: ScriptEnd | undefined;
   readonly #house: StreamHouse;
@@ -207,6 +210,7 @@ export class StreamDirectory {
   /** The instance ends: what the server plays ends, and what is recorded is completed. */
   close(): void {
     for (const broadcast of [...this.#broadcasts.values()]) broadcast.stop();
+    for (const push of [...this.pushes]) push.stop();
     for (const stream of [...this.#streams.values()])
       if (stream.recording) void stream.stopRecording(stream.recording);
   }

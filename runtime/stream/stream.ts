@@ -82,7 +82,7 @@ function play(stream: unknown, args: readonly unknown[]): boolean {
     startMs < 0 ? (startMs === -1000 ? -1000 : -2000) : startMs,
     atLeastNone(milliseconds(member, duration)),
     !(reset === false || reset === 0 || reset === 2),
-    ...linkIn(member, connection),
+    linkIn(member, connection),
   ) as boolean;
 }
 
@@ -239,12 +239,12 @@ function expectStream(member: string, stream: unknown): StreamSettings {
 }
 
 /** The number of a NetConnection: 0, which the host knows nothing of, for one that is not connected and is not about to be. */
-function linkIn(member: string, connection: unknown): number[] {
-  if (connection === undefined || connection === null) return [];
+function linkIn(member: string, connection: unknown): number | undefined {
+  if (connection === undefined || connection === null) return undefined;
   const numberOfLink = typeof connection === 'object' ? linkNumbers.get(connection) : undefined;
   if (!numberOfLink)
     throw new NativeTypeError(`${member}: expected a NetConnection, got ${shown(connection)}`);
-  return [numberOfLink()];
+  return numberOfLink();
 }
 
 function atMost(value: number, most: number): number {

@@ -93,6 +93,19 @@ export type Command =
   /** The script connects to another instance. `args`: what follows the command object of `connect`. Answered by `link-status`. */
   | { kind: 'link-open'; link: number; uri: string; objectEncoding: number; args: Uint8Array }
   | { kind: 'link-close'; link: number }
+  /** The script publishes a stream of the instance, or none yet, over a connection of its own. Answered by `push-status`. */
+  | {
+      kind: 'push-start';
+      push: number;
+      link: number;
+      stream: string;
+      bufferMs: number;
+      name: string;
+      mode: string;
+    }
+  | { kind: 'push-set'; push: number; stream: string; bufferMs: number }
+  | { kind: 'push-send'; push: number; values: Uint8Array }
+  | { kind: 'push-stop'; push: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -158,6 +171,10 @@ const CommandKind = {
   drafted: 37,
   'link-open': 38,
   'link-close': 39,
+  'push-start': 50,
+  'push-set': 51,
+  'push-send': 52,
+  'push-stop': 53,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -226,6 +243,26 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       break;
     case 'link-close':
       out.u32(cmd.link);
+      break;
+    case 'push-start':
+      out.u32(cmd.push);
+      out.u32(cmd.link);
+      text(out, cmd.stream);
+      out.f64(cmd.bufferMs);
+      text(out, cmd.name);
+      text(out, cmd.mode);
+      break;
+    case 'push-set':
+      out.u32(cmd.push);
+      text(out, cmd.stream);
+      out.f64(cmd.bufferMs);
+      break;
+    case 'push-send':
+      out.u32(cmd.push);
+      blob(out, cmd.values);
+      break;
+    case 'push-stop':
+      out.u32(cmd.push);
       break;
     case 'broadcast':
       text(out, cmd.method);
@@ -357,6 +394,22 @@ export function decodeCommand(reader: ByteReader): Command {
         objectEncoding: record.u8(),
         args: readBlob(record),
       };
+    case CommandKind['push-start']:
+      return {
+        kind: 'push-start',
+        push: record.u32(),
+        link: record.u32(),
+        stream: readText(record),
+        bufferMs: record.f64(),
+        name: readText(record),
+        mode: readText(record),
+      };
+    case CommandKind['push-set']:
+      return { kind: 'push-set', push: record.u32(), stream: readText(record), bufferMs: record.f64() };
+    case CommandKind['push-send']:
+      return { kind: 'push-send', push: record.u32(), values: readBlob(record) };
+    case CommandKind['push-stop']:
+      return { kind: 'push-stop', push: record.u32() };
     case CommandKind['link-close']:
       return { kind: 'link-close', link: record.u32() };
     case CommandKind.stopped:
