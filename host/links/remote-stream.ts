@@ -49,8 +49,11 @@ export class RemoteStream implements LinkUser {
     this.#patienceMs = patienceMs;
   }
 
+  /** Later, as a connection that is over says so at once: a long list of such streams would be as deep. */
   start(): void {
-    this.#place.join(this);
+    queueMicrotask(() => {
+      if (!this.#isOver) this.#place.join(this);
+    });
   }
 
   opened(link: Link): void {
