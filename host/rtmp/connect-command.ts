@@ -63,6 +63,7 @@ export function requestOf(
     address: transport.address,
     protocol: transport.protocol,
     isSecure: transport.isSecure,
+    objectEncoding: connect.objectEncoding,
     canReconnect: ((connect.capsEx ?? 0) & CapsEx.Reconnect) !== 0,
     command: { type: message.type, body: message.payload.slice() },
   };

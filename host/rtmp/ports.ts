@@ -117,6 +117,8 @@ export interface ConnectRequest {
   isSecure: boolean;
   /** Whether it connects again when it is asked to (Enhanced RTMP v2). */
   canReconnect: boolean;
+  /** Whether it asks for AMF3 or AMF0. */
+  objectEncoding: 0 | 3;
   /** The whole command, for `onConnect`'s further arguments. */
   command: CommandBody;
 }
@@ -145,6 +147,8 @@ export interface Seat {
   openStream(streamId: number, transport: Transport): StreamEnd;
   /** Seconds of a recorded stream; 0 when there is none. */
   streamLength(stream: StreamName): Promise<number>;
+  /** Whether a request to play is for a live stream, and if so, whether the client may play it. */
+  decidePlay(stream: StreamName, startMs: number): Promise<PlayDecision>;
   /** A message of type 19 or 16. Throws `E_AMF` and the like for a malformed one. */
   sharedObject(message: RtmpMessage): void;
   leave(): void;
@@ -191,6 +195,16 @@ export interface ClientEnd {
   drop(code: string, text: string): void;
   /** Ends the connection after what was sent before; with a status if one says why. */
   disconnect(why?: Refusal): void;
+}
+
+/** For a server that plays live streams in the place of another. Of what is recorded nothing is decided. */
+export interface PlayDecision {
+  at: 'live' | 'recorded';
+  isAllowed: boolean;
+  description: string;
+  /** Whether the client may read raw samples of them. */
+  audio: boolean;
+  video: boolean;
 }
 
 /** `play` as the client asked for it; times in milliseconds. */
