@@ -382,8 +382,8 @@ interface Stream {
     start?: number,
     length?: number,
     reset?: boolean | number,
-    /** Streams of other servers cannot be played yet. */
-    connection?: null,
+    /** The stream is one of the instance that this is connecting or connected to. */
+    connection?: NetConnection | null,
   ): boolean;
   /**
    * Records this stream, whatever its source is, into `streams/<instance>/<name>.flv` of the application's folder:
@@ -1060,6 +1060,39 @@ declare class NetConnection {
 
   /** Functions that the other side may call. */
   [handler: string]: any;
+}
+
+/**
+ * Publishes a stream of this instance at the instance that a NetConnection leads to. Media never enters the script. When
+ * new code takes over, what is published goes on for as long as the stream does; new code that publishes the same at the
+ * same address has it from then on.
+ */
+declare class NetStream {
+  /** Several may share a connection, which is connecting or connected when they publish. */
+  constructor(connection: NetConnection);
+  /** Seconds; 0 for no bound but the server's own. */
+  readonly bufferTime: number;
+  /** Seconds since the other side has begun to take it; 0 before. */
+  readonly time: number;
+  /** What is sent: a stream, whoever its source is, from its last key frame on; false for nothing. */
+  attach(stream: Stream | false): boolean;
+  /**
+   * Publishes under that name: there it is "live", or recorded, too. What comes of it is told to `onStatus`. False for one
+   * whose connection is closed. With false instead of a name it ends that, and says whether there was anything to end.
+   */
+  publish(name: string | false, mode?: 'live' | 'record' | 'append' | 'appendWithGap'): boolean;
+  /** Calls `handler` of each NetStream that plays it there. False before `NetStream.Publish.Start`. */
+  send(handler: string, ...args: unknown[]): boolean;
+  /** When the other side is further behind, pictures are left out until a key frame. */
+  setBufferTime(seconds: number): boolean;
+  /**
+   * `NetStream.Publish.Start`, `NetStream.Publish.BadName`, `NetStream.Unpublish.Success`; `NetStream.Play.InsufficientBW`
+   * when pictures are left out; `NetStream.Failed` when it has ended and nobody wanted that. And what else the other side says.
+   */
+  onStatus?(info: Info): void;
+
+  /** Yours: Stagewire does not touch it. */
+  [own: string]: any;
 }
 
 /**
