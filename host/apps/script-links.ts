@@ -110,12 +110,13 @@ export class ScriptLinks {
     }
   }
 
-  /** The connection of that number, for whoever uses it until `leave`; undefined when it is not accepted, or is over. */
-  use(number: number, user: LinkUser): Link | undefined {
+  /** Uses the connection of that number until `leave`: when it is accepted, `opened` follows. False when it is over. */
+  join(number: number, user: LinkUser): boolean {
     const entry = this.#entries.get(number);
-    if (!entry?.isAccepted) return undefined;
+    if (!entry) return false;
     entry.users.add(user);
-    return entry.link;
+    if (entry.isAccepted && entry.link) user.opened?.(entry.link);
+    return true;
   }
 
   leave(number: number, user: LinkUser): void {
@@ -280,6 +281,7 @@ export class ScriptLinks {
       },
       message: (message) => {
         for (const user of entry.users) user.message(message);
+        this.#pauseIfFull(entry);
       },
     };
   }
@@ -356,9 +358,12 @@ export class ScriptLinks {
 
   /** Who sends more than the script can take is not read until it has come after. */
   #post(entry: Entry, delivery: Delivery): void {
-    const script = this.#options.script();
-    script.post(delivery);
-    if (!script.mailbox.isFull) return;
+    this.#options.script().post(delivery);
+    this.#pauseIfFull(entry);
+  }
+
+  #pauseIfFull(entry: Entry): void {
+    if (!this.#options.script().mailbox.isFull) return;
     this.#paused.add(entry);
     entry.link?.setReading(false);
   }

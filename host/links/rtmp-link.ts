@@ -95,6 +95,10 @@ export class RtmpLink implements Link, MessageHandler {
     if (!this.#isOver) this.#connection.send(message);
   }
 
+  get objectEncoding(): 0 | 3 {
+    return this.#request.objectEncoding;
+  }
+
   get queuedBytes(): number {
     return this.#connection.queuedBytes;
   }

@@ -158,6 +158,7 @@ const commands: Command[] = [
   },
   { kind: 'share-lock', object: 1, isLocked: true },
   { kind: 'share-close', object: big },
+  { kind: 'share-attach', object: 1, link: big },
   { kind: 'share-guard', object: big },
   {
     kind: 'share-verdict',
