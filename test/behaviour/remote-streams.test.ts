@@ -213,8 +213,8 @@ test('a live stream for a time, which begins when it is there', async () => {
   await run(client, `${prepared} out.play('cam', -1, 0.5, true, nc);`, `${far.rtmp}/far/${room}`);
   await viewer.waitForMedia(keyFrame(1));
   await told(client, 'Play.Stop cam');
-  expect(await run(client, `return Stream.get('out').play('cam', -1, 0, true, application.nc);`)).toBe(true);
   const from = viewer.mark;
+  expect(await run(client, `return Stream.get('out').play('cam', -1, 0, true, application.nc);`)).toBe(true);
   await viewer.waitForMedia(keyFrame(1), from);
 });
 
