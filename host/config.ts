@@ -28,6 +28,33 @@ const address = z
     return z.NEVER;
   });
 
+const originAllowed =
+  'the address of a server, rtmp://HOST[:PORT][/APP] or rtmps://HOST[:PORT][/APP], such as rtmp://origin.example:1935';
+
+/** The server that this one is an edge of. */
+export interface OriginConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly isSecure: boolean;
+  /** Undefined: all. */
+  readonly app: string | undefined;
+  readonly uri: string;
+}
+
+const originAddress = z.string({ error: originAllowed }).transform((text, context): OriginConfig => {
+  const [, scheme = '', authority = '', app = ''] =
+    /^(rtmps?):\/\/([^/?#@]+)(?:\/([^/?#]*))?\/?$/i.exec(text) ?? [];
+  const url = authority === '' ? null : URL.parse(`rtmp://${authority}`);
+  if (url) {
+    const isSecure = scheme.toLowerCase() === 'rtmps';
+    const port = url.port === '' ? (isSecure ? 443 : 1935) : Number(url.port);
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    return { host, port, isSecure, app: app === '' ? undefined : app, uri: text };
+  }
+  context.addIssue({ code: 'custom', message: originAllowed, input: text });
+  return z.NEVER;
+});
+
 const path = z.string({ error: 'a path' }).min(1, { error: 'a path' });
 /** As scripts write it: `/videos`. */
 const virtualPath = z.string().regex(/^(?:\/[^/.:\\][^/:\\]*)+$/, { error: 'a path such as "/videos"' });
@@ -73,6 +100,18 @@ const options = z.strictObject({
   sandbox: oneOf('permission', 'bwrap').default('permission'),
   /** Whether the types of applications in TypeScript are checked after each build; what is found is a warning. Default true. */
   typeCheck: z.boolean({ error: 'true or false' }).default(true),
+  /**
+   * The server that this one is an edge of: clients connect here and are served from there, in all applications or in the one
+   * that is named. Default: none.
+   */
+  edgeOf: originAddress.optional(),
+  /** What an edge is called at its origin, where no other may have the same name. Default: made up. */
+  edgeName: z
+    .string({ error: 'a name of 1 to 100 characters' })
+    .regex(/^[\x21-\x7e]{1,100}$/, { error: 'a name of 1 to 100 characters, without spaces' })
+    .optional(),
+  /** A file whose text is the secret that edges and their origin share; with it a server takes edges. Default: none. */
+  edgeSecretFile: path.optional(),
   /** Whether the playground is served at `/`. Default true. */
   playground: z.boolean({ error: 'true or false' }).default(true),
   limits: limitsSchema.prefault({}),
@@ -138,6 +177,21 @@ const flags: Readonly<Record<string, Flag>> = {
     about: 'holds the token that administration asks for',
     option: 'adminTokenFile',
   },
+  '--edge-of': {
+    value: 'rtmp://HOST[:PORT][/APP]',
+    about: 'clients connect here and are served from that server (docs/scaling.md)',
+    option: 'edgeOf',
+  },
+  '--edge-name': {
+    value: 'NAME',
+    about: 'what this edge is called there (default made up)',
+    option: 'edgeName',
+  },
+  '--edge-secret-file': {
+    value: 'FILE',
+    about: 'holds the secret that edges and their origin share; with it the server takes edges',
+    option: 'edgeSecretFile',
+  },
   '--no-playground': { value: '', about: 'nothing at http://HOST:PORT/', option: 'playground' },
   '--help': { value: '', about: 'print this' },
   '--version': { value: '', about: 'print the version' },
@@ -165,11 +219,19 @@ export function parseCommandLine(argv: readonly string[], cwd = process.cwd()): 
   const config = { ...parsed, apps: resolve(cwd, parsed.apps), data: resolve(cwd, parsed.data) };
   requireOwnPorts(config);
   requireCertificate(config);
+  requireSecret(config);
   requireFolders(config);
   return { config };
 }
 
-const pathOptions: ReadonlySet<string> = new Set(['apps', 'data', 'adminTokenFile', 'tlsCert', 'tlsKey']);
+const pathOptions: ReadonlySet<string> = new Set([
+  'apps',
+  'data',
+  'adminTokenFile',
+  'edgeSecretFile',
+  'tlsCert',
+  'tlsKey',
+]);
 
 function readFlags(argv: readonly string[]): Map<string, string> {
   const given = new Map<string, string>();
@@ -251,9 +313,17 @@ function requireCertificate({ rtmps, https, tlsCert, tlsKey }: Config): void {
     throw usage('--tls-cert is for --rtmps and --https, and neither is given');
 }
 
+function requireSecret({ edgeOf, edgeName, edgeSecretFile }: Config): void {
+  if (edgeOf && edgeSecretFile === undefined)
+    throw usage('--edge-of needs the secret that the origin has, too: --edge-secret-file FILE');
+  if (edgeName !== undefined && !edgeOf) throw usage('--edge-name is for --edge-of, and that is not given');
+}
+
 function requireFolders(config: Config): void {
   const apps = statSync(config.apps, { throwIfNoEntry: false });
-  if (!apps?.isDirectory()) {
+  // An edge in all applications has none of its own.
+  const isNeeded = !config.edgeOf || config.edgeOf.app !== undefined;
+  if (isNeeded && !apps?.isDirectory()) {
     const problem = apps ? 'is not a folder' : 'does not exist';
     const text = `the applications folder ${printable(config.apps)} ${problem}: create it or name another with --apps DIR`;
     throw new StagewireError('E_CONFIG', 'host', text);

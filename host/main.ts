@@ -43,6 +43,7 @@ async function main(): Promise<void> {
 async function printWelcome(server: Server, config: Config, rtmp: string): Promise<void> {
   const lines = [''];
   if (config.playground) lines.push(`  playground  http://${formatAddress(server.http)}/`, '');
+  if (config.edgeOf) lines.push(`  edge of     ${config.edgeOf.uri}`, '');
   for (const app of server.registry.apps) {
     const { try: stream = 'mystream' } = app.settings;
     const [name = stream] = stream.split('?');
@@ -52,7 +53,7 @@ async function printWelcome(server: Server, config: Config, rtmp: string): Promi
     lines.push(`    watch    ffplay "${rtmp}/${app.name}/${name}"`);
     lines.push('');
   }
-  if (server.registry.apps.length === 0)
+  if (server.registry.apps.length === 0 && !config.edgeOf)
     lines.push('  No applications yet: make a folder with a main.ts in it.', '');
   if (isLoopback(config.rtmp.host)) {
     lines.push('  Only this machine can connect. To open it: npm start -- --rtmp 0.0.0.0:1935', '');

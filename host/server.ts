@@ -12,6 +12,7 @@ import { type Clock, systemClock } from './base/clock.ts';
 import { Connections } from './base/connections.ts';
 import { describeError, StagewireError } from './base/errors.ts';
 import type { Log } from './base/log.ts';
+import { Cluster } from './cluster/cluster.ts';
 import { type Address, type Config, formatAddress } from './config.ts';
 import type { ByteStream } from './rtmp/byte-stream.ts';
 import { ChunkFraming } from './rtmp/framing.ts';
@@ -52,7 +53,10 @@ export interface Server {
 /** Starts everything. Throws a StagewireError with one line for the terminal when it cannot. */
 export async function startServer(config: Config, log: Log, clock: Clock = systemClock): Promise<Server> {
   const version = readVersion();
-  const adminToken = config.adminTokenFile === undefined ? undefined : readToken(config.adminTokenFile);
+  const adminToken =
+    config.adminTokenFile === undefined ? undefined : readSecret(config.adminTokenFile, 'admin token');
+  const edgeSecret =
+    config.edgeSecretFile === undefined ? undefined : readSecret(config.edgeSecretFile, 'edge secret');
   const { tlsCert, tlsKey } = config;
   const certificate =
     tlsCert !== undefined && tlsKey !== undefined ? new Certificate(tlsCert, tlsKey, log) : undefined;
@@ -105,8 +109,24 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     (app) => `rtmp://${formatAddress(rtmpAddress)}/${app}`,
     config.scriptLibPath,
   );
-  const rtmp = new RtmpListener(registry, limits, connections, log);
-  const rtmps = new RtmpListener(registry, limits, connections, log, certificate);
+  const { edgeOf: origin, edgeName: name } = config;
+  const cluster = new Cluster({
+    origin,
+    name,
+    secret: edgeSecret,
+    version,
+    registry,
+    limits,
+    windows,
+    archive,
+    log,
+  });
+  const { lobby } = cluster;
+  const rtmp = new RtmpListener(lobby, limits, connections, log);
+  const rtmps = new RtmpListener(lobby, limits, connections, log, certificate);
+  rtmp.door = rtmps.door = cluster.door;
+  // Whoever is an edge in all applications has none of its own.
+  const hasApps = !origin || origin.app !== undefined;
   const api = createApi(
     {
       health: () => ({
@@ -117,6 +137,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
         instances: registry.instances.length,
       }),
       instances: () => registry.instances.map(reportOf),
+      edges: () => cluster.report,
       instance: async (app, name) => {
         const instance = registry.find(app, name);
         return instance && detailsOf(instance);
@@ -144,15 +165,15 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     adminToken,
   );
   const flv = new FlvServer({
-    lobby: registry,
+    lobby,
     limits,
     connections,
-    originsOf: (app) => registry.originsOf(app),
+    originsOf: (app) => cluster.originsOf(app),
   });
   const sockets = new SocketServer({
     limits,
     accept: (...args) => rtmp.accept(...args),
-    originsOf: (app) => registry.originsOf(app),
+    originsOf: (app) => cluster.originsOf(app),
   });
   const pages = new PageServer({ folderOf: (app) => registry.app(app)?.folder }, pageScripts, playground);
   const apiListener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
@@ -160,7 +181,8 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
   const web = new WebServer({ flv, sockets, tunnels, pages, api: apiListener }, limits);
 
   try {
-    await Promise.all([registry.start(), pool.warmUp()]);
+    if (hasApps) await Promise.all([registry.start(), pool.warmUp()]);
+    cluster.start();
     const { port } = await listen('RTMP', config.rtmp, (host, port) => rtmp.listen(host, port));
     rtmpAddress.port = port;
     const addresses = {
@@ -185,6 +207,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
       close: () => {
         closing ??= (async () => {
           await registry.close(STOP_PATIENCE_MS);
+          cluster.close();
           certificate?.close();
           rtmp.close();
           rtmps.close();
@@ -200,6 +223,7 @@ export async function startServer(config: Config, log: Log, clock: Clock = syste
     };
   } catch (error) {
     certificate?.close();
+    cluster.close();
     pool.close();
     rtmp.close();
     rtmps.close();
@@ -234,25 +258,26 @@ async function listen(
   }
 }
 
-function readToken(file: string): string {
-  let token: string;
+/** The text of a file. `what` names it. */
+function readSecret(file: string, what: string): string {
+  let secret: string;
   try {
-    token = readFileSync(file, 'utf8').trim();
+    secret = readFileSync(file, 'utf8').trim();
   } catch (error) {
     throw new StagewireError(
       'E_CONFIG',
       'host',
-      `the admin token file ${file} cannot be read: ${describeError(error)}`,
+      `the ${what} file ${file} cannot be read: ${describeError(error)}`,
     );
   }
-  if (token.length < 16) {
+  if (secret.length < 16) {
     throw new StagewireError(
       'E_CONFIG',
       'host',
-      `the admin token in ${file} has ${token.length} characters: use 16 or more`,
+      `the ${what} in ${file} has ${secret.length} characters: use 16 or more`,
     );
   }
-  return token;
+  return secret;
 }
 
 function readVersion(): string {

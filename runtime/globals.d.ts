@@ -382,8 +382,8 @@ interface Stream {
     start?: number,
     length?: number,
     reset?: boolean | number,
-    /** Streams of other servers cannot be played yet. */
-    connection?: null,
+    /** The stream is one of the instance that this is connecting or connected to. */
+    connection?: NetConnection | null,
   ): boolean;
   /**
    * Records this stream, whatever its source is, into `streams/<instance>/<name>.flv` of the application's folder:
@@ -1038,12 +1038,33 @@ declare class NetConnection {
   /** What the other side is told to send, AMF0 or AMF3. Set before `connect`. Default 3. */
   objectEncoding: 0 | 3;
   /**
+   * New in Stagewire. Whether a connection that was accepted is made again, with the same arguments, when it ends for another reason
+   * than `close` or a refusal: after 0.25 s, then twice as long each time, up to 10 s, a quarter more or less. `onStatus` hears
+   * `NetConnection.Connect.Closed`, `Failed` for each attempt that is in vain, and `Success`; calls that wait fail once. Set before
+   * `connect`, it is also done when the other side asks for it (`NetConnection.Connect.ReconnectRequest`), to where it says. Default
+   * false.
+   */
+  reconnect: boolean;
+  /**
    * Connects to `rtmp://host[:port]/app/instance`, with TLS to `rtmps://...`, and without a host, `rtmp:/app/instance`, on
    * this server. Further arguments go to the other side's `onConnect`. What becomes of it is told to `onStatus`. A connection
-   * that it had is closed. False for what is no RTMP.
+   * that it had is closed. False for what is neither RTMP nor HTTP.
+   *
+   * To `http://...` and `https://...`, a Flash Remoting gateway, there are calls only: AMF0 over HTTP, to where `fetch` may go.
+   * `isConnected` is true from then on. The calls of one turn go in one packet, and the next when that one is answered. A
+   * packet that comes to nothing fails its calls, and `onStatus` hears `NetConnection.Call.Failed`, or `BadVersion` for an
+   * answer that is no AMF, once.
    */
   connect(uri: string, ...args: unknown[]): boolean;
-  /** Calls a method of the Client object that stands for this connection. False when it is not connected. */
+  /**
+   * For gateways: a header that goes with every packet from now on, in the place of one of that name. `undefined` removes
+   * it. A gateway may ask for headers, too. Throws a RangeError beyond 100 headers, or 64 KB of them.
+   */
+  addHeader(name: string, mustUnderstand?: boolean, value?: unknown): void;
+  /**
+   * Calls a method of the Client object that stands for this connection, or of a gateway: `service.method`. False when it is
+   * not connected, or when too many calls wait.
+   */
   call(method: string, result?: ResultObject | null, ...args: unknown[]): boolean;
   /** New in Stagewire. As `call`, with a promise: rejects with a `CallError`, as `client.invoke` does. */
   invoke<T = any>(
@@ -1052,14 +1073,44 @@ declare class NetConnection {
   ): Promise<T>;
   /** The other side's `onDisconnect` is called; `onStatus` of this one is not. */
   close(): void;
-  /**
-   * `NetConnection.Connect.Success`, `Rejected`, `Failed` and `Closed`, and what the other side says. A link that breaks is
-   * not made again by itself.
-   */
+  /** `NetConnection.Connect.Success`, `Rejected`, `Failed` and `Closed`, and what the other side says. */
   onStatus?(info: Info): void;
 
   /** Functions that the other side may call. */
   [handler: string]: any;
+}
+
+/**
+ * Publishes a stream of this instance at the instance that a NetConnection leads to. Media never enters the script. When
+ * new code takes over, what is published goes on for as long as the stream does; new code that publishes the same at the
+ * same address has it from then on.
+ */
+declare class NetStream {
+  /** Several may share a connection, which is connecting or connected when they publish. */
+  constructor(connection: NetConnection);
+  /** Seconds; 0 for no bound but the server's own. */
+  readonly bufferTime: number;
+  /** Seconds since the other side has begun to take it; 0 before. */
+  readonly time: number;
+  /** What is sent: a stream, whoever its source is, from its last key frame on; false for nothing. */
+  attach(stream: Stream | false): boolean;
+  /**
+   * Publishes under that name: there it is "live", or recorded, too. What comes of it is told to `onStatus`. False for one
+   * whose connection is closed. With false instead of a name it ends that, and says whether there was anything to end.
+   */
+  publish(name: string | false, mode?: 'live' | 'record' | 'append' | 'appendWithGap'): boolean;
+  /** Calls `handler` of each NetStream that plays it there. False before `NetStream.Publish.Start`. */
+  send(handler: string, ...args: unknown[]): boolean;
+  /** When the other side is further behind, pictures are left out until a key frame. */
+  setBufferTime(seconds: number): boolean;
+  /**
+   * `NetStream.Publish.Start`, `NetStream.Publish.BadName`, `NetStream.Unpublish.Success`; `NetStream.Play.InsufficientBW`
+   * when pictures are left out; `NetStream.Failed` when it has ended and nobody wanted that. And what else the other side says.
+   */
+  onStatus?(info: Info): void;
+
+  /** Yours: Stagewire does not touch it. */
+  [own: string]: any;
 }
 
 /**

@@ -71,6 +71,11 @@ export class CodecSupport {
     this.#capsEx = capsEx;
   }
 
+  /** What `CodecSupport` makes the same of again, in another process. */
+  get told(): 'plain' | { names: string[]; capsEx: number } {
+    return this === CodecSupport.plain ? 'plain' : { names: [...this.#names], capsEx: this.#capsEx };
+  }
+
   /**
    * The message as such a client can take it: with another head, without ModEx, or track 0 alone, when it must be. `undefined` when there is no such way.
    */

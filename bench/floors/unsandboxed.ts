@@ -32,6 +32,7 @@ function makeSeat(client: ClientEnd): Seat {
     sharedObject() {},
     reply() {},
     streamLength: () => Promise.resolve(0),
+    decidePlay: () => Promise.reject(new Error('the floor has no streams')),
     openStream() {
       throw new Error('the floor has no streams');
     },

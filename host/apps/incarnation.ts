@@ -30,6 +30,7 @@ import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
 import { RemoteShares } from './remote-shares.ts';
 import { ScriptLinks } from './script-links.ts';
+import { type PushCommand, ScriptPushes } from './script-pushes.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
 import { ScriptStreams, type StreamCommand } from './script-streams.ts';
 import { nameOfState } from './state-names.ts';
@@ -88,6 +89,7 @@ export type ClientCommand = Exclude<
       | 'link-close'
       | ShareCommand['kind']
       | StreamCommand['kind']
+      | PushCommand['kind']
       | 'shutdown';
   }
 >;
@@ -181,6 +183,7 @@ export class Incarnation {
   readonly #logBudget: LogBudget;
   readonly #fetcher: Fetcher;
   readonly #links: ScriptLinks;
+  readonly #pushes: ScriptPushes;
   readonly #remotes: RemoteShares;
   /** Once the script has asked for something. */
   #files: Files | undefined;
@@ -224,8 +227,13 @@ export class Incarnation {
         if (this.#logBudget.takes(text)) this.log.warn(text);
       },
     );
-    this.#streams = new ScriptStreams(streams, () => this.script);
     this.settings = host.settings;
+    this.#streams = new ScriptStreams(
+      streams,
+      () => this.script,
+      (link) => this.#links.place(link),
+      this.settings.limits.outgoingConnectMs,
+    );
     this.#app = build.app;
     this.#host = host;
     this.#listener = listener;
@@ -251,6 +259,12 @@ export class Incarnation {
       script: () => this.script,
       serve: host.serve,
     });
+    this.#pushes = new ScriptPushes({
+      streams,
+      script: () => this.script,
+      placeOf: (link) => this.#links.place(link),
+      limits: this.settings.limits,
+    });
     this.#remotes = new RemoteShares(this.#links, host.clock, this.settings.limits);
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
@@ -263,6 +277,7 @@ export class Incarnation {
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onDispose: () => {
         this.#fetcher.close();
+        this.#pushes.close();
         this.#links.close();
         this.#files?.close();
         this.#shares.close();
@@ -457,10 +472,11 @@ export class Incarnation {
   /** It is the script of the instance now, and has been told who is there. */
   takeOver(): void {
     this.#shares.takeOver();
-    this.#streams.takeOver();
     const early = this.#early?.takeAll() ?? [];
     this.#early = undefined;
     for (const command of early) this.#command(command);
+    // What it plays may come over connections that it has just opened.
+    this.#streams.takeOver();
   }
 
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
@@ -518,6 +534,11 @@ export class Incarnation {
           return this.#listener.onShutdown(this);
         case 'wake-at':
           return; // the script's own
+        case 'push-start':
+        case 'push-set':
+        case 'push-send':
+        case 'push-stop':
+          return this.#pushes.obey(command);
         case 'link-open':
         case 'link-close':
           return void this.#links.obey(command);
@@ -677,6 +698,7 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   draft: 'what hands state over',
   undraft: 'what hands state over',
   'link-status': 'onStatus of a NetConnection',
+  'push-status': 'onStatus of a NetStream',
   save: 'application.onSave',
   restore: 'application.onRestore',
   connect: 'application.onConnect',

@@ -98,7 +98,7 @@ class Route implements LinkUser {
     if (this.#objects.get(key)?.object === object) this.#objects.delete(key);
   }
 
-  accepted(link: Link): void {
+  opened(link: Link): void {
     this.link = link;
     for (const { open } of [...this.#objects.values()]) open();
   }

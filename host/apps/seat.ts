@@ -8,6 +8,7 @@ import type {
   ClientEnd,
   ConnectRequest,
   InvokeId,
+  PlayDecision,
   Seat,
   StreamEnd,
   Transport,
@@ -42,6 +43,8 @@ interface QueuedInvoke {
 }
 
 const MAX_QUEUED_INVOKES = 64;
+/** `play` with a start of -1 (the reference's section 18.2). */
+const LIVE_ONLY_MS = -1000;
 
 /** One client of an instance: what must survive the script. */
 export class ClientSeat implements Seat {
@@ -116,6 +119,19 @@ export class ClientSeat implements Seat {
 
   streamLength(stream: StreamName): Promise<number> {
     return this.#host.streamLength(this, stream);
+  }
+
+  async decidePlay(stream: StreamName, startMs: number): Promise<PlayDecision> {
+    const { streams, authorize, sampleAccess } = this.#host.streamOwner(this);
+    const { name, query } = stream;
+    const isLive =
+      startMs < 0 &&
+      (startMs === LIVE_ONLY_MS ||
+        streams.find(name)?.publisher !== undefined ||
+        (await streams.library.find(stream)) === undefined);
+    if (!isLive) return { at: 'recorded', isAllowed: false, description: '', audio: false, video: false };
+    const verdict = await authorize('play', { name, query, mode: '' });
+    return { at: 'live', ...verdict, ...sampleAccess(name) };
   }
 
   sharedObject(message: RtmpMessage): void {

@@ -24,6 +24,8 @@ import { SocketWriter } from './socket-writer.ts';
 const ACK_WINDOW = 2_500_000;
 /** A script may ask as often as it likes whether its clients are there. */
 const LEAST_PING_MS = 500;
+/** What servers say of a message that one sends on for the other. */
+const LINK_HEAD_BYTES = 256 * 1024;
 /** One read of 64 KB that takes longer is the last in its round of the event loop, which would make 32 in a row. */
 const LONG_READ_MS = 2;
 
@@ -33,6 +35,8 @@ export interface MessageHandler {
   onOpen?(): void;
   /** May throw StagewireError: the connection is dropped then. */
   onMessage(message: RtmpMessage): void;
+  /** What a server says of a stream that we play. */
+  onStreamEvent?(streamId: number, message: RtmpMessage): void;
   /** The client buffers so many milliseconds of a stream. */
   onBuffer(streamId: number, bufferMs: number): void;
   /** The client has played a stream up to that timestamp. */
@@ -67,6 +71,7 @@ export class RtmpConnection implements Transport {
     pingMs: 0,
   };
   codecs = CodecSupport.none;
+  marksLoops = false;
   readonly #socket: ByteStream;
   readonly #limits: Limits;
   readonly #onDrop: OnDrop;
@@ -81,6 +86,7 @@ export class RtmpConnection implements Transport {
   #waitingSince: number;
   #hasCommand = false;
   readonly #hasChunks: boolean;
+  #maxQueued: number;
   #isConnected = false;
   /** The last byte has been written: the peer has a moment to read it. */
   #isEnding = false;
@@ -108,13 +114,15 @@ export class RtmpConnection implements Transport {
     isSecure: boolean,
     limits: Limits,
     onDrop: OnDrop,
-    makeHandler: (transport: Transport) => MessageHandler,
+    makeHandler: (connection: RtmpConnection) => MessageHandler,
     framing: Framing = new ChunkFraming(limits),
     place?: AppAddress,
   ) {
     this.#socket = socket;
     this.#out = new SocketWriter(socket, this.traffic);
     this.#limits = limits;
+    // More than media may fill: a viewer that is merely slow is not cut off for a status.
+    this.#maxQueued = limits.viewerQueueBytes * 2 + limits.mediaMessageBytes;
     this.#onDrop = onDrop;
     this.isSecure = isSecure;
     this.place = place;
@@ -142,8 +150,7 @@ export class RtmpConnection implements Transport {
   send(message: RtmpMessage): void {
     if (this.#isClosed || this.#isEnding) return;
     const queued = this.queuedBytes;
-    // More than media may fill: a viewer that is merely slow is not cut off for a status.
-    if (queued > this.#limits.viewerQueueBytes * 2 + this.#limits.mediaMessageBytes) {
+    if (queued > this.#maxQueued) {
       return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);
     }
     this.traffic.messagesOut++;
@@ -190,6 +197,11 @@ export class RtmpConnection implements Transport {
     });
   }
 
+  /** Since the last byte from the peer. */
+  get silentMs(): number {
+    return performance.now() - this.#heardAt;
+  }
+
   ping(): boolean {
     const wasAnswered = this.#pingSentAt === undefined;
     const now = performance.now();
@@ -223,6 +235,14 @@ export class RtmpConnection implements Transport {
   accepted(): void {
     this.#isConnected = true;
     this.#reader.limits.maxOtherBytes = this.#limits.commandBytes;
+  }
+
+  /** At the other end is a server, with many clients behind it: so much may wait for it, and its messages may be large. */
+  becomesLink(queueBytes: number): void {
+    this.accepted();
+    this.#hasCommand = true;
+    this.#maxQueued = queueBytes;
+    this.#reader.limits.maxOtherBytes = this.#limits.mediaMessageBytes + LINK_HEAD_BYTES;
   }
 
   close(lingerMs: number): void {
@@ -396,6 +416,8 @@ export class RtmpConnection implements Transport {
     }
     if (control.type === UserControlType.SetBufferLength)
       this.#handler.onBuffer(control.streamId, control.bufferMs);
+    if (control.type === UserControlType.StreamIsRecorded)
+      this.#handler.onStreamEvent?.(control.streamId, message);
     if (control.type === UserControlType.KeyFrame) this.#handler.onMakesKeyFrames(control.streamId);
     if (control.type !== UserControlType.PingRequest) return;
     const pong = encodeUserControl({ type: UserControlType.PingResponse, sentAt: control.sentAt });

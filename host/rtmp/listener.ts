@@ -6,13 +6,16 @@ import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { ByteStream } from './byte-stream.ts';
-import { RtmpConnection } from './connection.ts';
+import { type MessageHandler, RtmpConnection } from './connection.ts';
 import type { Framing } from './framing.ts';
 import type { AppAddress } from './names.ts';
 import type { Lobby } from './ports.ts';
 import { Session } from './session.ts';
 
 const TICK_MS = 1000;
+
+/** Who else than clients may connect: given a connection, and who serves it when it is a client's. */
+export type Door = (connection: RtmpConnection, client: MessageHandler) => MessageHandler;
 
 /** Accepts RTMP connections, over TCP or TLS, and gives each a session. */
 export class RtmpListener {
@@ -22,6 +25,8 @@ export class RtmpListener {
   readonly #log: Log;
   readonly #all: Connections;
   readonly #connections = new Set<RtmpConnection>();
+  /** Without it there are clients only. */
+  door: Door | undefined;
   #ticker: NodeJS.Timeout | undefined;
 
   /** `all`: its connections are counted with those of the other listeners. With a certificate it speaks TLS. */
@@ -101,13 +106,14 @@ export class RtmpListener {
   ): RtmpConnection | undefined {
     if (stream.destroyed) return undefined;
     const peer = peerOf(stream);
-    const connection: RtmpConnection = new RtmpConnection(
+    const connection = new RtmpConnection(
       stream,
       isSecure,
       this.#limits,
       (error) => this.#all.dropped(peer, error),
-      (transport) => {
-        return new Session(transport, this.#lobby, this.#limits, () => connection.announceChunkSize());
+      (made) => {
+        const session = new Session(made, this.#lobby, this.#limits, () => made.announceChunkSize());
+        return this.door?.(made, session) ?? session;
       },
       framing,
       place,

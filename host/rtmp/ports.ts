@@ -34,6 +34,8 @@ export interface OutMessage extends RtmpMessage {
    * timestamp. RTMP's viewers are told of a new source and take its times as they are.
    */
   readonly shiftMs?: number;
+  /** Data that the stream keeps for those who come later: publishers send it as `@setDataFrame`. Default false. */
+  readonly isDataFrame?: boolean;
 }
 
 /** How messages become bytes on one kind of transport. */
@@ -74,6 +76,8 @@ export interface Transport {
   readonly traffic: Traffic;
   /** What the client can do with codecs beyond those of RTMP 1.0. */
   codecs: CodecSupport;
+  /** The client is a server that passes streams on, and tells whether they come back (streams/loop-mark.ts). Default false. */
+  marksLoops?: boolean;
   /** Sends a ping; false when the one before it was not answered yet. */
   ping(): boolean;
   /** Whether a byte comes from the peer within that time; it is pinged for it. */
@@ -88,6 +92,15 @@ export interface Transport {
   /** Sends what is queued, then closes; by force after `lingerMs`. */
   close(lingerMs: number): void;
 }
+
+/** What those need of a transport who send media over it. */
+export type MediaTransport = Pick<
+  Transport,
+  'format' | 'queuedBytes' | 'send' | 'write' | 'traffic' | 'codecs' | 'marksLoops' | 'fail'
+> & {
+  /** How long what is written waits, as a share of how long it may. Default 0. */
+  readonly lag?: number;
+};
 
 /** The `connect` command, and where it came from. */
 export interface ConnectRequest {
@@ -104,6 +117,8 @@ export interface ConnectRequest {
   isSecure: boolean;
   /** Whether it connects again when it is asked to (Enhanced RTMP v2). */
   canReconnect: boolean;
+  /** Whether it asks for AMF3 or AMF0. */
+  objectEncoding: 0 | 3;
   /** The whole command, for `onConnect`'s further arguments. */
   command: CommandBody;
 }
@@ -132,6 +147,8 @@ export interface Seat {
   openStream(streamId: number, transport: Transport): StreamEnd;
   /** Seconds of a recorded stream; 0 when there is none. */
   streamLength(stream: StreamName): Promise<number>;
+  /** Whether a request to play is for a live stream, and if so, whether the client may play it. */
+  decidePlay(stream: StreamName, startMs: number): Promise<PlayDecision>;
   /** A message of type 19 or 16. Throws `E_AMF` and the like for a malformed one. */
   sharedObject(message: RtmpMessage): void;
   leave(): void;
@@ -178,6 +195,16 @@ export interface ClientEnd {
   drop(code: string, text: string): void;
   /** Ends the connection after what was sent before; with a status if one says why. */
   disconnect(why?: Refusal): void;
+}
+
+/** For a server that plays live streams in the place of another. Of what is recorded nothing is decided. */
+export interface PlayDecision {
+  at: 'live' | 'recorded';
+  isAllowed: boolean;
+  description: string;
+  /** Whether the client may read raw samples of them. */
+  audio: boolean;
+  video: boolean;
 }
 
 /** `play` as the client asked for it; times in milliseconds. */

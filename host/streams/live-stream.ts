@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { codecTitleOf } from '../../wire/codec-titles.ts';
 import { type MediaNeeds, nameOfNeeds, needsOf } from '../../wire/codecs.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
@@ -32,6 +33,8 @@ export interface StreamHouse {
 /** Who a stream comes from: a client, or the server itself, which has no client's id. */
 export interface Publisher {
   readonly clientId: string;
+  /** Of a source that comes from another server: what it has there. */
+  readonly publication?: string;
   /** Whether it gives a sign of life within that time. */
   isAlive(withinMs: number): Promise<boolean>;
   /** The name is taken from it. It may not publish again before that returns. */
@@ -68,6 +71,7 @@ export class LiveStream {
   readonly #late: LateJoin;
   readonly #newcomers = new Newcomers((viewer) => this.#admitLater(viewer));
   #publisher: Publisher | undefined;
+  #publication = '';
   #pending: OutMessage[] = [];
   #pendingBytes = 0;
   /** What is on its way to the viewers, and whether what is pending is to follow at once. */
@@ -108,6 +112,11 @@ export class LiveStream {
     return this.#publisher;
   }
 
+  /** Names what the present source has published since it came, on whatever server; empty without one. */
+  get publication(): string {
+    return this.#publication;
+  }
+
   get viewerCount(): number {
     return this.#viewers;
   }
@@ -116,6 +125,7 @@ export class LiveStream {
   publish(publisher: Publisher): boolean {
     if (this.#publisher) return false;
     this.#publisher = publisher;
+    this.#publication = publisher.publication ?? randomUUID();
     this.bytesIn = 0;
     this.#hasFailed = false;
     this.#recording?.splice();
@@ -131,6 +141,7 @@ export class LiveStream {
     this.#newcomers.release();
     this.flush();
     this.#publisher = undefined;
+    this.#publication = '';
     this.#late.forget();
     this.#needs.clear();
     for (const tap of this.#taps) tap.sourceChanged(false);
@@ -245,8 +256,9 @@ export class LiveStream {
 
   /** Data for those who are here and those who come later (`@setDataFrame`). */
   setDataFrame(key: string, message: RtmpMessage, isOurs = false): void {
-    this.#late.setDataFrame(key, this.#shifted(message));
-    this.push(message, isOurs);
+    const frame: OutMessage = { ...message, isDataFrame: true };
+    this.#late.setDataFrame(key, this.#shifted(frame));
+    this.push(frame, isOurs);
   }
 
   clearDataFrame(key: string): void {
@@ -257,6 +269,11 @@ export class LiveStream {
   get nowForData(): number {
     const passed = performance.now() - this.#pushedAt;
     return (passed > MAX_LATENCY_MS ? this.#lastTime + Math.round(passed) : this.#lastTime) >>> 0;
+  }
+
+  /** The same for formats whose times go on. */
+  get nowOnTimeline(): number {
+    return (this.nowForData + this.#shiftMs) >>> 0;
   }
 
   /** Audio, video or data of the source, in order. The payload is kept: it must not change. `isOurs`: it comes from the script. */
@@ -275,6 +292,15 @@ export class LiveStream {
     for (const tap of this.#taps) this.#give(tap, message);
     if (this.#viewers > 0) this.#await(shifted);
     if (isBeginning) this.#newcomers.release();
+  }
+
+  /** Data for whoever passes the stream on: other servers that play it, and taps. */
+  pass(message: RtmpMessage): void {
+    this.flush();
+    this.#eachViewer(({ transport, streamId }) => {
+      if (transport.marksLoops) transport.send({ ...message, streamId });
+    });
+    for (const tap of this.#taps) this.#give(tap, message);
   }
 
   /** Sends it when the window ends. */

@@ -101,10 +101,50 @@ export interface ServerReport {
   instances: number;
 }
 
+/** What `GET /api/edges` shows: what this server is an edge of, and which edges it has. */
+export interface ClusterReport {
+  origin: LinkReport | null;
+  edges: EdgeReport[];
+}
+
+/** The link of an edge to its origin. */
+export interface LinkReport {
+  /** As the configuration has it. */
+  origin: string;
+  /** What this server is called there. */
+  name: string;
+  state: 'connecting' | 'connected';
+  /** Why it is not connected; null while it is, and before the first attempt has failed. */
+  problem: string | null;
+  /** How often it was connected again. */
+  reconnects: number;
+  /** From here to there and back; 0 before it was measured. */
+  pingMs: number;
+  /** What waits to be sent. */
+  queuedBytes: number;
+  clients: number;
+  /** Live streams that come over it, each once. */
+  streams: number;
+}
+
+/** An edge of this server. */
+export interface EdgeReport {
+  name: string;
+  address: string;
+  clients: number;
+  /** Live streams that go there, each once. */
+  streams: number;
+  pingMs: number;
+  queuedBytes: number;
+  /** Messages of media that the link had no room for. */
+  dropped: number;
+}
+
 /** What the API asks of the server. */
 export interface ApiSource {
   health(): ServerReport;
   instances(): InstanceReport[];
+  edges(): ClusterReport;
   /** Where applications are, and their names. */
   readonly directory: string;
   apps(): string[];
@@ -161,6 +201,7 @@ export function createApi(
     const message = `no earlier build of ${app} is kept`.slice(0, 300);
     return context.json({ error: 'E_NO_BUILD', message }, 409);
   });
+  api.get('/api/edges', (context) => context.json(source.edges()));
   api.get('/api/instances', (context) => context.json({ instances: source.instances() }));
 
   api.get('/api/instances/:app/:instance{.+}', async (context) => {

@@ -88,12 +88,36 @@ export type Command =
       kind: 'stream-set';
       stream: string;
       isSynchronous: boolean;
+      bufferMs: number;
       receivesAudio: boolean;
       receivesVideo: boolean;
     }
-  /** The script connects to another instance. `args`: what follows the command object of `connect`. Answered by `link-status`. */
-  | { kind: 'link-open'; link: number; uri: string; objectEncoding: number; args: Uint8Array }
+  /**
+   * The script connects to another instance. `canReconnect`: it connects again when it is asked to. `args`: what follows the
+   * command object of `connect`. Answered by `link-status`.
+   */
+  | {
+      kind: 'link-open';
+      link: number;
+      uri: string;
+      objectEncoding: number;
+      canReconnect: boolean;
+      args: Uint8Array;
+    }
   | { kind: 'link-close'; link: number }
+  /** The script publishes a stream of the instance, or none yet, over a connection of its own. Answered by `push-status`. */
+  | {
+      kind: 'push-start';
+      push: number;
+      link: number;
+      stream: string;
+      bufferMs: number;
+      name: string;
+      mode: string;
+    }
+  | { kind: 'push-set'; push: number; stream: string; bufferMs: number }
+  | { kind: 'push-send'; push: number; values: Uint8Array }
+  | { kind: 'push-stop'; push: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -159,6 +183,10 @@ const CommandKind = {
   drafted: 37,
   'link-open': 38,
   'link-close': 39,
+  'push-start': 50,
+  'push-set': 51,
+  'push-send': 52,
+  'push-stop': 53,
   'share-attach': 45,
 } as const;
 
@@ -224,10 +252,31 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.link);
       text(out, cmd.uri);
       out.u8(cmd.objectEncoding);
+      out.u8(cmd.canReconnect ? 1 : 0);
       blob(out, cmd.args);
       break;
     case 'link-close':
       out.u32(cmd.link);
+      break;
+    case 'push-start':
+      out.u32(cmd.push);
+      out.u32(cmd.link);
+      text(out, cmd.stream);
+      out.f64(cmd.bufferMs);
+      text(out, cmd.name);
+      text(out, cmd.mode);
+      break;
+    case 'push-set':
+      out.u32(cmd.push);
+      text(out, cmd.stream);
+      out.f64(cmd.bufferMs);
+      break;
+    case 'push-send':
+      out.u32(cmd.push);
+      blob(out, cmd.values);
+      break;
+    case 'push-stop':
+      out.u32(cmd.push);
       break;
     case 'broadcast':
       text(out, cmd.method);
@@ -293,6 +342,7 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'stream-set':
       text(out, cmd.stream);
       out.u8(cmd.isSynchronous ? 1 : 0);
+      out.f64(cmd.bufferMs);
       out.u8(cmd.receivesAudio ? 1 : 0);
       out.u8(cmd.receivesVideo ? 1 : 0);
       break;
@@ -360,8 +410,25 @@ export function decodeCommand(reader: ByteReader): Command {
         link: record.u32(),
         uri: readText(record),
         objectEncoding: record.u8(),
+        canReconnect: record.u8() === 1,
         args: readBlob(record),
       };
+    case CommandKind['push-start']:
+      return {
+        kind: 'push-start',
+        push: record.u32(),
+        link: record.u32(),
+        stream: readText(record),
+        bufferMs: record.f64(),
+        name: readText(record),
+        mode: readText(record),
+      };
+    case CommandKind['push-set']:
+      return { kind: 'push-set', push: record.u32(), stream: readText(record), bufferMs: record.f64() };
+    case CommandKind['push-send']:
+      return { kind: 'push-send', push: record.u32(), values: readBlob(record) };
+    case CommandKind['push-stop']:
+      return { kind: 'push-stop', push: record.u32() };
     case CommandKind['link-close']:
       return { kind: 'link-close', link: record.u32() };
     case CommandKind.stopped:
@@ -457,6 +524,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'stream-set',
         stream: readText(record),
         isSynchronous: record.u8() === 1,
+        bufferMs: record.f64(),
         receivesAudio: record.u8() === 1,
         receivesVideo: record.u8() === 1,
       };

@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from '../../wire/bytes.ts';
+import { append } from '../../wire/primordials.ts';
 import { blob, readBlob, readText, text, unknownKind } from './fields.ts';
 
 /** One step of a change to a shared object; several together are one version. Values are AMF, each by itself. */
@@ -75,19 +76,19 @@ export function readSharedChanges(record: ByteReader): SharedChange[] {
     const op = record.u8();
     switch (OPS[op]) {
       case 'set':
-        changes[i] = { op: 'set', name: readText(record), value: readBlob(record) };
+        append(changes, { op: 'set', name: readText(record), value: readBlob(record) });
         break;
       case 'remove':
-        changes[i] = { op: 'remove', name: readText(record) };
+        append(changes, { op: 'remove', name: readText(record) });
         break;
       case 'clear':
-        changes[i] = { op: 'clear' };
+        append(changes, { op: 'clear' });
         break;
       case 'send':
-        changes[i] = { op: 'send', values: readBlob(record) };
+        append(changes, { op: 'send', values: readBlob(record) });
         break;
       case 'until':
-        changes[i] = { op: 'until', name: readText(record), client: record.u32() };
+        append(changes, { op: 'until', name: readText(record), client: record.u32() });
         break;
       default:
         throw unknownKind('change', op);
@@ -113,7 +114,7 @@ export function readSharedSyncs(record: ByteReader): SharedSync[] {
   const count = record.u32();
   for (let i = 0; i < count; i++) {
     const code = CODES[record.u8()] ?? 'change';
-    list[i] = { code, name: readText(record), oldValue: readBlob(record) };
+    append(list, { code, name: readText(record), oldValue: readBlob(record) });
   }
   return list;
 }

@@ -42,6 +42,15 @@ export interface ServerOptions {
   adminToken?: string;
   /** The port for HTTP, of a server that was there before. */
   http?: number;
+  /** The port for RTMP, likewise. */
+  rtmp?: number;
+  /** A network namespace: it listens at all addresses there. */
+  namespace?: string;
+  /** The address of the server that it is an edge of, and what it is called there. */
+  edgeOf?: string;
+  edgeName?: string;
+  /** The content of the file for `--edge-secret-file`. */
+  edgeSecret?: string;
   /** Files: it listens with TLS, too. */
   tls?: { certificate: string; key: string };
 }
@@ -138,14 +147,31 @@ export class TestServer {
       }),
     );
     const args = ['--apps', this.appsFolder, '--data', this.dataFolder, '--log', log];
-    args.push('--rtmp', '0', '--http', String(options.http ?? 0), '--config', config);
+    const everywhere = options.namespace === undefined ? '' : '0.0.0.0:';
+    args.push(
+      '--rtmp',
+      `${everywhere}${options.rtmp ?? 0}`,
+      '--http',
+      String(options.http ?? 0),
+      '--config',
+      config,
+    );
     if (tls) args.push('--rtmps', '0', '--https', '0', '--tls-cert', tls.certificate, '--tls-key', tls.key);
     if (adminToken !== undefined) {
       const file = join(this.#folder, 'token');
       writeFileSync(file, `${adminToken}\n`);
       args.push('--admin-token-file', file);
     }
-    this.#child = spawn(process.execPath, [join(root, 'host/main.ts'), ...args], {
+    if (options.edgeSecret !== undefined) {
+      const file = join(this.#folder, 'edge-secret');
+      writeFileSync(file, `${options.edgeSecret}\n`);
+      args.push('--edge-secret-file', file);
+    }
+    if (options.edgeOf !== undefined) args.push('--edge-of', options.edgeOf);
+    if (options.edgeName !== undefined) args.push('--edge-name', options.edgeName);
+    const inside = options.namespace === undefined ? [] : ['ip', 'netns', 'exec', options.namespace];
+    const [program, ...words] = [...inside, process.execPath, join(root, 'host/main.ts'), ...args];
+    this.#child = spawn(program!, words, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // a group of its own, so that nothing it started can outlive the test

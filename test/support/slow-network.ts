@@ -15,12 +15,16 @@ export class SlowNetwork {
   /** Bytes that have come out at the server's end. */
   passed = 0;
   url = '';
+  /** Who comes now is sent away. */
+  isCut = false;
+  readonly #sockets = new Set<Socket>();
 
   static async before(url: string): Promise<SlowNetwork> {
     const network = new SlowNetwork();
     const { hostname, port } = new URL(url);
-    const sockets = new Set<Socket>();
+    const sockets = network.#sockets;
     const server = createServer((client) => {
+      if (network.isCut) return void client.destroy();
       const upstream = connect(Number(port), hostname);
       network.#carry(client, upstream, true);
       network.#carry(upstream, client, false);
@@ -33,6 +37,13 @@ export class SlowNetwork {
     });
     network.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     return network;
+  }
+
+  /** Ends what goes through it, and lets nobody in until `isCut` is false again. */
+  cut(): void {
+    this.isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
   }
 
   #carry(from: Socket, to: Socket, isUp: boolean): void {

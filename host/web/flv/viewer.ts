@@ -70,6 +70,7 @@ export class FlvViewer implements ClientEnd {
     const request: ConnectRequest = {
       ...{ app, instance, query, uri, agent, referrer, pageUrl, address, protocol, isSecure },
       canReconnect: false,
+      objectEncoding: 0,
       command: { type: MessageType.CommandAmf0, body: encodeCommand('connect', 1, object) },
     };
     const seat = lobby.connect(request, this);

@@ -1,0 +1,380 @@
+import type { CommandBody } from '../../../runtime/wall/fields.ts';
+import { encodeValues } from '../../../wire/commands.ts';
+import type { RtmpMessage } from '../../../wire/messages.ts';
+import { type StatusCode, status } from '../../../wire/status.ts';
+import type { StreamName } from '../../../wire/stream-name.ts';
+import type { Limits } from '../../base/limits.ts';
+import type {
+  ClientEnd,
+  ConnectRequest,
+  InvokeId,
+  PlayDecision,
+  Seat,
+  StreamEnd,
+  Transport,
+} from '../../rtmp/ports.ts';
+import type { EdgeInstance } from './edge-instance.ts';
+import { EdgeStream, REFUSED } from './edge-stream.ts';
+import { type Control, type Downward, messagesIn, type Upward } from './messages.ts';
+import { SharedObjectUses } from './shared-object-uses.ts';
+
+/** The link, as its clients see it. */
+export interface Uplink {
+  readonly limits: Limits;
+  readonly isUp: boolean;
+  readonly queuedBytes: number;
+  nextNumber(): number;
+  tell(op: Upward, id: number, bytes?: Uint8Array): void;
+  send(message: RtmpMessage): void;
+  /** An open question, which the link answers or gives up. */
+  ask(answered: (answer: Downward | undefined) => void): number;
+  left(seat: EdgeSeat): void;
+}
+
+interface Invoke {
+  readonly request: number;
+}
+
+/** Calls that wait while the origin is told again of the client. */
+const MAX_HELD = 256;
+const MAX_HELD_BYTES = 1024 * 1024;
+const TOO_LONG = 'The origin did not answer in time.';
+const LOST = 'The connection to the origin was lost.';
+const NO_ORIGIN = 'The origin cannot be reached.';
+
+/** A client of this edge: the origin has it in an instance there, as if it were its own. */
+export class EdgeSeat implements Seat {
+  readonly number: number;
+  readonly instance: EdgeInstance;
+  id = '';
+  readonly #request: ConnectRequest;
+  readonly #client: ClientEnd;
+  readonly #link: Uplink;
+  /** `waiting`: nobody has decided about the client. `lost`: the link went down after it was accepted. */
+  #state: 'waiting' | 'accepted' | 'lost' | 'gone' = 'waiting';
+  #isTold = false;
+  readonly #calls = new Set<number>();
+  readonly #orElse = new Map<number, () => void>();
+  #nextOrElse = 1;
+  #held: { op: Upward; bytes: Uint8Array }[] = [];
+  #heldBytes = 0;
+  /** Those that play or publish. */
+  readonly #streams = new Set<EdgeStream>();
+  readonly #objects = new SharedObjectUses();
+  #patience: NodeJS.Timeout | undefined;
+  /** Of what the origin sent: all, and what it was told that the client has taken. */
+  #receivedBytes = 0;
+  #toldTaken = 0;
+  #toldAt = 0;
+  #toldTraffic = -1;
+
+  constructor(
+    number: number,
+    request: ConnectRequest,
+    client: ClientEnd,
+    instance: EdgeInstance,
+    link: Uplink,
+  ) {
+    this.number = number;
+    this.instance = instance;
+    // The command is a view of what was read.
+    this.#request = { ...request, command: { ...request.command, body: request.command.body.slice() } };
+    this.#client = client;
+    this.#link = link;
+    instance.users++;
+    this.#patience = setTimeout(() => {
+      if (this.#state === 'waiting')
+        this.#refuse('NetConnection.Connect.Rejected', link.isUp ? TOO_LONG : NO_ORIGIN);
+    }, link.limits.outgoingConnectMs);
+    if (link.isUp) this.attach();
+  }
+
+  // What the link does.
+
+  /** The link is there: the origin hears of the client. */
+  attach(): void {
+    const {
+      app,
+      instance,
+      query,
+      uri,
+      agent,
+      referrer,
+      pageUrl,
+      address,
+      protocol,
+      isSecure,
+      canReconnect,
+      command,
+    } = this.#request;
+    this.#isTold = true;
+    this.#receivedBytes = this.#toldTaken = 0;
+    this.#link.tell(
+      {
+        op: 'connect',
+        app,
+        instance,
+        query,
+        uri: uri.slice(0, MAX_TEXT),
+        agent: agent.slice(0, MAX_TEXT),
+        referrer: referrer.slice(0, MAX_TEXT),
+        pageUrl: pageUrl.slice(0, MAX_TEXT),
+        address,
+        protocol,
+        isSecure,
+        canReconnect,
+        objectEncoding: this.#request.objectEncoding,
+        type: command.type,
+      },
+      this.number,
+      command.body,
+    );
+  }
+
+  /** The link is gone: what was asked has no answer any more. */
+  detach(): void {
+    this.#isTold = false;
+    if (this.#state === 'accepted') this.#state = 'lost';
+    this.#failCalls(LOST);
+    for (const stream of [...this.#streams]) stream.lost();
+  }
+
+  obey({ op, bytes }: Control<Downward>): void {
+    const client = this.#client;
+    switch (op.op) {
+      case 'accept':
+        return this.#accepted(op.id);
+      case 'reject':
+        if (this.#state === 'waiting') client.reject(bytes);
+        else client.disconnect({ code: 'NetConnection.Connect.Rejected', description: REJECTED_AGAIN });
+        return this.leave();
+      case 'refuse':
+        return this.#refuse(op.code as StatusCode, op.description);
+      case 'result':
+        this.#calls.delete(op.transaction);
+        return client.result(op.transaction, bytes);
+      case 'error':
+        this.#calls.delete(op.transaction);
+        return client.error(op.transaction, bytes);
+      case 'missing': {
+        const run = this.#orElse.get(op.orElse);
+        this.#orElse.delete(op.orElse);
+        return run?.();
+      }
+      case 'invoke': {
+        const invoke: Invoke = { request: op.request };
+        return client.invoke(op.method, op.request === 0 ? undefined : invoke, bytes);
+      }
+      case 'bandwidth-check':
+        return client.checkBandwidth();
+      case 'ping':
+        return void client.ping();
+      case 'limit':
+        return client.limitBandwidth(op);
+      case 'reconnect':
+        return client.requestReconnect(op.tcUrl);
+      case 'reading':
+        return client.setReading(op.isReading);
+      case 'drop':
+        client.drop(op.code, op.text);
+        return this.leave();
+      case 'disconnect':
+        client.disconnect(
+          op.code === undefined
+            ? undefined
+            : { code: op.code as StatusCode, description: op.description ?? '' },
+        );
+        return this.leave();
+      case 'is-alive':
+        return this.#isAlive(op);
+    }
+  }
+
+  /** Messages of the origin's for the client. */
+  receive(bytes: Uint8Array): void {
+    this.#receivedBytes += bytes.length;
+    for (const message of messagesIn(bytes)) this.#client.deliver(this.#client.serialize(message), 1);
+  }
+
+  /** Tells the origin how the client does, when there is news. */
+  report(now: number): void {
+    if (this.#state !== 'accepted') return;
+    const { traffic, queuedBytes } = this.#client;
+    const taken = Math.max(this.#toldTaken, this.#receivedBytes - queuedBytes);
+    const isDue =
+      now - this.#toldAt >= REPORT_MS && traffic.messagesIn + traffic.messagesOut !== this.#toldTraffic;
+    if (taken === this.#toldTaken && !isDue) return;
+    this.#toldTaken = taken;
+    this.#toldAt = now;
+    this.#toldTraffic = traffic.messagesIn + traffic.messagesOut;
+    this.#link.tell({ op: 'traffic', ...traffic, taken }, this.number);
+  }
+
+  // What the client does.
+
+  call(name: string, transaction: number, command: CommandBody): void {
+    this.#call({ op: 'call', name, transaction, type: command.type, orElse: 0 }, command.body);
+  }
+
+  callOr(name: string, transaction: number, command: CommandBody, onMissing: () => void): void {
+    if (this.#state !== 'accepted' && !this.#isTold) return onMissing();
+    if (this.#orElse.size >= this.#link.limits.unansweredCalls) return onMissing();
+    const orElse = this.#nextOrElse;
+    this.#nextOrElse = orElse === 0xffff_ffff ? 1 : orElse + 1;
+    this.#orElse.set(orElse, onMissing);
+    this.#call({ op: 'call', name, transaction, type: command.type, orElse }, command.body);
+  }
+
+  reply(request: InvokeId, isOk: boolean, command: CommandBody): void {
+    const op: Upward = { op: 'reply', request: (request as Invoke).request, isOk, type: command.type };
+    // A new connection of the link knows nothing of calls of the old one.
+    if (this.#state === 'accepted') this.#link.tell(op, this.number, command.body);
+  }
+
+  openStream(streamId: number, transport: Transport): StreamEnd {
+    const seat = this;
+    const link = this.#link;
+    return new EdgeStream(streamId, transport, {
+      get clientId() {
+        return seat.id;
+      },
+      instance: this.instance,
+      get isAttached() {
+        return seat.#state === 'accepted';
+      },
+      get queuedBytes() {
+        return link.queuedBytes;
+      },
+      gopBytes: link.limits.gopBytes,
+      setActive: (stream, isActive) => {
+        if (isActive) this.#streams.add(stream);
+        else this.#streams.delete(stream);
+      },
+      decide: (named, startMs) => this.#decide(named, startMs),
+      nextNumber: () => link.nextNumber(),
+      tell: (op, number) => {
+        if (this.#state !== 'accepted') return;
+        link.tell(op.op === 'open' ? { ...op, client: this.number } : op, number);
+      },
+      send: (message) => link.send(message),
+      owner: (decision) => ({
+        clientId: seat.id,
+        limits: link.limits,
+        streams: this.instance.streams,
+        sampleAccess: () => decision(),
+        authorize: () => Promise.resolve(decision()),
+        published: () => {},
+        unpublished: () => {},
+        tooSlow: () => this.#client.disconnect(),
+      }),
+    });
+  }
+
+  streamLength(stream: StreamName): Promise<number> {
+    return new Promise((resolve) => {
+      if (this.#state !== 'accepted') return resolve(0);
+      const ask = this.#link.ask((answer) => resolve(answer?.op === 'length-is' ? answer.seconds : 0));
+      this.#link.tell({ op: 'length', ask, stream }, this.number);
+    });
+  }
+
+  decidePlay(stream: StreamName, startMs: number): Promise<PlayDecision> {
+    return this.#decide(stream, startMs);
+  }
+
+  sharedObject(message: RtmpMessage): void {
+    this.#objects.note(message);
+    const { type, streamId, timestamp, payload } = message;
+    this.#sendOrHold({ op: 'shared', type, streamId, timestamp }, payload);
+  }
+
+  leave(): void {
+    if (this.#state === 'gone') return;
+    const isTold = this.#isTold;
+    this.#state = 'gone';
+    clearTimeout(this.#patience);
+    for (const stream of [...this.#streams]) stream.close();
+    this.#calls.clear();
+    this.#orElse.clear();
+    this.#held = [];
+    if (isTold && this.#link.isUp) this.#link.tell({ op: 'leave' }, this.number);
+    this.instance.users--;
+    this.#link.left(this);
+  }
+
+  #accepted(id: string): void {
+    const isFirst = this.#state === 'waiting';
+    this.id = id;
+    if (this.#state === 'gone') return;
+    this.#state = 'accepted';
+    clearTimeout(this.#patience);
+    if (isFirst) return this.#client.accept();
+    for (const use of this.#objects.uses()) this.sharedObject(use);
+    for (const stream of this.#streams) stream.resume();
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const { op, bytes } of held) this.#link.tell(op, this.number, bytes);
+  }
+
+  #refuse(code: StatusCode, description: string): void {
+    this.#client.disconnect({ code, description });
+    this.leave();
+  }
+
+  #call(op: Extract<Upward, { op: 'call' }>, bytes: Uint8Array): void {
+    const { transaction } = op;
+    if (transaction !== 0) this.#calls.add(transaction);
+    if (!this.#sendOrHold(op, bytes)) this.#fail(transaction, NO_ORIGIN);
+  }
+
+  /** False when it cannot be sent. */
+  #sendOrHold(op: Upward, bytes: Uint8Array): boolean {
+    if (this.#state === 'accepted') {
+      this.#link.tell(op, this.number, bytes);
+      return true;
+    }
+    // The origin is being told of the client again.
+    if (this.#state !== 'lost' || !this.#isTold) return false;
+    if (this.#held.length >= MAX_HELD || this.#heldBytes + bytes.length > MAX_HELD_BYTES) return false;
+    this.#heldBytes += bytes.length;
+    this.#held.push({ op, bytes: bytes.slice() });
+    return true;
+  }
+
+  #failCalls(why: string): void {
+    const calls = [...this.#calls];
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#orElse.clear();
+    for (const transaction of calls) this.#fail(transaction, why);
+  }
+
+  #fail(transaction: number, why: string): void {
+    if (!this.#calls.delete(transaction)) return;
+    this.#client.error(transaction, encodeValues(status('NetConnection.Call.Failed', why)));
+  }
+
+  #decide(stream: StreamName, startMs: number): Promise<PlayDecision> {
+    return new Promise((resolve) => {
+      if (this.#state !== 'accepted') return resolve(REFUSED);
+      const ask = this.#link.ask((answer) => {
+        if (answer?.op !== 'decided') return resolve(REFUSED);
+        const { op: _, ask: __, ...decision } = answer;
+        resolve(decision);
+      });
+      this.#link.tell({ op: 'decide', ask, stream, startMs }, this.number);
+    });
+  }
+
+  #isAlive({ ask, withinMs }: Extract<Downward, { op: 'is-alive' }>): void {
+    const [stream] = this.#streams;
+    const answer = (isAlive: boolean) => this.#link.tell({ op: 'alive', ask, isAlive }, this.number);
+    if (stream) void stream.isAlive(withinMs).then(answer);
+    else answer(true);
+  }
+}
+
+const MAX_TEXT = 32 * 1024;
+const REPORT_MS = 1000;
+const REJECTED_AGAIN = 'The connection to the origin was lost, and it did not take the client again.';
