@@ -22,7 +22,7 @@ export class RemoteShares implements Remotes {
   readonly #limits: { readonly outgoingConnectMs: number };
   readonly #routes = new Map<number, Route>();
   /** Those that this script has attached. */
-  readonly #objects = new Set<ProxiedObject>();
+  readonly #objects = new Map<ProxiedObject, Route>();
 
   /** `limits`: how long an owner has to answer. */
   constructor(links: ScriptLinks, clock: Clock, limits: { readonly outgoingConnectMs: number }) {
@@ -35,6 +35,7 @@ export class RemoteShares implements Remotes {
   attach(object: ProxiedObject, link: number): void {
     const route = this.#routes.get(link) ?? new Route(() => this.#routes.delete(link));
     this.#routes.set(link, route);
+    if (this.#objects.get(object) === route) return;
     let patience: Timer | undefined;
     const owner: Owner = {
       get queuedBytes() {
@@ -48,7 +49,7 @@ export class RemoteShares implements Remotes {
       },
     };
     object.attach(owner);
-    this.#objects.add(object);
+    this.#objects.set(object, route);
     route.add(object, owner, () => {
       patience = this.#clock.setTimer(() => this.#giveUp(object, owner), this.#limits.outgoingConnectMs);
       object.open(owner);
@@ -122,9 +123,10 @@ class Route implements LinkUser {
   }
 
   ended(): void {
-    this.link = undefined;
     this.#onEnd();
-    for (const { object, owner } of [...this.#objects.values()]) object.detach(owner);
+    // The connection itself may go on, for streams.
+    for (const { object } of [...this.#objects.values()]) object.release();
+    this.link = undefined;
   }
 }
 

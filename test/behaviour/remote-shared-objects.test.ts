@@ -208,6 +208,41 @@ test('a connection comes back: clients are told only of what is different', asyn
   ]);
 });
 
+test('a NetConnection that is made again by itself brings the object again, once it is got over it', async () => {
+  const owner = await startOwner();
+  const cutter = await WireCutter.to(owner.rtmpPort);
+  const uri = `rtmp://127.0.0.1:${cutter.port}/room/a`;
+  const main = `${runsCode}
+    const nc = new NetConnection();
+    nc.reconnect = true;
+    const heard = [];
+    application.onAppStart = () => {
+      nc.connect('${uri}');
+      const so = application.so = SharedObject.get('board', false, nc);
+      so.onSync = (list) => void heard.push(list.length);
+      application.heard = heard;
+    };
+    nc.onStatus = ({ code }) => {
+      trace(code);
+      if (code === 'NetConnection.Connect.Success') SharedObject.get('board', false, nc);
+    };`;
+  const proxy = await startServer({ apps: { room: { 'main.js': main, 'app.json': hostsOf(uri) } } });
+  const there = await come(owner, 'a');
+  const here = await come(proxy, 'b');
+  await here.setAndWait('x', 1);
+  await there.holds({ x: 1 });
+  // Got twice over one connection, it has been asked for once.
+  expect(await run(here.client, 'return application.heard')).toEqual([0, 1]);
+  const from = proxy.log.mark;
+  cutter.cut();
+  await proxy.waitForLog('NetConnection.Connect.Closed', from);
+  await there.setAndWait('x', 2);
+  cutter.heal();
+  await here.holds({ x: 2 });
+  await setSurely(here, 'y', 1);
+  await there.holds({ x: 2, y: 1 });
+});
+
 test('new code: clients stay, and have the object again when the new script has connected', async () => {
   const owner = await startOwner();
   const there = await come(owner, 'a');
