@@ -102,8 +102,8 @@ export class ProxiedObject {
   #isExact = false;
   /** Changes before that were asked for before the owner was asked for everything. */
   #askedAt = 0;
-  /** Of changes that were, and whose answers could not be told from changes of others. */
-  #unclear: readonly Asked[] = [];
+  /** Changes that were, and whose answers did not come, or could not be told from changes of others. */
+  #unclear: Asked[] = [];
   /** Slots that the owner has not mentioned since it was asked for everything. */
   #unconfirmed = new Set<string>();
 
@@ -170,10 +170,20 @@ export class ProxiedObject {
     this.#held = this.#held.filter(({ script }) => script !== observer);
   }
 
-  /** From now on that one has the object; `open` follows when it can be asked. */
+  /**
+   * From now on that one has the object; `open` follows when it can be asked. It is likely to be the one before, over another
+   * connection: what that has not answered is told by what this one says.
+   */
   attach(owner: Owner): void {
-    this.release();
+    const before = this.#state;
     this.#state = { at: 'connecting', owner };
+    if (before.at === 'apart') return;
+    if (before.at !== 'connecting') this.#send(before.owner, [{ type: Type.Release }]);
+    before.owner.left();
+    this.#unclear.push(...this.#inFlight.takeAll());
+    const step = new ProxyStep(this.#version);
+    for (const asker of this.#inFlight.takeClears()) step.refuseClear(asker);
+    this.#end(step);
   }
 
   open(owner: Owner): void {
@@ -355,7 +365,7 @@ export class ProxiedObject {
       case Type.UseSuccess:
         if (isSynced) return;
         state.at = 'answering';
-        this.#unclear = this.#inFlight.takeAll(this.#askedAt);
+        this.#unclear.push(...this.#inFlight.takeAll(this.#askedAt));
         return;
       case Type.Clear:
         // While everything is being told, what is told again is still there.

@@ -34,6 +34,7 @@ async function shares(owner: FakeOwner, limits: object = {}) {
   await owner.asked.waitFor('the question', ({ events }) => events.some(({ type }) => type === Type.Use));
   const object = new RemoteSharedObject(client, 'board');
   object.send([{ type: Type.Use }]);
+  await run(client, ''); // by now it waits for the content
   const says = async () => (await run(client, 'return application.said')) as [string, string][];
   const saidOf = async (code: string) => {
     await eventually(code, async () => (await says()).some(([each]) => each === code));

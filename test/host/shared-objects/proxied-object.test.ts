@@ -236,7 +236,9 @@ test.each([
     const asked = proxies.map(() => 0);
     const links = proxies.map((proxy, index) => new Uplink(proxy, objects[parents[index]!]!));
     const players = objects.flatMap((object) => [new Player(object), new Player(object), new Player(object)]);
-    const lines = () => [...players.map(({ line }) => line), ...links.map(({ line }) => line)];
+    /** Of connections that were given up for others. */
+    const left: Line[] = [];
+    const lines = () => [...players.map(({ line }) => line), ...links.map(({ line }) => line), ...left];
     const turn = () => {
       const line = lines()[pick(lines().length)]!;
       if (pick(2) === 0) line.up.step();
@@ -280,7 +282,11 @@ test.each([
         case 3: {
           const at = pick(proxies.length);
           if (pick(6) === 0) cut(at);
-          else heal(at);
+          else if (pick(4) > 0 || links[at]!.line.isCut) heal(at);
+          else {
+            left.push(links[at]!.line);
+            links[at] = new Uplink(proxies[at]!, objects[parents[at]!]!);
+          }
           break;
         }
         case 4: {
