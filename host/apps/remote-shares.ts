@@ -3,6 +3,7 @@ import {
   decodeSharedObject,
   encodeSharedObject,
   type SharedObjectMessage,
+  SharedObjectEventType as Type,
 } from '../../wire/shared-object.ts';
 import type { AmfLimits } from '../../wire/values.ts';
 import type { Clock, Timer } from '../base/clock.ts';
@@ -124,9 +125,17 @@ class Route implements LinkUser {
 
   ended(): void {
     this.#onEnd();
+    const all = [...this.#objects.values()];
     // The connection itself may go on, for streams.
-    for (const { object } of [...this.#objects.values()]) object.release();
+    for (const { object } of all) {
+      const { name, isPersistent } = object;
+      this.send({ name, isPersistent, version: 0, events: [{ type: Type.Release }] });
+    }
     this.link = undefined;
+    // Another script may be about to take over, and have them over a connection of its own.
+    setImmediate(() => {
+      for (const { object, owner } of all) object.detach(owner);
+    });
   }
 }
 

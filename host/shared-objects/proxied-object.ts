@@ -373,7 +373,7 @@ export class ProxiedObject {
         this.#unconfirmed = this.#names();
         return;
       case Type.Change:
-        this.#set(event.key, event.value, undefined, step);
+        this.#set(event.key, event.value, isSynced ? undefined : this.#takeUnclear(event), step);
         if (!this.#isExact && this.#inFlight.of(event.key).length > 0) step.isUnclear = true;
         return;
       case Type.AcceptedChange:
@@ -409,6 +409,12 @@ export class ProxiedObject {
       case Type.Status:
         return this.#status(event.code, state, step);
     }
+  }
+
+  /** What was asked for, and is told with everything else. */
+  #takeUnclear({ key, value }: { key: string; value: SharedValue }): Asked | undefined {
+    const at = this.#unclear.findIndex((asked) => asked.key === key && isSame(asked.value, value));
+    return at < 0 ? undefined : this.#unclear.splice(at, 1)[0];
   }
 
   #status(code: string, state: Attached, step: ProxyStep): void {

@@ -467,7 +467,7 @@ test('such an owner is asked for everything when it says something else meanwhil
   settle();
   expect([...player.data]).toEqual([['x', 'script']]);
   expect([...script.data]).toEqual([['x', 'script']]);
-  expect(script.list.filter((entry) => !entry.startsWith('change'))).toEqual(['delete old', 'success x']);
+  expect(script.list.filter((entry) => !entry.startsWith('change'))).toEqual(['success x', 'delete old']);
   player.set('x', 'later');
   settle();
   owner.says(5, { type: Type.Success, key: 'x' });
