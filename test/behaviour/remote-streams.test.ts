@@ -213,8 +213,8 @@ test('a live stream for a time, which begins when it is there', async () => {
   await run(client, `${prepared} out.play('cam', -1, 0.5, true, nc);`, `${far.rtmp}/far/${room}`);
   await viewer.waitForMedia(keyFrame(1));
   await told(client, 'Play.Stop cam');
-  expect(await run(client, `return Stream.get('out').play('cam', -1, 0, true, application.nc);`)).toBe(true);
   const from = viewer.mark;
+  expect(await run(client, `return Stream.get('out').play('cam', -1, 0, true, application.nc);`)).toBe(true);
   await viewer.waitForMedia(keyFrame(1), from);
 });
 
@@ -274,6 +274,25 @@ test('new code that plays it when it starts has it over its own connection at on
   expect(viewer.codes).not.toContain('NetStream.Play.UnpublishNotify');
 });
 
+test('code that plays when it starts what it may not connect to hears that it failed', async () => {
+  const app = await addApp(far.rtmp);
+  near.writeFile(
+    `${app}/main.js`,
+    `application.onAppStart = () => {
+      const nc = new NetConnection();
+      nc.connect('rtmp://127.0.0.1:9/app');
+      const out = Stream.get('out');
+      out.onStatus = ({ code, description }) => trace(code + ': ' + description);
+      trace(out.play('cam', -1, -1, true, nc));
+    };
+    application.onConnect = () => true;`,
+  );
+  await connect(`${near.rtmp}/${app}/room`);
+  await near.waitForLog(
+    (r) => r.instance === `${app}/room` && r.message === 'NetStream.Play.Failed: the connection is closed',
+  );
+});
+
 test('the other server is killed: Failed, and what follows; viewers stay', async () => {
   const other = await startServer({ apps: { far: { 'README.md': 'no script' } } });
   const app = await addApp(other.rtmp);
@@ -321,7 +340,7 @@ async function pulls(
   return { client, fake, viewer };
 }
 
-test('STR-22: the other server is told how much is buffered, and is told anew', async () => {
+test('the other server is told how much is buffered, and is told anew', async () => {
   const { fake, client } = await pulls(
     (guest, { streamId }) => guest.status(streamId, 'NetStream.Play.Start'),
     `out.setBufferTime(3); out.play('mp4:films/one.mp4?token=x', -1, -1, true, nc);`,
