@@ -11,6 +11,7 @@ import { type ClientStream, connect, type RtmpClient, Type } from '../support/rt
 import { type Asked, FakeServer, type Guest } from '../support/rtmp-server.ts';
 import { run, runsCode } from '../support/run.ts';
 import { startServer, TestServer, useServer } from '../support/server.ts';
+import { SlowNetwork } from '../support/slow-network.ts';
 import { requireTools } from '../support/tools.ts';
 
 /** Streams of other instances: `Stream.play` with a NetConnection. */
@@ -320,6 +321,33 @@ test('the other server is killed: Failed, and what follows; viewers stay', async
   local.video(0, keyFrame(2));
   await viewer.waitForMedia(keyFrame(2));
   expect(viewer.codes).not.toContain('NetStream.Play.UnpublishNotify');
+});
+
+test('the other server stands still: after limits.dropSilentMs Failed, and what follows', async () => {
+  const network = await SlowNetwork.before(far.rtmp);
+  const url = network.url.replace('http:', 'rtmp:');
+  const settings = { connect: { hosts: [new URL(url).host] } };
+  const own = await startServer({
+    apps: { near: { 'main.js': runsCode, 'app.json': JSON.stringify(settings) } },
+    limits: { pingIdleMs: 300, dropSilentMs: 1000 },
+  });
+  const room = newRoom();
+  const publisher = await publish(`${far.rtmp}/far/${room}`);
+  publisher.video(0, keyFrame(1));
+  const client = await connect(`${own.rtmp}/near/room`);
+  const viewer = await watch(client);
+  await run(
+    client,
+    `${prepared} out.play('cam', -1, -1, true, nc); out.play('here', -1, -1, false);`,
+    `${url}/far/${room}`,
+  );
+  await viewer.waitForMedia(keyFrame(1));
+  network.isStalled = true;
+  await told(client, 'Play.Failed cam', 'Play.Start here');
+  const local = await client.createStream();
+  await local.publish('here');
+  local.video(0, keyFrame(2));
+  await viewer.waitForMedia(keyFrame(2));
 });
 
 /** A server of which a test says what it does when it is to play. */
