@@ -10,10 +10,12 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCalls } from './calls.ts';
 import { benchDurable } from './durable.ts';
+import { benchEdges } from './edges.ts';
 import { benchFanOut } from './fan-out.ts';
 import { benchHostile, benchSoak } from './hostile.ts';
 import { benchInstances } from './instances.ts';
 import { benchKill } from './kill.ts';
+import { benchLinks } from './links.ts';
 import { benchPages } from './pages.ts';
 import { benchReload } from './reload.ts';
 import { benchSharedObjects } from './shared-objects.ts';
@@ -26,6 +28,7 @@ import { benchWall } from './wall.ts';
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   start: benchStart,
   calls: benchCalls,
+  links: benchLinks,
   wall: benchWall,
   instances: benchInstances,
   kill: benchKill,
@@ -36,6 +39,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
   durable: benchDurable,
   fanout: benchFanOut,
   pages: benchPages,
+  edges: benchEdges,
   types: benchTypes,
 };
 

@@ -321,7 +321,9 @@ function requireSecret({ edgeOf, edgeName, edgeSecretFile }: Config): void {
 
 function requireFolders(config: Config): void {
   const apps = statSync(config.apps, { throwIfNoEntry: false });
-  if (!apps?.isDirectory()) {
+  // An edge in all applications has none of its own.
+  const isNeeded = !config.edgeOf || config.edgeOf.app !== undefined;
+  if (isNeeded && !apps?.isDirectory()) {
     const problem = apps ? 'is not a folder' : 'does not exist';
     const text = `the applications folder ${printable(config.apps)} ${problem}: create it or name another with --apps DIR`;
     throw new StagewireError('E_CONFIG', 'host', text);

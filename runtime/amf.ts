@@ -1,8 +1,9 @@
 import { Amf0Decoder, Amf0Encoder } from '../wire/amf0.ts';
 import { ByteReader, ByteWriter } from '../wire/bytes.ts';
+import { decodePacket, encodePacket, type Packet } from '../wire/remoting.ts';
 import { reading } from './arguments.ts';
 import { registeredClasses, registeredName } from './classes.ts';
-import { append, OwnBytes, SafeWeakSet, toText } from './primordials.ts';
+import { append, lengthOf, OwnBytes, SafeWeakSet, setBytes, toText } from './primordials.ts';
 import type { CommandBody } from './wall/fields.ts';
 
 /** Message type 17: a command whose body starts with a format selector (RTMP 1.0, section 7.1.1). */
@@ -51,6 +52,19 @@ export function decodeValues(bytes: Uint8Array): unknown[] {
   const values: unknown[] = [];
   while (reader.remaining > 0) append(values, decoder.value());
   return values;
+}
+
+/** A packet of AMF over HTTP (wire/remoting.ts), as memory of its own. */
+export function encodeRemoting(packet: Packet<Uint8Array>): Uint8Array {
+  const encoded = encodePacket(packet);
+  const bytes = new OwnBytes(lengthOf(encoded));
+  setBytes(bytes, encoded, 0);
+  return bytes;
+}
+
+/** The same, received. Nobody has looked at the bytes: throws for what is none. */
+export function decodeRemoting(bytes: Uint8Array): Packet<unknown> {
+  return decodePacket(bytes, limits, DECODING);
 }
 
 /** The answer to a blocking request (wall/asks.ts). Throws AskError for a refusal. */

@@ -27,6 +27,7 @@ export class Client {
       number,
       standing: 'pending',
       outstanding: 0,
+      carrier: undefined,
       canReconnect: info.canReconnect,
       info,
       access: info.access,

@@ -54,7 +54,7 @@ interface Pending {
   site: Error;
 }
 
-type Fetched = Extract<Delivery, { kind: 'fetched' }>;
+export type Fetched = Extract<Delivery, { kind: 'fetched' }>;
 
 /** `fetch`: requests that the host makes for the script, and who waits for them. */
 export class Fetches {
@@ -74,6 +74,11 @@ export class Fetches {
   /** How many answers the script waits for. */
   get waiting(): number {
     return this.#count;
+  }
+
+  /** What a request may measure. */
+  get maxBytes(): number {
+    return this.#maxBytes;
   }
 
   install(global: typeof globalThis): void {
@@ -120,6 +125,34 @@ export class Fetches {
       },
     );
     if (error) done({ error });
+  }
+
+  /**
+   * As `request`, of bytes, with the whole answer, or else why there is none. The answer's body is a view. Returns what
+   * gives it up: `done` hears nothing then.
+   */
+  exchange(
+    url: string,
+    headers: HttpHeader[],
+    body: Uint8Array,
+    done: (answer: Fetched | undefined, error: unknown) => void,
+  ): () => void {
+    const request = this.#nextRequest;
+    const options: Omit<Options, 'signal'> = {
+      method: 'POST',
+      headers,
+      body,
+      redirect: 'follow',
+      timeoutMs: 0,
+    };
+    const error = this.#start(url, options, undefined, {
+      resolve: (answer) => done(answer, undefined),
+      reject: (reason) => done(undefined, reason),
+    });
+    if (error) done(undefined, error);
+    return () => {
+      if (this.#take(request)) this.#outbox.send({ kind: 'unfetch', request });
+    };
   }
 
   #fetch(input: unknown, init: unknown): Promise<Response> {

@@ -644,7 +644,7 @@ interface SharedObject<Slots extends object = any> {
   mark(method: string, ...args: unknown[]): boolean;
   /**
    * Until as many `unlock` what the script changes is one change, of 20,000 parts at the most, and changes of clients wait.
-   * Returns how many locks there are.
+   * Returns how many locks there are; -1 for an object of another instance, which cannot be locked from here.
    */
   lock(): number;
   unlock(): number;
@@ -685,9 +685,15 @@ interface SharedObject<Slots extends object = any> {
    * more than 1000 changes is refused.
    */
   authorize?(change: SharedObjectRequest): boolean | { readonly value: unknown };
-  /** What a client has changed in one step. It must be on the object itself. */
+  /**
+   * What a client has changed in one step. It must be on the object itself. Of an object of another instance what anybody has changed,
+   * and what has become of the script's own changes; once all of it is here it is called even if there is nothing.
+   */
   onSync?(list: readonly SharedObjectChange[]): void;
-  /** `SharedObject.Flush.Failed`: what has changed could not be written to disk, and was taken back. */
+  /**
+   * `SharedObject.Flush.Failed`: what has changed could not be written to disk, and was taken back. Of an object of another instance:
+   * `NoWriteAccess` of a change that was refused, `NoReadAccess` and `ObjectCreationFailed` when that instance does not give it.
+   */
   onStatus?(info: Info): void;
   /** Methods of your own: clients call them by `send`, with the same name and arguments for all subscribers. */
   [handler: string]: any;
@@ -728,8 +734,10 @@ interface SlotChange<Value = any> {
 
 /** One change of a slot. `client` is new in Stagewire: who made it, unless it has left. */
 interface SharedObjectChange {
-  readonly code: 'change' | 'delete' | 'clear';
+  /** `success` and `reject`: of the script's own change of an object of another instance. */
+  readonly code: 'change' | 'delete' | 'clear' | 'success' | 'reject';
   readonly name: string;
+  /** Of `reject` what the slot holds. */
   readonly oldValue: any;
   readonly client: Client | undefined;
 }
@@ -741,8 +749,18 @@ declare const SharedObject: {
    * The object of that name, made when there is none. With `true` one that is kept on disk, and outlives instance and
    * server; a temporary one of the same name is another. Throws when there are too many. Say what its slots hold, and the
    * compiler checks your own code: `SharedObject.get<{ topic: string; score: number }>('room')`.
+   *
+   * With a connection, which is there or about to be, it is the object of that name of the instance at its other end: clients
+   * here that ask for the name have it, too. What the script writes is asked for there, and is in its copy once that has been done: `onSync`
+   * hears `success`, or `reject`. When the connection ends, it stays as it is and changes are refused, until `get` has another one.
+   * `lock` and `unlock` return -1; `authorize`, `transaction`, `until`, `saved`, `purge`, `autoCommit` and `resyncDepth` are
+   * that instance's, and throw.
    */
-  get<Slots extends object = any>(name: string, persistence?: boolean): SharedObject<Slots>;
+  get<Slots extends object = any>(
+    name: string,
+    persistence?: boolean,
+    connection?: NetConnection | null,
+  ): SharedObject<Slots>;
   /** Writes the persistent object of that name, or all of the instance, and waits for that; whether all is on disk. */
   commit(name?: string): boolean;
 };
@@ -1020,12 +1038,33 @@ declare class NetConnection {
   /** What the other side is told to send, AMF0 or AMF3. Set before `connect`. Default 3. */
   objectEncoding: 0 | 3;
   /**
+   * New in Stagewire. Whether a connection that was accepted is made again, with the same arguments, when it ends for another reason
+   * than `close` or a refusal: after 0.25 s, then twice as long each time, up to 10 s, a quarter more or less. `onStatus` hears
+   * `NetConnection.Connect.Closed`, `Failed` for each attempt that is in vain, and `Success`; calls that wait fail once. Set before
+   * `connect`, it is also done when the other side asks for it (`NetConnection.Connect.ReconnectRequest`), to where it says. Default
+   * false.
+   */
+  reconnect: boolean;
+  /**
    * Connects to `rtmp://host[:port]/app/instance`, with TLS to `rtmps://...`, and without a host, `rtmp:/app/instance`, on
    * this server. Further arguments go to the other side's `onConnect`. What becomes of it is told to `onStatus`. A connection
-   * that it had is closed. False for what is no RTMP.
+   * that it had is closed. False for what is neither RTMP nor HTTP.
+   *
+   * To `http://...` and `https://...`, a Flash Remoting gateway, there are calls only: AMF0 over HTTP, to where `fetch` may go.
+   * `isConnected` is true from then on. The calls of one turn go in one packet, and the next when that one is answered. A
+   * packet that comes to nothing fails its calls, and `onStatus` hears `NetConnection.Call.Failed`, or `BadVersion` for an
+   * answer that is no AMF, once.
    */
   connect(uri: string, ...args: unknown[]): boolean;
-  /** Calls a method of the Client object that stands for this connection. False when it is not connected. */
+  /**
+   * For gateways: a header that goes with every packet from now on, in the place of one of that name. `undefined` removes
+   * it. A gateway may ask for headers, too. Throws a RangeError beyond 100 headers, or 64 KB of them.
+   */
+  addHeader(name: string, mustUnderstand?: boolean, value?: unknown): void;
+  /**
+   * Calls a method of the Client object that stands for this connection, or of a gateway: `service.method`. False when it is
+   * not connected, or when too many calls wait.
+   */
   call(method: string, result?: ResultObject | null, ...args: unknown[]): boolean;
   /** New in Stagewire. As `call`, with a promise: rejects with a `CallError`, as `client.invoke` does. */
   invoke<T = any>(
@@ -1034,10 +1073,7 @@ declare class NetConnection {
   ): Promise<T>;
   /** The other side's `onDisconnect` is called; `onStatus` of this one is not. */
   close(): void;
-  /**
-   * `NetConnection.Connect.Success`, `Rejected`, `Failed` and `Closed`, and what the other side says. A link that breaks is
-   * not made again by itself.
-   */
+  /** `NetConnection.Connect.Success`, `Rejected`, `Failed` and `Closed`, and what the other side says. */
   onStatus?(info: Info): void;
 
   /** Functions that the other side may call. */

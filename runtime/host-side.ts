@@ -5,12 +5,22 @@ import type { ClientAccess, ClientBandwidth, ClientInfo } from './wall/fields.ts
 /** Where a client stands with the script. */
 export type Standing = 'pending' | 'accepted' | 'gone';
 
+/** Takes calls that do not go through the wall. */
+export interface Carrier {
+  /** It can take no more now. */
+  readonly isFull: boolean;
+  /** `request` 0: nobody waits for the answer. `args`: AMF0 bytes of their list. */
+  carry(request: number, method: string, args: Uint8Array): void;
+}
+
 /** Whoever the script may call. */
 export interface Peer {
   number: number;
   standing: Standing;
   /** Calls to it that wait for an answer. */
   outstanding: number;
+  /** Undefined: the wall. */
+  carrier: Carrier | undefined;
 }
 
 /** What the runtime knows of a Client object. */

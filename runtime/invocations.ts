@@ -108,9 +108,13 @@ export class Invocations {
         `${member}: the second argument is the object that takes the answer, or null, not ${shown(responder)}`,
       );
     }
-    const encoded = argumentsOf(member, args);
-    if (side.standing === 'gone') return false;
+    const encoded = encodeFor(side, member, args);
+    if (side.standing === 'gone' || side.carrier?.isFull) return false;
     if (!responder) {
+      if (side.carrier) {
+        side.carrier.carry(0, method, encoded);
+        return true;
+      }
       const command = { kind: 'invoke', client: side.number, request: 0, method, args: encoded } as const;
       this.#outbox.send(command, member);
       return true;
@@ -148,7 +152,7 @@ export class Invocations {
         throw new NativeTypeError(`${member}: timeoutMs is ${shown(timeoutMs)}, expected milliseconds`);
       const { isAborted, reason, watch } = signal ?? NOT_ABORTED;
       if (isAborted) return reject(reason());
-      const encoded = argumentsOf(member, args);
+      const encoded = encodeFor(side, member, args);
       if (side.standing === 'gone') {
         reject(new CallError(method, callFailed('Client disconnected')));
       } else if (this.#isFull(side)) {
@@ -215,17 +219,24 @@ export class Invocations {
   }
 
   #isFull(side: Peer): boolean {
-    return this.#pending.size >= this.#max || side.outstanding >= this.#maxPerClient;
+    const { carrier, outstanding } = side;
+    return this.#pending.size >= this.#max || outstanding >= this.#maxPerClient || carrier?.isFull === true;
   }
 
   #send(member: string, side: Peer, args: Uint8Array, pending: Pending): number {
     const request = this.#nextRequest++;
     const { method } = pending;
-    this.#outbox.send({ kind: 'invoke', client: side.number, request, method, args }, member);
+    if (side.carrier) side.carrier.carry(request, method, args);
+    else this.#outbox.send({ kind: 'invoke', client: side.number, request, method, args }, member);
     this.#pending.set(request, pending);
     side.outstanding++;
     return request;
   }
+}
+
+/** As whoever carries them wants them: one after the other, or as one list. */
+function encodeFor(side: Peer, member: string, args: unknown[]): Uint8Array {
+  return argumentsOf(member, side.carrier ? [args] : args);
 }
 
 /** What `invoke` needs of an AbortSignal. */

@@ -1,8 +1,9 @@
 import { decodeUtf8, encodeUtf8, utf8Length } from '../wire/utf8.ts';
-import { argumentsOf, decodeValues, isOpaque, makeOpaque } from './amf.ts';
+import { argumentsOf, decodeRemoting, decodeValues, encodeRemoting, isOpaque, makeOpaque } from './amf.ts';
 import { bytesIn, isBuffer, numberOf, reading, textOf, wordOf } from './arguments.ts';
 import { ask, askAfterAll, askCore, askForCode } from './ask.ts';
 import { hide, turnMonotonic, turnTime } from './clock.ts';
+import { randomNumber } from './entropy.ts';
 import { describe, realTime, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
 import { functionIn, runHandler } from './handlers.ts';
@@ -56,7 +57,7 @@ import { isThenable, makePromise, touch } from './promise.ts';
 import { isReserved, reserveMethod, reserveMethods } from './reserved.ts';
 import { RpcError } from './rpc.ts';
 import { streams } from './stream.ts';
-import type { Timers } from './timers.ts';
+import { later, type Timers } from './timers.ts';
 import type { Command } from './wall/commands.ts';
 
 /**
@@ -96,11 +97,15 @@ function share() {
     bytesOfView,
     charCodeAt,
     construct,
+    decodeRemoting,
     decodeValues,
     decodeUtf8,
     define,
     describe,
+    encodeRemoting,
     encodeUtf8,
+    exchange: ((url, headers, body, done) =>
+      fetches.exchange(url, headers, body, done)) as Fetches['exchange'],
     expectClient,
     findIn,
     fromCharCode,
@@ -119,11 +124,13 @@ function share() {
     isView,
     invocations,
     keysOf,
+    later,
     lengthOf,
     linkNumbers,
     linkPeers,
     makeOpaque,
     makePromise,
+    maxFetchBytes: () => fetches.maxBytes,
     NativeDate,
     NativeError,
     NativeMap,
@@ -136,6 +143,7 @@ function share() {
     ownKeys,
     part,
     reading,
+    randomNumber,
     realTime,
     reportError,
     reserveMethods,

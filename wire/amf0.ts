@@ -84,6 +84,13 @@ export class Amf0Decoder {
     this.#budget = new AmfBudget(limits);
   }
 
+  /** Another value follows, of the same message but with tables of its own. */
+  forget(): void {
+    this.#complex.length = 0;
+    this.#referred = undefined;
+    this.#amf3 = undefined;
+  }
+
   value(): AmfValue {
     const reader = this.#reader;
     const marker = reader.u8();

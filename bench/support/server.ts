@@ -33,14 +33,18 @@ export function isProfiling(): boolean {
   return profileFolder !== undefined;
 }
 
-export async function startServer(apps: string, limits: Partial<Limits> = {}): Promise<StagewireServer> {
+export async function startServer(
+  apps: string,
+  limits: Partial<Limits> = {},
+  flags: readonly string[] = [],
+): Promise<StagewireServer> {
   const folder = scratchFolder();
   const data = join(folder, 'data');
   const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   const config = join(folder, 'stagewire.json');
   writeFileSync(config, JSON.stringify({ limits, typeCheck: false }));
   const options = ['--rtmp', '0', '--http', '0', '--apps', apps, '--data', data, '--log', 'json'];
-  options.push('--config', config);
+  options.push('--config', config, ...flags);
   const startedAt = performance.now();
   const child = startNode([...profiling, join(root, 'host/main.ts'), ...options], { cwd: root });
   const [, port, http = ''] = await lineOf(child, /^stagewire ready rtmp:\/\/[^ ]*:(\d+) (\S+)/);

@@ -28,6 +28,7 @@ import type { Build, BuiltFile } from './builder.ts';
 import { EarlyCommands } from './early-commands.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
+import { RemoteShares } from './remote-shares.ts';
 import { ScriptLinks } from './script-links.ts';
 import { type PushCommand, ScriptPushes } from './script-pushes.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
@@ -183,6 +184,7 @@ export class Incarnation {
   readonly #fetcher: Fetcher;
   readonly #links: ScriptLinks;
   readonly #pushes: ScriptPushes;
+  readonly #remotes: RemoteShares;
   /** Once the script has asked for something. */
   #files: Files | undefined;
   readonly #objects: SharedObjects;
@@ -218,6 +220,7 @@ export class Incarnation {
     this.#objects = objects;
     this.#shares = new ScriptShares(
       objects,
+      () => this.#remotes,
       () => this.script,
       (client) => listener.hasClient(client),
       (text) => {
@@ -262,6 +265,7 @@ export class Incarnation {
       placeOf: (link) => this.#links.place(link),
       limits: this.settings.limits,
     });
+    this.#remotes = new RemoteShares(this.#links, host.clock, this.settings.limits);
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
@@ -517,6 +521,7 @@ export class Incarnation {
         case 'share-guard':
         case 'share-verdict':
         case 'share-close':
+        case 'share-attach':
         case 'share-purge':
         case 'share-auto-commit':
         case 'share-resync-depth':

@@ -113,12 +113,13 @@ export class ScriptLinks {
     }
   }
 
-  /** The connection of that number, for whoever uses it until `leave`; undefined when it is not accepted, or is over. */
-  use(number: number, user: LinkUser): Link | undefined {
+  /** Uses the connection of that number until `leave`: when it is accepted, `opened` follows. False when it is over. */
+  join(number: number, user: LinkUser): boolean {
     const entry = this.#entries.get(number);
-    if (!entry?.isAccepted) return undefined;
+    if (!entry) return false;
     entry.users.add(user);
-    return entry.link;
+    if (entry.isAccepted && entry.link) user.opened?.(entry.link);
+    return true;
   }
 
   leave(number: number, user: LinkUser): void {
@@ -206,7 +207,8 @@ export class ScriptLinks {
     void this.#connect(entry, { ...command, args: command.args.slice() });
   }
 
-  async #connect(entry: Entry, { uri, objectEncoding, args }: Extract<Command, { kind: 'link-open' }>) {
+  async #connect(entry: Entry, command: Extract<Command, { kind: 'link-open' }>) {
+    const { uri, objectEncoding, canReconnect, args } = command;
     const { app, settings, serve } = this.#options;
     const { limits } = settings;
     try {
@@ -215,6 +217,7 @@ export class ScriptLinks {
         ...place,
         uri,
         objectEncoding: objectEncoding === 3 ? 3 : 0,
+        canReconnect,
         referrer: `rtmp:/${app}`,
         args,
       };
@@ -283,6 +286,7 @@ export class ScriptLinks {
       },
       message: (message) => {
         for (const user of entry.users) user.message(message);
+        this.#pauseIfFull(entry);
       },
     };
   }
@@ -359,9 +363,12 @@ export class ScriptLinks {
 
   /** Who sends more than the script can take is not read until it has come after. */
   #post(entry: Entry, delivery: Delivery): void {
-    const script = this.#options.script();
-    script.post(delivery);
-    if (!script.mailbox.isFull) return;
+    this.#options.script().post(delivery);
+    this.#pauseIfFull(entry);
+  }
+
+  #pauseIfFull(entry: Entry): void {
+    if (!this.#options.script().mailbox.isFull) return;
     this.#paused.add(entry);
     entry.link?.setReading(false);
   }

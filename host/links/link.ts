@@ -15,6 +15,7 @@ export interface Link {
    * first. Without it the answer is nobody's business.
    */
   ask(method: string, args: readonly AmfValue[], onAnswer?: OnAnswer): void;
+  readonly objectEncoding: 0 | 3;
   /** A message of a stream or a shared object. */
   send(message: RtmpMessage): void;
   /** Written but not yet taken by who carries it. */
@@ -78,6 +79,8 @@ export interface LinkRequest {
   /** As the script has it. */
   uri: string;
   objectEncoding: 0 | 3;
+  /** It connects again when it is asked to. */
+  canReconnect: boolean;
   /** The application that connects. */
   referrer: string;
   /** AMF0 bytes: the arguments after the command object. */

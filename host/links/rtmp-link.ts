@@ -95,6 +95,10 @@ export class RtmpLink implements Link, MessageHandler {
     if (!this.#isOver) this.#connection.send(message);
   }
 
+  get objectEncoding(): 0 | 3 {
+    return this.#request.objectEncoding;
+  }
+
   get queuedBytes(): number {
     return this.#connection.queuedBytes;
   }
@@ -120,7 +124,7 @@ export class RtmpLink implements Link, MessageHandler {
 
   onOpen(): void {
     this.#connection.announceChunkSize();
-    const { app, instance, query, uri, objectEncoding, referrer, args } = this.#request;
+    const { app, instance, query, uri, objectEncoding, canReconnect, referrer, args } = this.#request;
     const place = instance === '' ? app : `${app}/${instance}`;
     const object = {
       app: query === '' ? place : `${place}?${query}`,
@@ -135,7 +139,7 @@ export class RtmpLink implements Link, MessageHandler {
       pageUrl: referrer,
       objectEncoding,
       // Streams go through as they are.
-      capsEx: CapsEx.Multitrack | CapsEx.ModEx,
+      capsEx: CapsEx.Multitrack | CapsEx.ModEx | (canReconnect ? CapsEx.Reconnect : 0),
       ...forwardsAll,
       // Other servers of this kind tell us whether their streams come from us (broadcast/loop-mark.ts).
       marksLoops: true,

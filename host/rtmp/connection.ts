@@ -197,6 +197,11 @@ export class RtmpConnection implements Transport {
     });
   }
 
+  /** Since the last byte from the peer. */
+  get silentMs(): number {
+    return performance.now() - this.#heardAt;
+  }
+
   ping(): boolean {
     const wasAnswered = this.#pingSentAt === undefined;
     const now = performance.now();

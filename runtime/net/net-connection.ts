@@ -2,10 +2,12 @@ import type { Peer } from '../host-side.ts';
 import type { InvokeOptions, ResultObject } from '../invocations.ts';
 import {
   argumentsOf,
+  Bytes,
   define,
   findIn,
   functionIn,
   invocations,
+  later,
   linkNumbers,
   linkPeers,
   makeOpaque,
@@ -17,14 +19,51 @@ import {
   send,
   shown,
   sliceOf,
+  turnMonotonic,
 } from '../shared.ts';
 import { LINK, LinkChange } from '../wall/links.ts';
+import { Gateway, GatewayHeaders, isGateway } from './gateway.ts';
+import { addressOf, GOOD_MS, retryMs, textIn } from './reconnect.ts';
 
 /** What the host knows a connection by; another each time that it connects. */
 interface Side extends Peer {
+  /** Of a gateway: there is no connection then, and there are calls at any time. */
+  carrier: Gateway | undefined;
+  readonly settings: Settings;
   uri: string;
-  objectEncoding: 0 | 3;
+  /** What `connect` was given, and where it is connected: elsewhere when the other side has asked for that. */
+  readonly asked: string;
+  readonly args: Uint8Array;
+  address: string;
+  /** It has been connected, and was not refused since: it may be again. */
+  isWelcome: boolean;
+  acceptedAt: number;
+  /** Since it was connected for long. */
+  attempts: number;
+  /** Ends the waiting for the next attempt. */
+  cancel: (() => void) | undefined;
 }
+
+/** What stays whatever a connection is connected to. */
+interface Settings {
+  objectEncoding: 0 | 3;
+  reconnect: boolean;
+  readonly headers: GatewayHeaders;
+}
+
+/** Whom a connection stands for that is none. */
+const NOBODY = { number: 0, standing: 'gone', outstanding: 0, carrier: undefined } as const;
+const NOWHERE = {
+  ...NOBODY,
+  uri: '',
+  asked: '',
+  args: new Bytes(0),
+  address: '',
+  isWelcome: false,
+  acceptedAt: 0,
+  attempts: 0,
+  cancel: undefined,
+} as const;
 
 const sides = new SafeWeakMap<object, Side>();
 /** Those that are connected, or about to be. */
@@ -40,7 +79,8 @@ export class NetConnection {
       const { standing, number } = sideOf('call', this);
       return standing === 'gone' ? 0 : number;
     });
-    sides.set(this, { number: 0, standing: 'gone', outstanding: 0, uri: '', objectEncoding: 3 });
+    const settings: Settings = { objectEncoding: 3, reconnect: false, headers: new GatewayHeaders() };
+    sides.set(this, { ...NOWHERE, settings });
   }
 
   get isConnected(): boolean {
@@ -52,7 +92,7 @@ export class NetConnection {
   }
 
   get objectEncoding(): 0 | 3 {
-    return sideOf('objectEncoding', this).objectEncoding;
+    return sideOf('objectEncoding', this).settings.objectEncoding;
   }
 
   set objectEncoding(value: unknown) {
@@ -61,29 +101,49 @@ export class NetConnection {
     const side = sideOf('objectEncoding', this);
     if (side.standing !== 'gone')
       throw new NativeTypeError('NetConnection.objectEncoding: it is set before connect');
-    side.objectEncoding = value;
+    side.settings.objectEncoding = value;
   }
 
-  /** False for what is no RTMP; what becomes of it is told to `onStatus`. */
+  get reconnect(): boolean {
+    return sideOf('reconnect', this).settings.reconnect;
+  }
+
+  /** Whether a connection that breaks is made again. */
+  set reconnect(value: unknown) {
+    if (typeof value !== 'boolean')
+      throw new NativeTypeError(`NetConnection.reconnect: expected true or false, got ${shown(value)}`);
+    const side = sideOf('reconnect', this);
+    side.settings.reconnect = value;
+    if (!value) giveUp(side);
+  }
+
+  /** For gateways (AMF over HTTP): goes with all calls from now on, in the place of one of that name; `undefined` removes it. */
+  addHeader(name: unknown, mustUnderstand?: unknown, value?: unknown): void {
+    sideOf('addHeader', this).settings.headers.set('NetConnection.addHeader', name, !!mustUnderstand, value);
+  }
+
+  /** False for what is neither RTMP nor a gateway; what becomes of it is told to `onStatus`. */
   connect(uri: unknown, ...args: unknown[]): boolean {
     const before = sideOf('connect', this);
     if (typeof uri !== 'string')
       throw new NativeTypeError(`NetConnection.connect: expected an address, got ${shown(uri)}`);
     const encoded = argumentsOf('NetConnection.connect', args);
     drop(before);
+    const { settings } = before;
+    if (isGateway(uri)) {
+      const shownUri = withoutQuery(uri);
+      const carrier = new Gateway(uri, shownUri, settings.headers, (info) => tell(this, info));
+      sides.set(this, { ...NOWHERE, standing: 'accepted', carrier, settings, uri: shownUri });
+      return true;
+    }
     if (findIn(uri, 'rtmp:', 0) !== 0 && findIn(uri, 'rtmps:', 0) !== 0) {
-      const description = 'Only rtmp and rtmps are spoken.';
+      const description = 'Only rtmp, rtmps, http and https are spoken.';
       tell(this, { level: 'error', code: 'NetConnection.Call.BadVersion', description });
       return false;
     }
-    const { objectEncoding } = before;
-    const number = nextNumber++;
-    // What follows `?` is for the other side, and may be secret.
-    const query = findIn(uri, '?', 0);
-    const shownUri = query < 0 ? uri : sliceOf(uri, 0, query);
-    sides.set(this, { number, standing: 'pending', outstanding: 0, uri: shownUri, objectEncoding });
-    open.set(number, this);
-    send({ kind: 'link-open', link: number, uri, objectEncoding, args: encoded }, 'NetConnection.connect');
+    const side: Side = { ...NOWHERE, settings, asked: uri, address: uri, args: encoded };
+    sides.set(this, side);
+    start(this, side);
     return true;
   }
 
@@ -115,12 +175,55 @@ function sideOf(member: string, connection: unknown): Side {
 /** As of one that is gone until it is accepted. */
 function calledSide(member: string, connection: unknown): Peer {
   const side = sideOf(member, connection);
-  return side.standing === 'accepted' ? side : { number: 0, standing: 'gone', outstanding: 0 };
+  return side.standing === 'accepted' ? side : { ...NOBODY };
+}
+
+/** Under another number than before. */
+function start(connection: NetConnection, side: Side): void {
+  const { settings, args, address } = side;
+  const { objectEncoding, reconnect } = settings;
+  const link = nextNumber++;
+  send(
+    { kind: 'link-open', link, uri: address, objectEncoding, canReconnect: reconnect, args },
+    'NetConnection.connect',
+  );
+  side.number = link;
+  side.standing = 'pending';
+  side.uri = withoutQuery(address);
+  open.set(link, connection);
+}
+
+/** It is over, and not because of the script: it is made again when that is wanted. */
+function retry(connection: NetConnection, side: Side): void {
+  const { settings, isWelcome } = side;
+  if (!settings.reconnect || !isWelcome) return;
+  side.cancel = later(retryMs(side.attempts++), () => {
+    side.cancel = undefined;
+    try {
+      start(connection, side);
+    } catch (error) {
+      reportError(error, 'NetConnection.reconnect'); // more than one turn may send
+      retry(connection, side);
+    }
+  });
+}
+
+function giveUp(side: Side): void {
+  side.cancel?.();
+  side.cancel = undefined;
+}
+
+/** What follows `?` is for the other side, and may be secret. */
+function withoutQuery(uri: string): string {
+  const query = findIn(uri, '?', 0);
+  return query < 0 ? uri : sliceOf(uri, 0, query);
 }
 
 function drop(side: Side): void {
+  giveUp(side);
   if (side.standing === 'gone') return;
   side.standing = 'gone';
+  if (side.carrier) return side.carrier.close();
   open.delete(side.number);
   send({ kind: 'link-close', link: side.number });
 }
@@ -143,10 +246,31 @@ export function receive(number: number, change: number, info: unknown): void {
   const connection = open.get(number);
   const side = connection && sides.get(connection);
   if (!connection || !side) return;
-  if (change === LinkChange.Open) side.standing = 'accepted';
-  if (change === LinkChange.Over) {
+  const code = textIn(info, 'code');
+  if (change === LinkChange.Open) {
+    side.standing = 'accepted';
+    side.isWelcome = true;
+    side.acceptedAt = turnMonotonic();
+  } else if (change === LinkChange.Over) {
+    if (side.standing === 'pending') side.address = side.asked;
+    else if (turnMonotonic() - side.acceptedAt >= GOOD_MS) side.attempts = 0;
     side.standing = 'gone';
     open.delete(number);
-  }
+    retry(connection, side);
+  } else if (code === 'NetConnection.Connect.Rejected') side.isWelcome = false;
   tell(connection, info);
+  // Its handler may have closed it.
+  if (code === 'NetConnection.Connect.ReconnectRequest' && open.get(number) === connection)
+    move(connection, side, info);
+}
+
+/** The other side asks us to connect again (Enhanced RTMP v2). */
+function move(connection: NetConnection, side: Side, info: unknown): void {
+  if (!side.settings.reconnect || side.standing !== 'accepted') return;
+  side.address = addressOf(info, side.address);
+  if (turnMonotonic() - side.acceptedAt >= GOOD_MS) side.attempts = 0;
+  drop(side);
+  retry(connection, side);
+  const description = 'The other side asked for another connection.';
+  tell(connection, { level: 'status', code: 'NetConnection.Connect.Closed', description });
 }

@@ -62,6 +62,8 @@ export type Command =
   /** Whether changes of clients wait. */
   | { kind: 'share-lock'; object: number; isLocked: boolean }
   | { kind: 'share-close'; object: number }
+  /** Over that connection of the script's lies the instance that the object belongs to. */
+  | { kind: 'share-attach'; object: number; link: number }
   /** From now on the script decides about what clients do (`shared-guard`). */
   | { kind: 'share-guard'; object: number }
   /** `isLater`: it cannot now, and wants to be asked again. `isHeard`: it wants to be told what came of it. */
@@ -90,8 +92,18 @@ export type Command =
       receivesAudio: boolean;
       receivesVideo: boolean;
     }
-  /** The script connects to another instance. `args`: what follows the command object of `connect`. Answered by `link-status`. */
-  | { kind: 'link-open'; link: number; uri: string; objectEncoding: number; args: Uint8Array }
+  /**
+   * The script connects to another instance. `canReconnect`: it connects again when it is asked to. `args`: what follows the
+   * command object of `connect`. Answered by `link-status`.
+   */
+  | {
+      kind: 'link-open';
+      link: number;
+      uri: string;
+      objectEncoding: number;
+      canReconnect: boolean;
+      args: Uint8Array;
+    }
   | { kind: 'link-close'; link: number }
   /** The script publishes a stream of the instance, or none yet, over a connection of its own. Answered by `push-status`. */
   | {
@@ -175,6 +187,7 @@ const CommandKind = {
   'push-set': 51,
   'push-send': 52,
   'push-stop': 53,
+  'share-attach': 45,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -239,6 +252,7 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
       out.u32(cmd.link);
       text(out, cmd.uri);
       out.u8(cmd.objectEncoding);
+      out.u8(cmd.canReconnect ? 1 : 0);
       blob(out, cmd.args);
       break;
     case 'link-close':
@@ -293,6 +307,10 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'share-close':
     case 'share-guard':
       out.u32(cmd.object);
+      break;
+    case 'share-attach':
+      out.u32(cmd.object);
+      out.u32(cmd.link);
       break;
     case 'share-auto-commit':
       out.u32(cmd.object);
@@ -392,6 +410,7 @@ export function decodeCommand(reader: ByteReader): Command {
         link: record.u32(),
         uri: readText(record),
         objectEncoding: record.u8(),
+        canReconnect: record.u8() === 1,
         args: readBlob(record),
       };
     case CommandKind['push-start']:
@@ -477,6 +496,8 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'share-lock', object: record.u32(), isLocked: record.u8() === 1 };
     case CommandKind['share-close']:
       return { kind: 'share-close', object: record.u32() };
+    case CommandKind['share-attach']:
+      return { kind: 'share-attach', object: record.u32(), link: record.u32() };
     case CommandKind['share-auto-commit']:
       return { kind: 'share-auto-commit', object: record.u32(), isAutomatic: record.u8() === 1 };
     case CommandKind['share-resync-depth']:

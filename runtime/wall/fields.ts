@@ -1,5 +1,6 @@
 import { ByteReader, type ByteWriter } from '../../wire/bytes.ts';
 import { StagewireError } from '../../wire/errors.ts';
+import { append } from '../../wire/primordials.ts';
 
 /** What the host knows of a client; the script's `Client` shows it. */
 export interface ClientInfo {
@@ -164,7 +165,7 @@ export function httpHeaders(out: ByteWriter, headers: readonly HttpHeader[]): vo
 export function readHttpHeaders(record: ByteReader): HttpHeader[] {
   const headers: HttpHeader[] = [];
   const count = record.u32();
-  for (let i = 0; i < count; i++) headers[i] = [readText(record), readText(record)];
+  for (let i = 0; i < count; i++) append(headers, [readText(record), readText(record)]);
   return headers;
 }
 

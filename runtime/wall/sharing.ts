@@ -1,4 +1,5 @@
 import type { ByteReader, ByteWriter } from '../../wire/bytes.ts';
+import { append } from '../../wire/primordials.ts';
 import { blob, readBlob, readText, text, unknownKind } from './fields.ts';
 
 /** One step of a change to a shared object; several together are one version. Values are AMF, each by itself. */
@@ -19,11 +20,14 @@ export type SharedObjectOpened = [
   slotBytes: number,
   autoCommit: boolean,
   resyncDepth: number,
+  /** It belongs to another instance. */
+  isProxied: boolean,
 ];
 
 /** One entry of what `onSync` is given. */
 export interface SharedSync {
-  code: 'change' | 'delete' | 'clear';
+  /** The last two: what has become of the script's own change, of an object that belongs to another instance. */
+  code: 'change' | 'delete' | 'clear' | 'success' | 'reject';
   name: string;
   /** AMF; empty when there was none. */
   oldValue: Uint8Array;
@@ -33,7 +37,7 @@ export interface SharedSync {
 export type SharedDecision = { op: 'refuse' } | { op: 'allow' } | { op: 'replace'; value: Uint8Array };
 
 const OPS = ['set', 'remove', 'clear', 'send', 'until'] as const;
-const CODES = ['change', 'delete', 'clear'] as const;
+const CODES = ['change', 'delete', 'clear', 'success', 'reject'] as const;
 
 export function sharedChanges(out: ByteWriter, changes: readonly SharedChange[]): void {
   out.u32(changes.length);
@@ -72,19 +76,19 @@ export function readSharedChanges(record: ByteReader): SharedChange[] {
     const op = record.u8();
     switch (OPS[op]) {
       case 'set':
-        changes[i] = { op: 'set', name: readText(record), value: readBlob(record) };
+        append(changes, { op: 'set', name: readText(record), value: readBlob(record) });
         break;
       case 'remove':
-        changes[i] = { op: 'remove', name: readText(record) };
+        append(changes, { op: 'remove', name: readText(record) });
         break;
       case 'clear':
-        changes[i] = { op: 'clear' };
+        append(changes, { op: 'clear' });
         break;
       case 'send':
-        changes[i] = { op: 'send', values: readBlob(record) };
+        append(changes, { op: 'send', values: readBlob(record) });
         break;
       case 'until':
-        changes[i] = { op: 'until', name: readText(record), client: record.u32() };
+        append(changes, { op: 'until', name: readText(record), client: record.u32() });
         break;
       default:
         throw unknownKind('change', op);
@@ -97,7 +101,9 @@ export function sharedSyncs(out: ByteWriter, list: readonly SharedSync[]): void 
   out.u32(list.length);
   for (let i = 0; i < list.length; i++) {
     const { code, name, oldValue } = list[i]!;
-    out.u8(code === 'change' ? 0 : code === 'delete' ? 1 : 2);
+    let number = 0;
+    while (CODES[number] !== code) number++;
+    out.u8(number);
     text(out, name);
     blob(out, oldValue);
   }
@@ -108,7 +114,7 @@ export function readSharedSyncs(record: ByteReader): SharedSync[] {
   const count = record.u32();
   for (let i = 0; i < count; i++) {
     const code = CODES[record.u8()] ?? 'change';
-    list[i] = { code, name: readText(record), oldValue: readBlob(record) };
+    append(list, { code, name: readText(record), oldValue: readBlob(record) });
   }
   return list;
 }

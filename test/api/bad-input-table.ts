@@ -419,6 +419,7 @@ FetchResponse.arrayBuffer                  | fetch(site).then((response) => resp
 
 NetConnection.constructor                  | new NetConnection(X)                                | anything |
 NetConnection.objectEncoding value         | new NetConnection().objectEncoding = X              | | says: NetConnection.objectEncoding
+NetConnection.reconnect value              | new NetConnection().reconnect = X                   | true | says: NetConnection.reconnect
 NetConnection.connect uri                  | new NetConnection().connect(X)                      | text | says: NetConnection.connect
 NetConnection.connect args                 | new NetConnection().connect("x", X)                 | amf | says: NetConnection.connect
 NetConnection.call method                  | new NetConnection().call(X)                         | numeral word long | says: NetConnection.call
@@ -426,6 +427,9 @@ NetConnection.call result                  | new NetConnection().call("m", X)   
 NetConnection.call args                    | new NetConnection().call("m", null, X)              | amf | says: NetConnection.call
 NetConnection.invoke method                | new NetConnection().invoke(X)                       | | says: NetConnection.invoke; CallError: numeral word long
 NetConnection.invoke args                  | new NetConnection().invoke("m", X)                  | | says: NetConnection.invoke; CallError: amf
+NetConnection.addHeader name               | new NetConnection().addHeader(X)                    | numeral word long | says: NetConnection.addHeader
+NetConnection.addHeader mustUnderstand     | new NetConnection().addHeader("h", X)               | anything |
+NetConnection.addHeader value              | new NetConnection().addHeader("h", true, X)         | nothing true number empty numeral word object array callable bare shifty | says: NetConnection.addHeader; RangeError: long
 NetConnection.close                        | new NetConnection().close(X)                        | anything |
 NetStream.constructor connection           | new NetStream(X)                                    | | says: NetStream
 NetStream.attach stream                    | new NetStream(new NetConnection()).attach(X)        | | says: NetStream.attach

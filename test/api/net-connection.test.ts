@@ -173,10 +173,10 @@ test('what cannot be connected to is told, with what to do about it', async () =
       return [isTried, heard[0].code, heard[0].description, nc.isConnected];`,
     );
   const { port } = new URL(far.rtmp);
-  expect(await why('http://example.org/gateway')).toEqual([
+  expect(await why('rtmfp://example.org/app')).toEqual([
     false,
     'NetConnection.Call.BadVersion',
-    'Only rtmp and rtmps are spoken.',
+    'Only rtmp, rtmps, http and https are spoken.',
     false,
   ]);
   for (const [uri, part] of [

@@ -72,6 +72,15 @@ test('a client of an edge is a client of the origin: arguments, calls both ways,
   await other.closed;
 });
 
+test('an edge without clients stays connected, and what its link does is told', async () => {
+  const { origin, edge } = await startPair();
+  // Longer than either side waits for a sign of life.
+  await new Promise((resolve) => setTimeout(resolve, 6500));
+  expect((await reportOf(edge)).origin).toMatchObject({ state: 'connected', reconnects: 0, problem: null });
+  expect((await reportOf(edge)).origin!.pingMs).toBeGreaterThan(0);
+  expect((await reportOf(origin)).edges).toMatchObject([{ name: 'near', address: '127.0.0.1', clients: 0 }]);
+});
+
 async function publish(client: RtmpClient, name: string) {
   const stream = await client.createStream();
   expect((await stream.publish(name)).code).toBe('NetStream.Publish.Start');
@@ -155,7 +164,13 @@ test('what is recorded at the origin is played through the edge, sought, paused,
 
 async function reportOf(server: TestServer) {
   return (await (await fetch(`${server.http}/api/edges`)).json()) as {
-    origin: { state: string; problem: string | null; reconnects: number; clients: number } | null;
+    origin: {
+      state: string;
+      problem: string | null;
+      reconnects: number;
+      clients: number;
+      pingMs: number;
+    } | null;
     edges: { name: string; clients: number }[];
   };
 }
@@ -283,7 +298,11 @@ test('who is not let in: another secret, no secret, a name that is taken, a ring
     await server.waitForLog('cannot reach the origin');
     return (await reportOf(server)).origin?.problem;
   };
-  const wrong = await startServer({ edgeOf: origin.rtmp, edgeSecret: 'some other secret of 30 letters' });
+  const wrong = await startServer({
+    edgeOf: origin.rtmp,
+    edgeSecret: 'some other secret of 30 letters',
+    limits: { outgoingConnectMs: 1000 },
+  });
   expect(await problem(wrong)).toBe('the secret is another');
   const none = await startServer({ edgeOf: closed.rtmp, edgeSecret });
   expect(await problem(none)).toContain('takes no edges: start it with --edge-secret-file');

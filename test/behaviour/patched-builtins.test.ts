@@ -2,9 +2,11 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { bundleParts, bundleRuntime } from '../../host/scripts/bundles.ts';
 import { EcmaArray, ObjectVector, TypedObject, Xml, XmlDocument } from '../../wire/values.ts';
+import { eventually } from '../support/journal.ts';
 import { namesIn, type Patch, patchEverything } from '../support/patched-app.ts';
 import { connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
-import { useServer } from '../support/server.ts';
+import { startServer, useServer } from '../support/server.ts';
+import { RemoteSharedObject } from '../support/shared-object.ts';
 
 const runtime = await bundleRuntime();
 const { web } = await bundleParts();
@@ -624,6 +626,27 @@ describe('a script that goes for the runtime', () => {
     await other.close();
     expect(await client.call('freezeClients')).toBe(count);
   });
+});
+
+test('a setter for the first item of every list meets no list of a delivery', async () => {
+  const own = await startServer({
+    apps: {
+      setter: {
+        'main.js': `
+          application.onAppStart = () => {
+            const so = SharedObject.get('so');
+            so.onSync = (list) => { for (const each of list) if (each.name === 'slot') application.seen = so.getProperty('slot'); };
+            Object.defineProperty(Array.prototype, 0, { set() { throw new Error('patched'); }, configurable: true });
+          };
+          application.onConnect = () => true;
+          Client.prototype.seen = () => application.seen;`,
+      },
+    },
+  });
+  const client = await connect(`${own.rtmp}/setter`);
+  const so = await new RemoteSharedObject(client, 'so').connect();
+  so.set('slot', 7);
+  await eventually('the script to see it', async () => (await client.call('seen')) === 7);
 });
 
 test('other instances do not notice', async () => {

@@ -46,7 +46,7 @@ const server = useServer({
       'main.asc': `
         load("netservices.asc");
         calls = []; told = [];
-        // The server's own comes with another issue.
+        // What is sent where; over HTTP see gateway.test.ts.
         NetConnection = function () {};
         NetConnection.prototype.connect = function (url) { this.url = url; };
         NetConnection.prototype.call = function (method, responder) {

@@ -209,3 +209,45 @@ test('TLS has its listeners, and paths that start at the file', () => {
     failure('E_USAGE', '--rtmps is "x:y", expected [HOST:]PORT'),
   );
 });
+
+test('an edge has the address of its origin, and the secret', () => {
+  const flags = ['--edge-secret-file', 'secret', '--edge-of'];
+  expect(configOf(...flags, 'rtmp://origin.example')).toMatchObject({
+    edgeOf: { host: 'origin.example', port: 1935, isSecure: false, app: undefined },
+    edgeSecretFile: join(folder, 'secret'),
+  });
+  expect(configOf(...flags, 'RTMPS://[::1]:8443/live/')).toMatchObject({
+    edgeOf: { host: '::1', port: 8443, isSecure: true, app: 'live' },
+  });
+  expect(configOf(...flags, 'rtmps://10.0.0.1', '--edge-name', 'paris-1')).toMatchObject({
+    edgeOf: { host: '10.0.0.1', port: 443, isSecure: true },
+    edgeName: 'paris-1',
+  });
+  for (const wrong of [
+    'origin.example',
+    'http://origin',
+    'rtmp://',
+    'rtmp://a/b/c',
+    'rtmp://u:p@a',
+    'rtmp://a?x',
+  ])
+    expect(() => configOf(...flags, wrong)).toThrow(
+      failure('E_USAGE', `--edge-of is "${wrong}", expected the address`),
+    );
+  expect(() => configOf('--edge-of', 'rtmp://a')).toThrow(failure('E_USAGE', '--edge-secret-file FILE'));
+  expect(() => configOf('--edge-name', 'a')).toThrow(failure('E_USAGE', '--edge-name is for --edge-of'));
+  expect(() => configOf(...flags, 'rtmp://a', '--edge-name', 'a b')).toThrow(
+    failure('E_USAGE', 'without spaces'),
+  );
+  mkdirSync(join(folder, 'etc'));
+  expect(configOf('--config', writeConfig({ edgeSecretFile: 'secret' }, 'etc/stagewire.json'))).toMatchObject(
+    {
+      edgeSecretFile: join(folder, 'etc/secret'),
+    },
+  );
+  // An edge in all applications has none of its own.
+  expect(configOf(...flags, 'rtmp://a', '--apps', 'nope')).toMatchObject({ apps: join(folder, 'nope') });
+  expect(() => configOf(...flags, 'rtmp://a/live', '--apps', 'nope')).toThrow(
+    failure('E_CONFIG', 'does not exist'),
+  );
+});

@@ -94,7 +94,7 @@ const deliveries: Delivery[] = [
 ];
 
 const commands: Command[] = [
-  { kind: 'link-open', link: big, uri: 'rtmp:/a/ü', objectEncoding: 3, args: bytes },
+  { kind: 'link-open', link: big, uri: 'rtmp:/a/ü', objectEncoding: 3, canReconnect: true, args: bytes },
   { kind: 'link-close', link: big },
   { kind: 'push-start', push: big, link: big, stream: 'ü', bufferMs: 1.5, name: 'n?k=1', mode: 'live' },
   { kind: 'push-set', push: big, stream: '', bufferMs: 0 },
@@ -158,6 +158,7 @@ const commands: Command[] = [
   },
   { kind: 'share-lock', object: 1, isLocked: true },
   { kind: 'share-close', object: big },
+  { kind: 'share-attach', object: 1, link: big },
   { kind: 'share-guard', object: big },
   {
     kind: 'share-verdict',

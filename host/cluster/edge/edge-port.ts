@@ -6,6 +6,7 @@ import { StagewireError } from '../../base/errors.ts';
 import type { Limits } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
 import type { MessageHandler, RtmpConnection } from '../../rtmp/connection.ts';
+import { serialize } from '../../rtmp/format.ts';
 import type { ConnectRequest, Seat } from '../../rtmp/ports.ts';
 import type { EdgeReport } from '../../web/api.ts';
 import type { Carried, Placement } from '../owner.ts';
@@ -70,7 +71,6 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   #nextAsk = 1;
   #state: State = { at: 'new' };
   #timer: NodeJS.Timeout | undefined;
-  #heardAt = performance.now();
   #toldApps = '';
   #dropped = 0;
   run = '';
@@ -81,7 +81,6 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   }
 
   onMessage(message: RtmpMessage): void {
-    this.#heardAt = performance.now();
     const state = this.#state;
     if (state.at === 'closed' || state.at === 'deciding') return;
     if (message.type !== EdgeType.Control) {
@@ -201,6 +200,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       }
       this.#state = { at: 'open', name };
       this.#connection.becomesLink(LINK_BYTES);
+      this.#connection.announceChunkSize();
       this.tell(
         { op: 'welcome', proof: proofOf('origin', secret, nonces, name), server, via: this.#house.via() },
         0,
@@ -218,7 +218,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   }
 
   #look(): void {
-    if (performance.now() - this.#heardAt > SILENT_MS)
+    if (this.#connection.silentMs > SILENT_MS)
       return this.#connection.fail(
         new StagewireError('E_EDGE', 'peer', `the edge was silent for ${SILENT_MS} ms`),
       );
@@ -391,7 +391,8 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     };
     const early: RtmpMessage[] = [];
     const send = (message: RtmpMessage) => {
-      if (valve.admits(message)) this.#connection.send({ ...message, streamId: number });
+      if (valve.admits(message))
+        this.#connection.write(serialize(this.#connection.format, message, number), 1);
     };
     live = this.#house.placement.ownerOf(app, instance).carry(app, instance, stream, {
       take: (message) => {
