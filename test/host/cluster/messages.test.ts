@@ -9,12 +9,17 @@ import {
 import { serialize } from '../../../host/rtmp/format.ts';
 
 const bytes = new Uint8Array([1, 2, 3]);
+const plain = <T extends { bytes: Uint8Array }>(control: T) => ({ ...control, bytes: [...control.bytes] });
 
 test('what one side says is what the other reads, bytes and number included', () => {
   const call = { op: 'call', name: 'añadir', transaction: 7.5, type: 17, orElse: 0 } as const;
-  expect(readUpward(controlMessage(call, 0xffff_ffff, bytes))).toEqual({ id: 0xffff_ffff, op: call, bytes });
+  expect(plain(readUpward(controlMessage(call, 0xffff_ffff, bytes)))).toEqual({
+    id: 0xffff_ffff,
+    op: call,
+    bytes: [1, 2, 3],
+  });
   const source = { op: 'source', publication: '' } as const;
-  expect(readDownward(controlMessage(source))).toEqual({ id: 0, op: source, bytes: new Uint8Array(0) });
+  expect(plain(readDownward(controlMessage(source)))).toEqual({ id: 0, op: source, bytes: [] });
 });
 
 test('what belongs to the other direction, has more than it should, or a wrong type is refused', () => {
