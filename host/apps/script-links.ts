@@ -57,6 +57,9 @@ interface OpenCall {
   readonly transaction: number;
 }
 
+/** In the place of a script that is over. */
+const NOBODY: LinkingScript = { mailbox: { isFull: false, hasRoom: true }, post: () => {} };
+
 /** Calls of other servers that one script has not answered. */
 const MAX_OPEN_CALLS = 10_000;
 
@@ -66,7 +69,7 @@ const MAX_OPEN_CALLS = 10_000;
  * Its numbers for them, and for calls by them, are those of clients beyond `LINK`.
  */
 export class ScriptLinks {
-  readonly #options: ScriptLinksOptions;
+  #options: ScriptLinksOptions;
   readonly #entries = new Map<number, Entry>();
   readonly #calls = new Map<number, OpenCall>();
   readonly #paused = new Set<Entry>();
@@ -156,6 +159,8 @@ export class ScriptLinks {
       if (![...entry.users].some((user) => user.outlivesScript)) this.#forget(entry);
       else this.#leaveToStreams(entry);
     }
+    // Those that stay must not keep it, nor its code.
+    this.#options = { ...this.#options, script: () => NOBODY };
   }
 
   /** Media outlives the script: what it plays from there goes on. */

@@ -61,15 +61,24 @@ export class ScriptStreams implements ScriptEnd {
       const stream = nameOf(text);
       return (stream && (await this.#streams.library.probe(stream))?.metadata) ?? null;
     },
-    'stream.play': (key, source, startMs, durationMs, isReset, link) =>
-      this.#later(() => {
+    'stream.play': (key, source, startMs, durationMs, isReset, link) => {
+      const isEarly = this.#held !== undefined;
+      return this.#later(() => {
+        const { name } = expectName(key);
         const stream = nameOf(source);
         const place = link === undefined ? undefined : this.#placeOf(Number(link));
-        if (!stream || (link !== undefined && !place)) return false;
+        if (!stream) return false;
+        if (link !== undefined && !place) {
+          // It has been told that it plays.
+          if (isEarly)
+            this.#streams.tell(name, 'NetStream.Play.Failed', 'the connection is closed', stream.name);
+          return false;
+        }
         const remote = place && { place, patienceMs: this.#patienceMs };
         const item = { stream, startMs: Number(startMs), durationMs: durationOf(durationMs), remote };
-        return this.#streams.broadcast(expectName(key).name, item, isReset === true);
-      }),
+        return this.#streams.broadcast(name, item, isReset === true);
+      });
+    },
     'stream.stop': (key) => this.#later(() => this.#streams.stopBroadcast(expectName(key).name)),
     'stream.record': (key, mode, maxMs, maxBytes) =>
       this.#later(() => this.#streams.record(expectName(key), String(mode), Number(maxMs), Number(maxBytes))),

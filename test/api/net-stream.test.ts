@@ -99,6 +99,20 @@ describe.each([
     await more.waitForMedia(interFrame(0));
   });
 
+  test('STR-17: play with a NetConnection takes a stream of the other side', async () => {
+    const { client, there, uri } = await enter();
+    const source = await there.createStream();
+    await source.publish('show');
+    expect(await linked(client, uri, `return Stream.get('mirror').play('show', -1, -1, true, nc);`)).toBe(
+      true,
+    );
+    const viewer = await client.createStream();
+    await viewer.play('mirror', -1000);
+    show(source, 0);
+    await viewer.waitForMedia(interFrame(0));
+    expect((await viewer.waitForData('onMetaData')).args[0]).toMatchObject(metadata);
+  });
+
   test('SNS-02: attach sends a stream from its last key frame on, with what goes before; false sends nothing', async () => {
     const { client, cam, viewer, uri } = await enter();
     await linked(client, uri, `ns.publish('out'); await told(ns, 'NetStream.Publish.Start');`);

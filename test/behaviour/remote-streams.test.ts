@@ -11,6 +11,7 @@ import { type ClientStream, connect, type RtmpClient, Type } from '../support/rt
 import { type Asked, FakeServer, type Guest } from '../support/rtmp-server.ts';
 import { run, runsCode } from '../support/run.ts';
 import { startServer, TestServer, useServer } from '../support/server.ts';
+import { SlowNetwork } from '../support/slow-network.ts';
 import { requireTools } from '../support/tools.ts';
 
 /** Streams of other instances: `Stream.play` with a NetConnection. */
@@ -274,6 +275,25 @@ test('new code that plays it when it starts has it over its own connection at on
   expect(viewer.codes).not.toContain('NetStream.Play.UnpublishNotify');
 });
 
+test('code that plays when it starts what it may not connect to hears that it failed', async () => {
+  const app = await addApp(far.rtmp);
+  near.writeFile(
+    `${app}/main.js`,
+    `application.onAppStart = () => {
+      const nc = new NetConnection();
+      nc.connect('rtmp://127.0.0.1:9/app');
+      const out = Stream.get('out');
+      out.onStatus = ({ code, description }) => trace(code + ': ' + description);
+      trace(out.play('cam', -1, -1, true, nc));
+    };
+    application.onConnect = () => true;`,
+  );
+  await connect(`${near.rtmp}/${app}/room`);
+  await near.waitForLog(
+    (r) => r.instance === `${app}/room` && r.message === 'NetStream.Play.Failed: the connection is closed',
+  );
+});
+
 test('the other server is killed: Failed, and what follows; viewers stay', async () => {
   const other = await startServer({ apps: { far: { 'README.md': 'no script' } } });
   const app = await addApp(other.rtmp);
@@ -303,6 +323,33 @@ test('the other server is killed: Failed, and what follows; viewers stay', async
   expect(viewer.codes).not.toContain('NetStream.Play.UnpublishNotify');
 });
 
+test('the other server stands still: after limits.dropSilentMs Failed, and what follows', async () => {
+  const network = await SlowNetwork.before(far.rtmp);
+  const url = network.url.replace('http:', 'rtmp:');
+  const settings = { connect: { hosts: [new URL(url).host] } };
+  const own = await startServer({
+    apps: { near: { 'main.js': runsCode, 'app.json': JSON.stringify(settings) } },
+    limits: { pingIdleMs: 300, dropSilentMs: 1000 },
+  });
+  const room = newRoom();
+  const publisher = await publish(`${far.rtmp}/far/${room}`);
+  publisher.video(0, keyFrame(1));
+  const client = await connect(`${own.rtmp}/near/room`);
+  const viewer = await watch(client);
+  await run(
+    client,
+    `${prepared} out.play('cam', -1, -1, true, nc); out.play('here', -1, -1, false);`,
+    `${url}/far/${room}`,
+  );
+  await viewer.waitForMedia(keyFrame(1));
+  network.isStalled = true;
+  await told(client, 'Play.Failed cam', 'Play.Start here');
+  const local = await client.createStream();
+  await local.publish('here');
+  local.video(0, keyFrame(2));
+  await viewer.waitForMedia(keyFrame(2));
+});
+
 /** A server of which a test says what it does when it is to play. */
 async function pulls(
   onPlay: (guest: Guest, asked: Asked) => void,
@@ -321,7 +368,7 @@ async function pulls(
   return { client, fake, viewer };
 }
 
-test('STR-22: the other server is told how much is buffered, and is told anew', async () => {
+test('the other server is told how much is buffered, and is told anew', async () => {
   const { fake, client } = await pulls(
     (guest, { streamId }) => guest.status(streamId, 'NetStream.Play.Start'),
     `out.setBufferTime(3); out.play('mp4:films/one.mp4?token=x', -1, -1, true, nc);`,
