@@ -129,6 +129,10 @@ board.getProperty('colour');
 // @ts-expect-error a list is no text
 board.setProperty('list', 'a');
 const anything = SharedObject.get('anything');
+const elsewhere = SharedObject.get<Board>('board', false, new NetConnection());
+elsewhere.onSync = (list) => trace(list.filter(({ code }) => code === 'reject').length);
+// @ts-expect-error: a connection, and not where it leads
+SharedObject.get('board', false, 'rtmp:/far');
 anything.data.list.push(1);
 anything.data.colour = 'red';
 anything.setProperty('colour', anything.getProperty('paint').colour);
