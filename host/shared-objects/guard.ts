@@ -4,7 +4,8 @@ import { joined, sharedValueFrom, sharedValuesFrom } from '../../wire/shared-val
 import { sizeOfEvent } from './messages.ts';
 import type { Slots } from './slots.ts';
 import type { Observer, Subscription } from './subscription.ts';
-import { isHandlerName, isNothing, isSame } from './values.ts';
+import { isNothing, isSame } from './values.ts';
+import { isWanted } from './wishes.ts';
 
 /** A message of a client that is to be acted on. */
 export interface Request {
@@ -197,17 +198,6 @@ export class Guard {
     this.#entries.delete(entry.number);
     this.#sizeBytes -= entry.sizeBytes;
     return entry.request;
-  }
-}
-
-function isWanted(event: SharedObjectEvent): boolean {
-  switch (event.type) {
-    case Type.RequestChange:
-    case Type.RequestRemove:
-    case Type.RequestClear:
-      return true;
-    default:
-      return event.type === Type.Send && isHandlerName(event.values[0]);
   }
 }
 

@@ -5,7 +5,7 @@ import {
   type SharedObjectMessage,
   SharedObjectEventType as Type,
 } from '../../wire/shared-object.ts';
-import { type SharedValue, sharedValueFrom, sharedValuesFrom } from '../../wire/shared-values.ts';
+import type { SharedValue } from '../../wire/shared-values.ts';
 import { type StatusCode, statusLevels } from '../../wire/status.ts';
 import { Audience } from './audience.ts';
 import { type Asked, InFlight } from './in-flight.ts';
@@ -15,6 +15,7 @@ import { type ObjectLimit, type RoomLimits, roomLimitFor } from './room.ts';
 import { Slots, type Usage } from './slots.ts';
 import type { News, Observer, Subscriber, Subscription } from './subscription.ts';
 import { copyOf, isHandlerName, isNothing, isSame } from './values.ts';
+import { askedOf, eventOf, isWanted, ownEvent, refuseWish, type Wish } from './wishes.ts';
 
 /** The instance that has the object, at the other end of a connection. */
 export interface Owner {
@@ -46,11 +47,6 @@ interface Attached {
 type State = { readonly at: 'apart' } | Attached;
 
 type Problem = NonNullable<News['status']>;
-
-/** What a client, or else a script, wants done in one message. */
-interface Wish extends Omit<Asked, 'key' | 'value'> {
-  readonly events: readonly SharedObjectEvent[];
-}
 
 const APART: State = { at: 'apart' };
 /**
@@ -574,57 +570,4 @@ export class ProxiedObject {
 
 function accepted(writer: Subscription, key: string, value: SharedValue): SharedObjectEvent {
   return writer.isProxy ? { type: Type.AcceptedChange, key, value } : { type: Type.Success, key };
-}
-
-function isWanted(event: SharedObjectEvent): boolean {
-  switch (event.type) {
-    case Type.RequestChange:
-    case Type.RequestRemove:
-    case Type.RequestClear:
-      return true;
-    default:
-      return event.type === Type.Send && isHandlerName(event.values[0]);
-  }
-}
-
-/** What the owner will answer. */
-function askedOf(event: SharedObjectEvent, { writer, script, knownVersion }: Wish): Asked[] {
-  const by = { writer, script, knownVersion };
-  switch (event.type) {
-    case Type.RequestChange:
-      return [{ ...by, key: event.key, value: isNothing(event.value) ? undefined : copyOf(event.value) }];
-    case Type.RequestRemove:
-      return [{ ...by, key: event.key, value: undefined }];
-    default:
-      return [];
-  }
-}
-
-function refuseWish(wish: Wish, step: ProxyStep): void {
-  step.isRefusedTo(wish);
-  for (const event of wish.events) {
-    for (const asked of askedOf(event, wish)) step.refuse(asked);
-    if (event.type === Type.RequestClear) step.refuseClear(wish);
-  }
-}
-
-function ownEvent(event: SharedObjectEvent): SharedObjectEvent {
-  if ('value' in event) return { ...event, value: copyOf(event.value) };
-  return 'values' in event ? { ...event, values: event.values.map(copyOf) } : event;
-}
-
-/** What is asked for in the place of a script's change. Throws `E_AMF` for values that are none. */
-function eventOf(change: SharedChange): SharedObjectEvent[] {
-  switch (change.op) {
-    case 'set':
-      return [{ type: Type.RequestChange, key: change.name, value: sharedValueFrom(change.value.slice()) }];
-    case 'remove':
-      return [{ type: Type.RequestRemove, key: change.name }];
-    case 'clear':
-      return [{ type: Type.RequestClear }];
-    case 'send':
-      return [{ type: Type.Send, values: sharedValuesFrom(change.values.slice()) }];
-    case 'until':
-      return []; // the runtime refuses it
-  }
 }
