@@ -128,6 +128,7 @@ export class EdgeOrigin implements Owner, Uplink {
       get publication() {
         return carried.stream.publication;
       },
+      isOver: false,
       end: () => {
         carried.users--;
         carried.stream.untap(tap);

@@ -21,7 +21,7 @@ const double = z.number();
 const stream = z.strictObject({ name, query: text, container: z.string().max(16) });
 const codecs = z.union([
   z.literal('plain'),
-  z.strictObject({ names: z.array(z.string().max(16)).max(64), capsEx: number }),
+  z.strictObject({ names: z.array(z.string().max(16)).max(256), capsEx: number }),
 ]);
 const verdict = { isAllowed: z.boolean(), description: text };
 const access = { audio: z.boolean(), video: z.boolean() };
@@ -111,7 +111,12 @@ const downward = z.discriminatedUnion('op', [
   }),
   z.strictObject({ op: z.literal('accept'), id: name }),
   z.strictObject({ op: z.literal('reject') }),
-  z.strictObject({ op: z.literal('refuse'), code: name, description: text }),
+  z.strictObject({
+    op: z.literal('refuse'),
+    code: name,
+    description: text,
+    isPassing: z.boolean().optional(),
+  }),
   z.strictObject({ op: z.literal('result'), transaction: double }),
   z.strictObject({ op: z.literal('error'), transaction: double }),
   z.strictObject({ op: z.literal('missing'), orElse: number }),

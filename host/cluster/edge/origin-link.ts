@@ -142,13 +142,24 @@ export class OriginLink {
   #message(message: RtmpMessage): void {
     if (this.#isDown) return;
     const { type, streamId, payload } = message;
-    if (type === EdgeType.Control) return this.#control(readDownward(message));
+    if (type === EdgeType.Control) return this.#control(this.#read(message));
     if (!this.#isUp) {
       if (type !== MessageType.CommandAmf0) return;
       throw new StagewireError('E_EDGE', 'peer', 'the other side is no Stagewire that takes edges');
     }
     if (type === EdgeType.ToClient) this.#events.toClient(streamId, payload);
     else this.#events.media(message);
+  }
+
+  /** What cannot be read of what is for one client costs that one. */
+  #read(message: RtmpMessage): Control<Downward> {
+    try {
+      return readDownward(message);
+    } catch (error) {
+      if (!this.#isUp || message.streamId === 0 || !(error instanceof StagewireError)) throw error;
+      const op: Downward = { op: 'drop', code: error.code, text: error.message };
+      return { id: message.streamId, op, bytes: new Uint8Array(0) };
+    }
   }
 
   #control(control: Control<Downward>): void {
