@@ -12,8 +12,10 @@ const room = {
     application.onConnect = (client, ...args) => {
       client.args = args;
       client.add = (a, b) => a + b;
+      client.shout = (size) => { application.broadcastMsg('said', 'x'.repeat(size)); return true; };
       if (args[0] === 'counts') client.FCPublish = (name) => 'script ' + name;
-      return true;
+      if (args[0] !== 'late') return true;
+      setTimeout(() => application.acceptConnection(client), 2500);
     };`,
 };
 
@@ -209,4 +211,21 @@ test('an instance that is unloaded while an edge has its streams, and comes back
     await viewer.play('show', -1000);
     await viewer.waitForMedia(keyFrame(3));
   }
+});
+
+test('what is broadcast goes over the link once: 170 MB in all do not end it', async () => {
+  const { origin, edge } = await startPair();
+  const all = await Promise.all(Array.from({ length: 170 }, () => connect(`${edge.rtmp}/room/one`)));
+  const far = await connect(`${origin.rtmp}/room/one`);
+  expect(await far.call('shout', 1_000_000)).toBe(true);
+  for (const client of all) expect(String((await client.waitForCall('said')).args[0]).length).toBe(1_000_000);
+  expect(await reconnectsOf(edge)).toBe(0);
+}, 90_000);
+
+test('a script takes its time to accept a client: it has as long at an edge as at the origin', async () => {
+  const origin = await startServer({ apps: { room }, edgeSecret });
+  const edge = await startServer({ edgeOf: origin.rtmp, edgeSecret, limits: { outgoingConnectMs: 1000 } });
+  await edge.waitForLog('is an edge of');
+  const late = await connect(`${edge.rtmp}/room/one`, { args: ['late'] });
+  expect(await late.call('add', 1, 2)).toBe(3);
 });

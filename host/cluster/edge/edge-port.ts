@@ -21,6 +21,7 @@ import {
 } from './messages.ts';
 import { codecsOf, type EdgeEnd, RemoteClient } from './remote-client.ts';
 import { isProof, makeNonce, proofOf } from './secret.ts';
+import { encodeForMany, SharedBytes } from './shared-bytes.ts';
 import { Valve } from './valve.ts';
 
 /** Spoken by both sides, or they do not speak. */
@@ -84,6 +85,14 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   readonly #carried = new Map<number, Tapped>();
   readonly #asks = new Map<number, Ask>();
   #nextAsk = 1;
+  readonly #forMany = new SharedBytes((clients, bytes) => {
+    const [client = 0] = clients;
+    this.#connection.send(
+      clients.length === 1
+        ? { type: EdgeType.ToClient, streamId: client, timestamp: 0, payload: bytes }
+        : { type: EdgeType.ToClients, streamId: 0, timestamp: 0, payload: encodeForMany(clients, bytes) },
+    );
+  });
   #state: State = { at: 'new' };
   #timer: NodeJS.Timeout | undefined;
   #toldApps = '';
@@ -135,11 +144,16 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   // For its clients.
 
   tell(op: Downward, id: number, bytes?: Uint8Array): void {
-    if (this.#state.at !== 'closed') this.#connection.send(controlMessage(op, id, bytes));
+    if (this.#state.at !== 'closed') this.send(controlMessage(op, id, bytes));
   }
 
   send(message: RtmpMessage): void {
+    this.#forMany.flush();
     this.#connection.send(message);
+  }
+
+  sendToMany(client: number, bytes: Buffer): void {
+    this.#forMany.add(client, bytes);
   }
 
   askAlive(client: number, withinMs: number): Promise<boolean> {

@@ -43,7 +43,6 @@ interface OrElse {
 /** Calls that wait while the origin is told again of the client. */
 const MAX_HELD = 256;
 const MAX_HELD_BYTES = 1024 * 1024;
-const TOO_LONG = 'The origin did not answer in time.';
 const LOST = 'The connection to the origin was lost.';
 const NO_ORIGIN = 'The origin cannot be reached.';
 
@@ -91,11 +90,8 @@ export class EdgeSeat implements Seat {
     this.#client = client;
     this.#link = link;
     instance.users++;
-    this.#patience = setTimeout(() => {
-      if (this.#state === 'waiting')
-        this.#refuse('NetConnection.Connect.Rejected', link.isUp ? TOO_LONG : NO_ORIGIN);
-    }, link.limits.outgoingConnectMs);
     if (link.isUp) this.attach();
+    else this.#waitForLink();
   }
 
   // What the link does.
@@ -117,6 +113,8 @@ export class EdgeSeat implements Seat {
       command,
     } = this.#request;
     clearTimeout(this.#again);
+    // From now on the origin decides how long the client may wait.
+    clearTimeout(this.#patience);
     this.#isTold = true;
     this.#receivedBytes = this.#toldTaken = 0;
     this.#link.tell(
@@ -144,6 +142,7 @@ export class EdgeSeat implements Seat {
   /** The link is gone: what was asked has no answer any more. */
   detach(): void {
     clearTimeout(this.#again);
+    if (this.#state === 'waiting' && this.#isTold) this.#waitForLink();
     this.#isTold = false;
     if (this.#state === 'accepted') this.#state = 'lost';
     this.#failCalls(LOST);
@@ -203,10 +202,16 @@ export class EdgeSeat implements Seat {
     }
   }
 
-  /** Messages of the origin's for the client. */
-  receive(bytes: Uint8Array): void {
+  /** Messages of the origin's for the client. `made`: what they are in each format, for those who get the same. */
+  receive(bytes: Uint8Array, made: Map<string, Buffer[]>): void {
+    const client = this.#client;
     this.#receivedBytes += bytes.length;
-    for (const message of messagesIn(bytes)) this.#client.deliver(this.#client.serialize(message), 1);
+    let messages = made.get(client.format);
+    if (!messages) {
+      messages = Array.from(messagesIn(bytes), (message) => client.serialize(message));
+      made.set(client.format, messages);
+    }
+    for (const message of messages) client.deliver(message, 1);
   }
 
   /** Tells the origin how the client does, when there is news. */
@@ -321,7 +326,6 @@ export class EdgeSeat implements Seat {
     this.id = id;
     if (this.#state === 'gone') return;
     this.#state = 'accepted';
-    clearTimeout(this.#patience);
     if (isFirst) return this.#client.accept();
     for (const use of this.#objects.uses()) this.sharedObject(use);
     for (const stream of this.#streams) stream.resume();
@@ -329,6 +333,14 @@ export class EdgeSeat implements Seat {
     this.#held = [];
     this.#heldBytes = 0;
     for (const { op, bytes } of held) this.#link.tell(op, this.number, bytes);
+  }
+
+  #waitForLink(): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(
+      () => this.#refuse('NetConnection.Connect.Rejected', NO_ORIGIN),
+      this.#link.limits.outgoingConnectMs,
+    );
   }
 
   /** Many come at once when the link is back, and the instance takes no more for the moment. */

@@ -12,6 +12,8 @@ export const EdgeType = {
   Control: 0x40,
   /** Messages for a client, whose number is the message stream id. */
   ToClient: 0x41,
+  /** The same messages for many clients (shared-bytes.ts). */
+  ToClients: 0x42,
 } as const;
 
 const text = z.string().max(64 * 1024);
