@@ -229,3 +229,31 @@ test('a script takes its time to accept a client: it has as long at an edge as a
   const late = await connect(`${edge.rtmp}/room/one`, { args: ['late'] });
   expect(await late.call('add', 1, 2)).toBe(3);
 });
+
+test('what an application says of codecs that players did not announce holds at its edges', async () => {
+  const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));
+  const [header, key] = [hex('90 68766331 0101600000'), hex('93 68766331 00000005 26011122')];
+  const apps = Object.fromEntries(
+    ['drop', 'refuse', 'send'].map((codecs) => [
+      codecs,
+      { 'app.json': JSON.stringify({ streams: { codecs } }) },
+    ]),
+  );
+  const origin = await startServer({ apps, edgeSecret });
+  const edge = await startServer({ edgeOf: origin.rtmp, edgeSecret });
+  await edge.waitForLog('is an edge of');
+  const play = async (app: string) => {
+    const source = await publish(await connect(`${origin.rtmp}/${app}/one`), 'cam');
+    source.video(0, header);
+    source.video(0, key);
+    source.audio(0, aacHeader);
+    const player = await (await connect(`${edge.rtmp}/${app}/one`)).createStream();
+    player.command('play', 'cam', -1000);
+    return player;
+  };
+  await (await play('send')).waitForMedia(key);
+  await (await play('refuse')).status('NetStream.Play.NoSupportedTrackFound');
+  const dropping = await play('drop');
+  await dropping.waitForMedia(aacHeader);
+  expect(dropping.media.filter(({ type }) => type === 9)).toEqual([]);
+});

@@ -188,6 +188,7 @@ export class EdgeOrigin implements Owner, Uplink {
         limits,
         log,
         windowMsOf: (of) => this.#apps?.[of]?.windowMs as WindowMs | undefined,
+        codecPolicyOf: (of) => this.#apps?.[of]?.codecs ?? 'drop',
         carry: (carried, name) => {
           this.#carried.set(carried.number, carried);
           this.tell({ op: 'carry', app, instance, stream: name }, carried.number);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RtmpMessage } from '../../../wire/messages.ts';
 import { StagewireError } from '../../base/errors.ts';
 import type { OutMessage, WireFormat } from '../../rtmp/ports.ts';
+import { CODEC_POLICIES } from '../../streams/codec-filter.ts';
 
 /**
  * What an edge and its origin say to each other: RTMP messages of types that nobody else uses. Media has its own types,
@@ -109,7 +110,14 @@ const downward = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('no'), why: text }),
   z.strictObject({
     op: z.literal('apps'),
-    apps: z.record(name, z.strictObject({ cors: z.array(text), windowMs: double.optional() })),
+    apps: z.record(
+      name,
+      z.strictObject({
+        cors: z.array(text),
+        windowMs: double.optional(),
+        codecs: z.enum(CODEC_POLICIES).optional(),
+      }),
+    ),
   }),
   z.strictObject({ op: z.literal('accept'), id: name }),
   z.strictObject({ op: z.literal('reject') }),
