@@ -6,6 +6,8 @@ export interface Carried {
   readonly publication: string;
   /** Its instance has ended, or there was none: there may be another by now. */
   readonly isOver: boolean;
+  /** Until then nobody here knows whether it has a source. */
+  readonly known?: Promise<void>;
   end(): void;
 }
 

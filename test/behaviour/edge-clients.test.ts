@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
-import { aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
+import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
@@ -249,11 +249,41 @@ test('what an application says of codecs that players did not announce holds at 
     source.audio(0, aacHeader);
     const player = await (await connect(`${edge.rtmp}/${app}/one`)).createStream();
     player.command('play', 'cam', -1000);
-    return player;
+    return { source, player };
   };
-  await (await play('send')).waitForMedia(key);
-  await (await play('refuse')).status('NetStream.Play.NoSupportedTrackFound');
+  await (await play('send')).player.waitForMedia(key);
+  await (await play('refuse')).player.status('NetStream.Play.NoSupportedTrackFound');
   const dropping = await play('drop');
-  await dropping.waitForMedia(aacHeader);
-  expect(dropping.media.filter(({ type }) => type === 9)).toEqual([]);
+  await dropping.player.status('NetStream.Play.NoSupportedTrackFound');
+  dropping.source.audio(20, aacFrame(1));
+  await dropping.player.waitForMedia(aacFrame(1));
+  expect(dropping.player.media.filter(({ type }) => type === 9)).toEqual([]);
+});
+
+test('a player of an edge, and of an edge of that, hears of a live stream what it would at the origin, and changes over to another', async () => {
+  const { origin, edge } = await startPair();
+  const second = await startServer({ edgeOf: edge.rtmp, edgeSecret, edgeName: 'far' });
+  await second.waitForLog('is an edge of');
+  const source = await connect(`${origin.rtmp}/room/one`);
+  for (const [n, name] of ['low', 'high'].entries()) {
+    const stream = await publish(source, name);
+    stream.video(0, avcHeader);
+    stream.video(0, keyFrame(n));
+  }
+  for (const server of [second, edge, origin]) {
+    const viewer = await (await connect(`${server.rtmp}/room/one`)).createStream();
+    await viewer.play('low', -1000);
+    await viewer.waitForMedia(keyFrame(0));
+    viewer.command('play2', {
+      streamName: 'high',
+      oldStreamName: 'low',
+      transition: 'switch',
+      start: -1000,
+      len: -1,
+    });
+    await viewer.status('NetStream.Play.Transition');
+    expect(viewer.codes).toEqual(
+      ['Play.Reset', 'Play.Start', 'Play.Transition'].map((code) => `NetStream.${code}`),
+    );
+  }
 });

@@ -129,6 +129,7 @@ export class EdgeOrigin implements Owner, Uplink {
         return carried.stream.publication;
       },
       isOver: false,
+      known: carried.known,
       end: () => {
         carried.users--;
         carried.stream.untap(tap);

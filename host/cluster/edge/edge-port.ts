@@ -428,7 +428,8 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   }
 
   #carry(number: number, op: CarryOp): void {
-    if (this.#carried.has(number) || this.#carried.size >= MAX_STREAMS) return;
+    if (this.#carried.has(number)) return;
+    if (this.#carried.size >= MAX_STREAMS) return this.tell({ op: 'source', publication: '' }, number);
     this.#tap(number, op, new Valve(() => this.#connection.queuedBytes, STREAM_BYTES));
   }
 
@@ -456,7 +457,8 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       },
       sourceChanged: () => tellSource(),
     });
-    tellSource();
+    if (live.known && early.length === 0) void live.known.then(tellSource);
+    else tellSource();
     for (const message of early) send(message);
     this.#carried.set(number, { op, valve, carried: live });
   }

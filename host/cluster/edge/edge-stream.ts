@@ -118,6 +118,9 @@ export class EdgeStream implements StreamEnd {
       // What others may follow is a playlist, which is all in one place; the script is asked once about each of it.
       const isThere = this.#at === 'origin' || (this.#at === 'nothing' && durationMs >= 0);
       const decided = isThere && this.#host.isAttached ? AT_ORIGIN : await this.#host.decide(stream, startMs);
+      // Who plays what is there hears nothing of its coming, and can change over to it.
+      if (decided.at === 'live' && decided.isAllowed && !isStale())
+        await this.#host.instance.carry(stream.name).known;
       if (!isStale()) this.#play(request, decided);
     });
   }
@@ -224,7 +227,6 @@ export class EdgeStream implements StreamEnd {
       });
     }
     this.#decision = decision;
-    if (decision.at === 'live' && decision.isAllowed) this.#host.instance.carry(request.stream.name);
     this.#localStream().play(request);
   }
 
