@@ -382,8 +382,8 @@ interface Stream {
     start?: number,
     length?: number,
     reset?: boolean | number,
-    /** Streams of other servers cannot be played yet. */
-    connection?: null,
+    /** The stream is one of the instance that this is connecting or connected to. */
+    connection?: NetConnection | null,
   ): boolean;
   /**
    * Records this stream, whatever its source is, into `streams/<instance>/<name>.flv` of the application's folder:
@@ -644,7 +644,7 @@ interface SharedObject<Slots extends object = any> {
   mark(method: string, ...args: unknown[]): boolean;
   /**
    * Until as many `unlock` what the script changes is one change, of 20,000 parts at the most, and changes of clients wait.
-   * Returns how many locks there are.
+   * Returns how many locks there are; -1 for an object of another instance, which cannot be locked from here.
    */
   lock(): number;
   unlock(): number;
@@ -685,9 +685,15 @@ interface SharedObject<Slots extends object = any> {
    * more than 1000 changes is refused.
    */
   authorize?(change: SharedObjectRequest): boolean | { readonly value: unknown };
-  /** What a client has changed in one step. It must be on the object itself. */
+  /**
+   * What a client has changed in one step. It must be on the object itself. Of an object of another instance what anybody has changed,
+   * and what has become of the script's own changes; once all of it is here it is called even if there is nothing.
+   */
   onSync?(list: readonly SharedObjectChange[]): void;
-  /** `SharedObject.Flush.Failed`: what has changed could not be written to disk, and was taken back. */
+  /**
+   * `SharedObject.Flush.Failed`: what has changed could not be written to disk, and was taken back. Of an object of another instance:
+   * `NoWriteAccess` of a change that was refused, `NoReadAccess` and `ObjectCreationFailed` when that instance does not give it.
+   */
   onStatus?(info: Info): void;
   /** Methods of your own: clients call them by `send`, with the same name and arguments for all subscribers. */
   [handler: string]: any;
@@ -728,8 +734,10 @@ interface SlotChange<Value = any> {
 
 /** One change of a slot. `client` is new in Stagewire: who made it, unless it has left. */
 interface SharedObjectChange {
-  readonly code: 'change' | 'delete' | 'clear';
+  /** `success` and `reject`: of the script's own change of an object of another instance. */
+  readonly code: 'change' | 'delete' | 'clear' | 'success' | 'reject';
   readonly name: string;
+  /** Of `reject` what the slot holds. */
   readonly oldValue: any;
   readonly client: Client | undefined;
 }
@@ -741,8 +749,18 @@ declare const SharedObject: {
    * The object of that name, made when there is none. With `true` one that is kept on disk, and outlives instance and
    * server; a temporary one of the same name is another. Throws when there are too many. Say what its slots hold, and the
    * compiler checks your own code: `SharedObject.get<{ topic: string; score: number }>('room')`.
+   *
+   * With a connection, which is there or about to be, it is the object of that name of the instance at its other end: clients
+   * here that ask for the name have it, too. What the script writes is asked for there, and is in its copy once that has been done: `onSync`
+   * hears `success`, or `reject`. When the connection ends, it stays as it is and changes are refused, until `get` has another one.
+   * `lock` and `unlock` return -1; `authorize`, `transaction`, `until`, `saved`, `purge`, `autoCommit` and `resyncDepth` are
+   * that instance's, and throw.
    */
-  get<Slots extends object = any>(name: string, persistence?: boolean): SharedObject<Slots>;
+  get<Slots extends object = any>(
+    name: string,
+    persistence?: boolean,
+    connection?: NetConnection | null,
+  ): SharedObject<Slots>;
   /** Writes the persistent object of that name, or all of the instance, and waits for that; whether all is on disk. */
   commit(name?: string): boolean;
 };
@@ -1060,6 +1078,39 @@ declare class NetConnection {
 
   /** Functions that the other side may call. */
   [handler: string]: any;
+}
+
+/**
+ * Publishes a stream of this instance at the instance that a NetConnection leads to. Media never enters the script. When
+ * new code takes over, what is published goes on for as long as the stream does; new code that publishes the same at the
+ * same address has it from then on.
+ */
+declare class NetStream {
+  /** Several may share a connection, which is connecting or connected when they publish. */
+  constructor(connection: NetConnection);
+  /** Seconds; 0 for no bound but the server's own. */
+  readonly bufferTime: number;
+  /** Seconds since the other side has begun to take it; 0 before. */
+  readonly time: number;
+  /** What is sent: a stream, whoever its source is, from its last key frame on; false for nothing. */
+  attach(stream: Stream | false): boolean;
+  /**
+   * Publishes under that name: there it is "live", or recorded, too. What comes of it is told to `onStatus`. False for one
+   * whose connection is closed. With false instead of a name it ends that, and says whether there was anything to end.
+   */
+  publish(name: string | false, mode?: 'live' | 'record' | 'append' | 'appendWithGap'): boolean;
+  /** Calls `handler` of each NetStream that plays it there. False before `NetStream.Publish.Start`. */
+  send(handler: string, ...args: unknown[]): boolean;
+  /** When the other side is further behind, pictures are left out until a key frame. */
+  setBufferTime(seconds: number): boolean;
+  /**
+   * `NetStream.Publish.Start`, `NetStream.Publish.BadName`, `NetStream.Unpublish.Success`; `NetStream.Play.InsufficientBW`
+   * when pictures are left out; `NetStream.Failed` when it has ended and nobody wanted that. And what else the other side says.
+   */
+  onStatus?(info: Info): void;
+
+  /** Yours: Stagewire does not touch it. */
+  [own: string]: any;
 }
 
 /**

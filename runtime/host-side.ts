@@ -46,6 +46,9 @@ export function hostSide(client: unknown): HostSide | undefined {
 /** Those that the script has connected to (net/), by the object that stands for them. */
 export const linkPeers = new SafeWeakMap<object, () => Peer>();
 
+/** What the host knows them by, from `connect` on; 0 when they are over. */
+export const linkNumbers = new SafeWeakMap<object, () => number>();
+
 /** Whom a Client or a NetConnection stands for; undefined for anything else. */
 export function peerOf(value: unknown): Peer | undefined {
   if (typeof value !== 'object' || value === null) return undefined;

@@ -24,7 +24,7 @@ import { installFile } from './file.ts';
 import { Handover } from './handover.ts';
 import { callFailed, Invocations, startInvocations } from './invocations.ts';
 import { Loads } from './load.ts';
-import { installNet, linkOf, receiveLink } from './net.ts';
+import { installNet, linkOf, receiveLink, receivePush } from './net.ts';
 import { installNotOffered } from './not-offered.ts';
 import { Outbox } from './outbox.ts';
 import { startParts } from './parts.ts';
@@ -108,6 +108,8 @@ export const boot: Boot = (input, output, asks, notify, optionsJson) => {
         return app.authorize(delivery.request, delivery.action, delivery.client, delivery.stream);
       case 'link-status':
         return receiveLink(delivery.link, delivery.change, decodeArgument(delivery.command));
+      case 'push-status':
+        return receivePush(delivery.push, delivery.change, delivery);
       case 'low-memory':
         return app.lowMemory(delivery.usedMb, delivery.limitMb);
       case 'status':

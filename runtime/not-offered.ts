@@ -11,7 +11,6 @@ const NO_PEERS = 'peer-to-peer groups need RTMFP, which this server does not spe
 const NOT_OFFERED: readonly (readonly [names: string, instead: string])[] = [
   ['XMLSocket XMLStreams WebService SOAPCall SOAPFault', 'use fetch'],
   ['Log', 'use trace or console'],
-  ['NetStream', 'the streams that clients publish are in application.streams'],
   ['ByteArray', 'use Uint8Array and DataView'],
   [
     'GroupSpecifier GroupControl NetGroup NetGroupInfo NetGroupReceiveMode NetGroupReplicationStrategy ' +

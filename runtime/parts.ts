@@ -8,7 +8,7 @@ import { describe, realTime, reportError } from './events.ts';
 import type { Fetches } from './fetch.ts';
 import { functionIn, runHandler } from './handlers.ts';
 import type { Handover } from './handover.ts';
-import { expectClient, linkPeers } from './host-side.ts';
+import { expectClient, linkNumbers, linkPeers } from './host-side.ts';
 import { invocations } from './invocations.ts';
 import { natives } from './natives.ts';
 import {
@@ -126,6 +126,7 @@ function share() {
     keysOf,
     later,
     lengthOf,
+    linkNumbers,
     linkPeers,
     makeOpaque,
     makePromise,

@@ -48,6 +48,7 @@ export const {
   keysOf,
   later,
   lengthOf,
+  linkNumbers,
   linkPeers,
   makeOpaque,
   makePromise,

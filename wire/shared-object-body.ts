@@ -23,7 +23,10 @@ export interface SharedObjectMessage<V = SharedValue> {
   /** The version the sender knows. */
   version: number;
   isPersistent: boolean;
-  /** The sender stands between the object and others, and wants its changes back with their values. Default false. */
+  /**
+   * Of a subscriber: it stands between the object and others, and wants its changes back with their values. Of the answer to
+   * its `use`: the owner does that. Default false.
+   */
   isProxy?: boolean;
   events: readonly SharedObjectEvent<V>[];
 }
@@ -36,7 +39,7 @@ const MAX_TEXT_BYTES = 1024;
 
 /** In the first flag word. Newer servers set further bits of unknown meaning. */
 const persistentFlag = 2;
-/** Set by what shares an object of another server; never written. */
+/** Set by what shares an object of another server. */
 const proxyFlag = 16;
 
 /**
@@ -80,7 +83,7 @@ export function writeSharedObject<V>(
   if (messageType === MessageType.SharedObjectAmf3) writer.u8(0);
   writeText(writer, message.name);
   writer.u32(message.version);
-  writer.u32(message.isPersistent ? persistentFlag : 0);
+  writer.u32((message.isPersistent ? persistentFlag : 0) | (message.isProxy ? proxyFlag : 0));
   writer.u32(0);
   for (const event of message.events) encodeEvent(writer, event, writeValue);
 }

@@ -22,6 +22,11 @@ export function parseStreamName(text: string): StreamName {
   return { name, container, query: at < 0 ? '' : text.slice(at + 1) };
 }
 
+/** As `parseStreamName` has read it. */
+export function streamNameText({ name, container, query }: StreamName): string {
+  return `${container === '' ? '' : `${container}:`}${name}${query === '' ? '' : `?${query}`}`;
+}
+
 /** Whether a stream or a shared object may have that name. */
 export function isResourceName(name: string): boolean {
   return name.length <= MAX_NAME && name.split('/').every((segment) => !isBad(segment));

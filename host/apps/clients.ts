@@ -596,6 +596,7 @@ const OF_THE_OLD_SCRIPT: ReadonlySet<string> = new Set([
   'draft',
   'undraft',
   'link-status',
+  'push-status',
   'save',
   'restore',
 ]);

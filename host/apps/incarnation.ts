@@ -28,7 +28,9 @@ import type { Build, BuiltFile } from './builder.ts';
 import { EarlyCommands } from './early-commands.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
+import { RemoteShares } from './remote-shares.ts';
 import { ScriptLinks } from './script-links.ts';
+import { type PushCommand, ScriptPushes } from './script-pushes.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
 import { ScriptStreams, type StreamCommand } from './script-streams.ts';
 import { nameOfState } from './state-names.ts';
@@ -87,6 +89,7 @@ export type ClientCommand = Exclude<
       | 'link-close'
       | ShareCommand['kind']
       | StreamCommand['kind']
+      | PushCommand['kind']
       | 'shutdown';
   }
 >;
@@ -180,6 +183,8 @@ export class Incarnation {
   readonly #logBudget: LogBudget;
   readonly #fetcher: Fetcher;
   readonly #links: ScriptLinks;
+  readonly #pushes: ScriptPushes;
+  readonly #remotes: RemoteShares;
   /** Once the script has asked for something. */
   #files: Files | undefined;
   readonly #objects: SharedObjects;
@@ -215,14 +220,20 @@ export class Incarnation {
     this.#objects = objects;
     this.#shares = new ScriptShares(
       objects,
+      () => this.#remotes,
       () => this.script,
       (client) => listener.hasClient(client),
       (text) => {
         if (this.#logBudget.takes(text)) this.log.warn(text);
       },
     );
-    this.#streams = new ScriptStreams(streams, () => this.script);
     this.settings = host.settings;
+    this.#streams = new ScriptStreams(
+      streams,
+      () => this.script,
+      (link) => this.#links.place(link),
+      this.settings.limits.outgoingConnectMs,
+    );
     this.#app = build.app;
     this.#host = host;
     this.#listener = listener;
@@ -248,6 +259,13 @@ export class Incarnation {
       script: () => this.script,
       serve: host.serve,
     });
+    this.#pushes = new ScriptPushes({
+      streams,
+      script: () => this.script,
+      placeOf: (link) => this.#links.place(link),
+      limits: this.settings.limits,
+    });
+    this.#remotes = new RemoteShares(this.#links, host.clock, this.settings.limits);
     this.script = new Script(scriptSpec(name, build, host), host.clock, throttle, host.leash, {
       onCommand: (command) => this.#command(command),
       onTurnEnd: (deliveries) => {
@@ -259,6 +277,7 @@ export class Incarnation {
       onError: (message, stack) => this.#reportError('promise', message, stack),
       onDispose: () => {
         this.#fetcher.close();
+        this.#pushes.close();
         this.#links.close();
         this.#files?.close();
         this.#shares.close();
@@ -453,10 +472,11 @@ export class Incarnation {
   /** It is the script of the instance now, and has been told who is there. */
   takeOver(): void {
     this.#shares.takeOver();
-    this.#streams.takeOver();
     const early = this.#early?.takeAll() ?? [];
     this.#early = undefined;
     for (const command of early) this.#command(command);
+    // What it plays may come over connections that it has just opened.
+    this.#streams.takeOver();
   }
 
   /** Runs `onAppStop`; true when it vetoed. False after `patienceMs`. */
@@ -501,6 +521,7 @@ export class Incarnation {
         case 'share-guard':
         case 'share-verdict':
         case 'share-close':
+        case 'share-attach':
         case 'share-purge':
         case 'share-auto-commit':
         case 'share-resync-depth':
@@ -513,6 +534,11 @@ export class Incarnation {
           return this.#listener.onShutdown(this);
         case 'wake-at':
           return; // the script's own
+        case 'push-start':
+        case 'push-set':
+        case 'push-send':
+        case 'push-stop':
+          return this.#pushes.obey(command);
         case 'link-open':
         case 'link-close':
           return void this.#links.obey(command);
@@ -672,6 +698,7 @@ const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> 
   draft: 'what hands state over',
   undraft: 'what hands state over',
   'link-status': 'onStatus of a NetConnection',
+  'push-status': 'onStatus of a NetStream',
   save: 'application.onSave',
   restore: 'application.onRestore',
   connect: 'application.onConnect',

@@ -12,7 +12,7 @@ import { resolveName } from '../base/lookup.ts';
 import { isPublicAddress } from '../base/public-address.ts';
 import { parseLinkAddress, refused } from '../links/address.ts';
 import { checkServer, dial } from '../links/dial.ts';
-import type { Link, LinkOwner, LinkRequest, LinkUser } from '../links/link.ts';
+import type { Link, LinkOwner, LinkPlace, LinkRequest, LinkUser } from '../links/link.ts';
 import { MemoryStream } from '../links/memory-stream.ts';
 import { RtmpLink } from '../links/rtmp-link.ts';
 import type { ByteStream } from '../rtmp/byte-stream.ts';
@@ -38,11 +38,13 @@ export interface ScriptLinksOptions {
 /** One NetConnection object of the script. */
 interface Entry {
   readonly number: number;
+  readonly uri: string;
   readonly abort: AbortController;
   /** Until it is accepted. */
   patience: Timer | undefined;
   link: Link | undefined;
   isAccepted: boolean;
+  isOver: boolean;
   /** Its streams and shared objects. */
   readonly users: Set<LinkUser>;
   /** Of the script, that wait for an answer. */
@@ -55,15 +57,19 @@ interface OpenCall {
   readonly transaction: number;
 }
 
+/** In the place of a script that is over. */
+const NOBODY: LinkingScript = { mailbox: { isFull: false, hasRoom: true }, post: () => {} };
+
 /** Calls of other servers that one script has not answered. */
 const MAX_OPEN_CALLS = 10_000;
 
 /**
- * The connections that one script has made to other instances (class NetConnection on the server). They end with it.
+ * The connections that one script has made to other instances (class NetConnection on the server). They end with it, but for
+ * those that streams go over: they end with the last of these.
  * Its numbers for them, and for calls by them, are those of clients beyond `LINK`.
  */
 export class ScriptLinks {
-  readonly #options: ScriptLinksOptions;
+  #options: ScriptLinksOptions;
   readonly #entries = new Map<number, Entry>();
   readonly #calls = new Map<number, OpenCall>();
   readonly #paused = new Set<Entry>();
@@ -107,16 +113,36 @@ export class ScriptLinks {
     }
   }
 
-  /** The connection of that number, for whoever uses it until `leave`; undefined when it is not accepted, or is over. */
-  use(number: number, user: LinkUser): Link | undefined {
+  /** Uses the connection of that number until `leave`: when it is accepted, `opened` follows. False when it is over. */
+  join(number: number, user: LinkUser): boolean {
     const entry = this.#entries.get(number);
-    if (!entry?.isAccepted) return undefined;
+    if (!entry) return false;
     entry.users.add(user);
-    return entry.link;
+    if (entry.isAccepted && entry.link) user.opened?.(entry.link);
+    return true;
   }
 
   leave(number: number, user: LinkUser): void {
     this.#entries.get(number)?.users.delete(user);
+  }
+
+  /** The connection of that number, accepted or not yet, for streams; undefined when there is none. */
+  place(number: number): LinkPlace | undefined {
+    const entry = this.#entries.get(number);
+    return (
+      entry && {
+        address: entry.uri,
+        join: (user) => {
+          if (entry.isOver) return user.ended();
+          entry.users.add(user);
+          if (entry.isAccepted) user.opened?.(entry.link!);
+        },
+        leave: (user) => {
+          entry.users.delete(user);
+          if (this.#isClosed && entry.users.size === 0) this.#forget(entry);
+        },
+      }
+    );
   }
 
   /** A turn of the script has ended. */
@@ -128,7 +154,29 @@ export class ScriptLinks {
 
   close(): void {
     this.#isClosed = true;
-    for (const number of [...this.#entries.keys()]) this.#close(number);
+    for (const entry of [...this.#entries.values()]) {
+      this.#entries.delete(entry.number);
+      if (![...entry.users].some((user) => user.outlivesScript)) this.#forget(entry);
+      else this.#leaveToStreams(entry);
+    }
+    // Those that stay must not keep it, nor its code.
+    this.#options = { ...this.#options, script: () => NOBODY };
+  }
+
+  /** Media outlives the script: what it plays from there goes on. */
+  #leaveToStreams(entry: Entry): void {
+    if (this.#paused.delete(entry)) entry.link?.setReading(true);
+    for (const [call, { entry: of, transaction }] of this.#calls) {
+      if (of !== entry) continue;
+      this.#calls.delete(call);
+      this.#refuse(entry, transaction, 'The script ended before it answered.');
+    }
+    entry.requests.clear();
+    for (const user of [...entry.users]) {
+      if (user.outlivesScript) continue;
+      entry.users.delete(user);
+      user.ended();
+    }
   }
 
   #open(command: Extract<Command, { kind: 'link-open' }>): void {
@@ -137,10 +185,12 @@ export class ScriptLinks {
     const { outgoingConnections, outgoingConnectMs } = settings.limits;
     const entry: Entry = {
       number: command.link,
+      uri: command.uri,
       abort: new AbortController(),
       patience: undefined,
       link: undefined,
       isAccepted: false,
+      isOver: false,
       users: new Set(),
       requests: new Set(),
     };
@@ -188,7 +238,7 @@ export class ScriptLinks {
       checkServer(server, new HostList(settings.connect?.hosts ?? []));
       const lookup = { resolve: resolveName, isPublic: isPublicAddress, signal: entry.abort.signal };
       const socket = await dial(server, lookup);
-      if (!this.#entries.has(entry.number) || entry.abort.signal.aborted) return void socket.destroy();
+      if (entry.isOver) return void socket.destroy();
       const framing = new ChunkFraming(limits, new ClientHandshake());
       entry.link = new RtmpLink(socket, framing, server.isSecure, request, limits, this.#owner(entry));
     } catch (error) {
@@ -208,14 +258,16 @@ export class ScriptLinks {
     const isThere = () => this.#entries.get(entry.number) === entry;
     return {
       accepted: (command) => {
-        if (!isThere()) return;
+        if (entry.isOver) return;
         entry.isAccepted = true;
         this.#options.clock.clearTimer(entry.patience);
-        this.#post(entry, { kind: 'link-status', link: entry.number, change: LinkChange.Open, command });
+        if (isThere())
+          this.#post(entry, { kind: 'link-status', link: entry.number, change: LinkChange.Open, command });
+        for (const user of [...entry.users]) user.opened?.(entry.link!);
       },
       refused: (command) => {
-        if (!isThere()) return;
-        this.#post(entry, { kind: 'link-status', link: entry.number, change: LinkChange.None, command });
+        if (isThere())
+          this.#post(entry, { kind: 'link-status', link: entry.number, change: LinkChange.None, command });
         this.#end(entry, 'NetConnection.Connect.Closed', '');
       },
       failed: (code, description) => this.#end(entry, code, description),
@@ -224,13 +276,17 @@ export class ScriptLinks {
         if (isThere())
           this.#post(entry, { kind: 'link-status', link: entry.number, change: LinkChange.None, command });
       },
-      called: (name, transaction, command) => isThere() && this.#called(entry, name, transaction, command),
+      called: (name, transaction, command) => {
+        if (isThere()) this.#called(entry, name, transaction, command);
+        else this.#refuse(entry, transaction, `Method not found (${name}).`);
+      },
       replied: (request, isOk, command) => {
         if (isThere() && entry.requests.delete(request))
           this.#post(entry, { kind: 'reply', request, isOk, command });
       },
       message: (message) => {
         for (const user of entry.users) user.message(message);
+        this.#pauseIfFull(entry);
       },
     };
   }
@@ -238,15 +294,18 @@ export class ScriptLinks {
   #called(entry: Entry, name: string, transaction: number, command: CommandBody): void {
     let call = 0;
     if (transaction !== 0) {
-      if (this.#calls.size >= MAX_OPEN_CALLS) {
-        const info = status('NetConnection.Call.Failed', 'Too many calls wait for answers.');
-        return entry.link?.answer(transaction, false, encodeValues(info));
-      }
+      if (this.#calls.size >= MAX_OPEN_CALLS)
+        return this.#refuse(entry, transaction, 'Too many calls wait for answers.');
       call = this.#nextCall;
       this.#nextCall = call === 0xffff_ffff ? LINK : call + 1;
       this.#calls.set(call, { entry, name, transaction });
     }
     this.#post(entry, { kind: 'call', client: entry.number, call, command });
+  }
+
+  #refuse({ link }: Entry, transaction: number, why: string): void {
+    if (transaction !== 0)
+      link?.answer(transaction, false, encodeValues(status('NetConnection.Call.Failed', why)));
   }
 
   #invoke({ client, request, method, args }: Extract<Command, { kind: 'invoke' }>): void {
@@ -273,12 +332,15 @@ export class ScriptLinks {
   }
 
   #end(entry: Entry, code: StatusCode, description: string): void {
-    if (this.#entries.get(entry.number) !== entry) return;
+    if (entry.isOver) return;
+    const isTold = this.#entries.get(entry.number) === entry;
     this.#forget(entry);
-    this.#tell(entry, code, description, LinkChange.Over);
+    if (isTold) this.#tell(entry, code, description, LinkChange.Over);
   }
 
   #forget(entry: Entry): void {
+    if (entry.isOver) return;
+    entry.isOver = true;
     this.#entries.delete(entry.number);
     this.#paused.delete(entry);
     this.#options.clock.clearTimer(entry.patience);
@@ -301,9 +363,12 @@ export class ScriptLinks {
 
   /** Who sends more than the script can take is not read until it has come after. */
   #post(entry: Entry, delivery: Delivery): void {
-    const script = this.#options.script();
-    script.post(delivery);
-    if (!script.mailbox.isFull) return;
+    this.#options.script().post(delivery);
+    this.#pauseIfFull(entry);
+  }
+
+  #pauseIfFull(entry: Entry): void {
+    if (!this.#options.script().mailbox.isFull) return;
     this.#paused.add(entry);
     entry.link?.setReading(false);
   }

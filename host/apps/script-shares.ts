@@ -5,6 +5,8 @@ import { joined } from '../../wire/shared-values.ts';
 import { status } from '../../wire/status.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
+import type { AnyObject } from '../shared-objects/objects.ts';
+import type { ProxiedObject } from '../shared-objects/proxied-object.ts';
 import type { SharedObject } from '../shared-objects/shared-object.ts';
 import type { Slot } from '../shared-objects/slots.ts';
 import type { News, Observer } from '../shared-objects/subscription.ts';
@@ -22,12 +24,19 @@ export interface SharingScript {
 }
 
 interface Share {
-  readonly object: SharedObject;
+  readonly object: AnyObject;
   readonly observer: Observer;
   /** Whether the script has use for news of what it has decided itself. */
   isHeard: boolean;
   /** What it is being told of, piece by piece. */
   page?: readonly (readonly [string, Slot])[];
+}
+
+/** What brings objects of other instances to a script. */
+export interface Remotes {
+  attach(object: ProxiedObject, link: number): void;
+  /** The object is closed. */
+  release(object: ProxiedObject): void;
 }
 
 /** Of names and values in one answer: asking has a bound (runtime/wall/asks.ts). */
@@ -36,6 +45,7 @@ const PAGE_BYTES = 256 * 1024;
 /** The shared objects that one script has opened. What they hold is the instance's, and outlives it. */
 export class ScriptShares {
   readonly #objects: SharedObjects;
+  readonly #remotes: () => Remotes;
   readonly #script: () => SharingScript;
   readonly #hasClient: (client: number) => boolean;
   readonly #warn: (text: string) => void;
@@ -43,14 +53,15 @@ export class ScriptShares {
   #nextNumber = 1;
   #isClosed = false;
   /** What it had open when it ended. */
-  readonly #left = new Map<number, SharedObject>();
+  readonly #left = new Map<number, AnyObject>();
   #isInCharge = false;
   /** Until it is in charge another script is: that one hears of what clients do, and this one's copies are right. */
   isSuccessor = false;
 
   /** Blocking requests of `SharedObject` (runtime/share/). */
   readonly answerers: Readonly<Record<string, Answerer>> = {
-    'share.open': (name, isPersistent) => this.#open(String(name), isPersistent === true),
+    'share.open': (name, isPersistent, isProxied) =>
+      this.#open(String(name), isPersistent === true, isProxied === true),
     'share.slots': (number, from) => this.#slots(Number(number), Number(from)),
     'share.dirty': (number) => this.#find(number).durability?.isDirty ?? false,
     'share.flush': (number) => this.#find(number).durability?.flush() ?? false,
@@ -61,12 +72,14 @@ export class ScriptShares {
   /** `hasClient`: whether one of that number is there. */
   constructor(
     objects: SharedObjects,
+    remotes: () => Remotes,
     script: () => SharingScript,
     hasClient: (client: number) => boolean,
     warn: (text: string) => void,
   ) {
     this.#warn = warn;
     this.#objects = objects;
+    this.#remotes = remotes;
     this.#script = script;
     this.#hasClient = hasClient;
     objects.scriptCame();
@@ -81,6 +94,7 @@ export class ScriptShares {
     const share = this.#shares.get(command.object);
     if (!share) return;
     const { object, observer } = share;
+    if (object.isProxied) return this.#obeyForProxy(object, observer, command);
     switch (command.kind) {
       case 'share':
         this.#change(object, observer, command.changes);
@@ -102,11 +116,31 @@ export class ScriptShares {
       case 'share-save':
         return this.#save(object, command.request);
       case 'share-close':
-        this.#shares.delete(command.object);
-        object.ignore(observer);
-        this.#objects.release(object);
-        return;
+        return this.#release(command.object, object, observer);
+      case 'share-attach':
+        return; // the runtime knows better
     }
+  }
+
+  /** What else there is concerns the owner alone. */
+  #obeyForProxy(object: ProxiedObject, observer: Observer, command: ShareCommand): void {
+    switch (command.kind) {
+      case 'share':
+        return object.change(command.changes, observer);
+      case 'share-attach':
+        return this.#remotes().attach(object, command.link);
+      case 'share-close':
+        this.#remotes().release(object);
+        return this.#release(command.object, object, observer);
+      case 'share-save':
+        return this.#script().post({ kind: 'shared-saved', request: command.request, isOk: false });
+    }
+  }
+
+  #release(number: number, object: AnyObject, observer: Observer): void {
+    this.#shares.delete(number);
+    object.ignore(observer);
+    this.#objects.release(object);
   }
 
   #change(object: SharedObject, observer: Observer, changes: readonly SharedChange[]): void {
@@ -146,12 +180,12 @@ export class ScriptShares {
   }
 
   /** The object that the script knows by that number. */
-  objectOf(number: number): SharedObject | undefined {
+  objectOf(number: number): AnyObject | undefined {
     return this.#shares.get(number)?.object ?? this.#left.get(number);
   }
 
   /** By which number the script knows that object, if it has it open. */
-  numberOf(object: SharedObject | undefined): number | undefined {
+  numberOf(object: AnyObject | undefined): number | undefined {
     for (const [number, share] of this.#shares) if (share.object === object) return number;
     return undefined;
   }
@@ -159,8 +193,10 @@ export class ScriptShares {
   /** After its end: what it died of is not decided by the next, and what it was lost with only once. */
   blame(culprit: Delivery | undefined, lost: readonly Delivery[]): void {
     for (const delivery of culprit ? [culprit, ...lost] : lost)
-      if (delivery.kind === 'shared-guard')
-        this.#left.get(delivery.object)?.giveUp(delivery.request, delivery === culprit);
+      if (delivery.kind === 'shared-guard') {
+        const object = this.#left.get(delivery.object);
+        if (object && !object.isProxied) object.giveUp(delivery.request, delivery === culprit);
+      }
   }
 
   #save({ durability }: SharedObject, request: number): void {
@@ -173,21 +209,25 @@ export class ScriptShares {
 
   /** How many objects it cleared, and which of the script's. */
   async #clear(path: string): Promise<[number, number[]]> {
-    const observers = new Map([...this.#shares.values()].map(({ object, observer }) => [object, observer]));
+    const observers = new Map(
+      [...this.#shares.values()].map(({ object, observer }): [AnyObject, Observer] => [object, observer]),
+    );
     const cleared = await this.#objects.objects.clear(path, (object) => observers.get(object));
-    const own = [...this.#shares].filter(([, { object }]) => cleared.has(object.name));
+    const own = [...this.#shares].filter(([, { object }]) => !object.isProxied && cleared.has(object.name));
     return [cleared.size, own.map(([number]) => number)];
   }
 
-  #find(number: unknown): SharedObject {
+  #find(number: unknown): AnyObject {
     const share = this.#shares.get(Number(number));
     if (!share) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the shared object is closed');
     return share.object;
   }
 
   /** The number under which the script has it, what it is like, and how many slots of what size it may have. */
-  async #open(name: string, isPersistent: boolean): Promise<SharedObjectOpened> {
-    const object = await this.#objects.open(name, isPersistent);
+  async #open(name: string, isPersistent: boolean, isProxied: boolean): Promise<SharedObjectOpened> {
+    const object = isProxied
+      ? await this.#objects.openProxy(name, isPersistent)
+      : await this.#objects.open(name, isPersistent);
     if (this.#isClosed) throw new StagewireError('E_SHARED_OBJECT', 'app', 'the script is over');
     const number = this.#nextNumber++;
     const script = this.#script;
@@ -211,7 +251,9 @@ export class ScriptShares {
     object.observe(observer);
     const { slots, slotBytes } = this.#objects.limits;
     const isAutomatic = object.durability?.isAutomatic ?? true;
-    return [number, object.version, slots, slotBytes, isAutomatic, object.slots.resyncDepth];
+    const version = object.isProxied ? object.ownerVersion : object.version;
+    const { resyncDepth } = object.slots;
+    return [number, version, slots, slotBytes, isAutomatic, resyncDepth, object.isProxied];
   }
 
   /** Names and values of slots, from one on; where the rest begins, or 0; and which of them go with a client. */
@@ -238,18 +280,18 @@ export class ScriptShares {
   }
 
   #tell(object: number, news: News, isKnown: boolean): void {
-    const { client, version, changes, list, sends, status: code } = news;
+    const { client, version, changes, list, sends, status: problem, isWhole } = news;
     const script = this.#script();
     if (changes.length > 0 && !isKnown)
       script.postFirst({ kind: 'shared-state', object, version, changes: [...changes] });
     if (this.isSuccessor && !this.#isInCharge) return;
-    if (list.length > 0 && (!isKnown || this.#shares.get(object)?.isHeard))
+    if ((list.length > 0 || isWhole) && (!isKnown || this.#shares.get(object)?.isHeard))
       script.post({ kind: 'shared-sync', object, client, list: [...list] });
     for (const values of sends) {
       script.post({ kind: 'shared-send', object, client, values: joined(values, 0) });
     }
-    if (!code) return;
-    const description = 'What has changed is not on disk, and was taken back.';
+    if (!problem) return;
+    const { code, description } = problem;
     script.post({ kind: 'shared-status', object, level: status(code).level, code, description });
   }
 }

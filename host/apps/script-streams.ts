@@ -4,7 +4,13 @@ import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import { type StatusCode, statusLevels } from '../../wire/status.ts';
 import { parseStreamName, type StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
-import type { ScriptEnd, StreamDirectory, StreamSettings } from '../streams/directory.ts';
+import type { LinkPlace } from '../links/link.ts';
+import {
+  BUFFER_MS,
+  type ScriptEnd,
+  type StreamDirectory,
+  type StreamSettings,
+} from '../streams/directory.ts';
 import type { Answerer } from './answers.ts';
 
 export type StreamCommand = Extract<Command, { kind: `stream-${string}` }>;
@@ -15,7 +21,12 @@ export interface StreamingScript {
   post(delivery: Delivery): void;
 }
 
-const DEFAULTS: StreamSettings = { isSynchronous: false, receivesAudio: true, receivesVideo: true };
+const DEFAULTS: StreamSettings = {
+  isSynchronous: false,
+  bufferMs: BUFFER_MS,
+  receivesAudio: true,
+  receivesVideo: true,
+};
 /** Of Node's timers. */
 const MAX_TIMER_MS = 0x7fffffff;
 /** Handles that one script has. */
@@ -30,6 +41,8 @@ const MAX_HELD = 10_000;
 export class ScriptStreams implements ScriptEnd {
   readonly #streams: StreamDirectory;
   readonly #script: () => StreamingScript;
+  readonly #placeOf: (link: number) => LinkPlace | undefined;
+  readonly #patienceMs: number;
   readonly #open = new Set<string>();
   /** Until it is the instance's script it must not touch what plays under another. */
   #held: (() => unknown)[] | undefined = [];
@@ -48,13 +61,24 @@ export class ScriptStreams implements ScriptEnd {
       const stream = nameOf(text);
       return (stream && (await this.#streams.library.probe(stream))?.metadata) ?? null;
     },
-    'stream.play': (key, source, startMs, durationMs, isReset) =>
-      this.#later(() => {
+    'stream.play': (key, source, startMs, durationMs, isReset, link) => {
+      const isEarly = this.#held !== undefined;
+      return this.#later(() => {
+        const { name } = expectName(key);
         const stream = nameOf(source);
+        const place = link === undefined ? undefined : this.#placeOf(Number(link));
         if (!stream) return false;
-        const item = { stream, startMs: Number(startMs), durationMs: durationOf(durationMs) };
-        return this.#streams.broadcast(expectName(key).name, item, isReset === true);
-      }),
+        if (link !== undefined && !place) {
+          // It has been told that it plays.
+          if (isEarly)
+            this.#streams.tell(name, 'NetStream.Play.Failed', 'the connection is closed', stream.name);
+          return false;
+        }
+        const remote = place && { place, patienceMs: this.#patienceMs };
+        const item = { stream, startMs: Number(startMs), durationMs: durationOf(durationMs), remote };
+        return this.#streams.broadcast(name, item, isReset === true);
+      });
+    },
     'stream.stop': (key) => this.#later(() => this.#streams.stopBroadcast(expectName(key).name)),
     'stream.record': (key, mode, maxMs, maxBytes) =>
       this.#later(() => this.#streams.record(expectName(key), String(mode), Number(maxMs), Number(maxBytes))),
@@ -72,9 +96,17 @@ export class ScriptStreams implements ScriptEnd {
     },
   };
 
-  constructor(streams: StreamDirectory, script: () => StreamingScript) {
+  /** `placeOf`: the connection of the script with that number. `patienceMs`: for an answer of another server. */
+  constructor(
+    streams: StreamDirectory,
+    script: () => StreamingScript,
+    placeOf: (link: number) => LinkPlace | undefined,
+    patienceMs: number,
+  ) {
     this.#streams = streams;
     this.#script = script;
+    this.#placeOf = placeOf;
+    this.#patienceMs = patienceMs;
   }
 
   obey(command: StreamCommand): void {

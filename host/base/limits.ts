@@ -42,8 +42,10 @@ const scriptLimits = {
   fetchMs: whole(100, 10 * minute, 10_000),
   /** Connections that a script has to other instances at one time (`NetConnection`). Default 16. */
   outgoingConnections: whole(0, 1000, 16),
-  /** How long such a connection may take, from `connect` to the answer of the other side. Default 10000. */
+  /** How long such a connection may take, from `connect` to the answer of the other side, and each answer about a stream. Default 10000. */
   outgoingConnectMs: whole(100, 10 * minute, 10_000),
+  /** Streams that an instance publishes elsewhere at one time (`NetStream`). Default 64. */
+  outgoingStreams: whole(0, 10_000, 64),
   /** Files that a script has open at one time. Default 16. */
   openFiles: whole(0, 256, 16),
   /** The size to which a script may write a file, and the most that it reads at once. Default 16 MiB. */

@@ -2,6 +2,7 @@ import type { CommandBody } from '../../runtime/wall/fields.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import type { StatusCode } from '../../wire/status.ts';
 import type { AmfValue } from '../../wire/values.ts';
+import type { Transport } from '../rtmp/ports.ts';
 
 /** A connection of a script to another instance, here or elsewhere (class NetConnection on the server). */
 export interface Link {
@@ -9,12 +10,18 @@ export interface Link {
   invoke(method: string, request: number, args: Uint8Array): void;
   /** The answer to a call of the other side. `values`: AMF0 bytes of one value, or of an info object. */
   answer(transaction: number, isOk: boolean, values: Uint8Array): void;
-  /** A call by the server itself, such as `createStream`; `onAnswer` is called once, without a command when the link ends first. */
-  ask(method: string, args: readonly AmfValue[], onAnswer: OnAnswer): void;
+  /**
+   * A call by the server itself, such as `createStream`; `onAnswer` is called once, without a command when the link ends
+   * first. Without it the answer is nobody's business.
+   */
+  ask(method: string, args: readonly AmfValue[], onAnswer?: OnAnswer): void;
+  readonly objectEncoding: 0 | 3;
   /** A message of a stream or a shared object. */
   send(message: RtmpMessage): void;
   /** Written but not yet taken by who carries it. */
   readonly queuedBytes: number;
+  /** For media, as bytes that others share. */
+  readonly transport: Transport;
   setReading(isReading: boolean): void;
   /** After what was sent before. Nothing is told afterwards. */
   close(): void;
@@ -24,10 +31,23 @@ export type OnAnswer = (isOk: boolean, command: CommandBody | undefined) => void
 
 /** Who uses a connection beside its calls: a stream, or a shared object. */
 export interface LinkUser {
+  /** The connection is accepted: for those who have waited for it, and at once for those who join it later (`LinkPlace`). */
+  opened?(link: Link): void;
   /** One that is not a call, of whichever stream or object. */
   message(message: RtmpMessage): void;
   /** The connection is over. */
   ended(): void;
+  /** The connection stays for it when the script is over that has made it. Default false. */
+  readonly outlivesScript?: boolean;
+}
+
+/** A connection of a script, accepted or not yet, for streams. */
+export interface LinkPlace {
+  /** As the script has it, with what follows `?`. */
+  readonly address: string;
+  /** It is used until `leave`, or until `ended` is called: at once when it is over. */
+  join(user: LinkUser): void;
+  leave(user: LinkUser): void;
 }
 
 /** Who has the connection. After `failed` or `ended` nothing comes any more. */
@@ -46,7 +66,7 @@ export interface LinkOwner {
   called(name: string, transaction: number, command: CommandBody): void;
   /** The answer to `invoke`. */
   replied(request: number, isOk: boolean, command: CommandBody): void;
-  /** What belongs to a stream or a shared object: media, data, statuses of streams, events. */
+  /** What belongs to a stream or a shared object: media, data, statuses of streams, events; and of user control what is of a stream. */
   message(message: RtmpMessage): void;
 }
 

@@ -1,5 +1,5 @@
 import { walkAmf0 } from '../../wire/amf-walk.ts';
-import { CapsEx } from '../../wire/codecs.ts';
+import { CapsEx, forwardsAll } from '../../wire/codecs.ts';
 import {
   type CommandHead,
   commandMessage,
@@ -14,6 +14,7 @@ import type { Limits } from '../base/limits.ts';
 import type { ByteStream } from '../rtmp/byte-stream.ts';
 import { type MessageHandler, RtmpConnection } from '../rtmp/connection.ts';
 import type { Framing } from '../rtmp/framing.ts';
+import type { Transport } from '../rtmp/ports.ts';
 import type { Link, LinkOwner, LinkRequest, OnAnswer } from './link.ts';
 
 const TICK_MS = 1000;
@@ -23,6 +24,8 @@ const CONNECT = 1;
 const AGENT = 'Stagewire';
 /** Answers to what nobody has asked, and the like, that are overlooked. */
 const MAX_MALFORMED = 10;
+/** Calls of the server itself that are not answered: more are not sent. */
+const MAX_ASKED = 1000;
 
 /** Over a stream that is open: handshake, `connect`, then calls both ways (RTMP 1.0, section 7.2.1). */
 export class RtmpLink implements Link, MessageHandler {
@@ -35,6 +38,7 @@ export class RtmpLink implements Link, MessageHandler {
   readonly #lingerMs: number;
   readonly #ticker: NodeJS.Timeout;
   #nextTransaction = CONNECT + 1;
+  #asked = 0;
   #isAccepted = false;
   #isOver = false;
   #malformed = 0;
@@ -77,10 +81,13 @@ export class RtmpLink implements Link, MessageHandler {
     this.#send(encodeCommandAround(method, transaction, args));
   }
 
-  ask(method: string, args: readonly AmfValue[], onAnswer: OnAnswer): void {
-    if (this.#isOver) return onAnswer(false, undefined);
+  ask(method: string, args: readonly AmfValue[], onAnswer?: OnAnswer): void {
+    if (this.#isOver || (onAnswer && this.#asked >= MAX_ASKED)) return onAnswer?.(false, undefined);
     const transaction = this.#nextTransaction++;
-    this.#requests.set(transaction, onAnswer);
+    if (onAnswer) {
+      this.#asked++;
+      this.#requests.set(transaction, onAnswer);
+    }
     this.#send(encodeCommand(method, transaction, null, ...args));
   }
 
@@ -88,8 +95,16 @@ export class RtmpLink implements Link, MessageHandler {
     if (!this.#isOver) this.#connection.send(message);
   }
 
+  get objectEncoding(): 0 | 3 {
+    return this.#request.objectEncoding;
+  }
+
   get queuedBytes(): number {
     return this.#connection.queuedBytes;
+  }
+
+  get transport(): Transport {
+    return this.#connection;
   }
 
   answer(transaction: number, isOk: boolean, values: Uint8Array): void {
@@ -123,7 +138,11 @@ export class RtmpLink implements Link, MessageHandler {
       videoFunction: 1,
       pageUrl: referrer,
       objectEncoding,
-      ...(canReconnect && { capsEx: CapsEx.Reconnect }),
+      // Streams go through as they are.
+      capsEx: CapsEx.Multitrack | CapsEx.ModEx | (canReconnect ? CapsEx.Reconnect : 0),
+      ...forwardsAll,
+      // Other servers of this kind tell us whether their streams come from us (broadcast/loop-mark.ts).
+      marksLoops: true,
     };
     const head = encodeCommand('connect', CONNECT, object);
     const body = new Uint8Array(head.length + args.length);
@@ -147,6 +166,10 @@ export class RtmpLink implements Link, MessageHandler {
       throw error;
     }
     this.#command(head, message);
+  }
+
+  onStreamEvent(streamId: number, message: RtmpMessage): void {
+    if (this.#isAccepted && !this.#isOver) this.#owner.message({ ...message, streamId });
   }
 
   onBuffer(): void {}
@@ -182,8 +205,10 @@ export class RtmpLink implements Link, MessageHandler {
       if (transaction === CONNECT) return this.#connected(isOk, command);
       const request = this.#requests.get(transaction);
       this.#requests.delete(transaction);
-      if (typeof request === 'function') request(isOk, command);
-      else if (request !== undefined) this.#owner.replied(request, isOk, command);
+      if (typeof request === 'function') {
+        this.#asked--;
+        request(isOk, command);
+      } else if (request !== undefined) this.#owner.replied(request, isOk, command);
     } else if (name === 'onStatus') {
       if (message.streamId === 0) this.#owner.status(command);
       else if (this.#isAccepted) this.#owner.message(message);

@@ -21,6 +21,8 @@ export interface ConnectCommand {
   codecs: CodecSupport;
   /** Whether it speaks of codecs at all. */
   isEnhanced: boolean;
+  /** Whether it is a server that knows marks of loops. */
+  marksLoops: boolean;
 }
 
 /** Throws `E_AMF` for values that no client has reason to put there. */
@@ -42,6 +44,7 @@ export function readConnect(message: RtmpMessage, limits: AmfLimits): ConnectCom
     capsEx: typeof capsEx === 'number' ? capsEx : undefined,
     codecs: CodecSupport.announced(properties),
     isEnhanced: CODEC_KEYS.some((key) => Object.hasOwn(properties, key)),
+    marksLoops: properties.marksLoops === true,
   };
 }
 

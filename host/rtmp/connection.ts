@@ -35,6 +35,8 @@ export interface MessageHandler {
   onOpen?(): void;
   /** May throw StagewireError: the connection is dropped then. */
   onMessage(message: RtmpMessage): void;
+  /** What a server says of a stream that we play. */
+  onStreamEvent?(streamId: number, message: RtmpMessage): void;
   /** The client buffers so many milliseconds of a stream. */
   onBuffer(streamId: number, bufferMs: number): void;
   /** The client has played a stream up to that timestamp. */
@@ -69,6 +71,7 @@ export class RtmpConnection implements Transport {
     pingMs: 0,
   };
   codecs = CodecSupport.none;
+  marksLoops = false;
   readonly #socket: ByteStream;
   readonly #limits: Limits;
   readonly #onDrop: OnDrop;
@@ -414,6 +417,8 @@ export class RtmpConnection implements Transport {
     }
     if (control.type === UserControlType.SetBufferLength)
       this.#handler.onBuffer(control.streamId, control.bufferMs);
+    if (control.type === UserControlType.StreamIsRecorded)
+      this.#handler.onStreamEvent?.(control.streamId, message);
     if (control.type === UserControlType.KeyFrame) this.#handler.onMakesKeyFrames(control.streamId);
     if (control.type !== UserControlType.PingRequest) return;
     const pong = encodeUserControl({ type: UserControlType.PingResponse, sentAt: control.sentAt });

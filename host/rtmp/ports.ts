@@ -34,6 +34,8 @@ export interface OutMessage extends RtmpMessage {
    * timestamp. RTMP's viewers are told of a new source and take its times as they are.
    */
   readonly shiftMs?: number;
+  /** Data that the stream keeps for those who come later: publishers send it as `@setDataFrame`. Default false. */
+  readonly isDataFrame?: boolean;
 }
 
 /** How messages become bytes on one kind of transport. */
@@ -74,6 +76,8 @@ export interface Transport {
   readonly traffic: Traffic;
   /** What the client can do with codecs beyond those of RTMP 1.0. */
   codecs: CodecSupport;
+  /** The client is a server that passes streams on, and tells whether they come back (streams/loop-mark.ts). Default false. */
+  marksLoops?: boolean;
   /** Sends a ping; false when the one before it was not answered yet. */
   ping(): boolean;
   /** Whether a byte comes from the peer within that time; it is pinged for it. */
@@ -88,6 +92,15 @@ export interface Transport {
   /** Sends what is queued, then closes; by force after `lingerMs`. */
   close(lingerMs: number): void;
 }
+
+/** What those need of a transport who send media over it. */
+export type MediaTransport = Pick<
+  Transport,
+  'format' | 'queuedBytes' | 'send' | 'write' | 'traffic' | 'codecs' | 'marksLoops' | 'fail'
+> & {
+  /** How long what is written waits, as a share of how long it may. Default 0. */
+  readonly lag?: number;
+};
 
 /** The `connect` command, and where it came from. */
 export interface ConnectRequest {

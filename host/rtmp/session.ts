@@ -296,6 +296,7 @@ export class Session implements ClientEnd {
   #connect(head: CommandHead, message: RtmpMessage, argCount: number): void {
     const connect = readConnect(message, HOST_LIMITS);
     this.#transport.codecs = connect.codecs;
+    this.#transport.marksLoops = connect.marksLoops;
     this.#greet();
     if (argCount > this.#limits.connectArgs) {
       this.#refuseWith(

@@ -32,8 +32,8 @@ export interface Update {
 
 /** Of one subscriber. */
 const MAX_CORRECTED = 1000;
-/** Names that a subscriber who does not read is owed a `success` for; it misses further ones. */
-const MAX_OWED_NAMES = 10_000;
+/** Of answers that a subscriber who does not read is owed; it misses further ones. */
+const MAX_OWED = 10_000;
 /** An object of more is not given at once to whoever asks for it: a few bytes would bring megabytes. */
 const SMALL_BYTES = 64 * 1024;
 const SMALL_SLOTS = 100;
@@ -58,6 +58,10 @@ export class Audience {
 
   get size(): number {
     return this.#subscriptions.size;
+  }
+
+  get subscriptions(): Iterable<Subscription> {
+    return this.#subscriptions.values();
   }
 
   get(subscriber: Subscriber): Subscription | undefined {
@@ -89,10 +93,8 @@ export class Audience {
     };
     this.#subscriptions.set(subscriber, subscription);
     const isSmall = this.#object.slots.size <= SMALL_SLOTS && this.#object.slots.bytes <= SMALL_BYTES;
-    if (known || !isSmall || this.#given >= MAX_GIVEN) {
-      subscription.isUnanswered = true;
-      return this.tellLater(subscription, since);
-    }
+    subscription.isUnanswered = true;
+    if (known || !isSmall || this.#given >= MAX_GIVEN) return this.tellLater(subscription, since);
     this.#given++;
     subscription.givenAt = this.#object.version;
     this.tell(subscription, [{ type: Type.UseSuccess }, ...this.eventsSince(since)]);
@@ -118,7 +120,10 @@ export class Audience {
       subscription.refusedBytes = 0;
       if (this.#isBehind(subscription)) {
         isBehind = true;
-        if (this.#object.isPersistent && writers.has(subscription)) owe(subscription, updates);
+        if (writers.has(subscription)) {
+          const answers = this.#answersTo(subscription, updates.slice(joinedAt));
+          subscription.owed.push(...answers.slice(0, MAX_OWED - subscription.owed.length));
+        }
         continue;
       }
       let bytes: Buffer;
@@ -132,11 +137,12 @@ export class Audience {
         const own = updates.flatMap((update, index) => {
           if (index < joinedAt) return [];
           if (update.writer !== subscription) return [shared[index]!];
-          return messagesFor(subscriber, this.#object, update.version, update.forWriter);
+          return messagesFor(subscriber, this.#aboutTo(subscription), update.version, update.forWriter);
         });
         bytes = Buffer.concat(own);
       }
       if (bytes.length > 0) subscriber.deliver(bytes, updates.length);
+      subscription.isUnanswered = false;
       subscription.told = this.#object.version;
       told++;
     }
@@ -199,16 +205,29 @@ export class Audience {
       subscription.told = upTo;
       subscription.pieces = undefined;
       if (upTo < this.#object.version) continue;
-      for (const key of subscription.owed.splice(0, MAX_EVENTS - events.length))
-        events.push({ type: Type.Success, key });
+      events.push(...subscription.owed.splice(0, MAX_EVENTS - events.length));
       if (subscription.owed.length > 0) break;
       subscription.isBehind = false;
+      // What it has seen as part of something else has answers, too.
+      const forWriter = this.#answersTo(subscription, this.#updates.slice(subscription.joinedAt));
       subscription.joinedAt = this.#updates.length;
+      this.tell(subscription, forWriter);
       break;
     }
     const version = subscription.isBehind ? (subscription.told ?? 0) : this.#object.version;
-    if (events.length > 0) subscriber.deliver(messageFor(subscriber, this.#object, version, events), 1);
+    if (events.length > 0)
+      subscriber.deliver(messageFor(subscriber, this.#aboutTo(subscription), version, events), 1);
     return sizeBytes;
+  }
+
+  /** Players of a temporary object have what they wrote, and miss nothing. */
+  #answersTo(subscription: Subscription, updates: readonly Update[]): SharedObjectEvent[] {
+    return this.#object.isPersistent || subscription.isProxy ? answersIn(updates, subscription) : [];
+  }
+
+  #aboutTo({ isProxy }: Subscription): { name: string; isPersistent: boolean; isProxy: boolean } {
+    const { name, isPersistent } = this.#object;
+    return { name, isPersistent, isProxy };
   }
 
   /**
@@ -234,6 +253,7 @@ export class Audience {
   refuse(writer: Subscription, key: string, forWriter: SharedObjectEvent[]): void {
     const slot = this.#object.slots.get(key);
     this.correct(writer, key);
+    if (writer.isProxy) forWriter.push({ type: Type.SlotVersion, key, version: slot?.version ?? 0 });
     writer.refusedBytes += slot ? sizeOf(key, slot.value) : 0;
     if (writer.isBehind || writer.refusedBytes > SMALL_BYTES) this.tellLater(writer, undefined);
     else forWriter.push(slot ? { type: Type.Change, key, value: slot.value } : { type: Type.Remove, key });
@@ -293,13 +313,13 @@ export class Audience {
 
 const NOTHING = Buffer.alloc(0);
 
-/** One that is behind is told of its successes with the last piece of what it has missed. */
-function owe(subscription: Subscription, updates: readonly Update[]): void {
-  for (const { writer, forWriter } of updates) {
-    if (writer !== subscription) continue;
-    for (const event of forWriter) {
-      const isOwed = event.type === Type.Success && subscription.owed.length < MAX_OWED_NAMES;
-      if (isOwed) subscription.owed.push(event.key);
-    }
-  }
+/** Of what that subscriber is told of its own changes, what means something without what they are about. */
+function answersIn(updates: readonly Update[], subscription: Subscription): SharedObjectEvent[] {
+  return updates.flatMap(({ writer, forWriter }) => {
+    if (writer !== subscription) return [];
+    return forWriter.flatMap((event): SharedObjectEvent[] => {
+      if (event.type === Type.AcceptedChange) return [{ type: Type.Success, key: event.key }];
+      return event.type === Type.Success || event.type === Type.SlotVersion ? [event] : [];
+    });
+  });
 }

@@ -7,7 +7,15 @@ import {
 } from '../../wire/shared-object.ts';
 import type { AmfLimits } from '../../wire/values.ts';
 import { sizeOfEvent, statusMessage } from './messages.ts';
-import { type Loading, Objects, type ObjectsHost, problem, type SharedObjectsLimits } from './objects.ts';
+import {
+  type AnyObject,
+  type Loading,
+  Objects,
+  type ObjectsHost,
+  problem,
+  type SharedObjectsLimits,
+} from './objects.ts';
+import type { ProxiedObject } from './proxied-object.ts';
 import type { SharedObject } from './shared-object.ts';
 import type { Subscriber } from './subscription.ts';
 
@@ -32,18 +40,18 @@ const AMF_LIMITS: AmfLimits = { depth: 64, values: 65_536 };
 export class SharedObjects {
   readonly #host: SharedObjectsHost;
   readonly #objects: Objects;
-  readonly #bySubscriber = new Map<Subscriber, Set<SharedObject>>();
+  readonly #bySubscriber = new Map<Subscriber, Set<AnyObject>>();
   /** A mark for each subscriber with messages that wait for an object to be read. */
   readonly #held = new Map<Subscriber, object>();
   #heldBytes = 0;
-  readonly #changed = new Set<SharedObject>();
+  readonly #changed = new Set<AnyObject>();
   /** Until the next script has started. */
-  readonly #kept = new Set<SharedObject>();
+  readonly #kept = new Set<AnyObject>();
   #scripts = 0;
   /** Those with slots that go when a client leaves. */
   readonly #present = new Set<SharedObject>();
   /** Those with subscribers who are behind. */
-  readonly #behind = new Set<SharedObject>();
+  readonly #behind = new Set<AnyObject>();
   #flushing: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #notBefore = 0;
   #catchingUp: NodeJS.Timeout | undefined;
@@ -61,7 +69,7 @@ export class SharedObjects {
       dropped: (object) => {
         this.#changed.delete(object);
         this.#behind.delete(object);
-        this.#present.delete(object);
+        if (!object.isProxied) this.#present.delete(object);
       },
     });
   }
@@ -75,7 +83,7 @@ export class SharedObjects {
     return this.#objects;
   }
 
-  [Symbol.iterator](): Iterator<SharedObject> {
+  [Symbol.iterator](): Iterator<AnyObject> {
     return this.#objects[Symbol.iterator]();
   }
 
@@ -142,7 +150,7 @@ export class SharedObjects {
    * For a script, which may do with it as it likes; `release` or `keep` must follow. The promise is one only while the
    * object is being read from disk. Throws or rejects with `E_SHARED_OBJECT`.
    */
-  open(name: string, isPersistent: boolean): SharedObject | Promise<SharedObject> {
+  open(name: string, isPersistent: boolean): AnyObject | Promise<AnyObject> {
     if (!this.#host.isName(name)) throw problem(`"${name.slice(0, 80)}" is no name of a shared object`);
     const object = this.#objects.get(name, isPersistent);
     if (object) return this.#keep(object);
@@ -152,13 +160,42 @@ export class SharedObjects {
     return this.#objects.loaded(name).then((loaded) => this.#keep(loaded));
   }
 
-  #keep(object: SharedObject): SharedObject {
+  #keep<T extends AnyObject>(object: T): T {
     this.#kept.delete(object);
     return object;
   }
 
+  /**
+   * The same of one that belongs to another instance. Clients who have that name here already have that one from then on; what
+   * scripts have, or is kept on disk, stays what it is: rejects with `E_SHARED_OBJECT`.
+   */
+  async openProxy(name: string, isPersistent: boolean): Promise<ProxiedObject> {
+    const shown = `"${name.slice(0, 80)}"`;
+    if (!this.#host.isName(name)) throw problem(`${shown} is no name of a shared object`);
+    if (isPersistent) await this.#objects.loading(name)?.promise;
+    const object = this.#objects.get(name, isPersistent);
+    if (object?.isProxied) return this.#keep(object);
+    if (object?.isOfScript) throw problem(`${shown} is open already, as an object of this instance`);
+    if (object?.durability && (object.slots.size > 0 || object.durability.isStored))
+      throw problem(`${shown} is an object of this instance, and kept on its disk`);
+    if (!object && !this.#objects.hasRoom)
+      throw problem(`${this.limits.sharedObjects} of them are there (limits.sharedObjects)`);
+    const subscriptions = [...(object?.subscriptions ?? [])];
+    for (const { subscriber } of subscriptions) object?.unsubscribe(subscriber);
+    if (object) this.#kept.delete(object);
+    if (object) this.#objects.remove(object);
+    const proxy = this.#objects.makeProxy(name, isPersistent);
+    for (const { subscriber, isProxy } of subscriptions) {
+      const own = this.#bySubscriber.get(subscriber);
+      if (object) own?.delete(object);
+      own?.add(proxy);
+      proxy.subscribe(subscriber, 0, isProxy);
+    }
+    return proxy;
+  }
+
   /** Nobody may have it any more. */
-  release(object: SharedObject): void {
+  release(object: AnyObject): void {
     this.#objects.dropUnused(object);
   }
 
@@ -168,7 +205,7 @@ export class SharedObjects {
   }
 
   /** A script is over. What it had open stays, when no other is there: the next one may open it. */
-  scriptLeft(objects: readonly SharedObject[]): void {
+  scriptLeft(objects: readonly AnyObject[]): void {
     this.#scripts--;
     for (const object of objects) {
       if (this.#scripts === 0) this.#kept.add(object);
@@ -199,7 +236,7 @@ export class SharedObjects {
     this.#bySubscriber.clear();
   }
 
-  #flushSoon(object: SharedObject): void {
+  #flushSoon(object: AnyObject): void {
     this.#changed.add(object);
     if (this.#flushing) return;
     const waitMs = this.#notBefore - performance.now();

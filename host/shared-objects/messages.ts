@@ -11,8 +11,8 @@ import { StagewireError } from '../base/errors.ts';
 import { sizeOf } from './slots.ts';
 import type { Subscriber } from './subscription.ts';
 
-/** A message holds 16 MiB, and is made in one piece: what is more is told in several. */
-const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** A message is made in one piece, and a server that shares the object takes 1 MiB (`commandBytes`): what is more is told in several. */
+const MAX_MESSAGE_BYTES = 512 * 1024;
 
 /** Whether a message of so many events can take no more. A server that shares the object of another refuses longer ones. */
 export function isFull(events: number, sizeBytes: number): boolean {
@@ -23,6 +23,8 @@ export function isFull(events: number, sizeBytes: number): boolean {
 interface About {
   readonly name: string;
   readonly isPersistent: boolean;
+  /** To a server that shares it: it is told as such (`Subscription.isProxy`). */
+  readonly isProxy?: boolean;
 }
 
 /** Each of several messages but the last has an older version: that is known to whoever has all of it. */
@@ -41,12 +43,12 @@ export function messagesFor(
 /** Events that fit the subscriber, as the bytes of one message. */
 export function messageFor(
   subscriber: Subscriber,
-  { name, isPersistent }: About,
+  { name, isPersistent, isProxy = false }: About,
   version: number,
   events: readonly SharedObjectEvent[],
 ): Buffer {
   const type = subscriber.objectEncoding === 3 ? MessageType.SharedObjectAmf3 : MessageType.SharedObjectAmf0;
-  const payload = encodeSharedObject(type, { name, version, isPersistent, events });
+  const payload = encodeSharedObject(type, { name, version, isPersistent, isProxy, events });
   return subscriber.serialize({ type, streamId: 0, timestamp: 0, payload });
 }
 
@@ -93,7 +95,10 @@ const SHORT_BYTES = 1024;
 const MAX_SENT_BYTES = 4 * 1024 * 1024;
 
 /** An event as that subscriber can read it: AMF0 only, or AMF3 too. */
-export function fitFor({ objectEncoding }: Subscriber, event: SharedObjectEvent): SharedObjectEvent {
+export function fitFor(
+  { objectEncoding }: Pick<Subscriber, 'objectEncoding'>,
+  event: SharedObjectEvent,
+): SharedObjectEvent {
   if (objectEncoding === 3) return event;
   if ('value' in event && event.value.hasAmf3) return { ...event, value: lowered(event.value, Infinity) };
   if (!('values' in event)) return event;

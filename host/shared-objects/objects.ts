@@ -2,11 +2,16 @@ import { describeError, StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { matches } from '../base/resource-path.ts';
 import { Complaints } from './complaints.ts';
-import { type ObjectLimit, SharedObject, type SharedObjectLimits } from './shared-object.ts';
+import { ProxiedObject } from './proxied-object.ts';
+import type { ObjectLimit } from './room.ts';
+import { SharedObject, type SharedObjectLimits } from './shared-object.ts';
 import { costOfBytes, type Usage } from './slots.ts';
 import type { StoredObject } from './store/database.ts';
 import type { InstanceStore } from './store/store.ts';
 import type { Observer } from './subscription.ts';
+
+/** One that clients and scripts have here: the authority, or a copy of another instance's. */
+export type AnyObject = SharedObject | ProxiedObject;
 
 export interface SharedObjectsLimits extends SharedObjectLimits {
   /** How many there may be in the instance. */
@@ -30,11 +35,11 @@ export interface ObjectsHost {
   readonly appUsage: Usage;
   readonly log: Log;
   /** It has something to tell. */
-  changed(object: SharedObject): void;
+  changed(object: AnyObject): void;
   /** Though nobody has it, it is to stay. */
-  isKept(object: SharedObject): boolean;
+  isKept(object: AnyObject): boolean;
   /** It is not in memory any more. */
-  dropped(object: SharedObject): void;
+  dropped(object: AnyObject): void;
 }
 
 /** An object that is being read from disk. */
@@ -55,11 +60,11 @@ export class Objects {
   /** Of the disk. */
   readonly #failures: Complaints;
   readonly #refusals: Complaints;
-  readonly #objects = new Map<string, SharedObject>();
+  readonly #objects = new Map<string, AnyObject>();
   /** By name: they are persistent ones. */
   readonly #loading = new Map<string, Loading>();
   /** Persistent ones that nobody has, since when. */
-  readonly #resting = new Map<SharedObject, number>();
+  readonly #resting = new Map<AnyObject, number>();
   #rest: NodeJS.Timeout | undefined;
   /** The highest version that a temporary object had: a client may still write to it, and mean the one before. */
   #floor = 0;
@@ -79,11 +84,11 @@ export class Objects {
     return this.#host.appUsage;
   }
 
-  [Symbol.iterator](): Iterator<SharedObject> {
+  [Symbol.iterator](): Iterator<AnyObject> {
     return this.#objects.values();
   }
 
-  get(name: string, isPersistent: boolean): SharedObject | undefined {
+  get(name: string, isPersistent: boolean): AnyObject | undefined {
     return this.#objects.get(keyOf(name, isPersistent));
   }
 
@@ -108,6 +113,18 @@ export class Objects {
     const object = new SharedObject(name, this, undefined, this.#floor + 1);
     this.#objects.set(keyOf(name, false), object);
     return object;
+  }
+
+  /** A copy of another instance's; nothing else has that name. */
+  makeProxy(name: string, isPersistent: boolean): ProxiedObject {
+    const object = new ProxiedObject(name, isPersistent, this, this.#floor + 1);
+    this.#objects.set(keyOf(name, isPersistent), object);
+    return object;
+  }
+
+  /** The name is to stand for something else. */
+  remove(object: AnyObject): void {
+    this.#drop(object);
   }
 
   /** Of a persistent one. */
@@ -167,7 +184,7 @@ export class Objects {
   }
 
   /** Called by objects that have something to tell. */
-  changed(object: SharedObject): void {
+  changed(object: AnyObject): void {
     this.#host.changed(object);
   }
 
@@ -182,8 +199,9 @@ export class Objects {
     const { store } = this.#host;
     const cleared = new Set<SharedObject>();
     const written: Promise<unknown>[] = [];
-    const clear = (object: SharedObject) => {
-      if (cleared.has(object)) return;
+    const clear = (object: AnyObject) => {
+      // What belongs to another instance is cleared there.
+      if (object.isProxied || cleared.has(object)) return;
       cleared.add(object);
       object.change([{ op: 'clear' }], observerOf(object));
       if (object.durability) written.push(object.durability.flush());
@@ -208,6 +226,7 @@ export class Objects {
   /** The persistent one of that name holds these values, and nothing else, once that is on disk. Rejects when it does not. */
   async replace(name: string, values: ReadonlyMap<string, Uint8Array>): Promise<void> {
     const object = this.#objects.get(keyOf(name, true)) ?? (await this.loaded(name));
+    if (object.isProxied) throw problem('it belongs to another instance');
     let more = -object.slots.bytes;
     for (const [slot, value] of values) more += costOfBytes(slot, value);
     const { sharedObjectBytes, appSharedObjectBytes, persistentBytes } = this.limits;
@@ -247,13 +266,13 @@ export class Objects {
   }
 
   /** Called by objects that had no room for what a client wanted. */
-  refused(object: SharedObject, slot: string, limit: ObjectLimit): void {
+  refused(object: AnyObject, slot: string, limit: ObjectLimit): void {
     const what = `a client could not set the slot "${slot.slice(0, 80)}" of the shared object "${object.name}"`;
     this.#refusals.say(`${what}: limits.${limit} is ${this.limits[limit]}`, 'E_LIMIT');
   }
 
   /** Nobody may have it any more: then it goes, a persistent one when it is on disk and nobody has wanted it for a while. */
-  dropUnused(object: SharedObject): void {
+  dropUnused(object: AnyObject): void {
     if (!this.#mayGo(object)) return;
     const { durability, slots } = object;
     if (durability && !durability.isSettled) return durability.save();
@@ -262,7 +281,7 @@ export class Objects {
     this.#endRests();
   }
 
-  #mayGo(object: SharedObject): boolean {
+  #mayGo(object: AnyObject): boolean {
     const isThere = this.#objects.get(keyOf(object.name, object.isPersistent)) === object;
     return isThere && object.isUnused && !this.#host.isKept(object);
   }
@@ -282,12 +301,12 @@ export class Objects {
     for (const object of this.#resting.keys()) this.#endRest(object);
   }
 
-  #endRest(object: SharedObject): void {
+  #endRest(object: AnyObject): void {
     this.#resting.delete(object);
     if (this.#mayGo(object) && object.durability?.isSettled) this.#drop(object);
   }
 
-  #drop(object: SharedObject): void {
+  #drop(object: AnyObject): void {
     if (!object.isPersistent) this.#floor = Math.max(this.#floor, object.version);
     this.#forget(object);
     this.#objects.delete(keyOf(object.name, object.isPersistent));
@@ -295,8 +314,9 @@ export class Objects {
   }
 
   /** It is no longer in memory: what is not on disk is lost, and what is left of an empty one is removed. */
-  #forget(object: SharedObject): void {
+  #forget(object: AnyObject): void {
     object.vacateAll();
+    if (object.isProxied) object.release();
     const { slots, durability, version, name } = object;
     this.usage.bytes -= slots.bytes;
     this.appUsage.bytes -= slots.bytes;

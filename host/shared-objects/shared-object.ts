@@ -5,35 +5,20 @@ import { Audience } from './audience.ts';
 import { Durability, type Owed, type Saver } from './durability.ts';
 import { type Decided, Guard, MAX_WAITING, MAX_WAITING_BYTES, type Request } from './guard.ts';
 import { sizeOfEvent, statusEvent } from './messages.ts';
+import { type ObjectLimit, type RoomLimits, roomLimitFor } from './room.ts';
 import { Scripts } from './scripts.ts';
-import { costOf, type Slot, Slots, sizeOf, type Usage } from './slots.ts';
+import { type Slot, Slots, type Usage } from './slots.ts';
 import type { StoredObject } from './store/database.ts';
 import type { InstanceStore } from './store/store.ts';
 import type { News, Observer, Subscriber, Subscription } from './subscription.ts';
 import { copyOf, isHandlerName, isNothing, isSame } from './values.ts';
 
-export interface SharedObjectLimits {
-  readonly slots: number;
-  readonly slotBytes: number;
-  /** Of all objects of the instance together. */
-  readonly sharedObjectBytes: number;
-  /** Of all instances of the application together. */
-  readonly appSharedObjectBytes: number;
+export interface SharedObjectLimits extends RoomLimits {
   /** What may wait for a subscriber before it is told of changes in one go, later. */
   readonly sharedObjectQueueBytes: number;
-  /** Of all persistent objects of the application together. */
-  readonly persistentBytes: number;
   /** How long a client waits for a lock before that is broken; 0 for as long as it lasts. */
   readonly lockTimeoutMs: number;
 }
-
-/** What may leave no room for a slot. */
-export type ObjectLimit =
-  | 'slots'
-  | 'slotBytes'
-  | 'sharedObjectBytes'
-  | 'appSharedObjectBytes'
-  | 'persistentBytes';
 
 export interface Refusal {
   readonly slot: string;
@@ -77,6 +62,7 @@ const LONGEST_WAIT_MS = 50;
  * subscriber as one write.
  */
 export class SharedObject {
+  readonly isProxied = false;
   readonly name: string;
   readonly isPersistent: boolean;
   readonly slots: Slots;
@@ -156,6 +142,15 @@ export class SharedObject {
   /** Neither a client nor a script has it. */
   get isUnused(): boolean {
     return this.#audience.size === 0 && this.#scripts.size === 0;
+  }
+
+  /** A script has it open. */
+  get isOfScript(): boolean {
+    return this.#scripts.size > 0;
+  }
+
+  get subscriptions(): Iterable<Subscription> {
+    return this.#audience.subscriptions;
   }
 
   get subscriberCount(): number {
@@ -474,7 +469,8 @@ export class SharedObject {
           const isOverrun = told > knownVersion || correctedAt >= knownVersion;
           const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
           if (isSame(this.slots.get(key)?.value, event.value)) {
-            this.#succeed(writer, key, forWriter);
+            if (writer.isProxy) forWriter.push({ type: Type.AcceptedChange, key, value: event.value });
+            else this.#succeed(writer, key, forWriter);
             break;
           }
           const value = copyOf(event.value);
@@ -578,7 +574,9 @@ export class SharedObject {
       });
       this.#audience.tell(writer, [...answers, statusEvent('SharedObject.Flush.Failed')]);
     }
-    this.#report({ client: 0, version: next, changes, list, sends: [], status: 'SharedObject.Flush.Failed' });
+    const description = 'What has changed is not on disk, and was taken back.';
+    const failed = { code: 'SharedObject.Flush.Failed', description } as const;
+    this.#report({ client: 0, version: next, changes, list, sends: [], status: failed });
   }
 
   #report(news: News): void {
@@ -611,7 +609,8 @@ export class SharedObject {
     const oldValue = this.slots.get(key)?.value.bytes ?? NOTHING;
     const wasThere = this.slots.remove(key, version);
     forWriter.push({ type: Type.Remove, key });
-    if (this.durability) this.#succeed(writer, key, forWriter);
+    if (writer.isProxy) forWriter.push({ type: Type.Success, key });
+    else if (this.durability) this.#succeed(writer, key, forWriter);
     if (!wasThere) {
       this.#audience.correct(writer, key);
       return false;
@@ -625,18 +624,10 @@ export class SharedObject {
   /** The limit that leaves no room for it. */
   #limitFor(key: string, value: SharedValue): ObjectLimit | undefined {
     const { limits, usage, appUsage } = this.#host;
-    const slot = this.slots.get(key);
-    if (sizeOf(key, value) > limits.slotBytes || isLongName(key)) return 'slotBytes';
-    if (!slot && this.slots.size >= limits.slots) return 'slots';
-    const more = costOf(key, value) - (slot ? costOf(key, slot.value) : 0);
-    if (this.#quota && more > 0 && this.#quota.bytes + more > limits.persistentBytes)
-      return 'persistentBytes';
-    if (more > 0 && appUsage.bytes + more > limits.appSharedObjectBytes) return 'appSharedObjectBytes';
-    return usage.bytes + more > limits.sharedObjectBytes ? 'sharedObjectBytes' : undefined;
+    return roomLimitFor(this.slots, { limits, usage, appUsage, quota: this.#quota }, key, value);
   }
 }
 
-const MAX_NAME_BYTES = 1024;
 const NOTHING = Buffer.alloc(0);
 const WRITING: ReadonlySet<SharedObjectEvent['type']> = new Set([
   Type.RequestChange,
@@ -653,11 +644,6 @@ function byWriter(owed: readonly Owed[]): Map<Subscription, { type: typeof Type.
     byWriter.set(writer, events);
   }
   return byWriter;
-}
-
-/** Clients have no longer ones (wire/shared-object.ts). */
-function isLongName(name: string): boolean {
-  return name.length > MAX_NAME_BYTES / 3 && Buffer.byteLength(name) > MAX_NAME_BYTES;
 }
 
 function isSlotRequest(event: SharedObjectEvent): event is SharedObjectEvent & { key: string } {

@@ -26,7 +26,10 @@ export interface Subscription {
   /** Not 0, and no other's of this object. */
   readonly number: number;
   readonly subscriber: Subscriber;
-  /** It shares the object with others, and is told its own changes with their values. */
+  /**
+   * It shares the object with others (`ProxiedObject`): each of its changes is answered once, with the value when it was made, and
+   * with the slot's version and then what it holds when it was not.
+   */
   readonly isProxy: boolean;
   /** The version that it was given the whole at: what it writes without having seen that is older. */
   givenAt: number;
@@ -36,7 +39,7 @@ export interface Subscription {
   told: number | undefined;
   /** It does not read fast enough, or there is much to tell it: what comes now is made up for later. */
   isBehind: boolean;
-  /** It has asked for the object, and that is answered with the first that it is told later. */
+  /** It has asked for the object, and that is answered with the first that it is told. */
   isUnanswered: boolean;
   /** What it is being told piece by piece while it is behind, and the version that this leads to. */
   pieces: { readonly upTo: number; readonly events: Iterator<SharedObjectEvent> } | undefined;
@@ -47,8 +50,8 @@ export interface Subscription {
   readonly corrected: Map<string, number>;
   /** Of slots that it may not change and was told again, in this round. */
   refusedBytes: number;
-  /** Names of slots whose change is on disk, while it is behind. */
-  readonly owed: string[];
+  /** While it is behind: answers to its changes that mean something without what they are about. */
+  readonly owed: SharedObjectEvent[];
 }
 
 /** A script that has opened an object. */
@@ -77,5 +80,7 @@ export interface News {
   /** Messages that have a handler's name. */
   readonly sends: readonly (readonly SharedValue[])[];
   /** For `onStatus` of the script. */
-  readonly status?: StatusCode;
+  readonly status?: { readonly code: StatusCode; readonly description: string };
+  /** All of another instance's object is here now: `onSync` is told even if that is nothing. */
+  readonly isWhole?: boolean;
 }

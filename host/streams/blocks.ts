@@ -1,4 +1,4 @@
-import type { Transport } from '../rtmp/ports.ts';
+import type { MediaTransport } from '../rtmp/ports.ts';
 
 const MIN_BLOCK = 1024;
 const MAX_BLOCK = 4 * 1024 * 1024;
@@ -23,7 +23,7 @@ export class Block {
     this.#done = done;
   }
 
-  writeTo(transport: Transport, messages: number): void {
+  writeTo(transport: MediaTransport, messages: number): void {
     this.#users++;
     transport.write(this.bytes, messages, this.#leave);
   }

@@ -7,6 +7,7 @@ import type { CodecPolicy } from './codec-filter.ts';
 import type { Library } from './library.ts';
 import { LiveStream, type StreamHouse } from './live-stream.ts';
 import type { Pacer } from './play/pacer.ts';
+import type { Push } from './push/push.ts';
 import type { Recording, RecordMode } from './recording/recording.ts';
 import { relay } from './relay.ts';
 
@@ -19,15 +20,22 @@ export interface ScriptEnd {
 /** What a script can say of a stream of its own. */
 export interface StreamSettings {
   readonly isSynchronous: boolean;
+  /** Of what it plays from other servers, ahead of its time. */
+  readonly bufferMs: number;
   readonly receivesAudio: boolean;
   readonly receivesVideo: boolean;
 }
+
+/** What `Stream.bufferTime` is before it is set. */
+export const BUFFER_MS = 2000;
 
 /** The streams of one instance, by name. A live one exists while it has a source, viewers, or something that records it. */
 export class StreamDirectory {
   readonly library: Library;
   readonly pacer: Pacer;
   readonly broadcastPacer: Pacer;
+  /** What is published elsewhere. */
+  readonly pushes = new Set<Push>();
   /** Whoever the script is at present. */
   script: ScriptEnd | undefined;
   readonly #house: StreamHouse;
@@ -192,9 +200,9 @@ export class StreamDirectory {
   }
 
   set(name: string, settings: StreamSettings): void {
-    const { isSynchronous, receivesAudio, receivesVideo } = settings;
-    if (isSynchronous || !receivesAudio || !receivesVideo)
-      this.#settings.set(name, { isSynchronous, receivesAudio, receivesVideo });
+    const { isSynchronous, bufferMs, receivesAudio, receivesVideo } = settings;
+    if (isSynchronous || bufferMs !== BUFFER_MS || !receivesAudio || !receivesVideo)
+      this.#settings.set(name, { isSynchronous, bufferMs, receivesAudio, receivesVideo });
     else this.#settings.delete(name);
     this.#apply(name);
   }
@@ -202,6 +210,7 @@ export class StreamDirectory {
   /** The instance ends: what the server plays ends, and what is recorded is completed. */
   close(): void {
     for (const broadcast of [...this.#broadcasts.values()]) broadcast.stop();
+    for (const push of [...this.pushes]) push.stop();
     for (const stream of [...this.#streams.values()])
       if (stream.recording) void stream.stopRecording(stream.recording);
   }
@@ -213,7 +222,12 @@ export class StreamDirectory {
   #apply(name: string): void {
     const broadcast = this.#broadcasts.get(name);
     if (!broadcast) return;
-    const { receivesAudio = true, receivesVideo = true } = this.#settings.get(name) ?? {};
+    const {
+      bufferMs = BUFFER_MS,
+      receivesAudio = true,
+      receivesVideo = true,
+    } = this.#settings.get(name) ?? {};
+    broadcast.bufferMs = bufferMs;
     broadcast.receivesAudio = receivesAudio;
     broadcast.receivesVideo = receivesVideo;
   }

@@ -256,8 +256,9 @@ export class LiveStream {
 
   /** Data for those who are here and those who come later (`@setDataFrame`). */
   setDataFrame(key: string, message: RtmpMessage, isOurs = false): void {
-    this.#late.setDataFrame(key, this.#shifted(message));
-    this.push(message, isOurs);
+    const frame: OutMessage = { ...message, isDataFrame: true };
+    this.#late.setDataFrame(key, this.#shifted(frame));
+    this.push(frame, isOurs);
   }
 
   clearDataFrame(key: string): void {
@@ -268,6 +269,11 @@ export class LiveStream {
   get nowForData(): number {
     const passed = performance.now() - this.#pushedAt;
     return (passed > MAX_LATENCY_MS ? this.#lastTime + Math.round(passed) : this.#lastTime) >>> 0;
+  }
+
+  /** The same for formats whose times go on. */
+  get nowOnTimeline(): number {
+    return (this.nowForData + this.#shiftMs) >>> 0;
   }
 
   /** Audio, video or data of the source, in order. The payload is kept: it must not change. `isOurs`: it comes from the script. */
@@ -286,6 +292,15 @@ export class LiveStream {
     for (const tap of this.#taps) this.#give(tap, message);
     if (this.#viewers > 0) this.#await(shifted);
     if (isBeginning) this.#newcomers.release();
+  }
+
+  /** Data for whoever passes the stream on: other servers that play it, and taps. */
+  pass(message: RtmpMessage): void {
+    this.flush();
+    this.#eachViewer(({ transport, streamId }) => {
+      if (transport.marksLoops) transport.send({ ...message, streamId });
+    });
+    for (const tap of this.#taps) this.#give(tap, message);
   }
 
   /** Sends it when the window ends. */

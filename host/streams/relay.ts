@@ -2,6 +2,7 @@ import { decodeValues, encodeData } from '../../wire/commands.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
 import { type AmfLimits, type AmfValue, EcmaArray } from '../../wire/values.ts';
 import type { LiveStream } from './live-stream.ts';
+import { LOOP_MARK } from './loop-mark.ts';
 
 /** Metadata of a file with a key-frame index has some thousand values. */
 const METADATA_LIMITS: AmfLimits = { depth: 16, values: 32_768 };
@@ -16,7 +17,9 @@ export function relay(stream: LiveStream, message: RtmpMessage, isOurs = false):
     return;
   }
   const [first] = decodeValues(message, METADATA_LIMITS, 1);
-  if (first === '@setDataFrame' || first === '@clearDataFrame') {
+  if (first === LOOP_MARK) {
+    stream.pass(message);
+  } else if (first === '@setDataFrame' || first === '@clearDataFrame') {
     const [, key, value] = decodeValues(message, METADATA_LIMITS, 3);
     if (typeof key !== 'string') return;
     if (first === '@clearDataFrame') stream.clearDataFrame(key);

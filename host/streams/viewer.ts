@@ -1,7 +1,7 @@
 import type { MediaNeeds } from '../../wire/codecs.ts';
 import { isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
 import { MessageType } from '../../wire/messages.ts';
-import type { OutMessage, Transport } from '../rtmp/ports.ts';
+import type { MediaTransport, OutMessage } from '../rtmp/ports.ts';
 import { CodecFilter } from './codec-filter.ts';
 import { EntryTrack } from './entry-track.ts';
 import { FrameLimit } from './frame-limit.ts';
@@ -19,6 +19,8 @@ export interface ViewerLimits {
 export interface ViewerEvents {
   published(): void;
   unpublished(): void;
+  /** From now on it is behind, and pictures are left out. */
+  behind?(): void;
   /** Behind for longer than it may be. */
   tooSlow(): void;
   /** The stream has a codec, or `TRACKS`, that the client did not announce. */
@@ -35,7 +37,7 @@ type Drop = 'nothing' | 'video' | 'media' | 'all';
 
 /** One play of a live stream by one client. */
 export class Viewer {
-  readonly transport: Transport;
+  readonly transport: MediaTransport;
   readonly streamId: number;
   readonly #events: ViewerEvents;
   readonly #codecs: CodecFilter;
@@ -61,7 +63,7 @@ export class Viewer {
   /** What is chosen of one round, until it is written. */
   #chosen: OutMessage[] = [];
 
-  constructor(transport: Transport, streamId: number, events: ViewerEvents, codecs = transport.codecs) {
+  constructor(transport: MediaTransport, streamId: number, events: ViewerEvents, codecs = transport.codecs) {
     this.transport = transport;
     this.streamId = streamId;
     this.#events = events;
@@ -175,13 +177,15 @@ export class Viewer {
    */
   #dueDrop(now: number, { viewerQueueBytes, viewerDelayMs, slowViewerMs }: ViewerLimits): Drop {
     const queued = this.transport.queuedBytes;
-    const excess = Math.max(queued / viewerQueueBytes, this.#delayMs / viewerDelayMs);
+    const { lag = 0 } = this.transport;
+    const excess = Math.max(queued / viewerQueueBytes, this.#delayMs / viewerDelayMs, lag);
     if (excess <= 1) {
       if (this.#behindSince !== undefined && excess <= 0.5) this.#behindSince = undefined;
     } else if (this.#behindSince === undefined) {
       this.#behindSince = now;
       this.#queuedThen = queued;
       this.#needKeyFrame();
+      this.#events.behind?.();
     }
     if (this.#behindSince === undefined) return 'nothing';
     if (now - this.#behindSince > slowViewerMs && queued > viewerQueueBytes / 2) {

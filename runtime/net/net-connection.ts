@@ -8,6 +8,7 @@ import {
   functionIn,
   invocations,
   later,
+  linkNumbers,
   linkPeers,
   makeOpaque,
   NativeTypeError,
@@ -74,6 +75,10 @@ export class NetConnection {
   constructor() {
     makeOpaque(this);
     linkPeers.set(this, () => calledSide('call', this));
+    linkNumbers.set(this, () => {
+      const { standing, number } = sideOf('call', this);
+      return standing === 'gone' ? 0 : number;
+    });
     const settings: Settings = { objectEncoding: 3, reconnect: false, headers: new GatewayHeaders() };
     sides.set(this, { ...NOWHERE, settings });
   }

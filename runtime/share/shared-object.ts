@@ -17,6 +17,7 @@ import {
   isClassic,
   isThenable,
   lengthOf,
+  linkNumbers,
   makeOpaque,
   makePromise,
   NativeRangeError,
@@ -85,6 +86,8 @@ export class SharedObject {
   readonly #number: number;
   readonly #name: string;
   readonly #isPersistent: boolean;
+  /** It belongs to another instance: the copy holds what that has said, and what the script does is asked for there. */
+  readonly #isProxied: boolean;
   readonly #slots = new SafeMap<string, Uint8Array>();
   /** Those that go when a client leaves. */
   readonly #bound = new SafeSet<string>();
@@ -123,6 +126,7 @@ export class SharedObject {
     this.#limits = { slots: opened[2], slotBytes: opened[3] };
     this.#autoCommit = opened[4];
     this.#resyncDepth = opened[5];
+    this.#isProxied = opened[6];
     this.#load(ask);
   }
 
@@ -153,22 +157,47 @@ export class SharedObject {
     };
   }
 
-  /** The object of that name, made if there is none. The same one each time, until it is closed. */
-  static get(name: unknown, persistence?: unknown): SharedObject {
+  /**
+   * The object of that name, made if there is none. The same one each time, until it is closed. With a connection it belongs to
+   * the instance at the other end of it.
+   */
+  static get(name: unknown, persistence?: unknown, connection?: unknown): SharedObject {
     const member = 'SharedObject.get';
     if (typeof name !== 'string' || name === '')
       throw new NativeTypeError(`${member}: expected a name, got ${shown(name)}`);
     if (persistence !== undefined && persistence !== null && typeof persistence !== 'boolean')
       throw new NativeTypeError(`${member}: persistence: expected true or false, got ${shown(persistence)}`);
+    const link = linkIn(member, connection);
     const isPersistent = persistence === true;
     const named = isPersistent ? persistentByName : byName;
     const known = named.get(name);
+    if (known && link !== 0) known.#attach(member, link);
     if (known) return known;
-    const opened = reading(member, () => ask('share.open', name, isPersistent)) as SharedObjectOpened;
+    const opened = reading(member, () =>
+      // What was closed in this turn makes room.
+      (link === 0 ? ask : askAfterAll)('share.open', name, isPersistent, link !== 0),
+    ) as SharedObjectOpened;
     const object = new SharedObject(MAKING, name, isPersistent, opened);
     open.set(opened[0], object);
     named.set(name, object);
+    if (link !== 0) object.#attach(member, link);
     return object;
+  }
+
+  #attach(member: string, link: number): void {
+    if (!this.#isProxied)
+      throw new NativeTypeError(
+        `${member}: ${shown(this.#name)} is open already, as an object of this instance`,
+      );
+    send({ kind: 'share-attach', object: this.#number, link });
+  }
+
+  #expectOwn(member: string): void {
+    this.#expectOpen(member);
+    if (this.#isProxied)
+      throw new NativeTypeError(
+        `${member}: the shared object ${shown(this.#name)} belongs to another instance, which alone can do that`,
+      );
   }
 
   /** Writes what has changed of the persistent object of that name, or of all of the instance. Whether it is on disk. */
@@ -188,7 +217,7 @@ export class SharedObject {
   }
 
   get isDirty(): boolean {
-    if (!this.#isPersistent || this.#isClosed) return false;
+    if (!this.#isPersistent || this.#isProxied || this.#isClosed) return false;
     return reading('so.isDirty', () => askAfterAll('share.dirty', this.#number)) === true;
   }
 
@@ -197,7 +226,7 @@ export class SharedObject {
   }
 
   set autoCommit(value: unknown) {
-    this.#expectOpen('so.autoCommit');
+    this.#expectOwn('so.autoCommit');
     send({ kind: 'share-auto-commit', object: this.#number, isAutomatic: !!value });
     this.#autoCommit = !!value;
   }
@@ -209,7 +238,7 @@ export class SharedObject {
   set resyncDepth(value: unknown) {
     if (typeof value !== 'number' || !(value >= -1))
       throw new NativeTypeError(`so.resyncDepth: expected a number of versions, or -1, got ${shown(value)}`);
-    this.#expectOpen('so.resyncDepth');
+    this.#expectOwn('so.resyncDepth');
     send({ kind: 'share-resync-depth', object: this.#number, depth: value });
     this.#resyncDepth = value;
   }
@@ -224,7 +253,7 @@ export class SharedObject {
 
   set authorize(value: unknown) {
     const handler = functionIn('so.authorize', value);
-    this.#expectOpen('so.authorize');
+    this.#expectOwn('so.authorize');
     if (handler && !this.#isGuarded) send({ kind: 'share-guard', object: this.#number });
     this.#isGuarded ||= handler !== undefined;
     this.#authorize = handler;
@@ -258,6 +287,7 @@ export class SharedObject {
     const member = 'so.setProperty';
     const key = slotName(member, name);
     const client = clientIn(member, options);
+    if (client) this.#expectOwn(member);
     if (!client) this.#set(member, key, value, 0);
     else if (client.standing === 'gone') this.#set(member, key, undefined, 0);
     else this.#set(member, key, value, client.number);
@@ -277,6 +307,14 @@ export class SharedObject {
 
   #set(member: string, key: string, value: unknown, until: number): void {
     const bytes = argumentsOf(member, [value]);
+    if (this.#isProxied) {
+      const problem = isNothing(bytes) ? '' : this.#whyNoRoom(key, bytes);
+      if (problem !== '') throw new NativeRangeError(`${member}: ${problem}`);
+      const change: SharedChange = isNothing(bytes)
+        ? { op: 'remove', name: key }
+        : { op: 'set', name: key, value: bytes };
+      return this.#change(member, change);
+    }
     if (isNothing(bytes)) {
       if (!this.#slots.has(key)) return;
       this.#expectRoom(member);
@@ -317,6 +355,10 @@ export class SharedObject {
 
   clear(): boolean {
     this.#expectRoom('so.clear');
+    if (this.#isProxied) {
+      this.#change('so.clear', { op: 'clear' });
+      return true;
+    }
     if (this.#undo) this.#slots.forEach((_, name) => void this.#remember(name));
     this.#slots.clear();
     this.#bound.clear();
@@ -339,12 +381,14 @@ export class SharedObject {
   /** Changes of clients wait, and the script's own are one, until as many `unlock`. Returns how many locks there are. */
   lock(): number {
     this.#expectOpen('so.lock');
+    if (this.#isProxied) return -1;
     if (this.#locks === 0) send({ kind: 'share-lock', object: this.#number, isLocked: true });
     return ++this.#locks;
   }
 
   unlock(): number {
     this.#expectOpen('so.unlock');
+    if (this.#isProxied) return -1;
     if (this.#locks <= this.#floor) return this.#locks;
     if (this.#locks > 1) return --this.#locks;
     try {
@@ -364,6 +408,7 @@ export class SharedObject {
     const member = 'so.transaction';
     if (typeof change !== 'function')
       throw new NativeTypeError(`${member}: expected a function, got ${shown(change)}`);
+    this.#expectOwn(member);
     this.lock();
     const floor = this.#floor;
     const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
@@ -418,7 +463,7 @@ export class SharedObject {
 
   /** Slots that were deleted before that version are forgotten. */
   purge(version: unknown): void {
-    this.#expectOpen('so.purge');
+    this.#expectOwn('so.purge');
     if (typeof version !== 'number' || !(version >= 0))
       throw new NativeTypeError(`so.purge: expected a version, got ${shown(version)}`);
     const most = version < this.#version ? version : this.#version;
@@ -428,14 +473,14 @@ export class SharedObject {
   /** Writes what has changed, and waits for the disk. Whether it is there; false for a temporary object. */
   flush(): boolean {
     this.#expectOpen('so.flush');
-    if (!this.#isPersistent) return false;
+    if (!this.#isPersistent || this.#isProxied) return false;
     return reading('so.flush', () => askAfterAll('share.flush', this.#number)) === true;
   }
 
   /** The same without waiting in between: rejects with the status when it is not on disk. */
   saved(): Promise<void> {
     const member = 'so.saved';
-    this.#expectOpen(member);
+    this.#expectOwn(member);
     if (saving.size >= MAX_SAVING)
       throw new NativeRangeError(`${member}: ${MAX_SAVING} of them are waiting already`);
     const request = ++lastSave;
@@ -483,10 +528,10 @@ export class SharedObject {
       send({ kind: 'share', object: this.#number, changes });
     } catch (error) {
       // The turn has sent too much: nothing of this has happened.
-      this.#load(askAfterAll);
+      if (!this.#isProxied) this.#load(askAfterAll);
       throw error;
     }
-    if (isChanged) this.#version++;
+    if (isChanged && !this.#isProxied) this.#version++;
   }
 
   #expectRoom(member: string): void {
@@ -644,6 +689,8 @@ export class SharedObject {
   #tellWatchers(changes: readonly SharedSync[], client: unknown): void {
     for (let i = 0; i < changes.length; i++) {
       const { code, name, oldValue } = changes[i]!;
+      // What the script has done itself is not told.
+      if (code === 'success' || code === 'reject') continue;
       const names = code === 'clear' ? this.#watchers.names : [name];
       for (let k = 0; k < names.length; k++) {
         if (!this.#watchers.has(names[k]!)) continue;
@@ -742,6 +789,17 @@ function clientIn(member: string, options: unknown): HostSide | undefined {
     throw new NativeTypeError(`${member}: expected { until: client }, got ${shown(options)}`);
   const until = reading(member, () => (options as { until?: unknown }).until);
   return until === undefined || until === null ? undefined : expectClient(member, until);
+}
+
+/** The number of the connection, 0 for none. */
+function linkIn(member: string, connection: unknown): number {
+  if (connection === undefined || connection === null) return 0;
+  const number = typeof connection === 'object' ? linkNumbers.get(connection) : undefined;
+  if (!number) throw new NativeTypeError(`${member}: expected a NetConnection, got ${shown(connection)}`);
+  const link = number();
+  if (link === 0)
+    throw new NativeTypeError(`${member}: the NetConnection is not connected: call its connect first`);
+  return link;
 }
 
 /** Whether every object has that: a client is not to call what JavaScript put there. */

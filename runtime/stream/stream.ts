@@ -6,6 +6,7 @@ import {
   functionIn,
   hasOwn,
   isReserved,
+  linkNumbers,
   NativeTypeError,
   numberOf,
   reading,
@@ -32,6 +33,8 @@ const sides = new SafeWeakMap<object, StreamSettings>();
 
 /** The default of a queue for another server's stream, in seconds. */
 const BUFFER_TIME = 2;
+/** What the other side is told at most: an hour. */
+const MAX_BUFFER_MS = 3_600_000;
 
 export const statics = { get, length, size, getOnMetaData, destroy };
 export const methods = { play, record, send: sendData, clear, flush, setBufferTime };
@@ -71,8 +74,6 @@ function play(stream: unknown, args: readonly unknown[]): boolean {
   const { key } = expectStream(member, stream);
   const [source, start = -2, duration = -1, reset = true, connection] = args;
   if (source === false) return askAfterAll('stream.stop', key) as boolean;
-  if (connection !== undefined && connection !== null)
-    throw new NativeTypeError(`${member}: streams of other servers cannot be played yet`);
   const startMs = milliseconds(member, start);
   return askAfterAll(
     'stream.play',
@@ -81,6 +82,7 @@ function play(stream: unknown, args: readonly unknown[]): boolean {
     startMs < 0 ? (startMs === -1000 ? -1000 : -2000) : startMs,
     atLeastNone(milliseconds(member, duration)),
     !(reset === false || reset === 0 || reset === 2),
+    linkIn(member, connection),
   ) as boolean;
 }
 
@@ -128,6 +130,7 @@ function setBufferTime(stream: unknown, [seconds]: readonly unknown[]): boolean 
   const wanted = numberOf(member, seconds);
   if (!(wanted >= 0)) throw new NativeTypeError(`${member}: expected seconds, got ${shown(seconds)}`);
   side.bufferTime = wanted;
+  sendSettings(member, side);
   return true;
 }
 
@@ -140,11 +143,16 @@ export function setProperty(stream: unknown, name: StreamProperty, value: unknow
   if (name === 'bufferTime') throw new NativeTypeError(`${member} is read-only: use setBufferTime`);
   const side = expectStream(member, stream);
   side[name] = value === true || value === 1;
+  sendSettings(member, side);
+}
+
+function sendSettings(member: string, side: StreamSettings): void {
   send(
     {
       kind: 'stream-set',
       stream: side.key,
       isSynchronous: side.syncWrite,
+      bufferMs: atMost(side.bufferTime * 1000, MAX_BUFFER_MS),
       receivesAudio: side.receiveAudio,
       receivesVideo: side.receiveVideo,
     },
@@ -228,6 +236,19 @@ function expectStream(member: string, stream: unknown): StreamSettings {
     if (!sides.has(stream)) sides.set(stream, { key: name, ...initial });
   }
   return sides.get(stream)!;
+}
+
+/** The number of a NetConnection: 0, which the host knows nothing of, for one that is not connected and is not about to be. */
+function linkIn(member: string, connection: unknown): number | undefined {
+  if (connection === undefined || connection === null) return undefined;
+  const numberOfLink = typeof connection === 'object' ? linkNumbers.get(connection) : undefined;
+  if (!numberOfLink)
+    throw new NativeTypeError(`${member}: expected a NetConnection, got ${shown(connection)}`);
+  return numberOfLink();
+}
+
+function atMost(value: number, most: number): number {
+  return value < most ? value : most;
 }
 
 function milliseconds(member: string, seconds: unknown): number {

@@ -62,6 +62,8 @@ export type Command =
   /** Whether changes of clients wait. */
   | { kind: 'share-lock'; object: number; isLocked: boolean }
   | { kind: 'share-close'; object: number }
+  /** Over that connection of the script's lies the instance that the object belongs to. */
+  | { kind: 'share-attach'; object: number; link: number }
   /** From now on the script decides about what clients do (`shared-guard`). */
   | { kind: 'share-guard'; object: number }
   /** `isLater`: it cannot now, and wants to be asked again. `isHeard`: it wants to be told what came of it. */
@@ -86,6 +88,7 @@ export type Command =
       kind: 'stream-set';
       stream: string;
       isSynchronous: boolean;
+      bufferMs: number;
       receivesAudio: boolean;
       receivesVideo: boolean;
     }
@@ -102,6 +105,19 @@ export type Command =
       args: Uint8Array;
     }
   | { kind: 'link-close'; link: number }
+  /** The script publishes a stream of the instance, or none yet, over a connection of its own. Answered by `push-status`. */
+  | {
+      kind: 'push-start';
+      push: number;
+      link: number;
+      stream: string;
+      bufferMs: number;
+      name: string;
+      mode: string;
+    }
+  | { kind: 'push-set'; push: number; stream: string; bufferMs: number }
+  | { kind: 'push-send'; push: number; values: Uint8Array }
+  | { kind: 'push-stop'; push: number }
   /** The script wants the instance to end. */
   | { kind: 'shutdown' }
   | { kind: 'verdict'; request: number; isAllowed: boolean; description: string }
@@ -167,6 +183,11 @@ const CommandKind = {
   drafted: 37,
   'link-open': 38,
   'link-close': 39,
+  'push-start': 50,
+  'push-set': 51,
+  'push-send': 52,
+  'push-stop': 53,
+  'share-attach': 45,
 } as const;
 
 /** Appends one command with its length to `out`. */
@@ -237,6 +258,26 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'link-close':
       out.u32(cmd.link);
       break;
+    case 'push-start':
+      out.u32(cmd.push);
+      out.u32(cmd.link);
+      text(out, cmd.stream);
+      out.f64(cmd.bufferMs);
+      text(out, cmd.name);
+      text(out, cmd.mode);
+      break;
+    case 'push-set':
+      out.u32(cmd.push);
+      text(out, cmd.stream);
+      out.f64(cmd.bufferMs);
+      break;
+    case 'push-send':
+      out.u32(cmd.push);
+      blob(out, cmd.values);
+      break;
+    case 'push-stop':
+      out.u32(cmd.push);
+      break;
     case 'broadcast':
       text(out, cmd.method);
       blob(out, cmd.args);
@@ -266,6 +307,10 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'share-close':
     case 'share-guard':
       out.u32(cmd.object);
+      break;
+    case 'share-attach':
+      out.u32(cmd.object);
+      out.u32(cmd.link);
       break;
     case 'share-auto-commit':
       out.u32(cmd.object);
@@ -297,6 +342,7 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
     case 'stream-set':
       text(out, cmd.stream);
       out.u8(cmd.isSynchronous ? 1 : 0);
+      out.f64(cmd.bufferMs);
       out.u8(cmd.receivesAudio ? 1 : 0);
       out.u8(cmd.receivesVideo ? 1 : 0);
       break;
@@ -367,6 +413,22 @@ export function decodeCommand(reader: ByteReader): Command {
         canReconnect: record.u8() === 1,
         args: readBlob(record),
       };
+    case CommandKind['push-start']:
+      return {
+        kind: 'push-start',
+        push: record.u32(),
+        link: record.u32(),
+        stream: readText(record),
+        bufferMs: record.f64(),
+        name: readText(record),
+        mode: readText(record),
+      };
+    case CommandKind['push-set']:
+      return { kind: 'push-set', push: record.u32(), stream: readText(record), bufferMs: record.f64() };
+    case CommandKind['push-send']:
+      return { kind: 'push-send', push: record.u32(), values: readBlob(record) };
+    case CommandKind['push-stop']:
+      return { kind: 'push-stop', push: record.u32() };
     case CommandKind['link-close']:
       return { kind: 'link-close', link: record.u32() };
     case CommandKind.stopped:
@@ -434,6 +496,8 @@ export function decodeCommand(reader: ByteReader): Command {
       return { kind: 'share-lock', object: record.u32(), isLocked: record.u8() === 1 };
     case CommandKind['share-close']:
       return { kind: 'share-close', object: record.u32() };
+    case CommandKind['share-attach']:
+      return { kind: 'share-attach', object: record.u32(), link: record.u32() };
     case CommandKind['share-auto-commit']:
       return { kind: 'share-auto-commit', object: record.u32(), isAutomatic: record.u8() === 1 };
     case CommandKind['share-resync-depth']:
@@ -460,6 +524,7 @@ export function decodeCommand(reader: ByteReader): Command {
         kind: 'stream-set',
         stream: readText(record),
         isSynchronous: record.u8() === 1,
+        bufferMs: record.f64(),
         receivesAudio: record.u8() === 1,
         receivesVideo: record.u8() === 1,
       };

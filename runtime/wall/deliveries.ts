@@ -63,6 +63,8 @@ export type Delivery =
   | { kind: 'authorize'; request: number; action: 'publish' | 'play'; client: number; stream: StreamRequest }
   /** What has become of a connection of the script (`LinkChange`), and the command whose first argument says so. */
   | { kind: 'link-status'; link: number; change: number; command: CommandBody }
+  /** What has become of a stream that the script publishes elsewhere (`PushChange`). */
+  | { kind: 'push-status'; push: number; change: number; level: string; code: string; description: string }
   | { kind: 'status'; info: ScriptProblem }
   /** What clients have done to a shared object: the script's copy is to be so, before anything else of its turn. */
   | { kind: 'shared-state'; object: number; version: number; changes: SharedChange[] }
@@ -143,6 +145,7 @@ const DeliveryKind = {
   draft: 28,
   undraft: 29,
   'link-status': 30,
+  'push-status': 40,
 } as const;
 
 /** Appends one delivery with its length to `out`. */
@@ -245,6 +248,13 @@ export function encodeDelivery(out: ByteWriter, delivery: Delivery): void {
       out.u8(delivery.change);
       command(out, delivery.command);
       break;
+    case 'push-status':
+      out.u32(delivery.push);
+      out.u8(delivery.change);
+      text(out, delivery.level);
+      text(out, delivery.code);
+      text(out, delivery.description);
+      break;
     case 'shared-unlock':
       out.u32(delivery.object);
       out.u32(delivery.waitedMs);
@@ -302,6 +312,15 @@ export function decodeDelivery(reader: ByteReader): Delivery {
         link: record.u32(),
         change: record.u8(),
         command: readCommand(record),
+      };
+    case DeliveryKind['push-status']:
+      return {
+        kind: 'push-status',
+        push: record.u32(),
+        change: record.u8(),
+        level: readText(record),
+        code: readText(record),
+        description: readText(record),
       };
     case DeliveryKind.undraft:
       return { kind: 'undraft' };

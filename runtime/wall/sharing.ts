@@ -20,11 +20,14 @@ export type SharedObjectOpened = [
   slotBytes: number,
   autoCommit: boolean,
   resyncDepth: number,
+  /** It belongs to another instance. */
+  isProxied: boolean,
 ];
 
 /** One entry of what `onSync` is given. */
 export interface SharedSync {
-  code: 'change' | 'delete' | 'clear';
+  /** The last two: what has become of the script's own change, of an object that belongs to another instance. */
+  code: 'change' | 'delete' | 'clear' | 'success' | 'reject';
   name: string;
   /** AMF; empty when there was none. */
   oldValue: Uint8Array;
@@ -34,7 +37,7 @@ export interface SharedSync {
 export type SharedDecision = { op: 'refuse' } | { op: 'allow' } | { op: 'replace'; value: Uint8Array };
 
 const OPS = ['set', 'remove', 'clear', 'send', 'until'] as const;
-const CODES = ['change', 'delete', 'clear'] as const;
+const CODES = ['change', 'delete', 'clear', 'success', 'reject'] as const;
 
 export function sharedChanges(out: ByteWriter, changes: readonly SharedChange[]): void {
   out.u32(changes.length);
@@ -98,7 +101,9 @@ export function sharedSyncs(out: ByteWriter, list: readonly SharedSync[]): void 
   out.u32(list.length);
   for (let i = 0; i < list.length; i++) {
     const { code, name, oldValue } = list[i]!;
-    out.u8(code === 'change' ? 0 : code === 'delete' ? 1 : 2);
+    let number = 0;
+    while (CODES[number] !== code) number++;
+    out.u8(number);
     text(out, name);
     blob(out, oldValue);
   }

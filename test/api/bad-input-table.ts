@@ -431,6 +431,14 @@ NetConnection.addHeader name               | new NetConnection().addHeader(X)   
 NetConnection.addHeader mustUnderstand     | new NetConnection().addHeader("h", X)               | anything |
 NetConnection.addHeader value              | new NetConnection().addHeader("h", true, X)         | nothing true number empty numeral word object array callable bare shifty | says: NetConnection.addHeader; RangeError: long
 NetConnection.close                        | new NetConnection().close(X)                        | anything |
+NetStream.constructor connection           | new NetStream(X)                                    | | says: NetStream
+NetStream.attach stream                    | new NetStream(new NetConnection()).attach(X)        | | says: NetStream.attach
+NetStream.publish name                     | new NetStream(new NetConnection()).publish(X)       | numeral word | says: NetStream.publish
+NetStream.publish mode                     | new NetStream(new NetConnection()).publish("x", X)  | missing undefined | says: NetStream.publish
+NetStream.send handler                     | new NetStream(new NetConnection()).send(X)          | numeral word long | says: NetStream.send
+NetStream.send args                        | new NetStream(new NetConnection()).send("m", X)     | amf | says: NetStream.send
+NetStream.setBufferTime seconds            | new NetStream(new NetConnection()).setBufferTime(X) | null true seven fraction huge Infinity empty numeral array bigint shifty | says: NetStream.setBufferTime
+NetStream.onStatus value                   | Object.assign(new NetStream(new NetConnection()), { onStatus: X }).publish("x") | anything |
 NetConnection.onStatus value               | Object.assign(new NetConnection(), { onStatus: X }).connect("x") | anything |
 LoadVars.constructor                       | new LoadVars(X)                                     | anything |
 LoadVars.contentType value                 | Object.assign(new LoadVars(), { contentType: X }).send(site) | text | says: LoadVars.send

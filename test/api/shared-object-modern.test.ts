@@ -186,7 +186,9 @@ test('a transaction cannot be async: a promise is refused, with what was done be
   await so.holds({ a: 1, late: 1 });
   const closed =
     'const o = SharedObject.get("gone"); o.transaction(() => o.close()); return thrown(() => o.transaction(() => {}))';
-  expect(await strict(so.client, closed)).toBe('TypeError: so.lock: the shared object "gone" is closed');
+  expect(await strict(so.client, closed)).toBe(
+    'TypeError: so.transaction: the shared object "gone" is closed',
+  );
 });
 
 test('so.watch tells of what clients do to a slot, with who it was, until it is ended', async () => {

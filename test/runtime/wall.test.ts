@@ -46,6 +46,14 @@ const deliveries: Delivery[] = [
   { kind: 'wake' },
   { kind: 'undraft' },
   { kind: 'link-status', link: big, change: 2, command },
+  {
+    kind: 'push-status',
+    push: big,
+    change: 2,
+    level: 'error',
+    code: 'NetStream.Publish.BadName',
+    description: 'ü',
+  },
   { kind: 'stop', code: 'Application.GC' },
   { kind: 'connect', client: 1, info, command },
   {
@@ -88,6 +96,18 @@ const deliveries: Delivery[] = [
 const commands: Command[] = [
   { kind: 'link-open', link: big, uri: 'rtmp:/a/ü', objectEncoding: 3, canReconnect: true, args: bytes },
   { kind: 'link-close', link: big },
+  { kind: 'push-start', push: big, link: big, stream: 'ü', bufferMs: 1.5, name: 'n?k=1', mode: 'live' },
+  { kind: 'push-set', push: big, stream: '', bufferMs: 0 },
+  { kind: 'push-send', push: big, values: bytes },
+  { kind: 'push-stop', push: big },
+  {
+    kind: 'stream-set',
+    stream: 'mp4:ü',
+    isSynchronous: true,
+    bufferMs: 1.5,
+    receivesAudio: false,
+    receivesVideo: true,
+  },
   { kind: 'started', error: '' },
   { kind: 'stopped', isVetoed: true },
   { kind: 'accept', client: 1 },
@@ -138,6 +158,7 @@ const commands: Command[] = [
   },
   { kind: 'share-lock', object: 1, isLocked: true },
   { kind: 'share-close', object: big },
+  { kind: 'share-attach', object: 1, link: big },
   { kind: 'share-guard', object: big },
   {
     kind: 'share-verdict',

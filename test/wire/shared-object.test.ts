@@ -79,13 +79,15 @@ describe('messages', () => {
     );
   });
 
-  test('say by another bit that they come from a proxy, and ours never do', () => {
+  test('say by another bit that they come from a proxy, or go to one', () => {
     const read = (flags: string) =>
       decodeSharedObject(19, fromHex(`0001 61 00000000 ${flags} 00000000 01 00000000`));
     expect(read('00000010').isProxy).toBe(true);
     expect(read('00000012')).toMatchObject({ isProxy: true, isPersistent: true });
     expect(read('00000022').isProxy).toBe(false);
-    expect(toHex(encodeSharedObject(19, { ...chat([]), isProxy: true }))).toBe(bare(head));
+    const written = encodeSharedObject(19, { ...chat([]), isProxy: true });
+    expect(decodeSharedObject(19, written)).toMatchObject({ ...chat([]), isProxy: true });
+    expect(toHex(encodeSharedObject(19, chat([])))).toBe(bare(head));
   });
 
   test('keep handler and arguments of a send as they came', () => {

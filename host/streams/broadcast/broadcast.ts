@@ -1,14 +1,17 @@
 import { MessageType, type RtmpMessage } from '../../../wire/messages.ts';
 import { describe, type StatusCode } from '../../../wire/status.ts';
-import type { StreamName } from '../../../wire/stream-name.ts';
+import { type StreamName, streamNameText } from '../../../wire/stream-name.ts';
 import { StagewireError } from '../../base/errors.ts';
+import type { LinkPlace } from '../../links/link.ts';
 import type { StreamDirectory } from '../directory.ts';
 import { FileProblem, type MediaFile } from '../files/media-files.ts';
 import type { LiveStream, Publisher } from '../live-stream.ts';
+import { LoopMark } from '../loop-mark.ts';
 import { relay } from '../relay.ts';
 import { Timeline } from '../timeline.ts';
 import { FileSource } from './file-source.ts';
 import { LiveSource } from './live-source.ts';
+import { RemoteSource } from './remote-source.ts';
 import type { Source } from './source.ts';
 
 /** An item of a server's playlist, with the times of `PlayRequest`. */
@@ -16,6 +19,8 @@ export interface BroadcastItem {
   readonly stream: StreamName;
   readonly startMs: number;
   readonly durationMs: number;
+  /** The instance that it is a stream of; undefined for this one. `patienceMs`: for each answer of that one. */
+  readonly remote?: { readonly place: LinkPlace; readonly patienceMs: number } | undefined;
 }
 
 /** Tells the script: a code, its description, and the name of the item. */
@@ -50,6 +55,8 @@ export class Broadcast implements Publisher {
   #linger: NodeJS.Timeout | undefined;
   receivesAudio = true;
   receivesVideo = true;
+  /** Of what comes from another server, ahead of its time. */
+  #bufferMs = 0;
 
   constructor(stream: LiveStream, streams: StreamDirectory, tell: TellScript, onEnd: () => void) {
     this.#stream = stream;
@@ -57,6 +64,12 @@ export class Broadcast implements Publisher {
     this.#tell = tell;
     this.#onEnd = onEnd;
     stream.publish(this);
+  }
+
+  set bufferMs(ms: number) {
+    if (ms === this.#bufferMs) return;
+    this.#bufferMs = ms;
+    if (this.#source instanceof RemoteSource) this.#source.setBuffer(ms);
   }
 
   /** False when the list is full. */
@@ -131,6 +144,7 @@ export class Broadcast implements Publisher {
 
   async #start(item: BroadcastItem, run: number): Promise<void> {
     const { stream: named, startMs } = item;
+    if (item.remote) return this.#playRemote(item, item.remote);
     const live = this.#streams.find(named.name);
     if (startMs === LIVE_ONLY || (startMs < 0 && live?.publisher && live !== this.#stream))
       return this.#playLive(item);
@@ -141,11 +155,14 @@ export class Broadcast implements Publisher {
     }
     if (file) this.#playFile(item, file);
     else if (startMs < 0) this.#playLive(item);
-    else {
-      this.#tell('NetStream.Play.StreamNotFound', describe.streamNotFound(named.name), named.name);
-      this.#isStarting = false;
-      this.#goOn(item);
-    }
+    else this.#notFound(item);
+  }
+
+  #notFound(item: BroadcastItem): void {
+    const { name } = item.stream;
+    this.#tell('NetStream.Play.StreamNotFound', describe.streamNotFound(name), name);
+    this.#isStarting = false;
+    this.#goOn(item);
   }
 
   #playLive(item: BroadcastItem): void {
@@ -157,17 +174,48 @@ export class Broadcast implements Publisher {
       return this.#fail(item, 'it would play itself');
     }
     const run = this.#run;
-    this.#begin(
-      item,
-      new LiveSource(source, item.durationMs, {
-        ...this.#endOf(item, run),
-        published: (isThere) => {
-          if (run !== this.#run) return;
-          if (isThere) this.#tell('NetStream.Play.PublishNotify', describe.published(name), name);
-          else this.#tell('NetStream.Play.UnpublishNotify', describe.unpublished(name), name);
+    const published = (isThere: boolean) => run === this.#run && this.#published(name, isThere);
+    this.#begin(item, new LiveSource(source, item.durationMs, { ...this.#endOf(item, run), published }));
+  }
+
+  #published(name: string, isThere: boolean): void {
+    if (isThere) this.#tell('NetStream.Play.PublishNotify', describe.published(name), name);
+    else this.#tell('NetStream.Play.UnpublishNotify', describe.unpublished(name), name);
+  }
+
+  /** It has started when the other side says so. */
+  #playRemote(item: BroadcastItem, { place, patienceMs }: NonNullable<BroadcastItem['remote']>): void {
+    const { stream, startMs, durationMs } = item;
+    const { name } = stream;
+    const run = this.#run;
+    const isCurrent = () => run === this.#run;
+    const mark = new LoopMark();
+    const end = this.#endOf(item, run);
+    const source = new RemoteSource(
+      { place, name: streamNameText(stream), startMs, durationMs },
+      { bufferMs: this.#bufferMs, patienceMs, pacer: this.#streams.broadcastPacer },
+      {
+        ...end,
+        take: (message) => {
+          if (isCurrent() && mark.is(message)) this.#fail(item, 'it would play itself');
+          else end.take(message);
         },
-      }),
+        started: () => {
+          if (!isCurrent()) return;
+          this.#started(name);
+          this.#stream.pass(mark.message);
+        },
+        published: (isThere) => {
+          if (!isCurrent()) return;
+          this.#published(name, isThere);
+          if (isThere) this.#stream.pass(mark.message);
+        },
+        notFound: () => isCurrent() && this.#notFound(item),
+      },
     );
+    this.#isStarting = false;
+    this.#source = source;
+    source.start();
   }
 
   #playFile(item: BroadcastItem, file: MediaFile): void {
@@ -179,9 +227,13 @@ export class Broadcast implements Publisher {
   #begin({ stream: { name } }: BroadcastItem, source: Source): void {
     this.#isStarting = false;
     this.#source = source;
+    this.#started(name);
+    source.start();
+  }
+
+  #started(name: string): void {
     this.#timeline.splice();
     this.#tell('NetStream.Play.Start', describe.playStarted(name), name);
-    source.start();
   }
 
   #endOf(item: BroadcastItem, run: number) {
@@ -205,7 +257,9 @@ export class Broadcast implements Publisher {
   #take(message: RtmpMessage): void {
     if (message.type === MessageType.Audio && !this.receivesAudio) return;
     if (message.type === MessageType.Video && !this.receivesVideo) return;
-    const timestamp = this.#timeline.map(message, performance.now()) >>> 0;
+    // Servers give what a late joiner gets a time of its own, mostly 0.
+    const isAside = isData(message) && this.#source instanceof RemoteSource;
+    const timestamp = (isAside ? this.#timeline.endMs : this.#timeline.map(message, performance.now())) >>> 0;
     chain++;
     try {
       relay(this.#stream, { ...message, timestamp });
@@ -241,4 +295,8 @@ export class Broadcast implements Publisher {
     this.#source = undefined;
     this.#plays = undefined;
   }
+}
+
+function isData({ type }: RtmpMessage): boolean {
+  return type === MessageType.DataAmf0 || type === MessageType.DataAmf3;
 }

@@ -131,3 +131,22 @@ test('no message has more events than a server that shares the object of another
   change(names.map((name) => ({ op: 'remove', name })));
   expect([...told.values()].map((known) => known.size)).toEqual([0, 0]);
 });
+
+test('who does not read when it asks for the object is answered later, as one who has asked', () => {
+  const object = new SharedObject('chat', newHost());
+  const heard: number[] = [];
+  const slow = {
+    ...subscriber(),
+    queuedBytes: 100_000,
+    serialize({ payload }: { payload: Uint8Array }) {
+      heard.push(...decodeSharedObject(19, payload).events.map(({ type }) => type as number));
+      return Buffer.from(payload);
+    },
+  };
+  object.subscribe(slow, 0);
+  expect(object.flush().isBehind).toBe(true);
+  slow.queuedBytes = 0;
+  heard.length = 0;
+  expect(object.catchUp({ bytes: 100_000 })).toBe(false);
+  expect(heard).toEqual([Type.UseSuccess, Type.Clear]);
+});
