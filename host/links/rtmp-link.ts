@@ -179,6 +179,7 @@ export class RtmpLink implements Link, MessageHandler {
 
   onClose(): void {
     clearInterval(this.#ticker);
+    this.#owner.gone();
     if (this.#isOver) return;
     this.#isOver = true;
     this.#giveUp();

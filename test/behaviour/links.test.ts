@@ -1,7 +1,10 @@
 import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { encodeCommand } from '../../wire/commands.ts';
+import { MessageType } from '../../wire/messages.ts';
 import { eventually } from '../support/journal.ts';
 import { connect } from '../support/rtmp-client.ts';
+import { FakeServer } from '../support/rtmp-server.ts';
 import { run, runsCode } from '../support/run.ts';
 import { startServer, useServer } from '../support/server.ts';
 
@@ -106,6 +109,80 @@ test('more connections than limits.outgoingConnections are refused, and one that
       '2 connections are open, and that is the limit (limits.outgoingConnections)',
     ],
     ['NetConnection.Connect.Success', 'Connection succeeded.'],
+  ]);
+});
+
+test('connections that are closed count until they are gone', async () => {
+  const far = await FakeServer.start((_, { socket }) => {
+    socket.allowHalfOpen = true; // from its first call on it does not close its side
+  });
+  const connects = { hosts: [`127.0.0.1:${far.port}`] };
+  const settings = { connect: connects, limits: { outgoingConnections: 1 } };
+  const own = await startServer({
+    apps: { near: { 'main.js': runsCode, 'app.json': JSON.stringify(settings) } },
+    limits: { rejectLingerMs: 60_000 },
+  });
+  const client = await connect(`${own.rtmp}/near/room`);
+  const code = `${heard}
+    return (async () => {
+      for (let i = 0; ; i++) {
+        nc.connect(args[0]);
+        await until(() => heard.length > i);
+        if (!nc.isConnected) return [i, ...heard[i]];
+        nc.call('hold', null);
+        nc.close();
+      }
+    })();`;
+  expect(await run(client, code, far.url)).toEqual([
+    66,
+    'NetConnection.Connect.Failed',
+    'too many connections that were closed are still there: try again later',
+  ]);
+  for (const { socket } of far.guests) socket.destroy();
+  const again = `${heard}
+    return (async () => {
+      for (let i = 0; !nc.isConnected; i++) {
+        nc.connect(args[0]);
+        await until(() => heard.length > i);
+      }
+      return heard.at(-1)[0];
+    })();`;
+  expect(await run(client, again, far.url)).toBe('NetConnection.Connect.Success');
+});
+
+test('connections that scripts leave to their streams are no more than limits.outgoingConnections', async () => {
+  const far = await FakeServer.start(({ name, transaction }, guest) => {
+    if (name === 'createStream') guest.answer(transaction, 1);
+    if (name === 'play') guest.status(1, 'NetStream.Play.Start');
+  });
+  const open = () => far.guests.filter(({ socket }) => !socket.destroyed).length;
+  const main = (round: number) => `
+    application.onConnect = () => true;
+    for (let i = 0; i < 2; i++) {
+      const nc = new NetConnection();
+      nc.connect('${far.url}/${round}');
+      Stream.get('s${round}' + i).play('camera', -1, -1, true, nc);
+    }`;
+  const app = await addApp([`127.0.0.1:${far.port}`], { outgoingConnections: 2 });
+  server.writeFile(`${app}/main.js`, main(0));
+  await server.waitForLog((r) => r.instance === app && r.message === 'built');
+  await connect(`${server.rtmp}/${app}/room`);
+  const plays = () => far.asked.entries.filter(({ name }) => name === 'play').length;
+  for (let round = 0; round < 4; round++) {
+    if (round > 0) server.writeFile(`${app}/main.js`, main(round));
+    await eventually('its streams', () => plays() === 2 * (round + 1));
+    await eventually('the others to be over', () => open() === (round === 0 ? 2 : 4));
+  }
+  // Those of the script before, and its own.
+  expect(far.guests.map(({ socket }) => socket.destroyed)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
   ]);
 });
 
