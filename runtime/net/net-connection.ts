@@ -251,6 +251,9 @@ export function receive(number: number, change: number, info: unknown): void {
     side.standing = 'accepted';
     side.isWelcome = true;
     side.acceptedAt = turnMonotonic();
+    // Some servers say no more than that.
+    if (code === '')
+      return tell(connection, { level: 'status', code: 'NetConnection.Connect.Success', description: '' });
   } else if (change === LinkChange.Over) {
     if (side.standing === 'pending') side.address = side.asked;
     else if (turnMonotonic() - side.acceptedAt >= GOOD_MS) side.attempts = 0;

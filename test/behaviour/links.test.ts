@@ -74,6 +74,47 @@ test.each([
   ]);
 });
 
+test.each([
+  [
+    'that cannot be read',
+    [0x11, 0x0a, 0xff],
+    ['Failed', 'its answer to connect cannot be read: needed 1 bytes, 0 left'],
+  ],
+  ['that says nothing', [0x05], ['Success', '']],
+])('an answer to connect %s', async (_, welcome, [code, description]) => {
+  const far = await FakeServer.start(() => {}, Buffer.from(welcome));
+  const app = await addApp([`127.0.0.1:${far.port}`]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const connects = `${heard} return (async () => { nc.connect(args[0]); await until(() => heard.length > 0); return [heard, nc.isConnected]; })();`;
+  expect(await run(client, connects, far.url)).toEqual([
+    [[`NetConnection.Connect.${code}`, description]],
+    code === 'Success',
+  ]);
+});
+
+test('an answer that cannot be read fails its call, and a connection that is none says so', async () => {
+  const far = await FakeServer.start(({ transaction }, guest) => {
+    const head = encodeCommand('_result', transaction, null);
+    const payload = Buffer.concat([head, Buffer.from([0x11, 0x0a, 0xff])]);
+    guest.send({ type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload });
+  });
+  const app = await addApp([`127.0.0.1:${far.port}`]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard}
+    const call = () => nc.invoke('ask').catch(({ code, message }) => [code, message]);
+    return (async () => {
+      const before = await call();
+      nc.connect(args[0]);
+      await until(() => nc.isConnected);
+      return [before, await call(), nc.isConnected];
+    })();`;
+  expect(await run(client, code, far.url)).toEqual([
+    ['NetConnection.Call.Failed', 'ask: Not connected'],
+    ['NetConnection.Call.Failed', 'ask: The answer cannot be read: needed 1 bytes, 0 left.'],
+    true,
+  ]);
+});
+
 test('nobody listens there, and a name that leads to this machine: Failed, with the reason', async () => {
   const port = await serve(() => {});
   const app = await addApp(['127.0.0.1:9', `localhost:${port}`]);
