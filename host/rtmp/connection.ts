@@ -101,6 +101,8 @@ export class RtmpConnection implements Transport {
   #pingSentAt: number | undefined;
   #toServer = new Bandwidth(0, 0);
   #readPause: NodeJS.Timeout | undefined;
+  /** Until the peer has closed its side, or had the time for it. */
+  #linger: NodeJS.Timeout | undefined;
   /** Bytes that we have told the peer to have read. */
   #toldBytes = 0;
   #ackWindow = ACK_WINDOW;
@@ -255,7 +257,7 @@ export class RtmpConnection implements Transport {
     this.#socket.end();
     // Unread input would make the kernel send a reset, and the peer would lose what we sent last.
     this.#socket.resume();
-    setTimeout(() => this.#socket.destroy(), lingerMs + 1000).unref();
+    this.#linger = setTimeout(() => this.#socket.destroy(), lingerMs + 1000).unref();
   }
 
   fail(error: unknown): void {
@@ -460,6 +462,7 @@ export class RtmpConnection implements Transport {
     this.#isClosed = true;
     this.#out.close();
     clearTimeout(this.#readPause);
+    clearTimeout(this.#linger);
     this.#reader.close();
     this.#handler.onClose();
   }
