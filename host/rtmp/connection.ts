@@ -153,7 +153,8 @@ export class RtmpConnection implements Transport {
     if (this.#isClosed || this.#isEnding) return;
     const queued = this.queuedBytes;
     if (queued > this.#maxQueued) {
-      return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);
+      const text = `the other side does not read: ${Math.round(queued)} bytes wait for it`;
+      return this.#drop('E_SLOW_READER', text);
     }
     this.traffic.messagesOut++;
     if (!isControlType(message.type)) this.#activeAt = performance.now();

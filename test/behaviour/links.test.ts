@@ -245,6 +245,26 @@ test('a flood from the other side is read as fast as the script takes it: nothin
   expect(await run(client, code)).toBe(5000);
 });
 
+test('a server that does not read: what waits for it has a bound, and the script hears why it is over', async () => {
+  const far = await FakeServer.start((_, { socket }) => void socket.pause());
+  const app = await addApp([`127.0.0.1:${far.port}`]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard}
+    return (async () => {
+      nc.connect(args[0]);
+      await until(() => nc.isConnected);
+      while (nc.isConnected) {
+        nc.call('take', null, 'x'.repeat(100_000));
+        await new Promise((go) => setTimeout(go, 1));
+      }
+      return heard.at(-1);
+    })();`;
+  expect(await run(client, code, far.url)).toEqual([
+    'NetConnection.Connect.Closed',
+    expect.stringMatching(/^the other side does not read: \d+ bytes wait for it$/),
+  ]);
+});
+
 test('new code begins without connections, and the other side hears that the old ones are over', async () => {
   const app = await addApp([]);
   const client = await connect(`${server.rtmp}/${app}/room`);
