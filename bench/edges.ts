@@ -142,7 +142,7 @@ function openEdge(port: number, app: string, n: number): Promise<Receiver> {
           resolve({ count: () => messages, close: () => link.close() });
         },
         control: () => {},
-        toClient: () => {},
+        toClients: () => {},
         media: ({ type }) => {
           if (type === MessageType.Audio || type === MessageType.Video) messages++;
         },

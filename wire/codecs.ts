@@ -73,7 +73,10 @@ export class CodecSupport {
 
   /** What `CodecSupport` makes the same of again, in another process. */
   get told(): 'plain' | { names: string[]; capsEx: number } {
-    return this === CodecSupport.plain ? 'plain' : { names: [...this.#names], capsEx: this.#capsEx };
+    if (this === CodecSupport.plain) return 'plain';
+    // A client may have said anything.
+    const names = [...this.#names].filter((name) => name.length <= FOUR_CC);
+    return { names, capsEx: this.#capsEx & (CapsEx.Reconnect | CapsEx.Multitrack | CapsEx.ModEx) };
   }
 
   /**
@@ -153,6 +156,8 @@ export const TRACKS = 'tracks';
 
 const DECODE = 1;
 const FORWARD = 4;
+/** Characters of the name of a codec. */
+const FOUR_CC = 4;
 const MAX_NAMES = 256;
 
 /** What the server says of itself in its answer: it passes on everything. */

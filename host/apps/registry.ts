@@ -144,7 +144,10 @@ export class Registry implements Lobby {
       return refusal('Resource.Limit.Exceeded: too many clients in this instance.');
     }
     if (instance.clients.pendingCount >= limits.pendingClients) {
-      return refusal('Resource.Limit.Exceeded: too many clients wait for this instance.');
+      return {
+        ...refusal('Resource.Limit.Exceeded: too many clients wait for this instance.'),
+        isPassing: true,
+      };
     }
     return instance.connect(request, client);
   }

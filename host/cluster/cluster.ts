@@ -106,8 +106,12 @@ export class Cluster {
     const apps: AppsToldToEdges = {};
     if (origin?.app !== undefined || !origin)
       for (const { name, settings } of registry.apps) {
-        const windowMs = settings.streams?.windowMs;
-        apps[name] = { cors: [...(settings.cors ?? [])], ...(windowMs !== undefined && { windowMs }) };
+        const { windowMs, codecs } = settings.streams ?? {};
+        apps[name] = {
+          cors: [...(settings.cors ?? [])],
+          ...(windowMs !== undefined && { windowMs }),
+          ...(codecs !== undefined && { codecs }),
+        };
       }
     for (const [name, told] of Object.entries(this.#origin?.apps ?? {}))
       if ((origin?.app ?? name) === name) apps[name] = told;

@@ -6,14 +6,17 @@ export function ownedHere(registry: Registry): Placement {
   const owner: Owner = {
     connect: (request, client) => registry.connect(request, client),
     carry(app, instance, stream, tap) {
-      const live = registry.find(app, instance)?.streams.open(stream);
-      if (!live) return undefined;
-      live.tap(tap);
+      const streams = registry.find(app, instance)?.streams;
+      const live = streams?.open(stream);
+      live?.tap(tap);
       return {
         get publication() {
-          return live.publication;
+          return live?.publication ?? '';
         },
-        end: () => live.untap(tap),
+        get isOver() {
+          return registry.find(app, instance)?.streams !== streams;
+        },
+        end: () => live?.untap(tap),
       };
     },
     originsOf: (app) => registry.originsOf(app),

@@ -24,8 +24,8 @@ import { SocketWriter } from './socket-writer.ts';
 const ACK_WINDOW = 2_500_000;
 /** A script may ask as often as it likes whether its clients are there. */
 const LEAST_PING_MS = 500;
-/** What servers say of a message that one sends on for the other. */
-const LINK_HEAD_BYTES = 256 * 1024;
+/** What servers say of a message that one sends on for the other: texts of a client, as JSON. */
+const LINK_HEAD_BYTES = 2 * 1024 * 1024;
 /** One read of 64 KB that takes longer is the last in its round of the event loop, which would make 32 in a row. */
 const LONG_READ_MS = 2;
 
@@ -245,7 +245,8 @@ export class RtmpConnection implements Transport {
     this.accepted();
     this.#hasCommand = true;
     this.#maxQueued = queueBytes;
-    this.#reader.limits.maxOtherBytes = this.#limits.mediaMessageBytes + LINK_HEAD_BYTES;
+    const { mediaMessageBytes, commandBytes } = this.#limits;
+    this.#reader.limits.maxOtherBytes = Math.max(mediaMessageBytes, commandBytes) + LINK_HEAD_BYTES;
   }
 
   close(lingerMs: number): void {

@@ -127,6 +127,8 @@ export interface ConnectRequest {
 export interface Refusal {
   code: StatusCode;
   description: string;
+  /** It may be otherwise in a moment. */
+  isPassing?: boolean;
 }
 
 /** Where clients connect to. */

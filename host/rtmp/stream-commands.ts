@@ -15,10 +15,7 @@ export const streamCommands: ReadonlyMap<string, StreamCommand> = new Map<string
   ['pause', (stream, [isPaused, at]) => stream.pause(isPaused === true, timeOrNone(at))],
   // Flash Player 10 buffers by itself and says so.
   ['pauseRaw', (stream, [isPaused, at]) => stream.pause(isPaused === true, timeOrNone(at))],
-  [
-    'seek',
-    (stream, [positionMs]) => stream.seek(typeof positionMs === 'number' && positionMs > 0 ? positionMs : 0),
-  ],
+  ['seek', (stream, [positionMs]) => stream.seek(positionOf(positionMs))],
   ['receiveAudio', (stream, [isWanted]) => stream.receive('audio', isWanted !== false)],
   ['receiveVideo', receiveVideo],
   // Flash Player says `receiveVideo` for both.
@@ -47,7 +44,9 @@ function play(stream: StreamEnd, [wanted, start, duration, reset]: readonly AmfV
 /** A number is that of frames per second, 0 for none. */
 function receiveVideo(stream: StreamEnd, [wanted]: readonly AmfValue[]): void {
   stream.receive('video', wanted !== false && wanted !== 0);
-  stream.limitFrames(typeof wanted === 'number' && wanted > 0 ? wanted : undefined);
+  stream.limitFrames(
+    typeof wanted === 'number' && wanted > 0 && Number.isFinite(wanted) ? wanted : undefined,
+  );
 }
 
 /** -1 and -2 in seconds, as the specification has them, and in milliseconds, as clients send them. */
@@ -55,6 +54,10 @@ function startOf(start: AmfValue): number {
   if (typeof start !== 'number' || Number.isNaN(start)) return -2000;
   if (start === -1 || start === -1000) return -1000;
   return start >= 0 ? Math.min(start, Number.MAX_SAFE_INTEGER) : -2000;
+}
+
+function positionOf(position: AmfValue): number {
+  return typeof position === 'number' && position > 0 ? Math.min(position, Number.MAX_SAFE_INTEGER) : 0;
 }
 
 function durationOf(duration: AmfValue): number {

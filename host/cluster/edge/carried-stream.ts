@@ -15,6 +15,9 @@ export class CarriedStream implements Tap {
   readonly stream: LiveStream;
   /** Who takes all of it, such as edges of this edge. */
   users = 0;
+  /** Resolves when the origin has said whether the stream has a source, or cannot say. */
+  readonly known: Promise<void>;
+  #isKnown!: () => void;
   #source: Publisher | undefined;
   #publication = '';
   #patience: NodeJS.Timeout | undefined;
@@ -26,6 +29,9 @@ export class CarriedStream implements Tap {
   constructor(number: number, stream: LiveStream) {
     this.number = number;
     this.stream = stream;
+    this.known = new Promise((resolve) => {
+      this.#isKnown = resolve;
+    });
     // Without it the stream would go whenever nobody watches and nothing comes.
     stream.tap(this);
   }
@@ -35,7 +41,7 @@ export class CarriedStream implements Tap {
 
   /** Media from the origin. */
   receive(message: RtmpMessage): void {
-    if (!this.#source || this.#isKnown(message)) return;
+    if (!this.#source || this.#wasHad(message)) return;
     try {
       relay(this.stream, { ...message, streamId: 0 });
     } catch (error) {
@@ -46,6 +52,7 @@ export class CarriedStream implements Tap {
 
   /** What the source of the origin's stream is known by; empty when there is none. */
   setSource(publication: string): void {
+    this.#isKnown();
     this.#stopWaiting();
     const isSame = publication !== '' && publication === this.#publication;
     this.#isRepeating = isSame;
@@ -65,6 +72,7 @@ export class CarriedStream implements Tap {
 
   /** The link is gone: nothing comes until there is another. */
   lost(): void {
+    this.#isKnown();
     this.#patience ??= setTimeout(() => this.#unpublish(), PATIENCE_MS);
   }
 
@@ -76,6 +84,7 @@ export class CarriedStream implements Tap {
   }
 
   close(): void {
+    this.#isKnown();
     this.#stopWaiting();
     this.#unpublish();
     this.stream.untap(this);
@@ -92,7 +101,7 @@ export class CarriedStream implements Tap {
   }
 
   /** Of a source that has gone on meanwhile: whether viewers have had it. Headers come again, and do no harm. */
-  #isKnown({ type, timestamp, payload }: RtmpMessage): boolean {
+  #wasHad({ type, timestamp, payload }: RtmpMessage): boolean {
     const isVideo = type === MessageType.Video;
     if ((!isVideo && type !== MessageType.Audio) || (isVideo && isVideoSequenceHeader(payload))) return false;
     const last = this.#lastTime.get(type);

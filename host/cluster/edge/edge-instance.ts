@@ -1,6 +1,7 @@
 import { StagewireError } from '../../base/errors.ts';
 import type { Limits } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
+import type { CodecPolicy } from '../../streams/codec-filter.ts';
 import { StreamDirectory } from '../../streams/directory.ts';
 import { type Archive, Library } from '../../streams/library.ts';
 import type { WindowMs, Windows } from '../../streams/windows.ts';
@@ -14,6 +15,8 @@ export interface EdgeStreams {
   readonly log: Log;
   /** What the application says of the windows of its streams. */
   windowMsOf(app: string): WindowMs | undefined;
+  /** What becomes of codecs that its players did not announce. */
+  codecPolicyOf(app: string): CodecPolicy;
   /** Has the origin send a stream under that number, and ends that. */
   carry(carried: CarriedStream, name: string): void;
   drop(carried: CarriedStream): void;
@@ -55,7 +58,9 @@ export class EdgeInstance {
         get windowMs() {
           return house.windowMsOf(app);
         },
-        codecPolicy: 'drop',
+        get codecPolicy() {
+          return house.codecPolicyOf(app);
+        },
         erasesOnPublish: false,
         failed: (stream, error) =>
           log.error('a bug of the server', { code: 'E_BUG', instance: `${app}/${instance}`, stream, error }),

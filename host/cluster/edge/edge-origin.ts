@@ -128,6 +128,8 @@ export class EdgeOrigin implements Owner, Uplink {
       get publication() {
         return carried.stream.publication;
       },
+      isOver: false,
+      known: carried.known,
       end: () => {
         carried.users--;
         carried.stream.untap(tap);
@@ -187,6 +189,7 @@ export class EdgeOrigin implements Owner, Uplink {
         limits,
         log,
         windowMsOf: (of) => this.#apps?.[of]?.windowMs as WindowMs | undefined,
+        codecPolicyOf: (of) => this.#apps?.[of]?.codecs ?? 'drop',
         carry: (carried, name) => {
           this.#carried.set(carried.number, carried);
           this.tell({ op: 'carry', app, instance, stream: name }, carried.number);
@@ -228,7 +231,7 @@ export class EdgeOrigin implements Owner, Uplink {
           for (const instance of this.#instances.values()) instance.carryAgain();
         },
         control: (control) => this.#control(control),
-        toClient: (client, bytes) => this.#seats.get(client)?.receive(bytes),
+        toClients: (clients, bytes) => this.#receive(clients, bytes),
         media: (message) => this.#carried.get(message.streamId)?.receive(message),
         down: (why) => this.#down(why),
       },
@@ -258,6 +261,12 @@ export class EdgeOrigin implements Owner, Uplink {
     for (const instance of this.#instances.values()) instance.lost();
     this.#again = setTimeout(() => this.#connect(), this.#delayMs * (0.5 + Math.random() / 2));
     this.#delayMs = Math.min(MOST_DELAY_MS, this.#delayMs * 2);
+  }
+
+  /** Made once for all clients of one format. */
+  #receive(clients: readonly number[], bytes: Uint8Array): void {
+    const made = new Map<string, Buffer[]>();
+    for (const client of clients) this.#seats.get(client)?.receive(bytes, made);
   }
 
   #control(control: Control<Downward>): void {

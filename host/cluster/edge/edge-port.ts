@@ -21,6 +21,7 @@ import {
 } from './messages.ts';
 import { codecsOf, type EdgeEnd, RemoteClient } from './remote-client.ts';
 import { isProof, makeNonce, proofOf } from './secret.ts';
+import { encodeForMany, SharedBytes } from './shared-bytes.ts';
 import { Valve } from './valve.ts';
 
 /** Spoken by both sides, or they do not speak. */
@@ -60,15 +61,38 @@ type State =
   | { at: 'open'; name: string }
   | { at: 'closed' };
 
+/** A stream that goes to the edge. */
+interface Tapped {
+  readonly op: CarryOp;
+  readonly valve: Valve;
+  readonly carried: Carried;
+}
+
+type CarryOp = Extract<Upward, { op: 'carry' }>;
+
+/** Whether a client is there, asked of its edge. */
+interface Ask {
+  readonly client: number;
+  readonly answer: (isAlive: boolean) => void;
+}
+
 /** An edge as its origin sees it: who is connected there is connected here. */
 export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   readonly #connection: RtmpConnection;
   readonly #house: EdgeHouse;
   readonly #clients = new Map<number, RemoteClient>();
   readonly #streams = new Map<number, RemoteClient>();
-  readonly #carried = new Map<number, { valve: Valve; end: () => void }>();
-  readonly #asks = new Map<number, (isAlive: boolean) => void>();
+  readonly #carried = new Map<number, Tapped>();
+  readonly #asks = new Map<number, Ask>();
   #nextAsk = 1;
+  readonly #forMany = new SharedBytes((clients, bytes) => {
+    const [client = 0] = clients;
+    this.#connection.send(
+      clients.length === 1
+        ? { type: EdgeType.ToClient, streamId: client, timestamp: 0, payload: bytes }
+        : { type: EdgeType.ToClients, streamId: 0, timestamp: 0, payload: encodeForMany(clients, bytes) },
+    );
+  });
   #state: State = { at: 'new' };
   #timer: NodeJS.Timeout | undefined;
   #toldApps = '';
@@ -87,8 +111,8 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       if (state.at === 'open') this.#media(message);
       return;
     }
+    if (state.at === 'open') return this.#control(message);
     const control = readUpward(message);
-    if (state.at === 'open') return this.#obey(control);
     const { op } = control;
     if (state.at === 'new' && op.op === 'hello') this.#greet(op);
     else if (state.at === 'challenged' && op.op === 'proof') this.#prove(state, op.proof);
@@ -105,9 +129,9 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     this.#state = { at: 'closed' };
     clearInterval(this.#timer);
     if (state.at === 'open' || state.at === 'deciding') this.#house.edges.leave(state.name, this);
-    for (const { end } of this.#carried.values()) end();
+    for (const { carried } of this.#carried.values()) carried.end();
     this.#carried.clear();
-    for (const answer of this.#asks.values()) answer(false);
+    for (const { answer } of this.#asks.values()) answer(false);
     this.#asks.clear();
     const clients = [...this.#clients.values()];
     this.#clients.clear();
@@ -120,18 +144,23 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   // For its clients.
 
   tell(op: Downward, id: number, bytes?: Uint8Array): void {
-    if (this.#state.at !== 'closed') this.#connection.send(controlMessage(op, id, bytes));
+    if (this.#state.at !== 'closed') this.send(controlMessage(op, id, bytes));
   }
 
   send(message: RtmpMessage): void {
+    this.#forMany.flush();
     this.#connection.send(message);
+  }
+
+  sendToMany(client: number, bytes: Buffer): void {
+    this.#forMany.add(client, bytes);
   }
 
   askAlive(client: number, withinMs: number): Promise<boolean> {
     if (this.#asks.size >= MAX_ASKS) return Promise.resolve(true);
     const ask = this.#nextAsk++ >>> 0;
     return new Promise((resolve) => {
-      this.#asks.set(ask, resolve);
+      this.#asks.set(ask, { client, answer: resolve });
       this.tell({ op: 'is-alive', ask, withinMs }, client);
     });
   }
@@ -224,6 +253,11 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       );
     this.#connection.ping();
     this.#tellApps();
+    for (const [number, { op, carried, valve }] of this.#carried) {
+      if (!carried.isOver) continue;
+      carried.end();
+      this.#tap(number, op, valve);
+    }
   }
 
   #tellApps(): void {
@@ -235,6 +269,21 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   }
 
   // What its clients do.
+
+  #control(message: RtmpMessage): void {
+    let control: Control<Upward>;
+    try {
+      control = readUpward(message);
+    } catch (error) {
+      // What a client said has got that far, and nobody else is to blame.
+      const { streamId } = message;
+      if (streamId === 0 || !(error instanceof StagewireError)) throw error;
+      const client = this.#clients.get(streamId) ?? this.#streams.get(streamId);
+      if (client) return client.fail(error);
+      return this.tell({ op: 'drop', code: error.code, text: error.message }, streamId);
+    }
+    this.#obey(control);
+  }
 
   #media(message: RtmpMessage): void {
     const { type, streamId } = message;
@@ -251,17 +300,17 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       case 'carry':
         return this.#carry(id, op);
       case 'drop-stream': {
-        const carried = this.#carried.get(id);
+        const tapped = this.#carried.get(id);
         this.#carried.delete(id);
-        this.#dropped += carried?.valve.dropped ?? 0;
-        return carried?.end();
+        this.#dropped += tapped?.valve.dropped ?? 0;
+        return tapped?.carried.end();
       }
       case 'open':
         return this.#open(id, op);
       case 'alive': {
-        const answer = this.#asks.get(op.ask);
+        const ask = this.#asks.get(op.ask);
         this.#asks.delete(op.ask);
-        return answer?.(op.isAlive);
+        return ask?.answer(op.isAlive);
       }
     }
     const ofStream = this.#streams.get(id);
@@ -298,7 +347,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     const request: ConnectRequest = { ...rest, objectEncoding, command };
     const seat = placement.ownerOf(op.app, op.instance).connect(request, client);
     if ('code' in seat) {
-      this.tell({ op: 'refuse', code: seat.code, description: seat.description }, number);
+      this.tell({ op: 'refuse', ...seat }, number);
       this.#forget(number);
     } else if (this.#clients.has(number)) client.seat = seat;
     else seat.leave();
@@ -378,9 +427,14 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     }
   }
 
-  #carry(number: number, { app, instance, stream }: Extract<Upward, { op: 'carry' }>): void {
-    if (this.#carried.has(number) || this.#carried.size >= MAX_STREAMS) return;
-    const valve = new Valve(() => this.#connection.queuedBytes, STREAM_BYTES);
+  #carry(number: number, op: CarryOp): void {
+    if (this.#carried.has(number)) return;
+    if (this.#carried.size >= MAX_STREAMS) return this.tell({ op: 'source', publication: '' }, number);
+    this.#tap(number, op, new Valve(() => this.#connection.queuedBytes, STREAM_BYTES));
+  }
+
+  #tap(number: number, op: CarryOp, valve: Valve): void {
+    const { app, instance, stream } = op;
     let told: string | undefined;
     let live: Carried | undefined;
     const tellSource = () => {
@@ -403,9 +457,10 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       },
       sourceChanged: () => tellSource(),
     });
-    tellSource();
+    if (live.known && early.length === 0) void live.known.then(tellSource);
+    else tellSource();
     for (const message of early) send(message);
-    this.#carried.set(number, { valve, end: () => live?.end() });
+    this.#carried.set(number, { op, valve, carried: live });
   }
 
   #forget(number: number): void {
@@ -413,6 +468,12 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     if (!client) return;
     this.#clients.delete(number);
     for (const [stream, of] of this.#streams) if (of === client) this.#streams.delete(stream);
+    // The edge has nobody to ask any more.
+    for (const [ask, { client: asked, answer }] of this.#asks) {
+      if (asked !== number) continue;
+      this.#asks.delete(ask);
+      answer(false);
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import type {
   Transport,
 } from '../../rtmp/ports.ts';
 import type { EdgeInstance } from './edge-instance.ts';
-import { EdgeStream, REFUSED } from './edge-stream.ts';
+import { EdgeStream, MAX_QUERY, REFUSED } from './edge-stream.ts';
 import { type Control, type Downward, messagesIn, type Upward } from './messages.ts';
 import { SharedObjectUses } from './shared-object-uses.ts';
 
@@ -35,10 +35,14 @@ interface Invoke {
   readonly request: number;
 }
 
+interface OrElse {
+  readonly transaction: number;
+  readonly run: () => void;
+}
+
 /** Calls that wait while the origin is told again of the client. */
 const MAX_HELD = 256;
 const MAX_HELD_BYTES = 1024 * 1024;
-const TOO_LONG = 'The origin did not answer in time.';
 const LOST = 'The connection to the origin was lost.';
 const NO_ORIGIN = 'The origin cannot be reached.';
 
@@ -53,8 +57,10 @@ export class EdgeSeat implements Seat {
   /** `waiting`: nobody has decided about the client. `lost`: the link went down after it was accepted. */
   #state: 'waiting' | 'accepted' | 'lost' | 'gone' = 'waiting';
   #isTold = false;
-  readonly #calls = new Set<number>();
-  readonly #orElse = new Map<number, () => void>();
+  /** By transaction: what of `#orElse` is of that call, or 0. */
+  readonly #calls = new Map<number, number>();
+  /** What is to be done when the script has no such method, in the order of the calls. */
+  readonly #orElse = new Map<number, OrElse>();
   #nextOrElse = 1;
   #held: { op: Upward; bytes: Uint8Array }[] = [];
   #heldBytes = 0;
@@ -62,6 +68,8 @@ export class EdgeSeat implements Seat {
   readonly #streams = new Set<EdgeStream>();
   readonly #objects = new SharedObjectUses();
   #patience: NodeJS.Timeout | undefined;
+  /** Until the origin is told of it once more. */
+  #again: NodeJS.Timeout | undefined;
   /** Of what the origin sent: all, and what it was told that the client has taken. */
   #receivedBytes = 0;
   #toldTaken = 0;
@@ -82,11 +90,8 @@ export class EdgeSeat implements Seat {
     this.#client = client;
     this.#link = link;
     instance.users++;
-    this.#patience = setTimeout(() => {
-      if (this.#state === 'waiting')
-        this.#refuse('NetConnection.Connect.Rejected', link.isUp ? TOO_LONG : NO_ORIGIN);
-    }, link.limits.outgoingConnectMs);
     if (link.isUp) this.attach();
+    else this.#waitForLink();
   }
 
   // What the link does.
@@ -107,6 +112,9 @@ export class EdgeSeat implements Seat {
       canReconnect,
       command,
     } = this.#request;
+    clearTimeout(this.#again);
+    // From now on the origin decides how long the client may wait.
+    clearTimeout(this.#patience);
     this.#isTold = true;
     this.#receivedBytes = this.#toldTaken = 0;
     this.#link.tell(
@@ -114,7 +122,7 @@ export class EdgeSeat implements Seat {
         op: 'connect',
         app,
         instance,
-        query,
+        query: query.slice(0, MAX_QUERY),
         uri: uri.slice(0, MAX_TEXT),
         agent: agent.slice(0, MAX_TEXT),
         referrer: referrer.slice(0, MAX_TEXT),
@@ -133,6 +141,8 @@ export class EdgeSeat implements Seat {
 
   /** The link is gone: what was asked has no answer any more. */
   detach(): void {
+    clearTimeout(this.#again);
+    if (this.#state === 'waiting' && this.#isTold) this.#waitForLink();
     this.#isTold = false;
     if (this.#state === 'accepted') this.#state = 'lost';
     this.#failCalls(LOST);
@@ -149,17 +159,19 @@ export class EdgeSeat implements Seat {
         else client.disconnect({ code: 'NetConnection.Connect.Rejected', description: REJECTED_AGAIN });
         return this.leave();
       case 'refuse':
+        if (op.isPassing && this.#state === 'lost') return this.#attachLater();
         return this.#refuse(op.code as StatusCode, op.description);
       case 'result':
-        this.#calls.delete(op.transaction);
+        this.#answered(op.transaction);
         return client.result(op.transaction, bytes);
       case 'error':
-        this.#calls.delete(op.transaction);
+        this.#answered(op.transaction);
         return client.error(op.transaction, bytes);
       case 'missing': {
-        const run = this.#orElse.get(op.orElse);
+        const orElse = this.#orElse.get(op.orElse);
         this.#orElse.delete(op.orElse);
-        return run?.();
+        if (orElse) this.#calls.delete(orElse.transaction);
+        return orElse?.run();
       }
       case 'invoke': {
         const invoke: Invoke = { request: op.request };
@@ -190,10 +202,16 @@ export class EdgeSeat implements Seat {
     }
   }
 
-  /** Messages of the origin's for the client. */
-  receive(bytes: Uint8Array): void {
+  /** Messages of the origin's for the client. `made`: what they are in each format, for those who get the same. */
+  receive(bytes: Uint8Array, made: Map<string, Buffer[]>): void {
+    const client = this.#client;
     this.#receivedBytes += bytes.length;
-    for (const message of messagesIn(bytes)) this.#client.deliver(this.#client.serialize(message), 1);
+    let messages = made.get(client.format);
+    if (!messages) {
+      messages = Array.from(messagesIn(bytes), (message) => client.serialize(message));
+      made.set(client.format, messages);
+    }
+    for (const message of messages) client.deliver(message, 1);
   }
 
   /** Tells the origin how the client does, when there is news. */
@@ -218,10 +236,10 @@ export class EdgeSeat implements Seat {
 
   callOr(name: string, transaction: number, command: CommandBody, onMissing: () => void): void {
     if (this.#state !== 'accepted' && !this.#isTold) return onMissing();
-    if (this.#orElse.size >= this.#link.limits.unansweredCalls) return onMissing();
+    if (this.#orElse.size >= this.#link.limits.unansweredCalls) this.#forgetOldest();
     const orElse = this.#nextOrElse;
     this.#nextOrElse = orElse === 0xffff_ffff ? 1 : orElse + 1;
-    this.#orElse.set(orElse, onMissing);
+    this.#orElse.set(orElse, { transaction, run: onMissing });
     this.#call({ op: 'call', name, transaction, type: command.type, orElse }, command.body);
   }
 
@@ -272,7 +290,7 @@ export class EdgeSeat implements Seat {
 
   streamLength(stream: StreamName): Promise<number> {
     return new Promise((resolve) => {
-      if (this.#state !== 'accepted') return resolve(0);
+      if (this.#state !== 'accepted' || stream.query.length > MAX_QUERY) return resolve(0);
       const ask = this.#link.ask((answer) => resolve(answer?.op === 'length-is' ? answer.seconds : 0));
       this.#link.tell({ op: 'length', ask, stream }, this.number);
     });
@@ -293,6 +311,7 @@ export class EdgeSeat implements Seat {
     const isTold = this.#isTold;
     this.#state = 'gone';
     clearTimeout(this.#patience);
+    clearTimeout(this.#again);
     for (const stream of [...this.#streams]) stream.close();
     this.#calls.clear();
     this.#orElse.clear();
@@ -307,7 +326,6 @@ export class EdgeSeat implements Seat {
     this.id = id;
     if (this.#state === 'gone') return;
     this.#state = 'accepted';
-    clearTimeout(this.#patience);
     if (isFirst) return this.#client.accept();
     for (const use of this.#objects.uses()) this.sharedObject(use);
     for (const stream of this.#streams) stream.resume();
@@ -317,14 +335,30 @@ export class EdgeSeat implements Seat {
     for (const { op, bytes } of held) this.#link.tell(op, this.number, bytes);
   }
 
+  #waitForLink(): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(
+      () => this.#refuse('NetConnection.Connect.Rejected', NO_ORIGIN),
+      this.#link.limits.outgoingConnectMs,
+    );
+  }
+
+  /** Many come at once when the link is back, and the instance takes no more for the moment. */
+  #attachLater(): void {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.attach(), AGAIN_MS * (0.5 + Math.random()));
+  }
+
   #refuse(code: StatusCode, description: string): void {
     this.#client.disconnect({ code, description });
     this.leave();
   }
 
-  #call(op: Extract<Upward, { op: 'call' }>, bytes: Uint8Array): void {
-    const { transaction } = op;
-    if (transaction !== 0) this.#calls.add(transaction);
+  #call(named: Extract<Upward, { op: 'call' }>, bytes: Uint8Array): void {
+    // JSON has no others, and nobody can tell an answer to one of those from another.
+    const transaction = Number.isFinite(named.transaction) ? named.transaction : 0;
+    const op = { ...named, transaction };
+    if (transaction !== 0) this.#calls.set(transaction, op.orElse);
     if (!this.#sendOrHold(op, bytes)) this.#fail(transaction, NO_ORIGIN);
   }
 
@@ -342,8 +376,21 @@ export class EdgeSeat implements Seat {
     return true;
   }
 
+  /** The method is there. */
+  #answered(transaction: number): void {
+    const orElse = this.#calls.get(transaction);
+    this.#calls.delete(transaction);
+    if (orElse) this.#orElse.delete(orElse);
+  }
+
+  /** Of a call that wants no answer nobody hears that the method is there. */
+  #forgetOldest(): void {
+    const [oldest] = this.#orElse.keys();
+    if (oldest !== undefined) this.#orElse.delete(oldest);
+  }
+
   #failCalls(why: string): void {
-    const calls = [...this.#calls];
+    const calls = [...this.#calls.keys()];
     this.#held = [];
     this.#heldBytes = 0;
     this.#orElse.clear();
@@ -376,5 +423,7 @@ export class EdgeSeat implements Seat {
 }
 
 const MAX_TEXT = 32 * 1024;
+/** Between two attempts to have the origin take a client that it has no room for. */
+const AGAIN_MS = 300;
 const REPORT_MS = 1000;
 const REJECTED_AGAIN = 'The connection to the origin was lost, and it did not take the client again.';

@@ -43,6 +43,9 @@ interface Publication {
 const MAX_WAITING = 1000;
 /** What waits for the origin before pictures are left out. */
 const STREAM_BYTES = 16 * 1024 * 1024;
+/** Characters that go over the link. */
+export const MAX_QUERY = 64 * 1024;
+const MAX_MODE = 32;
 const MAX_DATA = 16;
 const MAX_DATA_BYTES = 64 * 1024;
 
@@ -85,29 +88,39 @@ export class EdgeStream implements StreamEnd {
     if (this.isPublishing)
       return this.#voice.status('NetStream.Failed', 'This NetStream is publishing already.', stream.name);
     this.close();
+    if (stream.query.length > MAX_QUERY)
+      return this.#voice.status('NetStream.Publish.BadName', TOO_LONG, stream.name);
     if (!this.#host.isAttached)
       return this.#voice.status('NetStream.Publish.BadName', NO_ORIGIN, stream.name);
     this.#publication = {
       stream,
-      mode,
+      // Anything else is `live`, however long.
+      mode: mode.slice(0, MAX_MODE),
       late: new LateJoin(() => this.#host.gopBytes),
       data: new Map(),
       valve: new Valve(() => this.#host.queuedBytes, STREAM_BYTES),
     };
     this.#at = 'origin';
     this.#host.setActive(this, true);
-    this.#tell({ op: 'publish', stream, mode });
+    this.#tell({ op: 'publish', stream, mode: this.#publication.mode });
   }
 
   play(request: PlayRequest): void {
     if (request.isReset || this.#at === 'nothing' || this.isPublishing) this.close();
-    const { stream, startMs } = request;
+    const { stream, startMs, durationMs } = request;
+    if (stream.query.length > MAX_QUERY)
+      return this.#voice.status('NetStream.Play.Failed', TOO_LONG, stream.name);
     if (this.#waiting >= MAX_WAITING)
       return this.#voice.status('NetStream.Play.Failed', 'Too many requests to play wait.', stream.name);
     this.#host.setActive(this, true);
-    const decision = this.#host.decide(stream, startMs);
     this.#later(async (isStale) => {
-      const decided = await decision;
+      if (isStale()) return;
+      // What others may follow is a playlist, which is all in one place; the script is asked once about each of it.
+      const isThere = this.#at === 'origin' || (this.#at === 'nothing' && durationMs >= 0);
+      const decided = isThere && this.#host.isAttached ? AT_ORIGIN : await this.#host.decide(stream, startMs);
+      // Who plays what is there hears nothing of its coming, and can change over to it.
+      if (decided.at === 'live' && decided.isAllowed && !isStale())
+        await this.#host.instance.carry(stream.name).known;
       if (!isStale()) this.#play(request, decided);
     });
   }
@@ -214,7 +227,6 @@ export class EdgeStream implements StreamEnd {
       });
     }
     this.#decision = decision;
-    if (decision.at === 'live' && decision.isAllowed) this.#host.instance.carry(request.stream.name);
     this.#localStream().play(request);
   }
 
@@ -282,7 +294,15 @@ export class EdgeStream implements StreamEnd {
   }
 }
 
+const TOO_LONG = `What follows the ? of the name has more than ${MAX_QUERY} characters.`;
 const NO_ORIGIN = 'The origin cannot be reached.';
+const AT_ORIGIN: PlayDecision = {
+  at: 'recorded',
+  isAllowed: false,
+  description: '',
+  audio: false,
+  video: false,
+};
 export const REFUSED: PlayDecision = {
   at: 'live',
   isAllowed: false,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RtmpMessage } from '../../../wire/messages.ts';
 import { StagewireError } from '../../base/errors.ts';
 import type { OutMessage, WireFormat } from '../../rtmp/ports.ts';
+import { CODEC_POLICIES } from '../../streams/codec-filter.ts';
 
 /**
  * What an edge and its origin say to each other: RTMP messages of types that nobody else uses. Media has its own types,
@@ -12,6 +13,8 @@ export const EdgeType = {
   Control: 0x40,
   /** Messages for a client, whose number is the message stream id. */
   ToClient: 0x41,
+  /** The same messages for many clients (shared-bytes.ts). */
+  ToClients: 0x42,
 } as const;
 
 const text = z.string().max(64 * 1024);
@@ -21,7 +24,7 @@ const double = z.number();
 const stream = z.strictObject({ name, query: text, container: z.string().max(16) });
 const codecs = z.union([
   z.literal('plain'),
-  z.strictObject({ names: z.array(z.string().max(16)).max(64), capsEx: number }),
+  z.strictObject({ names: z.array(z.string().max(16)).max(256), capsEx: number }),
 ]);
 const verdict = { isAllowed: z.boolean(), description: text };
 const access = { audio: z.boolean(), video: z.boolean() };
@@ -107,11 +110,23 @@ const downward = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('no'), why: text }),
   z.strictObject({
     op: z.literal('apps'),
-    apps: z.record(name, z.strictObject({ cors: z.array(text), windowMs: double.optional() })),
+    apps: z.record(
+      name,
+      z.strictObject({
+        cors: z.array(text),
+        windowMs: double.optional(),
+        codecs: z.enum(CODEC_POLICIES).optional(),
+      }),
+    ),
   }),
   z.strictObject({ op: z.literal('accept'), id: name }),
   z.strictObject({ op: z.literal('reject') }),
-  z.strictObject({ op: z.literal('refuse'), code: name, description: text }),
+  z.strictObject({
+    op: z.literal('refuse'),
+    code: name,
+    description: text,
+    isPassing: z.boolean().optional(),
+  }),
   z.strictObject({ op: z.literal('result'), transaction: double }),
   z.strictObject({ op: z.literal('error'), transaction: double }),
   z.strictObject({ op: z.literal('missing'), orElse: number }),

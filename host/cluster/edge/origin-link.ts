@@ -16,6 +16,7 @@ import {
   type Upward,
 } from './messages.ts';
 import { isProof, makeNonce, proofOf } from './secret.ts';
+import { decodeForMany } from './shared-bytes.ts';
 
 export interface OriginAddress {
   readonly host: string;
@@ -37,8 +38,8 @@ export interface LinkEvents {
   /** The origin has let it in. `via`: the servers from there to the origin of all. */
   up(welcome: { server: string; via: readonly string[] }): void;
   control(control: Control<Downward>): void;
-  /** Messages for a client, as bytes. */
-  toClient(client: number, bytes: Uint8Array): void;
+  /** Messages for each of them, as bytes. */
+  toClients(clients: readonly number[], bytes: Uint8Array): void;
   /** Media of a stream that is carried. */
   media(message: RtmpMessage): void;
   /** Called once, also when it never came up. */
@@ -142,13 +143,27 @@ export class OriginLink {
   #message(message: RtmpMessage): void {
     if (this.#isDown) return;
     const { type, streamId, payload } = message;
-    if (type === EdgeType.Control) return this.#control(readDownward(message));
+    if (type === EdgeType.Control) return this.#control(this.#read(message));
     if (!this.#isUp) {
       if (type !== MessageType.CommandAmf0) return;
       throw new StagewireError('E_EDGE', 'peer', 'the other side is no Stagewire that takes edges');
     }
-    if (type === EdgeType.ToClient) this.#events.toClient(streamId, payload);
-    else this.#events.media(message);
+    if (type === EdgeType.ToClient) this.#events.toClients([streamId], payload);
+    else if (type === EdgeType.ToClients) {
+      const { clients, bytes } = decodeForMany(payload);
+      this.#events.toClients(clients, bytes);
+    } else this.#events.media(message);
+  }
+
+  /** What cannot be read of what is for one client costs that one. */
+  #read(message: RtmpMessage): Control<Downward> {
+    try {
+      return readDownward(message);
+    } catch (error) {
+      if (!this.#isUp || message.streamId === 0 || !(error instanceof StagewireError)) throw error;
+      const op: Downward = { op: 'drop', code: error.code, text: error.message };
+      return { id: message.streamId, op, bytes: new Uint8Array(0) };
+    }
   }
 
   #control(control: Control<Downward>): void {

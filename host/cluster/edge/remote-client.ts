@@ -19,6 +19,8 @@ import { type Downward, EdgeType, edgeFormat, type Upward } from './messages.ts'
 export interface EdgeEnd {
   tell(op: Downward, id: number, bytes?: Uint8Array): void;
   send(message: RtmpMessage): void;
+  /** The same bytes for many clients, who are told of one after the other. */
+  sendToMany(client: number, bytes: Buffer): void;
   /** Asks the edge whether a client is there. */
   askAlive(client: number, withinMs: number): Promise<boolean>;
   /** The client is gone, by what the instance did. */
@@ -110,7 +112,7 @@ export class RemoteClient implements ClientEnd {
   deliver(bytes: Buffer): void {
     if (this.#isGone) return;
     this.#sentBytes += bytes.length;
-    this.#edge.send({ type: EdgeType.ToClient, streamId: this.number, timestamp: 0, payload: bytes });
+    this.#edge.sendToMany(this.number, bytes);
   }
 
   checkBandwidth(): void {
@@ -169,9 +171,9 @@ export class RemoteClient implements ClientEnd {
       get queuedBytes() {
         return client.queuedBytes;
       },
-      send: (message) => this.deliver(this.serialize(message)),
+      send: (message) => this.#send(this.serialize(message)),
       write: (bytes, _messages, onWritten) => {
-        this.deliver(bytes);
+        this.#send(bytes);
         onWritten?.();
       },
       ping: () => this.ping(),
@@ -197,6 +199,13 @@ export class RemoteClient implements ClientEnd {
     this.#invokes.clear();
     this.seat?.leave();
     this.seat = undefined;
+  }
+
+  /** At once: the bytes may change afterwards. */
+  #send(bytes: Buffer): void {
+    if (this.#isGone) return;
+    this.#sentBytes += bytes.length;
+    this.#edge.send({ type: EdgeType.ToClient, streamId: this.number, timestamp: 0, payload: bytes });
   }
 
   #end(): void {
