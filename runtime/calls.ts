@@ -3,7 +3,7 @@ import type { Client } from './client.ts';
 import { describe, type Outcome, reportError } from './events.ts';
 import { type AnyFunction, functionIn, runHandler } from './handlers.ts';
 import { peerOf } from './host-side.ts';
-import { callFailed, relayCall } from './invocations.ts';
+import { absenceOf, callFailed, relayCall } from './invocations.ts';
 import type { Outbox } from './outbox.ts';
 import {
   append,
@@ -81,8 +81,9 @@ function dispatch(
       onResult: succeed,
       onStatus: failWith,
     };
-    const wasSent = relayCall(peerOf(proxy.target), proxy.method, call === 0 ? null : answer, args);
-    if (!wasSent) fail('Client disconnected');
+    const peer = peerOf(proxy.target);
+    const wasSent = relayCall(peer, proxy.method, call === 0 ? null : answer, args);
+    if (!wasSent) fail(absenceOf(peer));
     return;
   }
   const exposed = client && exposedMethod(client, name);

@@ -15,6 +15,7 @@ export interface Carrier {
 
 /** Whoever the script may call. */
 export interface Peer {
+  /** 0: of a NetConnection that is not connected. */
   number: number;
   standing: Standing;
   /** Calls to it that wait for an answer. */

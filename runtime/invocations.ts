@@ -154,7 +154,7 @@ export class Invocations {
       if (isAborted) return reject(reason());
       const encoded = encodeFor(side, member, args);
       if (side.standing === 'gone') {
-        reject(new CallError(method, callFailed('Client disconnected')));
+        reject(new CallError(method, callFailed(absenceOf(side))));
       } else if (this.#isFull(side)) {
         reject(new CallError(method, callFailed('Too many calls are waiting for answers')));
       } else {
@@ -232,6 +232,11 @@ export class Invocations {
     side.outstanding++;
     return request;
   }
+}
+
+/** Why nothing can be called there. */
+export function absenceOf(peer: Peer | undefined): string {
+  return peer?.number === 0 ? 'Not connected' : 'Client disconnected';
 }
 
 /** As whoever carries them wants them: one after the other, or as one list. */

@@ -28,6 +28,7 @@ import type { Build, BuiltFile } from './builder.ts';
 import { EarlyCommands } from './early-commands.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
+import type { InstanceLinks } from './instance-links.ts';
 import { RemoteShares } from './remote-shares.ts';
 import { ScriptLinks } from './script-links.ts';
 import { type PushCommand, ScriptPushes } from './script-pushes.ts';
@@ -213,6 +214,7 @@ export class Incarnation {
     host: InstanceHost,
     objects: SharedObjects,
     streams: StreamDirectory,
+    links: InstanceLinks,
     throttle: CpuThrottle,
     listener: IncarnationListener,
   ) {
@@ -257,6 +259,7 @@ export class Incarnation {
       settings: this.settings,
       clock: host.clock,
       script: () => this.script,
+      all: links,
       serve: host.serve,
     });
     this.#pushes = new ScriptPushes({

@@ -19,6 +19,7 @@ import { Clients } from './clients.ts';
 import { Deaths } from './deaths.ts';
 import { type Carried, handOverMost, inherit, type Transition, tellLosses } from './handing-over.ts';
 import { HandoverError, Incarnation, type InstanceHost } from './incarnation.ts';
+import { InstanceLinks } from './instance-links.ts';
 import { untilNewsCome } from './late-news.ts';
 import { Sharing } from './sharing.ts';
 import { Usage } from './usage.ts';
@@ -81,6 +82,7 @@ export class Instance {
   readonly instance: string;
   readonly name: string;
   readonly streams: StreamDirectory;
+  readonly #links = new InstanceLinks();
   readonly sharedObjects: SharedObjects;
   readonly startedAt: number;
   readonly #host: InstanceHost;
@@ -539,28 +541,38 @@ export class Instance {
   }
 
   #incarnate(build: Build): Incarnation {
-    return new Incarnation(this.name, build, this.#host, this.sharedObjects, this.streams, this.#throttle, {
-      onCommand: (incarnation, command) => this.#clients.obey(incarnation, command),
-      onCharge: (client, handler, ms) => {
-        this.usage.add(handler, ms);
-        this.#clients.charge(client, ms);
+    const { sharedObjects, streams } = this;
+    return new Incarnation(
+      this.name,
+      build,
+      this.#host,
+      sharedObjects,
+      streams,
+      this.#links,
+      this.#throttle,
+      {
+        onCommand: (incarnation, command) => this.#clients.obey(incarnation, command),
+        onCharge: (client, handler, ms) => {
+          this.usage.add(handler, ms);
+          this.#clients.charge(client, ms);
+        },
+        onTurnEnd: () => this.#clients.turned(),
+        onMove: (incarnation) => this.#move(incarnation),
+        onThrow: (incarnation, text) => {
+          if (incarnation === this.#current) this.#onFailure?.(text);
+        },
+        onShutdown: (incarnation) => {
+          if (incarnation !== this.#current) return;
+          const description = 'The application has shut the instance down.';
+          void this.close({ code: 'NetConnection.Connect.AppShutdown', description }, this.limits.startMs);
+        },
+        hasClient: (client) => this.#clients.has(client),
+        answerers: this.#clients.answerers,
+        onEnd: (incarnation, end) => {
+          if (incarnation === this.#current) this.#recover(incarnation, end);
+        },
       },
-      onTurnEnd: () => this.#clients.turned(),
-      onMove: (incarnation) => this.#move(incarnation),
-      onThrow: (incarnation, text) => {
-        if (incarnation === this.#current) this.#onFailure?.(text);
-      },
-      onShutdown: (incarnation) => {
-        if (incarnation !== this.#current) return;
-        const description = 'The application has shut the instance down.';
-        void this.close({ code: 'NetConnection.Connect.AppShutdown', description }, this.limits.startMs);
-      },
-      hasClient: (client) => this.#clients.has(client),
-      answerers: this.#clients.answerers,
-      onEnd: (incarnation, end) => {
-        if (incarnation === this.#current) this.#recover(incarnation, end);
-      },
-    });
+    );
   }
 
   /** The script is gone: another takes its place, at once or after a while, or the instance is given up. */

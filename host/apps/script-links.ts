@@ -19,6 +19,7 @@ import type { ByteStream } from '../rtmp/byte-stream.ts';
 import { ChunkFraming } from '../rtmp/framing.ts';
 import { ClientHandshake } from '../rtmp/handshake.ts';
 import type { AppSettings } from './app-file.ts';
+import type { InstanceLinks } from './instance-links.ts';
 
 /** What of a script its connections need. */
 export interface LinkingScript {
@@ -31,6 +32,8 @@ export interface ScriptLinksOptions {
   readonly settings: AppSettings;
   readonly clock: Clock;
   readonly script: () => LinkingScript;
+  /** Those of the whole instance. */
+  readonly all: InstanceLinks;
   /** Serves what comes from the other end of a stream, as if from a socket. */
   readonly serve: (stream: ByteStream) => void;
 }
@@ -49,6 +52,8 @@ interface Entry {
   readonly users: Set<LinkUser>;
   /** Of the script, that wait for an answer. */
   readonly requests: Set<number>;
+  /** Ends it when its script is over. */
+  readonly end: () => void;
 }
 
 interface OpenCall {
@@ -154,13 +159,20 @@ export class ScriptLinks {
 
   close(): void {
     this.#isClosed = true;
+    const left: Entry[] = [];
     for (const entry of [...this.#entries.values()]) {
       this.#entries.delete(entry.number);
-      if (![...entry.users].some((user) => user.outlivesScript)) this.#forget(entry);
-      else this.#leaveToStreams(entry);
+      if (![...entry.users].some((user) => user.outlivesScript)) {
+        this.#forget(entry);
+        continue;
+      }
+      this.#leaveToStreams(entry);
+      left.push(entry);
     }
     // Those that stay must not keep it, nor its code.
     this.#options = { ...this.#options, script: () => NOBODY };
+    const { all, settings } = this.#options;
+    for (const { end, isOver } of left) if (!isOver) all.leave(end, settings.limits.outgoingConnections);
   }
 
   /** Media outlives the script: what it plays from there goes on. */
@@ -181,7 +193,7 @@ export class ScriptLinks {
 
   #open(command: Extract<Command, { kind: 'link-open' }>): void {
     if (this.#isClosed || this.#entries.has(command.link)) return;
-    const { settings, clock } = this.#options;
+    const { settings, clock, all } = this.#options;
     const { outgoingConnections, outgoingConnectMs } = settings.limits;
     const entry: Entry = {
       number: command.link,
@@ -193,9 +205,14 @@ export class ScriptLinks {
       isOver: false,
       users: new Set(),
       requests: new Set(),
+      end: () => this.#forget(entry),
     };
     if (this.#entries.size >= outgoingConnections) {
       const why = `${outgoingConnections} connections are open, and that is the limit (limits.outgoingConnections)`;
+      return this.#tell(entry, 'NetConnection.Connect.Failed', why, LinkChange.Over);
+    }
+    if (all.isFull(outgoingConnections)) {
+      const why = 'too many connections that were closed are still there: try again later';
       return this.#tell(entry, 'NetConnection.Connect.Failed', why, LinkChange.Over);
     }
     this.#entries.set(entry.number, entry);
@@ -225,6 +242,7 @@ export class ScriptLinks {
         this.#checkApp(place.app);
         const [near, far] = MemoryStream.pair();
         serve(far);
+        this.#options.all.made();
         entry.link = new RtmpLink(
           near,
           new ChunkFraming(limits, null),
@@ -240,6 +258,7 @@ export class ScriptLinks {
       const socket = await dial(server, lookup);
       if (entry.isOver) return void socket.destroy();
       const framing = new ChunkFraming(limits, new ClientHandshake());
+      this.#options.all.made();
       entry.link = new RtmpLink(socket, framing, server.isSecure, request, limits, this.#owner(entry));
     } catch (error) {
       const why = error instanceof StagewireError ? error.message : describeError(error);
@@ -284,6 +303,7 @@ export class ScriptLinks {
         if (isThere() && entry.requests.delete(request))
           this.#post(entry, { kind: 'reply', request, isOk, command });
       },
+      gone: () => this.#options.all.gone(),
       message: (message) => {
         for (const user of entry.users) user.message(message);
         this.#pauseIfFull(entry);
@@ -342,6 +362,7 @@ export class ScriptLinks {
     if (entry.isOver) return;
     entry.isOver = true;
     this.#entries.delete(entry.number);
+    this.#options.all.ended(entry.end);
     this.#paused.delete(entry);
     this.#options.clock.clearTimer(entry.patience);
     entry.abort.abort(new Error('it was closed'));

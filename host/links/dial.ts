@@ -9,13 +9,13 @@ type Server = NonNullable<LinkAddress['server']>;
 
 /** Throws `E_CONNECT`, which says what to do, unless the list has that server. */
 export function checkServer({ host, port, isUsualPort }: Server, hosts: HostList): void {
+  if (isLocalName(host))
+    throw refused(`"${host}" is this machine: list its address, such as "127.0.0.1", and connect to that`);
   if (!hosts.has(host, port, isUsualPort)) {
     const entry = printable(isUsualPort ? host : `${host}:${port}`, 300);
     const how = hosts.isEmpty ? `: { "connect": { "hosts": ["${entry}"] } }` : '';
     throw refused(`the host is not listed: add "${entry}" to connect.hosts in app.json${how}`);
   }
-  if (isLocalName(host))
-    throw refused(`"${host}" is this machine: list its address, such as "127.0.0.1", and connect to that`);
 }
 
 /** Opens a socket to a server that was checked, with TLS where the address asks for it. Rejects with `E_CONNECT`. */

@@ -68,6 +68,8 @@ export interface LinkOwner {
   replied(request: number, isOk: boolean, command: CommandBody): void;
   /** What belongs to a stream or a shared object: media, data, statuses of streams, events; and of user control what is of a stream. */
   message(message: RtmpMessage): void;
+  /** Nothing of it is there any more: once, also after `close`, which lets what was sent arrive first. */
+  gone(): void;
 }
 
 /** What `connect` says. */

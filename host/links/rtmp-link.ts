@@ -8,6 +8,7 @@ import {
   readCommandHead,
 } from '../../wire/commands.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
+import { status } from '../../wire/status.ts';
 import type { AmfLimits, AmfValue } from '../../wire/values.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
@@ -157,13 +158,14 @@ export class RtmpLink implements Link, MessageHandler {
       if (this.#isAccepted) this.#owner.message(message);
       return;
     }
-    let head: CommandHead;
+    let head: CommandHead | undefined;
     try {
       head = readCommandHead(message);
       walkAmf0(message.payload, head.valuesAt, message.payload.length, this.#amfLimits);
     } catch (error) {
-      if (error instanceof StagewireError && ++this.#malformed <= MAX_MALFORMED) return;
-      throw error;
+      if (!(error instanceof StagewireError) || ++this.#malformed > MAX_MALFORMED) throw error;
+      if (head && isAnswer(head)) this.#unreadable(head, error);
+      return;
     }
     this.#command(head, message);
   }
@@ -179,6 +181,7 @@ export class RtmpLink implements Link, MessageHandler {
 
   onClose(): void {
     clearInterval(this.#ticker);
+    this.#owner.gone();
     if (this.#isOver) return;
     this.#isOver = true;
     this.#giveUp();
@@ -198,10 +201,21 @@ export class RtmpLink implements Link, MessageHandler {
     for (const request of requests) if (typeof request === 'function') request(false, undefined);
   }
 
+  /** An answer that says nothing: whoever waits for it hears why. */
+  #unreadable({ transaction }: CommandHead, error: StagewireError): void {
+    if (transaction === CONNECT) {
+      if (this.#isAccepted) return;
+      throw new StagewireError(error.code, 'peer', `its answer to connect cannot be read: ${error.message}`);
+    }
+    const info = status('NetConnection.Call.Failed', `The answer cannot be read: ${error.message}.`);
+    const message = commandMessage(encodeCommand('_error', transaction, null, info));
+    this.#command(readCommandHead(message), message);
+  }
+
   #command({ name, transaction }: CommandHead, message: RtmpMessage): void {
     const command = { type: message.type, body: message.payload };
     const isOk = name === '_result';
-    if (isOk || name === '_error') {
+    if (isAnswer({ name })) {
       if (transaction === CONNECT) return this.#connected(isOk, command);
       const request = this.#requests.get(transaction);
       this.#requests.delete(transaction);
@@ -234,4 +248,8 @@ export class RtmpLink implements Link, MessageHandler {
   #send(body: Uint8Array): void {
     this.#connection.send(commandMessage(body));
   }
+}
+
+function isAnswer({ name }: { name: string }): boolean {
+  return name === '_result' || name === '_error';
 }

@@ -101,6 +101,8 @@ export class RtmpConnection implements Transport {
   #pingSentAt: number | undefined;
   #toServer = new Bandwidth(0, 0);
   #readPause: NodeJS.Timeout | undefined;
+  /** Until the peer has closed its side, or had the time for it. */
+  #linger: NodeJS.Timeout | undefined;
   /** Bytes that we have told the peer to have read. */
   #toldBytes = 0;
   #ackWindow = ACK_WINDOW;
@@ -151,7 +153,8 @@ export class RtmpConnection implements Transport {
     if (this.#isClosed || this.#isEnding) return;
     const queued = this.queuedBytes;
     if (queued > this.#maxQueued) {
-      return this.#drop('E_SLOW_READER', `the client does not read: ${Math.round(queued)} bytes wait for it`);
+      const text = `the other side does not read: ${Math.round(queued)} bytes wait for it`;
+      return this.#drop('E_SLOW_READER', text);
     }
     this.traffic.messagesOut++;
     if (!isControlType(message.type)) this.#activeAt = performance.now();
@@ -256,7 +259,7 @@ export class RtmpConnection implements Transport {
     this.#socket.end();
     // Unread input would make the kernel send a reset, and the peer would lose what we sent last.
     this.#socket.resume();
-    setTimeout(() => this.#socket.destroy(), lingerMs + 1000).unref();
+    this.#linger = setTimeout(() => this.#socket.destroy(), lingerMs + 1000).unref();
   }
 
   fail(error: unknown): void {
@@ -461,6 +464,7 @@ export class RtmpConnection implements Transport {
     this.#isClosed = true;
     this.#out.close();
     clearTimeout(this.#readPause);
+    clearTimeout(this.#linger);
     this.#reader.close();
     this.#handler.onClose();
   }

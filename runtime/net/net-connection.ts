@@ -131,7 +131,7 @@ export class NetConnection {
     drop(before);
     const { settings } = before;
     if (isGateway(uri)) {
-      const shownUri = withoutQuery(uri);
+      const shownUri = withoutSecrets(uri);
       const carrier = new Gateway(uri, shownUri, settings.headers, (info) => tell(this, info));
       sides.set(this, { ...NOWHERE, standing: 'accepted', carrier, settings, uri: shownUri });
       return true;
@@ -189,7 +189,7 @@ function start(connection: NetConnection, side: Side): void {
   );
   side.number = link;
   side.standing = 'pending';
-  side.uri = withoutQuery(address);
+  side.uri = withoutSecrets(address);
   open.set(link, connection);
 }
 
@@ -213,10 +213,18 @@ function giveUp(side: Side): void {
   side.cancel = undefined;
 }
 
-/** What follows `?` is for the other side, and may be secret. */
-function withoutQuery(uri: string): string {
+/** What follows `?`, and a user and password, which are refused, are not for those who read it. */
+function withoutSecrets(uri: string): string {
   const query = findIn(uri, '?', 0);
-  return query < 0 ? uri : sliceOf(uri, 0, query);
+  const shown = query < 0 ? uri : sliceOf(uri, 0, query);
+  const slashes = findIn(shown, '//', 0);
+  if (slashes < 0) return shown;
+  const from = slashes + 2;
+  const path = findIn(shown, '/', from);
+  const authority = sliceOf(shown, from, path < 0 ? shown.length : path);
+  let host = 0;
+  for (let at = findIn(authority, '@', 0); at >= 0; at = findIn(authority, '@', host)) host = at + 1;
+  return sliceOf(shown, 0, from) + sliceOf(shown, from + host);
 }
 
 function drop(side: Side): void {
@@ -251,6 +259,9 @@ export function receive(number: number, change: number, info: unknown): void {
     side.standing = 'accepted';
     side.isWelcome = true;
     side.acceptedAt = turnMonotonic();
+    // Some servers say no more than that.
+    if (code === '')
+      return tell(connection, { level: 'status', code: 'NetConnection.Connect.Success', description: '' });
   } else if (change === LinkChange.Over) {
     if (side.standing === 'pending') side.address = side.asked;
     else if (turnMonotonic() - side.acceptedAt >= GOOD_MS) side.attempts = 0;

@@ -113,6 +113,8 @@ describe.each([
   test('SNC-07: uri is what it was connected to, without what may be secret', async () => {
     const uri = place('seven');
     expect(await linked(uri, `nc.connect(uri + '?key=secret'); return nc.uri;`)).toBe(uri);
+    const secrets = 'http://user:se@cret@host/@path?key';
+    expect(await linked(secrets, 'nc.connect(uri); return nc.uri;')).toBe('http://host/@path');
   });
 
   test('SNC-08: objectEncoding is 3, or 0 if that was set before', async () => {
@@ -181,7 +183,8 @@ test('what cannot be connected to is told, with what to do about it', async () =
   ]);
   for (const [uri, part] of [
     ['rtmp://192.0.2.1/app', 'add "192.0.2.1" to connect.hosts in app.json'],
-    [`rtmp://localhost:${port}/far`, `add "localhost:${port}" to connect.hosts`],
+    [`rtmp://localhost:${port}/far`, '"localhost" is this machine: list its address'],
+    [`rtmp://example.org:${port}/far`, `add "example.org:${port}" to connect.hosts`],
     ['rtmp:/other/room', 'add "other" to connect.apps in app.json'],
     ['rtmp:/', 'is no name of an application'],
     ['rtmp://user:word@h/app', 'a user or password in the address is refused'],

@@ -1,7 +1,10 @@
 import { createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { encodeCommand } from '../../wire/commands.ts';
+import { MessageType } from '../../wire/messages.ts';
 import { eventually } from '../support/journal.ts';
 import { connect } from '../support/rtmp-client.ts';
+import { FakeServer } from '../support/rtmp-server.ts';
 import { run, runsCode } from '../support/run.ts';
 import { startServer, useServer } from '../support/server.ts';
 
@@ -71,6 +74,47 @@ test.each([
   ]);
 });
 
+test.each([
+  [
+    'that cannot be read',
+    [0x11, 0x0a, 0xff],
+    ['Failed', 'its answer to connect cannot be read: needed 1 bytes, 0 left'],
+  ],
+  ['that says nothing', [0x05], ['Success', '']],
+])('an answer to connect %s', async (_, welcome, [code, description]) => {
+  const far = await FakeServer.start(() => {}, Buffer.from(welcome));
+  const app = await addApp([`127.0.0.1:${far.port}`]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const connects = `${heard} return (async () => { nc.connect(args[0]); await until(() => heard.length > 0); return [heard, nc.isConnected]; })();`;
+  expect(await run(client, connects, far.url)).toEqual([
+    [[`NetConnection.Connect.${code}`, description]],
+    code === 'Success',
+  ]);
+});
+
+test('an answer that cannot be read fails its call, and a connection that is none says so', async () => {
+  const far = await FakeServer.start(({ transaction }, guest) => {
+    const head = encodeCommand('_result', transaction, null);
+    const payload = Buffer.concat([head, Buffer.from([0x11, 0x0a, 0xff])]);
+    guest.send({ type: MessageType.CommandAmf0, streamId: 0, timestamp: 0, payload });
+  });
+  const app = await addApp([`127.0.0.1:${far.port}`]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard}
+    const call = () => nc.invoke('ask').catch(({ code, message }) => [code, message]);
+    return (async () => {
+      const before = await call();
+      nc.connect(args[0]);
+      await until(() => nc.isConnected);
+      return [before, await call(), nc.isConnected];
+    })();`;
+  expect(await run(client, code, far.url)).toEqual([
+    ['NetConnection.Call.Failed', 'ask: Not connected'],
+    ['NetConnection.Call.Failed', 'ask: The answer cannot be read: needed 1 bytes, 0 left.'],
+    true,
+  ]);
+});
+
 test('nobody listens there, and a name that leads to this machine: Failed, with the reason', async () => {
   const port = await serve(() => {});
   const app = await addApp(['127.0.0.1:9', `localhost:${port}`]);
@@ -80,10 +124,12 @@ test('nobody listens there, and a name that leads to this machine: Failed, with 
     'NetConnection.Connect.Failed',
     expect.stringContaining('ECONNREFUSED'),
   ]);
-  expect(await run(client, code, `rtmp://localhost:${port}/app`)).toEqual([
-    'NetConnection.Connect.Failed',
-    expect.stringContaining('"localhost" is this machine'),
-  ]);
+  // Nobody is told to list what is refused then.
+  for (const uri of [`rtmp://localhost:${port}/app`, 'rtmp://localhost/app'])
+    expect(await run(client, code, uri)).toEqual([
+      'NetConnection.Connect.Failed',
+      expect.stringContaining('"localhost" is this machine'),
+    ]);
 });
 
 test('more connections than limits.outgoingConnections are refused, and one that is closed makes room', async () => {
@@ -109,6 +155,80 @@ test('more connections than limits.outgoingConnections are refused, and one that
   ]);
 });
 
+test('connections that are closed count until they are gone', async () => {
+  const far = await FakeServer.start((_, { socket }) => {
+    socket.allowHalfOpen = true; // from its first call on it does not close its side
+  });
+  const connects = { hosts: [`127.0.0.1:${far.port}`] };
+  const settings = { connect: connects, limits: { outgoingConnections: 1 } };
+  const own = await startServer({
+    apps: { near: { 'main.js': runsCode, 'app.json': JSON.stringify(settings) } },
+    limits: { rejectLingerMs: 60_000 },
+  });
+  const client = await connect(`${own.rtmp}/near/room`);
+  const code = `${heard}
+    return (async () => {
+      for (let i = 0; ; i++) {
+        nc.connect(args[0]);
+        await until(() => heard.length > i);
+        if (!nc.isConnected) return [i, ...heard[i]];
+        nc.call('hold', null);
+        nc.close();
+      }
+    })();`;
+  expect(await run(client, code, far.url)).toEqual([
+    66,
+    'NetConnection.Connect.Failed',
+    'too many connections that were closed are still there: try again later',
+  ]);
+  for (const { socket } of far.guests) socket.destroy();
+  const again = `${heard}
+    return (async () => {
+      for (let i = 0; !nc.isConnected; i++) {
+        nc.connect(args[0]);
+        await until(() => heard.length > i);
+      }
+      return heard.at(-1)[0];
+    })();`;
+  expect(await run(client, again, far.url)).toBe('NetConnection.Connect.Success');
+});
+
+test('connections that scripts leave to their streams are no more than limits.outgoingConnections', async () => {
+  const far = await FakeServer.start(({ name, transaction }, guest) => {
+    if (name === 'createStream') guest.answer(transaction, 1);
+    if (name === 'play') guest.status(1, 'NetStream.Play.Start');
+  });
+  const open = () => far.guests.filter(({ socket }) => !socket.destroyed).length;
+  const main = (round: number) => `
+    application.onConnect = () => true;
+    for (let i = 0; i < 2; i++) {
+      const nc = new NetConnection();
+      nc.connect('${far.url}/${round}');
+      Stream.get('s${round}' + i).play('camera', -1, -1, true, nc);
+    }`;
+  const app = await addApp([`127.0.0.1:${far.port}`], { outgoingConnections: 2 });
+  server.writeFile(`${app}/main.js`, main(0));
+  await server.waitForLog((r) => r.instance === app && r.message === 'built');
+  await connect(`${server.rtmp}/${app}/room`);
+  const plays = () => far.asked.entries.filter(({ name }) => name === 'play').length;
+  for (let round = 0; round < 4; round++) {
+    if (round > 0) server.writeFile(`${app}/main.js`, main(round));
+    await eventually('its streams', () => plays() === 2 * (round + 1));
+    await eventually('the others to be over', () => open() === (round === 0 ? 2 : 4));
+  }
+  // Those of the script before, and its own.
+  expect(far.guests.map(({ socket }) => socket.destroyed)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
+});
+
 test('a flood from the other side is read as fast as the script takes it: nothing lost, in order', async () => {
   const app = await addApp([], { mailboxRecords: 100 });
   const client = await connect(`${server.rtmp}/${app}/room`);
@@ -123,6 +243,26 @@ test('a flood from the other side is read as fast as the script takes it: nothin
       return next;
     })();`;
   expect(await run(client, code)).toBe(5000);
+});
+
+test('a server that does not read: what waits for it has a bound, and the script hears why it is over', async () => {
+  const far = await FakeServer.start((_, { socket }) => void socket.pause());
+  const app = await addApp([`127.0.0.1:${far.port}`]);
+  const client = await connect(`${server.rtmp}/${app}/room`);
+  const code = `${heard}
+    return (async () => {
+      nc.connect(args[0]);
+      await until(() => nc.isConnected);
+      while (nc.isConnected) {
+        nc.call('take', null, 'x'.repeat(100_000));
+        await new Promise((go) => setTimeout(go, 1));
+      }
+      return heard.at(-1);
+    })();`;
+  expect(await run(client, code, far.url)).toEqual([
+    'NetConnection.Connect.Closed',
+    expect.stringMatching(/^the other side does not read: \d+ bytes wait for it$/),
+  ]);
 });
 
 test('new code begins without connections, and the other side hears that the old ones are over', async () => {

@@ -22,20 +22,27 @@ export interface Asked {
 /** What a server does with a command; `connect` is accepted before. */
 export type Behaviour = (asked: Asked, guest: Guest) => void;
 
+/** What it says to `connect`: AMF0 of the command object and what follows. */
+const WELCOME = encodeAmf0([{}, { level: 'status', code: 'NetConnection.Connect.Success', description: '' }]);
+
 /** A server that accepts everybody and then does what the test says, however wrong. */
 export class FakeServer {
   readonly asked = new Journal<Asked>('the server', ({ name, args }) => `${name} ${JSON.stringify(args)}`);
   readonly guests: Guest[] = [];
   port = 0;
 
-  static async start(behaviour: Behaviour): Promise<FakeServer> {
+  static async start(behaviour: Behaviour, welcome = WELCOME): Promise<FakeServer> {
     const fake = new FakeServer();
     const server = createServer((socket) => {
       fake.guests.push(
-        new Guest(socket, (asked, guest) => {
-          fake.asked.add(asked);
-          behaviour(asked, guest);
-        }),
+        new Guest(
+          socket,
+          (asked, guest) => {
+            fake.asked.add(asked);
+            behaviour(asked, guest);
+          },
+          welcome,
+        ),
       );
     });
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -57,13 +64,15 @@ export class Guest {
   readonly socket: Socket;
   readonly received: RtmpMessage[] = [];
   readonly #onCommand: Behaviour;
+  readonly #welcome: Uint8Array;
   readonly #parser = new ChunkParser((message) => this.#message(message));
   #shaken = 0;
   #buffer: Buffer = Buffer.alloc(0);
 
-  constructor(socket: Socket, onCommand: Behaviour) {
+  constructor(socket: Socket, onCommand: Behaviour, welcome: Uint8Array) {
     this.socket = socket.setNoDelay(true);
     this.#onCommand = onCommand;
+    this.#welcome = welcome;
     socket.on('error', () => {});
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
   }
@@ -117,13 +126,12 @@ export class Guest {
     const [name, transaction, , ...args] = decodeAmf0(payload);
     const asked = { name: String(name), transaction: Number(transaction), streamId, args };
     if (asked.name === 'connect')
-      this.command(
-        0,
-        '_result',
-        asked.transaction,
-        {},
-        { level: 'status', code: 'NetConnection.Connect.Success', description: '' },
-      );
+      this.send({
+        type: Type.CommandAmf0,
+        streamId: 0,
+        timestamp: 0,
+        payload: Buffer.concat([encodeAmf0(['_result', asked.transaction]), this.#welcome]),
+      });
     else this.#onCommand(asked, this);
   }
 }
