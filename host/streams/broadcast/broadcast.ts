@@ -29,6 +29,7 @@ export type TellScript = (code: StatusCode, description: string, details: string
 const MAX_ITEMS = 1000;
 const LIVE_ONLY = -1000;
 const LINGER_MS = 500;
+const MARK_EVERY_MS = 2000;
 /** Streams that play streams that play streams. */
 const MAX_CHAIN = 32;
 /** How many of them the message has come through that is on its way now. */
@@ -191,7 +192,12 @@ export class Broadcast implements Publisher {
     const isCurrent = () => run === this.#run;
     const mark = new LoopMark();
     const end = this.#endOf(item, run);
-    const source = new RemoteSource(
+    // Not only once: what makes the ring complete may come later.
+    const reminder = setInterval(() => {
+      if (!isCurrent()) clearInterval(reminder);
+      else if (source.hasStarted) this.#stream.pass(mark.message);
+    }, MARK_EVERY_MS).unref();
+    const source: RemoteSource = new RemoteSource(
       { place, name: streamNameText(stream), startMs, durationMs },
       { bufferMs: this.#bufferMs, patienceMs, pacer: this.#streams.broadcastPacer },
       {

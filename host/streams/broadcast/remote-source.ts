@@ -72,6 +72,10 @@ export class RemoteSource implements Source, Paced, RemoteStreamOwner {
     this.#remote = new RemoteStream(request.place, this, settings.patienceMs);
   }
 
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
   start(): void {
     this.#remote.start();
   }
