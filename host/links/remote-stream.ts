@@ -62,7 +62,8 @@ export class RemoteStream implements LinkUser {
     this.expect('createStream');
     this.#owner.opening?.(link);
     link.ask('createStream', [], (isOk, command) => {
-      if (!command) return this.#fail('the other side does not answer');
+      // Of a connection that has ended, `ended` says so first.
+      if (!command) return queueMicrotask(() => this.#fail('the other side does not answer'));
       const { type, body } = command;
       this.#made(isOk, { type, streamId: 0, timestamp: 0, payload: body });
     });
