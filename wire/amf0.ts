@@ -78,17 +78,15 @@ export class Amf0Decoder {
   #referred: SafeSet<number> | undefined;
   #amf3: Amf3Decoder | undefined;
 
-  constructor(reader: ByteReader, limits = AMF_LIMITS, options: AmfDecodeOptions = NO_OPTIONS) {
+  constructor(
+    reader: ByteReader,
+    limits = AMF_LIMITS,
+    options: AmfDecodeOptions = NO_OPTIONS,
+    budget = new AmfBudget(limits),
+  ) {
     this.#reader = reader;
     this.#options = options;
-    this.#budget = new AmfBudget(limits);
-  }
-
-  /** Another value follows, of the same message but with tables of its own. */
-  forget(): void {
-    this.#complex.length = 0;
-    this.#referred = undefined;
-    this.#amf3 = undefined;
+    this.#budget = budget;
   }
 
   value(): AmfValue {

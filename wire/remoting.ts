@@ -1,4 +1,4 @@
-import { amfError } from './amf-message.ts';
+import { AmfBudget, amfError } from './amf-message.ts';
 import { Amf0Decoder } from './amf0.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { StagewireError } from './errors.ts';
@@ -67,12 +67,11 @@ export function decodePacket(
   const version = reader.u16();
   if (version !== VERSIONS.Player && version !== VERSIONS.Server && version !== VERSIONS.Amf3)
     throw amfError(`AMF packet of version ${version}`, 0);
-  const decoder = new Amf0Decoder(reader, limits, options);
+  const budget = new AmfBudget(limits);
   const readValue = () => {
     // Often unknown (0xffffffff), and of some gateways wrong: the value says itself where it ends.
     reader.skip(4);
-    decoder.forget();
-    return decoder.value();
+    return new Amf0Decoder(reader, limits, options, budget).value();
   };
   const headers: PacketHeader<AmfValue>[] = [];
   const headerCount = readCount(reader, 'headers');

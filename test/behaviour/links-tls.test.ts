@@ -46,3 +46,20 @@ test('a server with a certificate that is trusted is connected to, and one that 
     failed('before secure TLS connection was established'),
   );
 });
+
+test('an edge whose link is encrypted, and one that does not trust the certificate of its origin', async () => {
+  const edgeSecret = 'what edges and origins share';
+  const tls = writePair('origin', { certificate, privateKey });
+  const echo = {
+    'main.js': 'application.onConnect = (client) => { client.echo = (value) => value; return true; };',
+  };
+  const origin = await startServer({ apps: { echo }, tls, edgeSecret });
+  const doubtful = await startServer({ edgeOf: origin.rtmps, edgeSecret });
+  expect((await doubtful.waitForLog('cannot reach the origin')).message).toContain('certificate');
+  process.env.NODE_EXTRA_CA_CERTS = tls.certificate;
+  const edge = await startServer({ edgeOf: origin.rtmps, edgeSecret });
+  delete process.env.NODE_EXTRA_CA_CERTS;
+  await edge.waitForLog('is an edge of');
+  const client = await connect(`${edge.rtmp}/echo/room`);
+  expect(await client.call('echo', 'safe')).toBe('safe');
+});

@@ -8,6 +8,7 @@ interface Use {
   readonly type: number;
   readonly name: string;
   readonly isPersistent: boolean;
+  readonly isProxy: boolean;
 }
 
 const MAX_OBJECTS = 10_000;
@@ -19,14 +20,17 @@ export class SharedObjectUses {
   /** A message of the client's, which may be anything. */
   note({ type, payload }: RtmpMessage): void {
     try {
-      const { name, isPersistent, events } = readSharedObject(type, payload, (data) =>
-        data.skip(data.remaining),
-      );
+      const {
+        name,
+        isPersistent,
+        isProxy = false,
+        events,
+      } = readSharedObject(type, payload, (data) => data.skip(data.remaining));
       const key = `${isPersistent}/${name}`;
       for (const event of events) {
         if (event.type === SharedObjectEventType.Release) this.#uses.delete(key);
         if (event.type !== SharedObjectEventType.Use || this.#uses.size >= MAX_OBJECTS) continue;
-        this.#uses.set(key, { type, name, isPersistent });
+        this.#uses.set(key, { type, name, isPersistent, isProxy });
       }
     } catch (error) {
       // The origin tells the client.
@@ -36,10 +40,11 @@ export class SharedObjectUses {
 
   /** What asks for all of them anew, with everything that is in them. */
   uses(): RtmpMessage[] {
-    return [...this.#uses.values()].map(({ type, name, isPersistent }) => {
+    return [...this.#uses.values()].map(({ type, name, isPersistent, isProxy }) => {
       const writer = new ByteWriter();
       const events = [{ type: SharedObjectEventType.Use }];
-      writeSharedObject<never>(writer, type, { name, version: 0, isPersistent, events }, () => {});
+      const use = { name, version: 0, isPersistent, isProxy, events };
+      writeSharedObject<never>(writer, type, use, () => {});
       return {
         type: type === MessageType.SharedObjectAmf3 ? type : MessageType.SharedObjectAmf0,
         streamId: 0,
