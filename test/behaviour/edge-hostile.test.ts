@@ -123,11 +123,8 @@ test('an edge that is let in and lies loses its connection, or one client; all o
   };
   // A client whose command is nonsense, and one whose shared object is.
   edge.say(request, 1, new Uint8Array([1, 2, 3]));
-  edge.say(
-    request,
-    2,
-    Buffer.from('0200 07 636f6e6e656374 003ff0000000000000 05'.replaceAll(' ', ''), 'hex'),
-  );
+  const command = Buffer.from('0200 07 636f6e6e656374 003ff0000000000000 05'.replaceAll(' ', ''), 'hex');
+  edge.say(request, 2, command);
   await eventually('the second client', () =>
     edge.client.received.entries.some(
       ({ type, streamId, payload }) => type === CONTROL && streamId === 2 && headOf(payload).op === 'accept',
@@ -137,8 +134,9 @@ test('an edge that is let in and lies loses its connection, or one client; all o
   await edge.heard('drop');
   expect(await client.call('add', 1, 2)).toBe(3);
   expect(edge.client.isClosed).toBe(false);
-  edge.say(request, 3, new Uint8Array([2]));
-  edge.say(request, 3, new Uint8Array([2]));
+  // A number that is taken.
+  edge.say(request, 3, command);
+  edge.say(request, 3, command);
   await edge.client.closed;
   expect(await client.call('add', 2, 2)).toBe(4);
   await server.stop();
