@@ -85,8 +85,10 @@ class Route implements LinkUser {
 
   /** False when the connection is over. */
   join(links: ScriptLinks, number: number): boolean {
-    this.isJoined = links.join(number, this);
-    if (!this.isJoined) this.#onEnd();
+    const place = links.place(number);
+    this.isJoined = place !== undefined;
+    if (place) place.join(this);
+    else this.#onEnd();
     return this.isJoined;
   }
 

@@ -118,20 +118,7 @@ export class ScriptLinks {
     }
   }
 
-  /** Uses the connection of that number until `leave`: when it is accepted, `opened` follows. False when it is over. */
-  join(number: number, user: LinkUser): boolean {
-    const entry = this.#entries.get(number);
-    if (!entry) return false;
-    entry.users.add(user);
-    if (entry.isAccepted && entry.link) user.opened?.(entry.link);
-    return true;
-  }
-
-  leave(number: number, user: LinkUser): void {
-    this.#entries.get(number)?.users.delete(user);
-  }
-
-  /** The connection of that number, accepted or not yet, for streams; undefined when there is none. */
+  /** The connection of that number, accepted or not yet, for streams and shared objects; undefined when there is none. */
   place(number: number): LinkPlace | undefined {
     const entry = this.#entries.get(number);
     return (
