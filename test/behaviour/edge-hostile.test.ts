@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
-import { createServer, type Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import type { Socket } from 'node:net';
+import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
+import { serveSockets } from '../support/raw-server.ts';
 import { connect, connectRefused, RtmpClient } from '../support/rtmp-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
@@ -142,22 +143,6 @@ test('an edge that is let in and lies loses its connection, or one client; all o
   await server.stop();
 });
 
-/** Listens, and does that with whoever comes. */
-async function listen(onSocket: (socket: Socket) => void): Promise<string> {
-  const sockets = new Set<Socket>();
-  const listener = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    onSocket(socket);
-  });
-  await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-  });
-  return `rtmp://127.0.0.1:${(listener.address() as { port: number }).port}`;
-}
-
 test.each([
   [
     'is no RTMP',
@@ -169,7 +154,7 @@ test.each([
 ])(
   'an origin that %s: the edge says so, refuses clients, and lets itself be stopped',
   async (_what, serve, problem) => {
-    const url = await listen(serve);
+    const url = `rtmp://127.0.0.1:${await serveSockets(serve)}`;
     const edge = await startServer({ edgeOf: url, edgeSecret, limits: { outgoingConnectMs: 1000 } });
     await edge.waitForLog('cannot reach the origin');
     const { origin } = (await (await fetch(`${edge.http}/api/edges`)).json()) as {

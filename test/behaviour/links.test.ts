@@ -1,8 +1,9 @@
-import { createServer, type Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import type { Socket } from 'node:net';
+import { expect, test } from 'vitest';
 import { encodeCommand } from '../../wire/commands.ts';
 import { MessageType } from '../../wire/messages.ts';
 import { eventually } from '../support/journal.ts';
+import { serveSockets } from '../support/raw-server.ts';
 import { connect } from '../support/rtmp-client.ts';
 import { FakeServer } from '../support/rtmp-server.ts';
 import { run, runsCode } from '../support/run.ts';
@@ -22,22 +23,6 @@ const server = useServer({
     },
   },
 });
-
-/** Listens, and does that with whoever comes. */
-async function serve(onSocket: (socket: Socket) => void): Promise<number> {
-  const sockets = new Set<Socket>();
-  const listener = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    onSocket(socket);
-  });
-  await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-  });
-  return (listener.address() as { port: number }).port;
-}
 
 let apps = 0;
 /** An application of its own whose script may connect to these. */
@@ -64,7 +49,7 @@ test.each([
   ['never says anything', () => {}, /no answer to connect within 500 ms \(limits.outgoingConnectMs\)/],
   ['goes away at once', (socket: Socket) => socket.destroy(), /closed|ECONNRESET/],
 ])('a server that %s: the script hears why', async (_, onSocket, why) => {
-  const port = await serve(onSocket);
+  const port = await serveSockets(onSocket);
   const app = await addApp([`127.0.0.1:${port}`], { outgoingConnectMs: 500 });
   const client = await connect(`${server.rtmp}/${app}/room`);
   const code = `${heard} return (async () => { nc.connect(args[0]); await until(() => heard.length > 0); return [heard, nc.isConnected]; })();`;
@@ -116,7 +101,7 @@ test('an answer that cannot be read fails its call, and a connection that is non
 });
 
 test('nobody listens there, and a name that leads to this machine: Failed, with the reason', async () => {
-  const port = await serve(() => {});
+  const port = await serveSockets(() => {});
   const app = await addApp(['127.0.0.1:9', `localhost:${port}`]);
   const client = await connect(`${server.rtmp}/${app}/room`);
   const code = `${heard} return (async () => { nc.connect(args[0]); await until(() => heard.length > 0); return heard[0]; })();`;
