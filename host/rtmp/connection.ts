@@ -94,8 +94,9 @@ export class RtmpConnection implements Transport {
   #isFlushScheduled = false;
   #isReading = true;
   #heardAt: number;
-  /** When a message that is no control message passed last, in either direction. */
+  /** When a message that is no control message passed last, in either direction, to the second; and since that was noted. */
   #activeAt: number;
+  #wasActive = false;
   #pingedAt = 0;
   /** Of the ping that is not answered yet, as sent. */
   #pingSentAt: number | undefined;
@@ -146,7 +147,9 @@ export class RtmpConnection implements Transport {
   }
 
   get queuedBytes(): number {
-    return this.#out.queuedBytes + this.#writer.length;
+    // Without a flush to come nothing is there.
+    const unsent = this.#isFlushScheduled ? this.#writer.length : 0;
+    return this.#out.queuedBytes + unsent;
   }
 
   send(message: RtmpMessage): void {
@@ -157,7 +160,7 @@ export class RtmpConnection implements Transport {
       return this.#drop('E_SLOW_READER', text);
     }
     this.traffic.messagesOut++;
-    if (!isControlType(message.type)) this.#activeAt = performance.now();
+    if (!isControlType(message.type)) this.#wasActive = true;
     this.#writer.writeMessage(message);
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
@@ -170,8 +173,8 @@ export class RtmpConnection implements Transport {
       return;
     }
     this.traffic.messagesOut += messages;
-    if (messages > 0) this.#activeAt = performance.now();
-    if (this.#writer.length > 0) {
+    if (messages > 0) this.#wasActive = true;
+    if (this.#isFlushScheduled) {
       // One system call for what was said before and this.
       this.#socket.cork();
       process.nextTick(() => this.#socket.uncork());
@@ -299,6 +302,8 @@ export class RtmpConnection implements Transport {
     if (!this.#handshake && !this.#hasCommand && waited > connectMs) {
       return this.#drop('E_CONNECT_TIMEOUT', `no connect command ${connectMs} ms after the handshake`);
     }
+    if (this.#wasActive) this.#activeAt = now;
+    this.#wasActive = false;
     if (this.#isConnected && idleClientMs > 0 && now - this.#activeAt > idleClientMs) this.#handler.onIdle();
     if (this.#socket.isPaused())
       this.#heardAt = now; // we are the ones who do not listen
@@ -401,7 +406,7 @@ export class RtmpConnection implements Transport {
       default:
         if (message.type === MessageType.CommandAmf0 || message.type === MessageType.CommandAmf3)
           this.#hasCommand = true;
-        this.#activeAt = this.#heardAt;
+        this.#wasActive = true;
         this.#handler.onMessage(message);
     }
   }

@@ -13,6 +13,8 @@ export class SocketWriter {
   readonly #socket: ByteStream;
   readonly #traffic: Traffic;
   #bandwidth = new Bandwidth(0, 0);
+  /** There is a bandwidth limit, or something still waits for one that there was. */
+  #isLimited = false;
   /** Waits for the bandwidth limit. */
   #paced: Buffer[] = [];
   #pacedBytes = 0;
@@ -30,7 +32,7 @@ export class SocketWriter {
   /** Counts what each waiting write costs besides its bytes: many small ones weigh more than they measure. */
   get queuedBytes(): number {
     const waiting = this.#socket.writableLength;
-    if (waiting === 0) return this.#pacedBytes;
+    if (waiting === 0 || this.#writes === 0) return waiting + this.#pacedBytes;
     const overhead = (waiting * this.#writes * WRITE_OVERHEAD) / this.#writtenBytes;
     return waiting + overhead + this.#pacedBytes;
   }
@@ -42,8 +44,7 @@ export class SocketWriter {
 
   /** Nobody may change the bytes before `onWritten` is called; without it nobody ever does. */
   write(bytes: Buffer, onWritten?: () => void): void {
-    if (this.#bandwidth.bytesPerSecond === 0 && this.#pacedBytes === 0)
-      return this.#writeNow(bytes, onWritten);
+    if (!this.#isLimited) return this.#writeNow(bytes, onWritten);
     // Waits in pieces: whoever shares these bytes need not.
     this.#paced.push(onWritten ? Buffer.from(bytes) : bytes);
     this.#pacedBytes += bytes.length;
@@ -54,6 +55,7 @@ export class SocketWriter {
   /** What it owed under the limit before is forgiven. */
   limit(bytesPerSecond: number): void {
     this.#bandwidth = new Bandwidth(bytesPerSecond, performance.now());
+    this.#isLimited = true;
     clearTimeout(this.#pacer);
     this.#pace();
   }
@@ -81,7 +83,10 @@ export class SocketWriter {
         return;
       }
       const [next] = this.#paced;
-      if (!next) return;
+      if (!next) {
+        this.#isLimited = this.#bandwidth.bytesPerSecond > 0;
+        return;
+      }
       const bytes = next.subarray(0, PACED_BYTES);
       if (bytes.length === next.length) this.#paced.shift();
       else this.#paced[0] = next.subarray(PACED_BYTES);
@@ -96,17 +101,19 @@ export class SocketWriter {
       onWritten?.();
       return;
     }
+    const socket = this.#socket;
     this.#traffic.bytesOut += bytes.length;
-    if (this.#socket.writableLength === 0) this.#writes = this.#writtenBytes = 0;
+    const isFirst = socket.writableLength === 0;
+    if (!onWritten || socket.isTunnel) socket.write(bytes, onWritten);
+    else {
+      socket.write(bytes);
+      // Most writes are with the operating system at once; only for those that are not a callback is worth its price.
+      if (socket.writableLength === 0) return onWritten();
+      socket.write(NOTHING, onWritten);
+    }
+    if (socket.writableLength === 0) return;
+    if (isFirst) this.#writes = this.#writtenBytes = 0;
     this.#writes++;
     this.#writtenBytes += bytes.length;
-    if (!onWritten || this.#socket.isTunnel) {
-      this.#socket.write(bytes, onWritten);
-      return;
-    }
-    this.#socket.write(bytes);
-    // Most writes are with the operating system at once; only for those that are not a callback is worth its price.
-    if (this.#socket.writableLength === 0) onWritten();
-    else this.#socket.write(NOTHING, onWritten);
   }
 }

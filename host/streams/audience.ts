@@ -4,6 +4,9 @@ import type { Block, BlockPool } from './blocks.ts';
 import type { Viewer, ViewerLimits } from './viewer.ts';
 import type { WindowFigures } from './windows.ts';
 
+/** Viewers served before others have a turn. */
+const STEP_VIEWERS = 4;
+
 /** The viewers of one stream who take the same bytes: those of one format who play it under the same stream id. */
 export class Audience {
   readonly viewers = new Set<Viewer>();
@@ -15,7 +18,7 @@ export class Audience {
     this.#streamId = streamId;
   }
 
-  /** Sends what came in one window: written once, and once to each who takes all of it. A step for each viewer. */
+  /** Sends what came in one window: written once, and once to each who takes all of it. A step for some viewers. */
   *send(
     messages: readonly OutMessage[],
     pool: BlockPool,
@@ -24,18 +27,16 @@ export class Audience {
     figures: WindowFigures,
   ): Generator<void, void> {
     let block: Block | undefined;
+    let served = 0;
     try {
       for (const viewer of this.viewers) {
-        const share = attempt(viewer, () => viewer.shareOf(messages, now, limits));
-        if (share === 'some') attempt(viewer, () => viewer.sendSome(messages));
-        else if (share === 'all') {
+        if (takesAll(viewer, messages, now, limits)) {
           block ??= this.#write(messages, pool);
-          const shared = block;
-          attempt(viewer, () => shared.writeTo(viewer.transport, messages.length));
+          writeTo(viewer, block, messages.length);
           figures.writes++;
-          figures.bytes += shared.bytes.length;
+          figures.bytes += block.bytes.length;
         }
-        yield;
+        if (++served % STEP_VIEWERS === 0) yield;
       }
     } finally {
       block?.close();
@@ -54,12 +55,32 @@ export class Audience {
   }
 }
 
-/** What goes wrong with one viewer costs its connection, and the others nothing. */
-function attempt<Result>(viewer: Viewer, work: () => Result): Result | undefined {
+/*
+ * What goes wrong with one viewer costs its connection, and the others nothing. These are functions of their own, with
+ * no closures: they run for each viewer and window.
+ */
+
+/** Whether the viewer takes the shared bytes. What it takes otherwise it has been sent. */
+function takesAll(
+  viewer: Viewer,
+  messages: readonly OutMessage[],
+  now: number,
+  limits: ViewerLimits,
+): boolean {
   try {
-    return work();
+    const share = viewer.shareOf(messages, now, limits);
+    if (share === 'some') viewer.sendSome(messages);
+    return share === 'all';
   } catch (error) {
     viewer.transport.fail(error);
-    return undefined;
+    return false;
+  }
+}
+
+function writeTo(viewer: Viewer, block: Block, messages: number): void {
+  try {
+    block.writeTo(viewer.transport, messages);
+  } catch (error) {
+    viewer.transport.fail(error);
   }
 }

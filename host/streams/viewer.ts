@@ -45,6 +45,8 @@ export class Viewer {
   #wantsVideo = true;
   #limit: FrameLimit | undefined;
   #isPaused = false;
+  /** It took all of the last window and nothing has changed since: only what waits for it can. */
+  #isSteady = false;
   /** Sent with the time of the next message. */
   #headers: readonly OutMessage[] = [];
   /** Inter frames are of no use before a key frame. */
@@ -97,14 +99,17 @@ export class Viewer {
 
   /** The stream carries that. */
   meet(needs: MediaNeeds | undefined): void {
+    this.#isSteady = false;
     this.#codecs.meet(needs);
   }
 
   pause(): void {
+    this.#isSteady = false;
     this.#isPaused = true;
   }
 
   receive(medium: 'audio' | 'video', isWanted: boolean): void {
+    this.#isSteady = false;
     if (medium === 'audio') {
       this.#wantsAudio = isWanted;
     } else if (isWanted !== this.#wantsVideo) {
@@ -115,17 +120,20 @@ export class Viewer {
 
   /** The client has played up to that timestamp. */
   played(timestamp: number): void {
+    this.#isSteady = false;
     this.#playedTime = timestamp;
   }
 
   /** At most so many pictures per second, as far as they can be left out; undefined for all. */
   limitFrames(fps: number | undefined): void {
+    this.#isSteady = false;
     if (this.#limit?.isBroken) this.#needKeyFrame();
     this.#limit = fps === undefined ? undefined : new FrameLimit(fps);
   }
 
   /** Nothing is sent before a key frame comes that is new; `began` is called before it is written. */
   awaitKeyFrame(began: () => void): void {
+    this.#isSteady = false;
     this.#began = began;
   }
 
@@ -154,15 +162,18 @@ export class Viewer {
 
   /** What it takes of these messages. A viewer that takes some of them is given them by `sendSome`. */
   shareOf(messages: readonly OutMessage[], now: number, limits: ViewerLimits): Share {
+    const { transport } = this;
+    if (this.#isSteady && transport.queuedBytes <= limits.viewerQueueBytes) return 'all';
     if (this.#isPaused) return 'none';
     this.#dropped = this.#dueDrop(now, limits);
     if (this.#dropped === 'all') {
-      this.transport.traffic.messagesDropped += messages.length;
+      transport.traffic.messagesDropped += messages.length;
       return 'none';
     }
     const isComplete = this.#takesAll && !this.#needsKeyFrame && this.#headers.length === 0;
     if (!isComplete || this.#behindSince !== undefined) return 'some';
     this.#noteSent(messages);
+    this.#isSteady = this.#playedTime === undefined && transport.lag === undefined;
     return 'all';
   }
 
@@ -209,6 +220,7 @@ export class Viewer {
   }
 
   #needKeyFrame(): void {
+    this.#isSteady = false;
     this.#needsKeyFrame = true;
     this.#entry.forget();
   }
