@@ -3,6 +3,7 @@ import { eventually } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { WireCutter } from '../support/wire-cutter.ts';
 
 /** What clients of an edge do, good and bad: it comes to the same as at the origin, and costs nobody else anything. */
 const edgeSecret = 'what edges and origins share';
@@ -286,4 +287,47 @@ test('a player of an edge, and of an edge of that, hears of a live stream what i
       ['Play.Reset', 'Play.Start', 'Play.Transition'].map((code) => `NetStream.${code}`),
     );
   }
+});
+
+test('who plays or publishes while the way to the origin is cut has it when that is back', async () => {
+  const origin = await startServer({ apps: { room }, edgeSecret });
+  const way = await WireCutter.to(origin.rtmpPort);
+  const edge = await startServer({ edgeOf: `rtmp://127.0.0.1:${way.port}`, edgeSecret });
+  await edge.waitForLog('is an edge of');
+  const live = await publish(await connect(`${origin.rtmp}/room/1`), 'live');
+  const there = await connect(`${edge.rtmp}/room/1`);
+  const [player, publisher] = [await there.createStream(), await there.createStream()];
+
+  way.cut();
+  await edge.waitForLog('lost the origin');
+  const begins = player.play('live');
+  const published = publisher.publish('back');
+  publisher.video(0, avcHeader);
+  publisher.video(0, keyFrame(1));
+  await expect(there.call('add', 1, 1)).rejects.toThrow('cannot be reached');
+  expect([...player.codes, ...publisher.codes]).toEqual([]);
+  way.heal();
+  expect((await begins).code).toBe('NetStream.Play.Start');
+  expect((await published).code).toBe('NetStream.Publish.Start');
+  live.video(0, keyFrame(2));
+  await player.waitForMedia(keyFrame(2));
+  const watches = await (await connect(`${origin.rtmp}/room/1`)).createStream();
+  await watches.play('back');
+  await watches.waitForMedia(avcHeader);
+  await watches.waitForMedia(keyFrame(1));
+});
+
+test('who plays or publishes while the way to the origin is cut hears of it when that takes too long', async () => {
+  const origin = await startServer({ apps: { room }, edgeSecret });
+  const way = await WireCutter.to(origin.rtmpPort);
+  const limits = { outgoingConnectMs: 300 };
+  const edge = await startServer({ edgeOf: `rtmp://127.0.0.1:${way.port}`, edgeSecret, limits });
+  await edge.waitForLog('is an edge of');
+  const there = await connect(`${edge.rtmp}/room/1`);
+  const [player, publisher] = [await there.createStream(), await there.createStream()];
+  way.cut();
+  await edge.waitForLog('lost the origin');
+  expect((await player.play('live')).code).toBe('NetStream.Play.Failed');
+  expect((await publisher.publish('back')).code).toBe('NetStream.Publish.BadName');
+  expect(there.isClosed).toBe(false);
 });

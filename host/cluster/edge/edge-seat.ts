@@ -43,6 +43,8 @@ interface OrElse {
 /** Calls that wait while the origin is told again of the client. */
 const MAX_HELD = 256;
 const MAX_HELD_BYTES = 1024 * 1024;
+/** Whether a client may play, over links that are lost before they answer. */
+const MAX_ASKED = 3;
 const LOST = 'The connection to the origin was lost.';
 const NO_ORIGIN = 'The origin cannot be reached.';
 
@@ -67,6 +69,8 @@ export class EdgeSeat implements Seat {
   /** Those that play or publish. */
   readonly #streams = new Set<EdgeStream>();
   readonly #objects = new SharedObjectUses();
+  /** Who waits until the origin knows the client again. */
+  readonly #returns = new Set<(isAttached: boolean) => void>();
   #patience: NodeJS.Timeout | undefined;
   /** Until the origin is told of it once more. */
   #again: NodeJS.Timeout | undefined;
@@ -260,6 +264,7 @@ export class EdgeSeat implements Seat {
       get isAttached() {
         return seat.#state === 'accepted';
       },
+      attached: () => this.#attached(),
       get queuedBytes() {
         return link.queuedBytes;
       },
@@ -288,9 +293,9 @@ export class EdgeSeat implements Seat {
     });
   }
 
-  streamLength(stream: StreamName): Promise<number> {
+  async streamLength(stream: StreamName): Promise<number> {
+    if (stream.query.length > MAX_QUERY || !(await this.#attached())) return 0;
     return new Promise((resolve) => {
-      if (this.#state !== 'accepted' || stream.query.length > MAX_QUERY) return resolve(0);
       const ask = this.#link.ask((answer) => resolve(answer?.op === 'length-is' ? answer.seconds : 0));
       this.#link.tell({ op: 'length', ask, stream }, this.number);
     });
@@ -312,6 +317,7 @@ export class EdgeSeat implements Seat {
     this.#state = 'gone';
     clearTimeout(this.#patience);
     clearTimeout(this.#again);
+    this.#tellReturns(false);
     for (const stream of [...this.#streams]) stream.close();
     this.#calls.clear();
     this.#orElse.clear();
@@ -333,6 +339,26 @@ export class EdgeSeat implements Seat {
     this.#held = [];
     this.#heldBytes = 0;
     for (const { op, bytes } of held) this.#link.tell(op, this.number, bytes);
+    this.#tellReturns(true);
+  }
+
+  /** Whether the origin knows the client, now or within the time that a new link may take. */
+  #attached(): Promise<boolean> {
+    const isExpected = this.#state === 'lost' && this.#returns.size < MAX_HELD;
+    if (!isExpected) return Promise.resolve(this.#state === 'accepted');
+    return new Promise((resolve) => {
+      const done = (isAttached: boolean) => {
+        clearTimeout(timer);
+        this.#returns.delete(done);
+        resolve(isAttached);
+      };
+      const timer = setTimeout(() => done(false), this.#link.limits.outgoingConnectMs);
+      this.#returns.add(done);
+    });
+  }
+
+  #tellReturns(isAttached: boolean): void {
+    for (const done of [...this.#returns]) done(isAttached);
   }
 
   #waitForLink(): void {
@@ -402,11 +428,20 @@ export class EdgeSeat implements Seat {
     this.#client.error(transaction, encodeValues(status('NetConnection.Call.Failed', why)));
   }
 
-  #decide(stream: StreamName, startMs: number): Promise<PlayDecision> {
+  /** Asked again when the link was lost meanwhile. */
+  async #decide(stream: StreamName, startMs: number): Promise<PlayDecision> {
+    for (let asked = 0; asked < MAX_ASKED && (await this.#attached()); asked++) {
+      const decision = await this.#ask(stream, startMs);
+      if (decision) return decision;
+    }
+    return REFUSED;
+  }
+
+  /** Undefined without an answer. */
+  #ask(stream: StreamName, startMs: number): Promise<PlayDecision | undefined> {
     return new Promise((resolve) => {
-      if (this.#state !== 'accepted') return resolve(REFUSED);
       const ask = this.#link.ask((answer) => {
-        if (answer?.op !== 'decided') return resolve(REFUSED);
+        if (answer?.op !== 'decided') return resolve(undefined);
         const { op: _, ask: __, ...decision } = answer;
         resolve(decision);
       });

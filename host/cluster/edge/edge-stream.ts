@@ -17,6 +17,8 @@ export interface EdgeStreamHost {
   readonly instance: EdgeInstance;
   /** Whether the origin knows the client at present. */
   readonly isAttached: boolean;
+  /** The same, when it may have to be told again first: false when that takes too long. */
+  attached(): Promise<boolean>;
   readonly gopBytes: number;
   /** It has something to do, or nothing any more. */
   setActive(stream: EdgeStream, isActive: boolean): void;
@@ -33,6 +35,8 @@ export interface EdgeStreamHost {
 interface Publication {
   readonly stream: StreamName;
   readonly mode: string;
+  /** The origin has been told of it. */
+  hasBegun: boolean;
   /** For an origin that has lost the beginning. */
   readonly late: LateJoin;
   readonly data: Map<string, RtmpMessage>;
@@ -90,19 +94,25 @@ export class EdgeStream implements StreamEnd {
     this.close();
     if (stream.query.length > MAX_QUERY)
       return this.#voice.status('NetStream.Publish.BadName', TOO_LONG, stream.name);
-    if (!this.#host.isAttached)
-      return this.#voice.status('NetStream.Publish.BadName', NO_ORIGIN, stream.name);
-    this.#publication = {
+    const publication: Publication = {
       stream,
       // Anything else is `live`, however long.
       mode: mode.slice(0, MAX_MODE),
+      hasBegun: false,
       late: new LateJoin(() => this.#host.gopBytes),
       data: new Map(),
       valve: new Valve(() => this.#host.queuedBytes, STREAM_BYTES),
     };
+    this.#publication = publication;
     this.#at = 'origin';
     this.#host.setActive(this, true);
-    this.#tell({ op: 'publish', stream, mode: this.#publication.mode });
+    if (this.#host.isAttached) return this.#begin(publication);
+    // It begins when the origin is back.
+    void this.#host.attached().then((isAttached) => {
+      if (isAttached || this.#publication !== publication || publication.hasBegun) return;
+      this.close();
+      this.#voice.status('NetStream.Publish.BadName', NO_ORIGIN, stream.name);
+    });
   }
 
   play(request: PlayRequest): void {
@@ -117,7 +127,8 @@ export class EdgeStream implements StreamEnd {
       if (isStale()) return;
       // What others may follow is a playlist, which is all in one place; the script is asked once about each of it.
       const isThere = this.#at === 'origin' || (this.#at === 'nothing' && durationMs >= 0);
-      const decided = isThere && this.#host.isAttached ? AT_ORIGIN : await this.#host.decide(stream, startMs);
+      const isAttached = await this.#host.attached();
+      const decided = isThere && isAttached ? AT_ORIGIN : await this.#host.decide(stream, startMs);
       // Who plays what is there hears nothing of its coming, and can change over to it.
       if (decided.at === 'live' && decided.isAllowed && !isStale())
         await this.#host.instance.carry(stream.name).known;
@@ -203,13 +214,20 @@ export class EdgeStream implements StreamEnd {
   resume(): void {
     const publication = this.#publication;
     if (!publication || this.#number !== undefined) return;
-    const { stream, mode, late, data } = publication;
-    this.#tell({ op: 'publish', stream, mode: mode === 'record' ? 'append' : mode });
+    this.#begin(publication);
+    const { late, data } = publication;
     const { headers, pictures } = late.catchUp;
     const timestamp = pictures[0]?.timestamp ?? 0;
     const before = [...data.values(), ...headers].map((message) => ({ ...message, timestamp }));
     for (const message of [...before, ...pictures])
       this.#host.send({ ...message, streamId: this.#number ?? 0 });
+  }
+
+  /** Once more after the link was lost: a recording goes on then. */
+  #begin(publication: Publication): void {
+    const { stream, mode, hasBegun } = publication;
+    publication.hasBegun = true;
+    this.#tell({ op: 'publish', stream, mode: hasBegun && mode === 'record' ? 'append' : mode });
   }
 
   #play(request: PlayRequest, decision: PlayDecision): void {
