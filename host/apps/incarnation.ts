@@ -1,18 +1,16 @@
 import type { Command } from '../../runtime/wall/commands.ts';
 import type { Delivery } from '../../runtime/wall/deliveries.ts';
-import { readCommandHead } from '../../wire/commands.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { LogBudget } from '../base/log-budget.ts';
-import type { BootFile } from '../core/frames.ts';
 import type { ByteStream } from '../rtmp/byte-stream.ts';
 import type { Company, CorePool } from '../scripts/core-pool.ts';
 import { CoreDeathError } from '../scripts/core-process.ts';
 import type { CpuThrottle } from '../scripts/cpu-throttle.ts';
-import { END_CODES, END_SENTENCES, type EndReason } from '../scripts/ends.ts';
+import { END_CODES, type EndReason } from '../scripts/ends.ts';
 import type { Leash } from '../scripts/leash.ts';
-import { BootError, Script, type ScriptEnd, type ScriptSpec } from '../scripts/script.ts';
+import { BootError, Script, type ScriptEnd } from '../scripts/script.ts';
 import { mapStackTrace } from '../scripts/stack-trace.ts';
 import type { SharedObjects } from '../shared-objects/directory.ts';
 import type { Usage } from '../shared-objects/slots.ts';
@@ -24,8 +22,9 @@ import { FetchHosts } from '../web/fetch-hosts.ts';
 import { Fetcher, type FetchOutcome } from '../web/fetcher.ts';
 import { type Answerer, answer } from './answers.ts';
 import type { AppSettings } from './app-file.ts';
-import type { Build, BuiltFile } from './builder.ts';
+import type { Build } from './builder.ts';
 import { EarlyCommands } from './early-commands.ts';
+import { ADVICE, describeEnd, nameOfHandler } from './ends-told.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
 import type { InstanceLinks } from './instance-links.ts';
@@ -33,6 +32,7 @@ import { RemoteShares } from './remote-shares.ts';
 import { ScriptLinks } from './script-links.ts';
 import { type PushCommand, ScriptPushes } from './script-pushes.ts';
 import { ScriptShares, type ShareCommand } from './script-shares.ts';
+import { scriptSpec } from './script-spec.ts';
 import { ScriptStreams, type StreamCommand } from './script-streams.ts';
 import { nameOfState } from './state-names.ts';
 
@@ -145,23 +145,9 @@ export interface IncarnationListener {
  */
 export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty' | 'outdated';
 
-/** What one entry may send: the host reads all of it at once, and everybody waits meanwhile. */
-const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
-const MIN_PRINTED_BYTES = 256 * 1024;
 /** Warnings of one build that the script hears of, and characters of their lines. The log has them all. */
 const MAX_TOLD_WARNINGS = 16;
 const MAX_TOLD_LINE = 500;
-
-const STARVED = ', though it had a processor for less than half of them: the machine is busy';
-
-/** What the author of a script that had to be stopped can do. */
-const ADVICE: Readonly<Partial<Record<EndReason, string>>> = {
-  cpu: 'Raise limits.handlerMs in app.json, or divide the work among timers.',
-  memory: 'Raise limits.heapMb in app.json, or keep less.',
-  stuck: 'One operation cannot be interrupted, such as on a huge BigInt, string or array: bound its size.',
-  crash: 'One operation made the process abort, such as on a huge string or array: bound its size.',
-  mailbox: 'Handle what comes faster, or raise limits.mailboxRecords and limits.mailboxBytes in app.json.',
-};
 
 /** Why one script cannot take over from another; the message is for the author. */
 export class HandoverError extends StagewireError {
@@ -570,7 +556,7 @@ export class Incarnation {
       const client = 'client' in end.culprit ? end.culprit.client : 0;
       this.#listener.onCharge(client, nameOfHandler(end.culprit), this.settings.limits.handlerMs);
     }
-    const why = this.#describeEnd(end);
+    const why = describeEnd(end, this.settings.limits);
     if (!this.#hasStarted) {
       const isCore = end.reason === 'crash' || end.reason === 'stuck' || end.message.startsWith('its core');
       this.#death = why;
@@ -615,114 +601,4 @@ export class Incarnation {
       },
     });
   }
-
-  #describeEnd(end: ScriptEnd): string {
-    const { reason, culprit, message, isGuilty } = end;
-    const { handlerMs, heapMb } = this.settings.limits;
-    const what = culprit ? nameOfHandler(culprit) : 'the script';
-    if (!isGuilty && reason === 'crash') return `lost its core, without fault of its own (${message})`;
-    switch (reason) {
-      case 'cpu':
-        return `${what} ran for ${handlerMs} ms and was stopped${end.isStarved ? STARVED : ''}`;
-      case 'memory':
-        if (message.startsWith('its core'))
-          return `${what} needed too much memory outside of its heap: ${message}`;
-        return `${what} needed more than ${heapMb} MB and was stopped`;
-      case 'stuck':
-        return `${what} was stopped with its core: ${message}`;
-      case 'mailbox':
-        return `the script was stopped: ${message}, and that is too many`;
-      default:
-        return `its script is gone, ${END_SENTENCES[reason]}: ${message}`;
-    }
-  }
 }
-
-/** Maps are for the host. */
-function withoutMap({ name, filename, code, problem }: BuiltFile): BootFile {
-  return { name, filename, code, ...(problem && { problem }) };
-}
-
-function scriptSpec(
-  name: string,
-  build: Build,
-  { settings, serverVersion, hostname }: InstanceHost,
-): ScriptSpec {
-  const { limits } = settings;
-  return {
-    code: build.code,
-    filename: build.filename,
-    preludes: build.preludes?.map(withoutMap),
-    loads: build.loads && { folders: build.loads.folders, files: build.loads.files.map(withoutMap) },
-    memoryMb: limits.heapMb,
-    handlerMs: limits.handlerMs,
-    bootMs: limits.startMs,
-    maxOutputBytes: MAX_OUTPUT_BYTES,
-    mailbox: { records: limits.mailboxRecords, bytes: limits.mailboxBytes },
-    options: {
-      name,
-      server: serverVersion,
-      hostname,
-      config: settings.config ?? {},
-      bandwidthCap: limits.bytesPerSecondCap,
-      amfDepth: limits.amfDepth,
-      amfValues: limits.amfValues,
-      maxTimers: limits.timers,
-      maxOutstandingInvokes: limits.outstandingCalls,
-      maxFetches: limits.fetches,
-      maxFetchBytes: limits.fetchBytes,
-      maxArgumentBytes: limits.commandBytes,
-      mostPrintedBytes: Math.max(MIN_PRINTED_BYTES, limits.logBytesPerSecond),
-      // A whole number: isolated-vm refuses other time limits.
-      yieldAfterMs: Math.min(50, Math.floor(limits.handlerMs / 4)),
-      canLoad: build.loads !== undefined,
-      isClassic: build.main?.kind === 'classic',
-    },
-  };
-}
-
-/** The handler that a delivery runs, as its author knows it. */
-function nameOfHandler(delivery: Delivery): string {
-  switch (delivery.kind) {
-    case 'call': {
-      const { type, body } = delivery.command;
-      return printable(readCommandHead({ type, streamId: 0, timestamp: 0, payload: body }).name, 80);
-    }
-    case 'authorize':
-      return delivery.action === 'publish' ? 'application.authorizePublish' : 'application.authorizePlay';
-    default:
-      return HANDLERS[delivery.kind];
-  }
-}
-
-const HANDLERS: Record<Exclude<Delivery['kind'], 'call' | 'authorize'>, string> = {
-  start: 'application.onAppStart',
-  stop: 'application.onAppStop',
-  draft: 'what hands state over',
-  undraft: 'what hands state over',
-  'link-status': 'onStatus of a NetConnection',
-  'push-status': 'onStatus of a NetStream',
-  save: 'application.onSave',
-  restore: 'application.onRestore',
-  connect: 'application.onConnect',
-  reattach: 'application.onReattach',
-  disconnect: 'application.onDisconnect',
-  publish: 'application.onPublish',
-  unpublish: 'application.onUnpublish',
-  status: 'application.onStatus',
-  'low-memory': 'application.onStatus',
-  wake: 'a timer',
-  'shared-state': 'a shared object',
-  'shared-sync': 'onSync of a shared object',
-  'shared-send': 'a handler of a shared object',
-  'shared-status': 'onStatus of a shared object',
-  'shared-saved': 'what follows saving a shared object',
-  'shared-unlock': 'a shared object',
-  'shared-guard': 'authorize of a shared object',
-  'stream-status': 'onStatus of a stream',
-  'stream-data': 'a handler of a stream',
-  reply: 'the handler of an answer',
-  unanswered: 'the handler of an answer',
-  fetched: 'what follows a fetch',
-  unfetched: 'what follows a fetch',
-};

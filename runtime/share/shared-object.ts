@@ -1,4 +1,3 @@
-import type { HostSide } from '../host-side.ts';
 import type { SharedDelivery } from '../share.ts';
 import {
   append,
@@ -6,18 +5,13 @@ import {
   argumentsOf,
   ask,
   askAfterAll,
-  Bytes,
-  decodeUtf8,
   decodeValues,
-  encodeUtf8,
-  expectClient,
   functionIn,
   hasOwn,
   hide,
   isClassic,
   isThenable,
   lengthOf,
-  linkNumbers,
   makeOpaque,
   makePromise,
   NativeRangeError,
@@ -32,22 +26,15 @@ import {
   SafeMap,
   SafeSet,
   send,
-  setBytes,
   shown,
-  utf8Length,
 } from '../shared.ts';
 import type { SharedChange, SharedDecision, SharedObjectOpened, SharedSync } from '../wall/sharing.ts';
+import { clientIn, linkIn, slotName } from './arguments.ts';
 import { ALLOWED, authorize, REFUSED } from './authorize.ts';
 import { dataOf } from './data.ts';
 import { frozenOnce, frozenValue } from './frozen.ts';
+import { copyOf, Slots, type Undo } from './slots.ts';
 import { Watchers } from './watchers.ts';
-
-/** What a slot was before a transaction changed it. */
-interface Before {
-  readonly name: string;
-  readonly bytes: Uint8Array | undefined;
-  readonly isBound: boolean;
-}
 
 /** By number, as the host knows them, and by name: temporary and persistent ones of one name are two. */
 const open = new SafeMap<number, SharedObject>();
@@ -56,13 +43,9 @@ const persistentByName = new SafeMap<string, SharedObject>();
 /** Whoever waits for `saved`. */
 const saving = new SafeMap<number, { resolve: () => void; reject: (error: unknown) => void }>();
 const MAX_SAVING = 10_000;
-/** Of a slot, as clients have it (wire/shared-object.ts). */
-const MAX_NAME_BYTES = 1024;
 /** Changes in one lock, or twice as many as there may be slots: the host carries them out in one piece. */
 const MAX_LOCKED = 20_000;
 let lastSave = 0;
-/** Names and values of slots, where the rest begins, or 0, and which of them go with a client. */
-type Page = [string[], Uint8Array[], number, string[]];
 /** Only this file makes them. */
 const MAKING = {};
 
@@ -88,10 +71,7 @@ export class SharedObject {
   readonly #isPersistent: boolean;
   /** It belongs to another instance: the copy holds what that has said, and what the script does is asked for there. */
   readonly #isProxied: boolean;
-  readonly #slots = new SafeMap<string, Uint8Array>();
-  /** Those that go when a client leaves. */
-  readonly #bound = new SafeSet<string>();
-  readonly #limits: { slots: number; slotBytes: number };
+  readonly #slots: Slots;
   #version: number;
   #locks = 0;
   /** Of a lock: what is sent when it ends. */
@@ -99,8 +79,6 @@ export class SharedObject {
   #isChanged = false;
   /** How many locks a transaction has found and made: it ends these itself. */
   #floor = 0;
-  /** Of a transaction: what slots held before it changed them, in that order. */
-  #undo: Before[] | undefined;
   readonly #watchers = new Watchers();
   #authorize: ((...args: unknown[]) => unknown) | undefined;
   /** The host has been told that there is, or was, an `authorize`. */
@@ -123,23 +101,11 @@ export class SharedObject {
     this.#name = name;
     this.#isPersistent = isPersistent;
     this.#version = opened[1];
-    this.#limits = { slots: opened[2], slotBytes: opened[3] };
+    this.#slots = new Slots(opened[2], opened[3]);
     this.#autoCommit = opened[4];
     this.#resyncDepth = opened[5];
     this.#isProxied = opened[6];
-    this.#load(ask);
-  }
-
-  #load(askFirst: typeof ask): void {
-    let page = askFirst('share.slots', this.#number, 0) as Page;
-    this.#slots.clear();
-    this.#bound.clear();
-    for (;;) {
-      for (let i = 0; i < page[0].length; i++) this.#slots.set(page[0][i]!, page[1][i]!);
-      for (let i = 0; i < page[3].length; i++) this.#bound.add(page[3][i]!);
-      if (page[2] === 0) return;
-      page = ask('share.slots', this.#number, page[2]) as Page;
-    }
+    this.#slots.load(number, ask);
   }
 
   static {
@@ -149,11 +115,9 @@ export class SharedObject {
         ? { name: object.#name, isPersistent: object.#isPersistent }
         : undefined;
     empty = (object) => {
-      object.#slots.clear();
-      object.#bound.clear();
+      object.#slots.empty();
       object.#version++;
-      // What the script has done in a lock comes after.
-      for (let i = 0; i < object.#changes.length; i++) object.#take(object.#changes[i]!);
+      object.#redo();
     };
   }
 
@@ -271,13 +235,13 @@ export class SharedObject {
       read: (name) => this.#read(name),
       has: (name) => this.#slots.has(name),
       write: (name, value) => this.#set('so.data', name, value, 0),
-      names: () => this.#names(),
+      names: () => this.#slots.names,
     });
     return this.#data;
   }
 
   getPropertyNames(): string[] | null {
-    const names = this.#names();
+    const { names } = this.#slots;
     // What classic scripts look for, as the manual's own do.
     return names.length === 0 && isClassic ? null : names;
   }
@@ -293,12 +257,6 @@ export class SharedObject {
     else this.#set(member, key, value, client.number);
   }
 
-  #names(): string[] {
-    const names: string[] = [];
-    this.#slots.forEach((_, name) => void append(names, name));
-    return names;
-  }
-
   /** As it is now, frozen. */
   #read(name: string): unknown {
     const bytes = this.#slots.get(name);
@@ -308,7 +266,7 @@ export class SharedObject {
   #set(member: string, key: string, value: unknown, until: number): void {
     const bytes = argumentsOf(member, [value]);
     if (this.#isProxied) {
-      const problem = isNothing(bytes) ? '' : this.#whyNoRoom(key, bytes);
+      const problem = isNothing(bytes) ? '' : this.#slots.whyNoRoom(key, bytes);
       if (problem !== '') throw new NativeRangeError(`${member}: ${problem}`);
       const change: SharedChange = isNothing(bytes)
         ? { op: 'remove', name: key }
@@ -318,35 +276,19 @@ export class SharedObject {
     if (isNothing(bytes)) {
       if (!this.#slots.has(key)) return;
       this.#expectRoom(member);
-      this.#remember(key);
       this.#slots.delete(key);
-      this.#bound.delete(key);
       this.#change(member, { op: 'remove', name: key });
       return;
     }
-    const problem = this.#whyNoRoom(key, bytes);
+    const problem = this.#slots.whyNoRoom(key, bytes);
     if (problem !== '') throw new NativeRangeError(`${member}: ${problem}`);
     const known = this.#slots.get(key);
     const isChange = !known || !isSame(known, bytes);
-    if (!isChange && until === 0 && !this.#bound.has(key)) return;
+    if (!isChange && until === 0 && !this.#slots.isBound(key)) return;
     this.#expectRoom(member);
-    this.#remember(key);
-    if (until === 0) this.#bound.delete(key);
-    else this.#bound.add(key);
+    this.#slots.set(key, bytes, until !== 0);
     if (!isChange) return this.#change(member, { op: 'until', name: key, client: until });
-    this.#slots.set(key, bytes);
     this.#change(member, { op: 'set', name: key, value: bytes }, until);
-  }
-
-  /** Empty when there is room for that. */
-  #whyNoRoom(key: string, bytes: Uint8Array): string {
-    const { slots, slotBytes } = this.#limits;
-    const size = key.length + lengthOf(bytes);
-    if (size > slotBytes)
-      return `${shown(key)}: name and value measure ${size} bytes, and ${slotBytes} are allowed (limits.slotBytes)`;
-    if (!this.#slots.has(key) && this.#slots.size >= slots)
-      return `${slots} slots are there, and that is the limit (limits.slots)`;
-    return '';
   }
 
   size(): number {
@@ -359,9 +301,7 @@ export class SharedObject {
       this.#change('so.clear', { op: 'clear' });
       return true;
     }
-    if (this.#undo) this.#slots.forEach((_, name) => void this.#remember(name));
     this.#slots.clear();
-    this.#bound.clear();
     this.#change('so.clear', { op: 'clear' });
     return true;
   }
@@ -412,9 +352,8 @@ export class SharedObject {
     this.lock();
     const floor = this.#floor;
     const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
-    const outer = this.#undo;
-    const undo: Before[] = [];
-    this.#undo = undo;
+    const undo: Undo = [];
+    const outer = this.#slots.record(undo);
     this.#floor = this.#locks;
     let isDone = false;
     try {
@@ -426,7 +365,7 @@ export class SharedObject {
       isDone = true;
       return result;
     } finally {
-      this.#undo = outer;
+      this.#slots.record(outer);
       this.#floor = floor;
       if (!this.#isClosed) {
         if (isDone) for (let i = 0; outer && i < undo.length; i++) append(outer, undo[i]!);
@@ -436,19 +375,8 @@ export class SharedObject {
     }
   }
 
-  #remember(name: string): void {
-    if (this.#undo)
-      append(this.#undo, { name, bytes: this.#slots.get(name), isBound: this.#bound.has(name) });
-  }
-
-  #rollBack(undo: readonly Before[], before: { changes: number; isChanged: boolean; locks: number }): void {
-    for (let i = undo.length - 1; i >= 0; i--) {
-      const { name, bytes, isBound } = undo[i]!;
-      if (isBound) this.#bound.add(name);
-      else this.#bound.delete(name);
-      if (bytes) this.#slots.set(name, bytes);
-      else this.#slots.delete(name);
-    }
+  #rollBack(undo: Undo, before: { changes: number; isChanged: boolean; locks: number }): void {
+    this.#slots.rollBack(undo);
     this.#changes.length = before.changes;
     this.#isChanged = before.isChanged;
     this.#locks = before.locks;
@@ -528,14 +456,15 @@ export class SharedObject {
       send({ kind: 'share', object: this.#number, changes });
     } catch (error) {
       // The turn has sent too much: nothing of this has happened.
-      if (!this.#isProxied) this.#load(askAfterAll);
+      if (!this.#isProxied) this.#slots.load(this.#number, askAfterAll);
       throw error;
     }
     if (isChanged && !this.#isProxied) this.#version++;
   }
 
   #expectRoom(member: string): void {
-    const most = MAX_LOCKED > this.#limits.slots * 2 ? MAX_LOCKED : this.#limits.slots * 2;
+    const twice = this.#slots.most * 2;
+    const most = MAX_LOCKED > twice ? MAX_LOCKED : twice;
     if (this.#changes.length >= most)
       throw new NativeRangeError(`${member}: ${most} changes wait for so.unlock, and that is the limit`);
   }
@@ -555,10 +484,8 @@ export class SharedObject {
       }
       case 'shared-state':
         this.#version = delivery.version;
-        for (let i = 0; i < delivery.changes.length; i++) this.#take(delivery.changes[i]!);
-        // What the script has done in a lock comes after.
-        for (let i = 0; i < this.#changes.length; i++) this.#take(this.#changes[i]!);
-        return;
+        for (let i = 0; i < delivery.changes.length; i++) this.#slots.take(delivery.changes[i]!);
+        return this.#redo();
       case 'shared-guard':
         return this.#decide(delivery.request, delivery.changes, client);
       case 'shared-unlock':
@@ -595,10 +522,10 @@ export class SharedObject {
     }
     this.#awaited = 0;
     const decisions: SharedDecision[] = [];
-    const undo: Before[] = [];
+    const undo: Undo = [];
     const before = { changes: this.#changes.length, isChanged: this.#isChanged, locks: this.#locks };
     let isChanged = false;
-    this.#undo = undo;
+    this.#slots.record(undo);
     this.#isDeciding = true;
     try {
       for (let i = 0; i < changes.length; i++) {
@@ -607,7 +534,7 @@ export class SharedObject {
         isChanged = this.#carryOut(changes[i]!, decision) || isChanged;
       }
     } finally {
-      this.#undo = undefined;
+      this.#slots.record(undefined);
       this.#isDeciding = false;
     }
     try {
@@ -621,19 +548,19 @@ export class SharedObject {
       this.#tellVerdict(request, false, decisions);
     }
     // What the handler has done comes after what it has decided.
-    for (let i = 0; i < this.#changes.length; i++) this.#take(this.#changes[i]!);
+    this.#redo();
     if (this.#locks === 0) this.#commit();
   }
 
   #decisionOn(change: SharedChange, client: unknown): SharedDecision {
-    if (change.op === 'set' && this.#whyNoRoom(change.name, change.value) !== '') return REFUSED;
+    if (change.op === 'set' && this.#slots.whyNoRoom(change.name, change.value) !== '') return REFUSED;
     if (!this.#authorize) return ALLOWED;
     if (typeof client !== 'object' || client === null) return REFUSED; // it has left, before another script took over
     const read = (name: string) => this.#read(name);
     const decision = authorize(change, { so: this, handler: this.#authorize, client, read });
     if (decision.op !== 'replace' || change.op === 'send' || change.op === 'clear') return decision;
     const name = (change as { name: string }).name;
-    const problem = isNothing(decision.value) ? '' : this.#whyNoRoom(name, decision.value);
+    const problem = isNothing(decision.value) ? '' : this.#slots.whyNoRoom(name, decision.value);
     if (problem === '') return decision;
     reportError(new NativeRangeError(`so.authorize: ${problem}`), 'so.authorize');
     return REFUSED;
@@ -643,8 +570,7 @@ export class SharedObject {
   #carryOut(change: SharedChange, decision: SharedDecision): boolean {
     if (decision.op === 'refuse' || change.op === 'send') return false;
     if (change.op === 'clear') {
-      this.#slots.forEach((_, name) => void this.#remember(name));
-      this.#take(change);
+      this.#slots.clear();
       return true;
     }
     const { name } = change as { name: string };
@@ -652,8 +578,8 @@ export class SharedObject {
     const known = this.#slots.get(name);
     const isSet = bytes !== undefined && !isNothing(bytes);
     if (isSet ? known !== undefined && isSame(known, bytes) : known === undefined) return false;
-    this.#remember(name);
-    this.#take(isSet ? { op: 'set', name, value: bytes } : { op: 'remove', name });
+    if (!isSet) this.#slots.delete(name);
+    else this.#slots.set(name, copyOf(bytes), this.#slots.isBound(name));
     return true;
   }
 
@@ -701,22 +627,9 @@ export class SharedObject {
     }
   }
 
-  #take(change: SharedChange): void {
-    if (change.op === 'set') {
-      // The delivery is a view of what comes in with each turn.
-      const bytes = new Bytes(lengthOf(change.value));
-      setBytes(bytes, change.value, 0);
-      this.#slots.set(change.name, bytes);
-    } else if (change.op === 'remove') {
-      this.#slots.delete(change.name);
-      this.#bound.delete(change.name);
-    } else if (change.op === 'clear') {
-      this.#slots.clear();
-      this.#bound.clear();
-    } else if (change.op === 'until') {
-      if (change.client === 0) this.#bound.delete(change.name);
-      else this.#bound.add(change.name);
-    }
+  /** What the script has done in a lock comes after what others have. */
+  #redo(): void {
+    for (let i = 0; i < this.#changes.length; i++) this.#slots.take(this.#changes[i]!);
   }
 }
 
@@ -763,43 +676,6 @@ function finishSaving(request: number, isOk: boolean): void {
   const code = 'SharedObject.Flush.Failed';
   if (isOk) waiting?.resolve();
   else waiting?.reject(new RpcError(code, 'What has changed is not on disk, and was taken back.'));
-}
-
-function slotName(member: string, name: unknown): string {
-  if (typeof name === 'number') return `${name}`;
-  if (typeof name === 'string' && name !== '') {
-    const length = utf8Length(name);
-    if (length > MAX_NAME_BYTES)
-      throw new NativeRangeError(
-        `${member}: the name of a slot has ${MAX_NAME_BYTES} bytes at the most, and this one ${length}`,
-      );
-    // As clients will read it: half a surrogate pair is no character.
-    if (length === name.length) return name;
-    const bytes = new Bytes(length);
-    encodeUtf8(name, bytes, 0);
-    return decodeUtf8(bytes, 0, length);
-  }
-  throw new NativeTypeError(`${member}: expected the name of a slot, got ${shown(name)}`);
-}
-
-/** The client in `{ until: client }`, which is new in Stagewire. */
-function clientIn(member: string, options: unknown): HostSide | undefined {
-  if (isClassic || options === undefined || options === null) return undefined;
-  if (typeof options !== 'object' && typeof options !== 'function')
-    throw new NativeTypeError(`${member}: expected { until: client }, got ${shown(options)}`);
-  const until = reading(member, () => (options as { until?: unknown }).until);
-  return until === undefined || until === null ? undefined : expectClient(member, until);
-}
-
-/** The number of the connection, 0 for none. */
-function linkIn(member: string, connection: unknown): number {
-  if (connection === undefined || connection === null) return 0;
-  const number = typeof connection === 'object' ? linkNumbers.get(connection) : undefined;
-  if (!number) throw new NativeTypeError(`${member}: expected a NetConnection, got ${shown(connection)}`);
-  const link = number();
-  if (link === 0)
-    throw new NativeTypeError(`${member}: the NetConnection is not connected: call its connect first`);
-  return link;
 }
 
 /** Whether every object has that: a client is not to call what JavaScript put there. */
