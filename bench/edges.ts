@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultLimits } from '../host/base/limits.ts';
 import { OriginLink } from '../host/cluster/edge/origin-link.ts';
 import { MessageType } from '../wire/messages.ts';
-import { cpuMsOf } from './support/cpu.ts';
+import { treeCpuMs } from './support/busy.ts';
 import { type Figure, median, type Report, rangeOf, spreadOf } from './support/figures.ts';
 import { ageMsOf, KBPS, MediaSource } from './support/media.ts';
 import { type StagewireServer, scratchFolder, startServer } from './support/server.ts';
@@ -111,9 +111,9 @@ async function measure(
 }
 
 async function cpuOver({ pid }: StagewireServer, run: () => Promise<unknown>): Promise<number> {
-  const before = cpuMsOf(pid)!;
+  const before = treeCpuMs(pid);
   await run();
-  return cpuMsOf(pid)! - before;
+  return treeCpuMs(pid) - before;
 }
 
 async function openViewer(port: number, app: string): Promise<Receiver> {

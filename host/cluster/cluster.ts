@@ -12,6 +12,7 @@ import { Door as EdgeDoor } from './edge/door.ts';
 import { EdgeOrigin } from './edge/edge-origin.ts';
 import type { AppsToldToEdges } from './edge/edge-port.ts';
 import { Edges } from './edge/edges.ts';
+import { Outgoing } from './edge/outgoing.ts';
 import { ownedHere } from './local-owner.ts';
 import { lobbyOf, type Placement } from './owner.ts';
 
@@ -62,6 +63,7 @@ export class Cluster {
       secret,
       placement: this.placement,
       edges: this.#edges,
+      outgoing: new Outgoing(),
       limits,
       log,
       server: `Stagewire/${version}`,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
-import { connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
+import { type ClientStream, connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { WireCutter } from '../support/wire-cutter.ts';
 
@@ -32,6 +32,14 @@ async function reconnectsOf(edge: TestServer): Promise<number> {
     origin: { reconnects: number; state: string };
   };
   return origin.state === 'connected' ? origin.reconnects : -1;
+}
+
+/** How many streams each edge has. */
+async function edgesOf(origin: TestServer): Promise<string[]> {
+  const { edges } = (await (await fetch(`${origin.http}/api/edges`)).json()) as {
+    edges: { name: string; streams: number }[];
+  };
+  return edges.map(({ name, streams }) => `${name} ${streams}`);
 }
 
 async function publish(client: RtmpClient, name: string) {
@@ -287,6 +295,46 @@ test('a player of an edge, and of an edge of that, hears of a live stream what i
       ['Play.Reset', 'Play.Start', 'Play.Transition'].map((code) => `NetStream.${code}`),
     );
   }
+});
+
+test('two edges have one stream: all of it at both, also when one has given it up for a while', async () => {
+  const { origin, edge } = await startPair();
+  const other = await startServer({ edgeOf: origin.rtmp, edgeSecret, edgeName: 'far' });
+  await other.waitForLog('is an edge of');
+  const show = await publish(await connect(`${origin.rtmp}/room/1`), 'show');
+  const second = await publish(await connect(`${origin.rtmp}/room/1`), 'second');
+  for (const stream of [show, second]) stream.video(0, avcHeader);
+  const watch = async ({ rtmp }: TestServer, name: string) => {
+    const stream = await (await connect(`${rtmp}/room/1`)).createStream();
+    expect((await stream.play(name)).code).toBe('NetStream.Play.Start');
+    return stream;
+  };
+  // In another order, so that the edges number them differently.
+  const near = [await watch(edge, 'show'), await watch(edge, 'second')];
+  const far = [await watch(other, 'second'), await watch(other, 'show')].reverse();
+  const send = async (frame: number) => {
+    show.video(frame * 40, keyFrame(frame));
+    second.video(frame * 40, keyFrame(frame + 100));
+    await second.settled();
+  };
+  for (let frame = 1; frame <= 5; frame++) await send(frame);
+  for (const [shown, seconded] of [near, far]) {
+    await shown!.waitForMedia(keyFrame(5));
+    await seconded!.waitForMedia(keyFrame(105));
+    const numbers = (stream: ClientStream) =>
+      stream.media.filter(({ payload }) => payload[1] === 1).map(({ payload }) => payload.at(-1));
+    expect(numbers(shown!)).toEqual([1, 2, 3, 4, 5]);
+    expect(numbers(seconded!)).toEqual([101, 102, 103, 104, 105]);
+  }
+
+  near[0]!.command('closeStream');
+  await eventually('the edge gives it up', async () => (await edgesOf(origin)).includes('near 1'));
+  await send(6);
+  await far[0]!.waitForMedia(keyFrame(6));
+  const again = await watch(edge, 'show');
+  await send(7);
+  for (const stream of [again, far[0]!]) await stream.waitForMedia(keyFrame(7));
+  await near[1]!.waitForMedia(keyFrame(107));
 });
 
 test('who plays or publishes while the way to the origin is cut has it when that is back', async () => {

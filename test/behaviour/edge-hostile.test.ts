@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { EDGE_VERSION } from '../../host/cluster/edge/edge-port.ts';
 import { eventually } from '../support/journal.ts';
 import { serveSockets } from '../support/raw-server.ts';
 import { connect, connectRefused, RtmpClient } from '../support/rtmp-client.ts';
@@ -56,7 +57,7 @@ class LyingEdge {
   /** Lets itself be let in. */
   async enter(name: string): Promise<void> {
     const nonce = 'n';
-    this.say({ op: 'hello', version: 1, name, run: name, nonce });
+    this.say({ op: 'hello', version: EDGE_VERSION, name, run: name, nonce });
     const { nonce: origin } = await this.heard('challenge');
     const text = JSON.stringify(['edge', nonce, origin, name]);
     this.say({ op: 'proof', proof: createHmac('sha256', edgeSecret).update(text).digest('base64url') });
@@ -74,7 +75,7 @@ test.each([
   [
     'a name of half a megabyte',
     (edge: LyingEdge) =>
-      edge.say({ op: 'hello', version: 1, name: 'x'.repeat(500_000), run: 'r', nonce: 'n' }),
+      edge.say({ op: 'hello', version: EDGE_VERSION, name: 'x'.repeat(500_000), run: 'r', nonce: 'n' }),
   ],
 ])('an edge that begins with %s is dropped, and nobody notices', async (_what, say) => {
   const server = await startServer({ apps: { room }, edgeSecret });

@@ -13,6 +13,8 @@ const PATIENCE_MS = 1500;
 export class CarriedStream implements Tap {
   readonly number: number;
   readonly stream: LiveStream;
+  /** Under which the origin sends what it carries. */
+  media = 0;
   /** Who takes all of it, such as edges of this edge. */
   users = 0;
   /** Resolves when the origin has said whether the stream has a source, or cannot say. */

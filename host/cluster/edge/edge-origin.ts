@@ -46,6 +46,8 @@ export class EdgeOrigin implements Owner, Uplink {
   readonly #instances = new Map<string, EdgeInstance>();
   /** By the number that its media has. */
   readonly #carried = new Map<number, CarriedStream>();
+  /** The same by the number under which the origin sends what they carry. */
+  readonly #media = new Map<number, CarriedStream>();
   readonly #asks = new Map<number, (answer: Downward | undefined) => void>();
   readonly #reporter: NodeJS.Timeout;
   readonly #sweeper: NodeJS.Timeout;
@@ -194,8 +196,10 @@ export class EdgeOrigin implements Owner, Uplink {
           this.#carried.set(carried.number, carried);
           this.tell({ op: 'carry', app, instance, stream: name }, carried.number);
         },
-        drop: ({ number }) => {
+        drop: (carried) => {
+          const { number, media } = carried;
           this.#carried.delete(number);
+          if (this.#media.get(media) === carried) this.#media.delete(media);
           this.tell({ op: 'drop-stream' }, number);
         },
         nextNumber: () => this.nextNumber(),
@@ -232,7 +236,7 @@ export class EdgeOrigin implements Owner, Uplink {
         },
         control: (control) => this.#control(control),
         toClients: (clients, bytes) => this.#receive(clients, bytes),
-        media: (message) => this.#carried.get(message.streamId)?.receive(message),
+        media: (message) => this.#media.get(message.streamId)?.receive(message),
         down: (why) => this.#down(why),
       },
     );
@@ -259,6 +263,7 @@ export class EdgeOrigin implements Owner, Uplink {
     for (const answered of asks) answered(undefined);
     for (const seat of this.#seats.values()) seat.detach();
     for (const instance of this.#instances.values()) instance.lost();
+    this.#media.clear();
     this.#again = setTimeout(() => this.#connect(), this.#delayMs * (0.5 + Math.random() / 2));
     this.#delayMs = Math.min(MOST_DELAY_MS, this.#delayMs * 2);
   }
@@ -275,8 +280,13 @@ export class EdgeOrigin implements Owner, Uplink {
       case 'apps':
         this.#apps = op.apps;
         return;
-      case 'source':
-        return this.#carried.get(id)?.setSource(op.publication);
+      case 'source': {
+        const carried = this.#carried.get(id);
+        if (!carried) return;
+        carried.media = op.media;
+        this.#media.set(op.media, carried);
+        return carried.setSource(op.publication);
+      }
       case 'length-is':
       case 'decided': {
         const answered = this.#asks.get(op.ask);

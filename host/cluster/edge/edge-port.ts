@@ -6,10 +6,9 @@ import { StagewireError } from '../../base/errors.ts';
 import type { Limits } from '../../base/limits.ts';
 import type { Log } from '../../base/log.ts';
 import type { MessageHandler, RtmpConnection } from '../../rtmp/connection.ts';
-import { serialize } from '../../rtmp/format.ts';
 import type { ConnectRequest, Seat } from '../../rtmp/ports.ts';
 import type { EdgeReport } from '../../web/api.ts';
-import type { Carried, Placement } from '../owner.ts';
+import type { Placement } from '../owner.ts';
 import type { Edges, KnownEdge } from './edges.ts';
 import {
   type Control,
@@ -19,13 +18,14 @@ import {
   readUpward,
   type Upward,
 } from './messages.ts';
+import type { Outgoing } from './outgoing.ts';
 import { codecsOf, type EdgeEnd, RemoteClient } from './remote-client.ts';
 import { isProof, makeNonce, proofOf } from './secret.ts';
 import { encodeForMany, SharedBytes } from './shared-bytes.ts';
-import { Valve } from './valve.ts';
+import { Taps } from './taps.ts';
 
 /** Spoken by both sides, or they do not speak. */
-export const EDGE_VERSION = 1;
+export const EDGE_VERSION = 2;
 
 /** What a server has for its edges. */
 export interface EdgeHouse {
@@ -33,6 +33,7 @@ export interface EdgeHouse {
   readonly secret: string | undefined;
   readonly placement: Placement;
   readonly edges: Edges;
+  readonly outgoing: Outgoing;
   readonly limits: Limits;
   readonly log: Log;
   /** Tells the edge who this is. */
@@ -45,13 +46,11 @@ export interface EdgeHouse {
 
 export type AppsToldToEdges = Extract<Downward, { op: 'apps' }>['apps'];
 
-/** What waits for an edge before it is dropped, and before streams leave out pictures. */
+/** What waits for an edge before it is dropped. */
 export const LINK_BYTES = 128 * 1024 * 1024;
-const STREAM_BYTES = 16 * 1024 * 1024;
 const LOOK_MS = 1000;
 /** An edge that says nothing for so long is gone: it is pinged every second. */
 const SILENT_MS = 5000;
-const MAX_STREAMS = 10_000;
 const MAX_ASKS = 10_000;
 
 type State =
@@ -60,15 +59,6 @@ type State =
   | { at: 'deciding'; name: string }
   | { at: 'open'; name: string }
   | { at: 'closed' };
-
-/** A stream that goes to the edge. */
-interface Tapped {
-  readonly op: CarryOp;
-  readonly valve: Valve;
-  readonly carried: Carried;
-}
-
-type CarryOp = Extract<Upward, { op: 'carry' }>;
 
 /** Whether a client is there, asked of its edge. */
 interface Ask {
@@ -82,7 +72,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   readonly #house: EdgeHouse;
   readonly #clients = new Map<number, RemoteClient>();
   readonly #streams = new Map<number, RemoteClient>();
-  readonly #carried = new Map<number, Tapped>();
+  readonly #taps: Taps;
   readonly #asks = new Map<number, Ask>();
   #nextAsk = 1;
   readonly #forMany = new SharedBytes((clients, bytes) => {
@@ -96,12 +86,12 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   #state: State = { at: 'new' };
   #timer: NodeJS.Timeout | undefined;
   #toldApps = '';
-  #dropped = 0;
   run = '';
 
   constructor(connection: RtmpConnection, house: EdgeHouse) {
     this.#connection = connection;
     this.#house = house;
+    this.#taps = new Taps(house.placement, house.outgoing, connection, (op, number) => this.tell(op, number));
   }
 
   onMessage(message: RtmpMessage): void {
@@ -129,8 +119,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     this.#state = { at: 'closed' };
     clearInterval(this.#timer);
     if (state.at === 'open' || state.at === 'deciding') this.#house.edges.leave(state.name, this);
-    for (const { carried } of this.#carried.values()) carried.end();
-    this.#carried.clear();
+    this.#taps.close();
     for (const { answer } of this.#asks.values()) answer(false);
     this.#asks.clear();
     const clients = [...this.#clients.values()];
@@ -173,16 +162,14 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
 
   get report(): EdgeReport {
     const { address, traffic, queuedBytes } = this.#connection;
-    let dropped = this.#dropped;
-    for (const { valve } of this.#carried.values()) dropped += valve.dropped;
     return {
       name: 'name' in this.#state ? this.#state.name : '',
       address,
       clients: this.#clients.size,
-      streams: this.#carried.size,
+      streams: this.#taps.size,
       pingMs: traffic.pingMs,
       queuedBytes,
-      dropped,
+      dropped: this.#taps.dropped,
     };
   }
 
@@ -253,11 +240,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       );
     this.#connection.ping();
     this.#tellApps();
-    for (const [number, { op, carried, valve }] of this.#carried) {
-      if (!carried.isOver) continue;
-      carried.end();
-      this.#tap(number, op, valve);
-    }
+    this.#taps.look();
   }
 
   #tellApps(): void {
@@ -298,13 +281,9 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
       case 'connect':
         return this.#connect(id, op, bytes);
       case 'carry':
-        return this.#carry(id, op);
-      case 'drop-stream': {
-        const tapped = this.#carried.get(id);
-        this.#carried.delete(id);
-        this.#dropped += tapped?.valve.dropped ?? 0;
-        return tapped?.carried.end();
-      }
+        return this.#taps.carry(id, op);
+      case 'drop-stream':
+        return this.#taps.drop(id);
       case 'open':
         return this.#open(id, op);
       case 'alive': {
@@ -425,42 +404,6 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
         client.streams.delete(number);
         return stream.close();
     }
-  }
-
-  #carry(number: number, op: CarryOp): void {
-    if (this.#carried.has(number)) return;
-    if (this.#carried.size >= MAX_STREAMS) return this.tell({ op: 'source', publication: '' }, number);
-    this.#tap(number, op, new Valve(() => this.#connection.queuedBytes, STREAM_BYTES));
-  }
-
-  #tap(number: number, op: CarryOp, valve: Valve): void {
-    const { app, instance, stream } = op;
-    let told: string | undefined;
-    let live: Carried | undefined;
-    const tellSource = () => {
-      const publication = live?.publication ?? '';
-      if (told === publication) return;
-      told = publication;
-      this.tell({ op: 'source', publication }, number);
-    };
-    const early: RtmpMessage[] = [];
-    const send = (message: RtmpMessage) => {
-      if (valve.admits(message))
-        this.#connection.write(serialize(this.#connection.format, message, number), 1);
-    };
-    live = this.#house.placement.ownerOf(app, instance).carry(app, instance, stream, {
-      take: (message) => {
-        // What there is comes before it can be said whose it is.
-        if (!live) return void early.push(message);
-        tellSource();
-        send(message);
-      },
-      sourceChanged: () => tellSource(),
-    });
-    if (live.known && early.length === 0) void live.known.then(tellSource);
-    else tellSource();
-    for (const message of early) send(message);
-    this.#carried.set(number, { op, valve, carried: live });
   }
 
   #forget(number: number): void {

@@ -147,8 +147,8 @@ const downward = z.discriminatedUnion('op', [
     ...verdict,
     ...access,
   }),
-  /** `publication`: what the source is known by; empty when there is none. */
-  z.strictObject({ op: z.literal('source'), publication: name }),
+  /** `publication`: what the source is known by; empty when there is none. `media`: the message stream id of what it sends. */
+  z.strictObject({ op: z.literal('source'), publication: name, media: number }),
 ]);
 
 export type Upward = z.output<typeof upward>;

@@ -18,7 +18,7 @@ test('what one side says is what the other reads, bytes and number included', ()
     op: call,
     bytes: [1, 2, 3],
   });
-  const source = { op: 'source', publication: '' } as const;
+  const source = { op: 'source', publication: '', media: 3 } as const;
   expect(plain(readDownward(controlMessage(source)))).toEqual({ id: 0, op: source, bytes: [] });
 });
 
