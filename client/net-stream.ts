@@ -85,6 +85,11 @@ export class NetStream extends Notifier {
     connection.admit(this);
   }
 
+  /** What plays is a recording: a player shows all of it, and hurries after nothing. */
+  get isRecorded(): boolean {
+    return this.#isRecorded;
+  }
+
   get stats(): StreamStats {
     return { ...this.#stats, playedTime: this.sink?.played };
   }

@@ -91,12 +91,12 @@ export class AmfEncodeState {
 
   countValue(): void {
     if (++this.values > this.limits.values) {
-      throw this.error(`more than ${this.limits.values} values in one message`);
+      throw this.error(`more than ${this.limits.values} values`);
     }
   }
 
   enter(): void {
-    if (this.depth >= this.limits.depth) throw this.error(`objects nested deeper than ${this.limits.depth}`);
+    if (this.depth >= this.limits.depth) throw this.error(`nested deeper than ${this.limits.depth}`);
     const { path, depth } = this;
     if (depth === path.length) append(path, '');
     else path[depth] = '';

@@ -1,6 +1,6 @@
 import { type Attached, attach, type PlayedStream } from './attach.ts';
 import { LowLatencyPlayer } from './low-latency-player.ts';
-import type { MediaStatus } from './sink.ts';
+import type { MediaStatus, Situation } from './sink.ts';
 
 /** The entry of `/low-latency.js`. */
 export interface CanvasOptions {
@@ -20,8 +20,8 @@ export function attachCanvas(
   options: CanvasOptions = {},
 ): AttachedCanvas {
   let player: LowLatencyPlayer;
-  const attached = attach(stream, (onStatus: (status: MediaStatus) => void) => {
-    player = new LowLatencyPlayer({ ...options, canvas, onStatus });
+  const attached = attach(stream, (onStatus: (status: MediaStatus) => void, situation: Situation) => {
+    player = new LowLatencyPlayer({ ...options, canvas, situation, onStatus });
     return player;
   });
   return {

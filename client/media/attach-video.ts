@@ -1,12 +1,15 @@
 import { type Attached, attach, type PlayedStream } from './attach.ts';
 import { MsePlayer } from './mse-player.ts';
-import type { MediaStatus } from './sink.ts';
+import type { MediaStatus, Situation } from './sink.ts';
 
 /** The entry of `/media.js`. */
 export interface VideoOptions {
   /** What the delay is at best, in milliseconds: it grows while the network is worse. Default 120. */
   readonly targetDelayMs?: number;
 }
+
+/** An element shows one stream: whoever is given it last. */
+const shown = new WeakMap<HTMLMediaElement, Attached>();
 
 /**
  * Shows what a stream plays in a `<video>`, or lets it be heard in an `<audio>`: as ActionScript's `Video.attachNetStream`.
@@ -20,9 +23,13 @@ export function attachVideo(
   element: HTMLMediaElement,
   options: VideoOptions = {},
 ): Attached {
-  const begin = (onStatus: (status: MediaStatus) => void) => new MsePlayer({ ...options, element, onStatus });
-  return attach(stream, begin, (isPaused) => {
+  const begin = (onStatus: (status: MediaStatus) => void, situation: Situation) =>
+    new MsePlayer({ ...options, element, situation, onStatus });
+  shown.get(element)?.close();
+  const attached = attach(stream, begin, (isPaused) => {
     if (isPaused) element.pause();
     else element.play().catch(() => {}); // the player tells when the browser does not allow it
   });
+  shown.set(element, attached);
+  return attached;
 }

@@ -1,11 +1,13 @@
 import { MessageType } from '../../wire/messages.ts';
 import type { NetStatusEvent } from '../events.ts';
 import type { MediaSink as StreamSink } from '../sink.ts';
-import type { MediaStatus, Player, PlayerStats } from './sink.ts';
+import type { MediaStatus, Player, PlayerStats, Situation } from './sink.ts';
 
 /** What is needed of a `NetStream` to play what it plays. */
 export interface PlayedStream {
   sink: StreamSink | undefined;
+  /** What it plays is a recording. Default false. */
+  readonly isRecorded?: boolean;
   report(info: MediaStatus): void;
   addEventListener(type: 'netStatus', listener: (event: Event) => void): void;
   removeEventListener(type: 'netStatus', listener: (event: Event) => void): void;
@@ -23,25 +25,38 @@ export interface Attached {
 /** Has a stream's media played by players that `begin` makes: each goes on until something else is played. */
 export function attach(
   stream: PlayedStream,
-  begin: (onStatus: (status: MediaStatus) => void) => Player,
+  begin: (onStatus: (status: MediaStatus) => void, situation: Situation) => Player,
   pause?: (isPaused: boolean) => void,
 ): Attached {
   const onStatus = (status: MediaStatus) => stream.report(status);
-  let player = begin(onStatus);
+  const situation = {
+    get isRecorded() {
+      return stream.isRecorded === true;
+    },
+    isPaused: false,
+  };
+  let player = begin(onStatus, situation);
   const sink: StreamSink = {
     audio: (timestamp, payload) => player.message(MessageType.Audio, timestamp, payload),
     video: (timestamp, payload) => player.message(MessageType.Video, timestamp, payload),
     reset() {
       player.close();
-      player = begin(onStatus);
+      player = begin(onStatus, situation);
     },
-    ...(pause && { pause }),
+    pause(isPaused) {
+      situation.isPaused = isPaused;
+      pause?.(isPaused);
+    },
     get played() {
       return player.playedTimestamp;
     },
   };
   const heard = (event: Event) => {
-    if (ENDS.includes((event as NetStatusEvent).info.code) && player.stats.delayMs > 0)
+    const { code } = (event as NetStatusEvent).info;
+    // What plays from now on is not paused.
+    if (code === 'NetStream.Play.Reset') situation.isPaused = false;
+    if (code === 'NetStream.Play.Stop') player.ended?.();
+    if (ENDS.includes(code) && player.stats.delayMs > 0)
       onStatus({ level: 'status', code: 'NetStream.Buffer.Flush', description: 'Playing what is left.' });
   };
   stream.addEventListener('netStatus', heard);

@@ -6,7 +6,7 @@ import { ArrivalClock } from './low-latency/arrival-clock.ts';
 import { Pictures, type PicturesOwner } from './low-latency/pictures.ts';
 import { Sound, type SoundOwner } from './low-latency/sound.ts';
 import type { ToWorklet } from './low-latency/worklet.ts';
-import type { MediaStatus, Player, PlayerStats } from './sink.ts';
+import { LIVE, type MediaStatus, type Player, type PlayerStats, type Situation } from './sink.ts';
 import { Timeline } from './timeline.ts';
 import { audioUnit, type Kind, videoUnit } from './unit.ts';
 
@@ -14,6 +14,8 @@ export interface LowLatencyPlayerOptions {
   readonly canvas: HTMLCanvasElement;
   /** What the delay is at best. Default 60. */
   readonly targetDelayMs?: number;
+  /** Default: it is live. */
+  readonly situation?: Situation;
   onStatus?(status: MediaStatus): void;
 }
 
@@ -21,6 +23,7 @@ export interface LowLatencyPlayerOptions {
 const MAX_FAILURES = 10;
 const FAILURES_MS = 30_000;
 const JUMP_MS = 400;
+const OWN_PACE = { rate: 1, isJump: false };
 
 /**
  * Plays a live stream with WebCodecs: pictures on a canvas, sound in an AudioWorklet, which is the clock. Without sound the
@@ -28,6 +31,7 @@ const JUMP_MS = 400;
  */
 export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   readonly #onStatus: (status: MediaStatus) => void;
+  readonly #situation: Situation;
   readonly #delay: DelayControl;
   readonly #timeline = new Timeline();
   readonly #arrivals = new ArrivalClock();
@@ -42,8 +46,14 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   #failedAt: number[] = [];
   #isClosed = false;
 
-  constructor({ canvas, targetDelayMs = 60, onStatus = () => {} }: LowLatencyPlayerOptions) {
+  constructor({
+    canvas,
+    targetDelayMs = 60,
+    situation = LIVE,
+    onStatus = () => {},
+  }: LowLatencyPlayerOptions) {
     this.#onStatus = onStatus;
+    this.#situation = situation;
     this.#delay = new DelayControl(targetDelayMs, JUMP_MS);
     this.#pictures = new Pictures(canvas, this);
     this.#sound = new Sound(this);
@@ -100,9 +110,9 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   /** For the pictures: what is heard, or what would be due. */
   get clockMs(): number | undefined {
     const heard = this.#sound.clockMs;
-    if (heard !== undefined) return heard;
+    if (heard !== undefined) return Math.min(heard, this.#newestMs);
     const arriving = this.#arrivals.at(performance.now());
-    return arriving === undefined ? undefined : arriving - this.#delay.targetMs;
+    return arriving === undefined ? undefined : Math.min(arriving - this.#delay.targetMs, this.#newestMs);
   }
 
   /** From the pictures: there was not enough time for them. */
@@ -118,7 +128,8 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
       this.#delay.stalled(now);
       this.#status('status', 'NetStream.Buffer.Empty', 'Waiting for data.');
     }
-    const { rate, isJump } = this.#delay.decide(bufferedMs, now);
+    const isOwnPace = this.#situation.isRecorded;
+    const { rate, isJump } = isOwnPace ? OWN_PACE : this.#delay.decide(bufferedMs, now);
     this.#rate = rate;
     if (isJump) this.#jumps++;
     return { rate, targetMs: this.#delay.targetMs, skip: isJump };
@@ -152,7 +163,10 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
 
   #place(timestamp: number): number {
     const timeMs = this.#timeline.place(timestamp);
-    this.#arrivals.arrived(timeMs, performance.now());
+    const now = performance.now();
+    // Of a recording much comes at once: its clock begins with the first.
+    if (!this.#situation.isRecorded || this.#arrivals.at(now) === undefined)
+      this.#arrivals.arrived(timeMs, now);
     this.#newestMs = Math.max(this.#newestMs, timeMs);
     return timeMs;
   }

@@ -5,13 +5,15 @@ import { FrameRate } from './frame-rate.ts';
 import { Recent } from './mse/recent.ts';
 import type { SourceOwner } from './mse/source-queue.ts';
 import { canPlay, Stage } from './mse/stage.ts';
-import type { MediaStatus, Player, PlayerStats } from './sink.ts';
+import { LIVE, type MediaStatus, type Player, type PlayerStats, type Situation } from './sink.ts';
 import type { Kind } from './unit.ts';
 
 export interface MsePlayerOptions {
   readonly element: HTMLMediaElement;
   /** What the delay is at best. Default 120. */
   readonly targetDelayMs?: number;
+  /** Default: it is live. */
+  readonly situation?: Situation;
   onStatus?(status: MediaStatus): void;
 }
 
@@ -30,13 +32,15 @@ const MAX_FAILURES = 3;
 const FAILURES_MS = 30_000;
 
 /**
- * Plays a live stream in a media element through Media Source Extensions. It begins with what comes first, the pictures that
- * a late joiner is sent, shows the newest of them, and stays as close to what comes as the network lets it.
+ * Plays a stream in a media element through Media Source Extensions. Of what is live it begins with what comes first, the
+ * pictures that a late joiner is sent, shows the newest of them, and stays as close to what comes as the network lets it. Of
+ * a recording it shows all, at its own pace.
  *
  * It has no timer: messages and the element's own events drive it, so that tabs in the background are no different.
  */
 export class MsePlayer implements Player, TrackOutput, SourceOwner {
   readonly #element: HTMLMediaElement;
+  readonly #situation: Situation;
   readonly #onStatus: (status: MediaStatus) => void;
   readonly #delay: DelayControl;
   readonly #muxer = new Muxer(this);
@@ -48,18 +52,24 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   /** It has been put right once since it began to show. */
   #isOnTime = false;
   #isUnplayable = false;
+  /** All of a recording has come, and the element is to be told. */
+  #hasEnded = false;
+  /** It was told to play, and has not run dry since. */
+  #isFull = false;
   #tickedAt = 0;
   #stalls = 0;
   #jumps = 0;
   #failedAt: number[] = [];
 
-  constructor({ element, targetDelayMs = 120, onStatus = () => {} }: MsePlayerOptions) {
+  constructor({ element, targetDelayMs = 120, situation = LIVE, onStatus = () => {} }: MsePlayerOptions) {
     this.#element = element;
+    this.#situation = situation;
     this.#onStatus = onStatus;
     this.#delay = new DelayControl(targetDelayMs, JUMP_MS);
     const { signal } = this.#events;
     const on = (event: string, listener: () => void) => element.addEventListener(event, listener, { signal });
     on('waiting', () => this.#stalled());
+    on('ended', () => this.#ranDry('All has been played.'));
     on('playing', () => this.#playing());
     on('timeupdate', () => this.#tick());
     on('play', () => this.#tick());
@@ -69,8 +79,20 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
 
   message(type: number, timestamp: number, payload: Uint8Array): void {
     if (this.#events.signal.aborted || this.#isUnplayable) return;
+    this.#hasEnded = false;
     this.#muxer.message(type, timestamp, payload);
+    const { isRecorded, isPaused } = this.#situation;
+    // Nothing follows that would say how long the picture lasts.
+    if (isRecorded && isPaused) this.#muxer.flush();
     if (performance.now() - this.#tickedAt >= TICK_MS) this.#tick();
+  }
+
+  ended(): void {
+    if (!this.#situation.isRecorded || this.#isUnplayable) return;
+    this.#hasEnded = true;
+    this.#muxer.flush();
+    if (!this.#stage) this.#restart();
+    this.#end();
   }
 
   close(): void {
@@ -128,6 +150,12 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     return this.#recent.keyBefore(this.#element.currentTime * 1000 - 1000) / 1000;
   }
 
+  /** From the queues of the stage. A recording may come in one piece, with nothing after it. */
+  appended(): void {
+    if (!this.#isShowing) this.#tick();
+    this.#end();
+  }
+
   /** From the stage, when it cannot go on: the next key frame begins anew. */
   broken(reason: string): void {
     if (this.#events.signal.aborted || !this.#stage) return;
@@ -147,7 +175,13 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     const { inits, endMs } = this.#recent;
     const firstMs = Math.min(...[...inits.values()].map(({ timeMs }) => timeMs));
     const lastMs = Math.max(...endMs.values());
-    if (inits.size === 2 || lastMs - firstMs >= SOLO_MS) this.#restart();
+    // Of what was sought while it is paused a single picture comes.
+    const { isRecorded, isPaused } = this.#situation;
+    if (inits.size === 2 || lastMs - firstMs >= SOLO_MS || (isRecorded && isPaused)) this.#restart();
+  }
+
+  #end(): void {
+    if (this.#hasEnded && this.#stage?.end()) this.#hasEnded = false;
   }
 
   /** A new stage with the tracks that there are now, and what is known since the last key frame. */
@@ -172,14 +206,17 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     if (nextS !== undefined) this.#jumpTo(nextS);
     else if (!element.paused) this.#correct();
     this.#leaveQuietTrack();
-    const untilS = Math.max(currentTime - KEEP_S, element.paused ? this.#endS - TRIM_S : 0);
+    const isKept = this.#situation.isRecorded || !element.paused;
+    const untilS = Math.max(currentTime - KEEP_S, isKept ? 0 : this.#endS - TRIM_S);
     if (untilS - buffered.start(0) > TRIM_S - KEEP_S)
       this.#stage?.trim(this.#recent.keyBefore(untilS * 1000) / 1000);
   }
 
   #show(): void {
+    const { isRecorded, isPaused } = this.#situation;
     this.#isShowing = true;
-    this.#element.currentTime = this.#liveS;
+    this.#element.currentTime = isRecorded ? this.#element.buffered.start(0) : this.#liveS;
+    if (isRecorded && isPaused) return;
     this.#element.play().catch((error: unknown) => {
       // Others come when the source changes meanwhile.
       if (!(error instanceof DOMException) || error.name !== 'NotAllowedError') return;
@@ -188,6 +225,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   }
 
   #correct(): void {
+    if (this.#situation.isRecorded) return;
     const element = this.#element;
     const { rate, isJump } = this.#delay.decide((this.#endS - element.currentTime) * 1000, performance.now());
     if (isJump) this.#jumpTo(this.#liveS);
@@ -220,8 +258,10 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
 
   /** The browser took its time to begin, and more has come meanwhile. */
   #playing(): void {
-    this.#status('status', 'NetStream.Buffer.Full', 'Playing.');
-    if (this.#isOnTime || !this.#isShowing) return;
+    // Elements tell it again for each jump.
+    if (!this.#isFull) this.#status('status', 'NetStream.Buffer.Full', 'Playing.');
+    this.#isFull = true;
+    if (this.#isOnTime || !this.#isShowing || this.#situation.isRecorded) return;
     this.#isOnTime = true;
     if (this.#liveS - this.#element.currentTime > LATE_START_S) this.#element.currentTime = this.#liveS;
   }
@@ -230,7 +270,12 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     if (!this.#isShowing || this.#element.seeking) return;
     this.#stalls++;
     this.#delay.stalled(performance.now());
-    this.#status('status', 'NetStream.Buffer.Empty', 'Waiting for data.');
+    this.#ranDry('Waiting for data.');
+  }
+
+  #ranDry(why: string): void {
+    this.#isFull = false;
+    this.#status('status', 'NetStream.Buffer.Empty', why);
   }
 
   get #quality(): VideoPlaybackQuality | undefined {

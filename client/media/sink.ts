@@ -2,6 +2,8 @@
 export interface MediaSink {
   /** The payload is kept as it is: it must not change afterwards. Types that are not of use are ignored. */
   message(type: number, timestamp: number, payload: Uint8Array): void;
+  /** Nothing more comes of a recording: what there is can be shown to its end. */
+  ended?(): void;
   /** May be called twice. */
   close(): void;
 }
@@ -35,6 +37,16 @@ export interface PlayerStats {
   /** Messages that made no sense. */
   readonly malformed: number;
 }
+
+/** What becomes of a stream meanwhile. */
+export interface Situation {
+  /** All of it is shown, at its own pace; what is live is shown as soon as it can be. */
+  readonly isRecorded: boolean;
+  /** Only the picture is shown that it comes to. */
+  readonly isPaused: boolean;
+}
+
+export const LIVE: Situation = { isRecorded: false, isPaused: false };
 
 /** What plays a stream in a page. */
 export interface Player extends MediaSink {

@@ -30,7 +30,7 @@ export class Timeline {
   /** The message timestamp that stands for a time; `undefined` before the first message. */
   timestampAt(timeMs: number): number | undefined {
     const piece = this.#pieces.findLast(({ fromMs }) => fromMs <= timeMs) ?? this.#pieces[0];
-    return piece && (piece.stamp + timeMs - piece.fromMs) >>> 0;
+    return piece && (piece.stamp + Math.max(0, timeMs - piece.fromMs)) >>> 0;
   }
 
   #begin(atMs: number, stamp: number): void {

@@ -6,6 +6,8 @@ type Operation =
 export interface SourceOwner {
   /** Until when everything was shown, in seconds: it may go when memory is short. */
   shownUntilS(): number;
+  /** More can be shown than before. */
+  appended(): void;
   /** It cannot go on; `reason` is for people. */
   broken(reason: string): void;
 }
@@ -30,7 +32,12 @@ export class SourceQueue {
     buffer.onupdateend = () => {
       this.#isRetry = false;
       this.#run();
+      owner.appended();
     };
+  }
+
+  get isIdle(): boolean {
+    return !this.#buffer.updating && this.#waiting.length === 0;
   }
 
   get buffered(): TimeRanges {

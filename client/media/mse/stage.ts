@@ -36,12 +36,13 @@ export class Stage {
   /** Until the source is open. */
   #early: Segment[] | undefined = [];
   #earlyBytes = 0;
+  readonly #source = new (sourceClass()!)();
   #isClosed = false;
 
   constructor(element: HTMLMediaElement, inits: ReadonlyMap<Kind, Segment>, owner: SourceOwner) {
     this.#owner = owner;
     this.kinds = new Set(inits.keys());
-    const source = new (sourceClass()!)();
+    const source = this.#source;
     const url = URL.createObjectURL(source);
     source.onsourceopen = () => {
       URL.revokeObjectURL(url);
@@ -79,6 +80,14 @@ export class Stage {
       this.#mimes.set(kind, mime);
     }
     queue?.append(bytes);
+  }
+
+  /** All is there, unless more comes: the element need not wait for anything at its end. True when that is done. */
+  end(): boolean {
+    if (this.#early || this.#source.readyState !== 'open') return false;
+    for (const queue of this.#queues.values()) if (!queue.isIdle) return false;
+    this.#source.endOfStream();
+    return true;
   }
 
   /** Forgets what was shown before. */

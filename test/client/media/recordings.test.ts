@@ -1,0 +1,147 @@
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { expect, type TestContext, test } from 'vitest';
+import { useBrowser } from '../../support/browser.ts';
+import { makeClip, scratchFolder } from '../../support/media-tools.ts';
+import { useServer } from '../../support/server.ts';
+import { requireTools } from '../../support/tools.ts';
+
+/** Recordings in a page: all of them is shown, from the beginning or the place that was sought, to the end. */
+const html = `<!doctype html><video id="video" muted playsinline></video><canvas id="canvas"></canvas>
+<script type="module">
+  import { NetConnection, NetStream } from '/client.js';
+  import { attachVideo } from '/media.js';
+  import { attachCanvas } from '/low-latency.js';
+  const connection = new NetConnection();
+  await connection.connect('/world/room');
+  globalThis.codes = [];
+  globalThis.another = () => {
+    const stream = new NetStream(connection);
+    stream.onStatus = ({ code }) => codes.push(code);
+    return stream;
+  };
+  globalThis.stream = another();
+  // Times of the pictures that the element has shown of its present source.
+  const pictures = (globalThis.pictures = []);
+  video.addEventListener('loadstart', () => void (pictures.length = 0));
+  const shown = (_now, { mediaTime }) => {
+    pictures.push(mediaTime);
+    video.requestVideoFrameCallback(shown);
+  };
+  video.requestVideoFrameCallback(shown);
+  globalThis.show = (name, how) => {
+    globalThis.player = how === 'canvas' ? attachCanvas(stream, canvas) : attachVideo(stream, video);
+    stream.play(name, 0);
+  };
+</script>`;
+const server = useServer({ apps: { world: { 'public/index.html': html } } });
+const browser = useBrowser();
+
+/** A page, and a recording of so many seconds for it. */
+async function open(context: TestContext, seconds: number): Promise<Page> {
+  requireTools(context, 'ffmpeg');
+  const folder = join(server.appsFolder, 'world/streams/room');
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(await makeClip(scratchFolder(), seconds), join(folder, `clip${seconds}.flv`));
+  const page = await browser.page(context, `${server.http}/world/`);
+  await page.waitForFunction('globalThis.show !== undefined');
+  return page;
+}
+
+/** Of its present source: from when the element has shown pictures, until when it has played, in seconds. It is at its end then. */
+async function shownToTheEnd(page: Page): Promise<{ from: number; to: number }> {
+  await expect.poll(() => page.evaluate('video.ended'), { timeout: 40_000 }).toBe(true);
+  return (await page.evaluate('({ from: pictures[0], to: video.currentTime })')) as {
+    from: number;
+    to: number;
+  };
+}
+
+for (const seconds of [1, 4]) {
+  test(`a recording of ${seconds} s is shown from its beginning to its end, at its own pace`, {
+    timeout: 90_000,
+  }, async (context) => {
+    const page = await open(context, seconds);
+    await page.evaluate(`show('clip${seconds}')`);
+    const { from, to } = await shownToTheEnd(page);
+    expect(Math.abs(to - from - seconds)).toBeLessThan(0.4);
+    expect(await page.evaluate('[player.stats.jumps, video.playbackRate, video.error]')).toEqual([
+      0,
+      1,
+      null,
+    ]);
+    expect(await page.evaluate('stream.time')).toBeGreaterThan(seconds - 0.2);
+    const codes = (await page.evaluate('codes')) as string[];
+    const order = ['NetStream.Play.Stop', 'NetStream.Buffer.Full', 'NetStream.Buffer.Empty'];
+    for (const code of order) expect(codes).toContain(code);
+  });
+}
+
+test('what was sought is shown from there to the end, however little is left', {
+  timeout: 90_000,
+}, async (context) => {
+  const page = await open(context, 6);
+  await page.evaluate("show('clip6')");
+  await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(0.2);
+  for (const place of [2, 5]) {
+    await page.evaluate(`void (codes.length = 0, stream.seek(${place}))`);
+    await expect.poll(() => page.evaluate('codes')).toContain('NetStream.Seek.Notify');
+    const { from, to } = await shownToTheEnd(page);
+    // From the key frame before it.
+    expect(to - from).toBeGreaterThan(6 - place - 0.4);
+    expect(to - from).toBeLessThan(6 - place + 0.65);
+    expect(await page.evaluate('stream.time')).toBeGreaterThan(5.8);
+  }
+});
+
+test('a paused recording shows the picture that is sought, and goes on from there', {
+  timeout: 90_000,
+}, async (context) => {
+  const page = await open(context, 5);
+  await page.evaluate("show('clip5')");
+  await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(0.2);
+  await page.evaluate('stream.pause()');
+  await expect.poll(() => page.evaluate('codes')).toContain('NetStream.Pause.Notify');
+  await page.evaluate('stream.seek(3)');
+  await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(2.4);
+  await expect.poll(() => page.evaluate('video.readyState')).toBeGreaterThanOrEqual(2);
+  expect(await page.evaluate('video.paused')).toBe(true);
+  await page.evaluate('stream.resume()');
+  const { to, from } = await shownToTheEnd(page);
+  expect(to - from).toBeGreaterThan(1.6);
+  expect(to - from).toBeLessThan(2.65);
+});
+
+test('a canvas shows a recording from its beginning, and its time ends with it', {
+  timeout: 90_000,
+}, async (context) => {
+  const page = await open(context, 3);
+  const first = await page.evaluate(`new Promise((resolve) => {
+    const look = () => (stream.time > 0 ? resolve(stream.time) : requestAnimationFrame(look));
+    show('clip3', 'canvas');
+    look();
+  })`);
+  // Much of it comes at once, and a busy machine takes a moment.
+  expect(first).toBeLessThan(1.5);
+  await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(2.8);
+  expect(await page.evaluate('player.stats.jumps')).toBe(0);
+  const time = await page.evaluate('stream.time');
+  await page.waitForTimeout(500);
+  expect(await page.evaluate('stream.time')).toBeLessThan(3.2);
+  expect(time).toBeLessThan(3.2);
+});
+
+test('an element that is given to another stream shows that one alone', {
+  timeout: 90_000,
+}, async (context) => {
+  const page = await open(context, 4);
+  await page.evaluate("show('clip4')");
+  await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(0.2);
+  await page.evaluate("void (globalThis.stream = another(), show('clip4'))");
+  const { to, from } = await shownToTheEnd(page);
+  expect(Math.abs(to - from - 4)).toBeLessThan(0.4);
+  const codes = (await page.evaluate('codes')) as string[];
+  expect(codes).not.toContain('NetStream.Play.Failed');
+  expect(codes.filter((code) => code === 'NetStream.Buffer.Full')).toHaveLength(2);
+});
