@@ -314,7 +314,7 @@ export class NetConnection<S extends object = any> extends Notifier {
       if (name === '_result') call?.done(info);
       else call?.failed(new CallError(info));
     } else if (name === 'onStatus') this.#status(info);
-    else if (name === 'close') this.#isOver ||= !this.#restarts;
+    else if (name === 'close') this.#isOver ||= this.#isConnected && !this.#restarts;
     else void this.#called(name, transaction, args);
   }
 

@@ -405,7 +405,7 @@ export class Amf0Encoder {
       const value = object[key];
       if (typeof value === 'function') continue;
       path[depth - 1] = key;
-      if (!writer.utf8Short(key)) throw state.error('a property whose name is over 65535 bytes');
+      if (!writer.utf8Short(key)) throw state.error('a property name over 65535 bytes');
       this.value(value);
       count++;
     }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { aacFrame, aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
+import { codesOf, connectClient, status } from '../support/own-client.ts';
 import { type ClientStream, connect, connectRefused, type RtmpClient } from '../support/rtmp-client.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { WireCutter } from '../support/wire-cutter.ts';
@@ -378,4 +379,25 @@ test('who plays or publishes while the way to the origin is cut hears of it when
   expect((await player.play('live')).code).toBe('NetStream.Play.Failed');
   expect((await publisher.publish('back')).code).toBe('NetStream.Publish.BadName');
   expect(there.isClosed).toBe(false);
+});
+
+test('a page that lost its edge comes back, however long the origin is away', async () => {
+  const origin = await startServer({ apps: { room }, edgeSecret });
+  const far = await WireCutter.to(origin.rtmpPort);
+  const limits = { outgoingConnectMs: 300 };
+  const edge = await startServer({ edgeOf: `rtmp://127.0.0.1:${far.port}`, edgeSecret, limits });
+  await edge.waitForLog('is an edge of');
+  const near = await WireCutter.to(Number(new URL(edge.http).port));
+  const page = await connectClient(`ws://127.0.0.1:${near.port}/room/1`);
+  page.reconnectMs = 200;
+  const codes = codesOf(page);
+  far.cut();
+  await edge.waitForLog('lost the origin');
+  near.cut();
+  near.heal();
+  await status(codes, 'NetConnection.Connect.AppShutdown');
+  expect(page.reconnecting).toBe(true);
+  far.heal();
+  await status(codes, 'NetConnection.Connect.Success');
+  expect(await page.invoke('add', 1, 2)).toBe(3);
 });

@@ -323,7 +323,7 @@ describe('encoding', () => {
     expect(() => encode({ later: Promise.resolve() })).toThrow(
       unsendable('a Promise; await it first \\(at later\\)'),
     );
-    expect(() => encode({ ['k'.repeat(65536)]: 1 })).toThrow(unsendable('name is over 65535 bytes'));
+    expect(() => encode({ ['k'.repeat(65536)]: 1 })).toThrow(unsendable('a property name over 65535 bytes'));
     expect(() => encode(new Map([[{ id: 1n }, 1]]))).toThrow(unsendable('bigint'));
     expect(() => encode({ a: nested(64) })).toThrow(unsendable('nested deeper than 64'));
     expect(() => encode(new Array(65536).fill(null))).toThrow(unsendable('more than 65536 values'));

@@ -108,7 +108,7 @@ export class EdgeOrigin implements Owner, Uplink {
   connect(request: ConnectRequest, client: ClientEnd): Seat | Refusal {
     const { app, instance } = request;
     if (this.#isClosed)
-      return { code: 'NetConnection.Connect.Rejected', description: 'The server is shutting down.' };
+      return { code: 'NetConnection.Connect.AppShutdown', description: 'The server is shutting down.' };
     if (this.#isUp && this.#apps && !Object.hasOwn(this.#apps, app))
       return {
         code: 'NetConnection.Connect.InvalidApp',

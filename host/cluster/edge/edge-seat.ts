@@ -364,7 +364,8 @@ export class EdgeSeat implements Seat {
   #waitForLink(): void {
     clearTimeout(this.#patience);
     this.#patience = setTimeout(
-      () => this.#refuse('NetConnection.Connect.Rejected', NO_ORIGIN),
+      // As an application that is being restarted: clients come back by themselves.
+      () => this.#refuse('NetConnection.Connect.AppShutdown', NO_ORIGIN),
       this.#link.limits.outgoingConnectMs,
     );
   }
