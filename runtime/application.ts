@@ -9,7 +9,17 @@ import type { ClientKeeper } from './handover.ts';
 import { expectClient, type Standing } from './host-side.ts';
 import { Listeners } from './listeners.ts';
 import type { Outbox } from './outbox.ts';
-import { append, NativeTypeError, prepend, SafeMap, SafeWeakMap, shown } from './primordials.ts';
+import {
+  append,
+  getOwnPropertyDescriptor,
+  hasOwn,
+  NativeTypeError,
+  ownKeys,
+  prepend,
+  SafeMap,
+  SafeWeakMap,
+  shown,
+} from './primordials.ts';
 import { registerProxy } from './proxies.ts';
 import { expose, infoOf, isRpcError } from './rpc.ts';
 import { clearSharedObjects } from './share.ts';
@@ -94,8 +104,22 @@ export class ApplicationSide implements ClientKeeper {
       if (outcome.isOk) this.#emit('start', []);
       this.#started();
       const error = outcome.isOk ? '' : `application.onAppStart failed: ${describe(outcome.error).message}`;
-      this.#outbox.send({ kind: 'started', error });
+      this.#outbox.send({ kind: 'started', error, functions: this.#functions() });
     });
+  }
+
+  /** Where the host looks for handlers whose names are misspelled. */
+  #functions(): string[] {
+    const names: string[] = [];
+    const keys = ownKeys(this.application);
+    for (let i = 0; i < keys.length && names.length < MAX_FUNCTIONS; i++) {
+      const name = keys[i]!;
+      if (typeof name !== 'string' || name.length > MAX_HANDLER_NAME) continue;
+      const property = getOwnPropertyDescriptor(this.application, name);
+      if (property?.enumerable && hasOwn(property, 'value') && typeof property.value === 'function')
+        append(names, name);
+    }
+    return names;
   }
 
   stop(code: string): void {
@@ -334,6 +358,10 @@ export class ApplicationSide implements ClientKeeper {
     this.#listeners.emit(event, this.application, args);
   }
 }
+
+/** Of what a script has on `application`, for the host to look at; handlers have shorter names. */
+const MAX_FUNCTIONS = 100;
+const MAX_HANDLER_NAME = 24;
 
 const EVENTS = ['start', 'stop', 'connect', 'disconnect', 'publish', 'unpublish', 'status'];
 

@@ -30,6 +30,7 @@ import type { Answerer } from './answers.ts';
 import { BackPressure } from './back-pressure.ts';
 import { Backlog } from './backlog.ts';
 import { Census } from './census.ts';
+import { tellUndecided } from './hints.ts';
 import type { ClientCommand, Incarnation, InstanceHost } from './incarnation.ts';
 import { OpenCalls } from './open-calls.ts';
 import { OpenVerdicts } from './open-verdicts.ts';
@@ -149,9 +150,14 @@ export class Clients implements SeatHost {
     this.#census.came();
     this.#pending++;
     this.post({ kind: 'connect', client: seat.number, info: seat.info, command: seat.command }, seat);
+    const { pendingConnectMs } = this.#host.settings.limits;
     seat.patience = this.#host.clock.setTimer(() => {
-      if (seat.standing === 'pending') this.#reject(seat, 'Connection timed out');
-    }, this.#host.settings.limits.pendingConnectMs);
+      if (seat.standing !== 'pending') return;
+      this.#reject(seat, 'Connection timed out');
+      // Unless it has not come to that yet.
+      if (this.#script && this.#script.script.mailbox.ageMs < pendingConnectMs)
+        tellUndecided(this.#script.build, this.#script.log, pendingConnectMs);
+    }, pendingConnectMs);
     return seat;
   }
 

@@ -27,6 +27,7 @@ import { EarlyCommands } from './early-commands.ts';
 import { ADVICE, describeEnd, nameOfHandler } from './ends-told.ts';
 import type { AppFiles } from './files/app-files.ts';
 import { Files } from './files/files.ts';
+import { tellMisspelled } from './hints.ts';
 import type { InstanceLinks } from './instance-links.ts';
 import { RemoteShares } from './remote-shares.ts';
 import { ScriptLinks } from './script-links.ts';
@@ -188,6 +189,8 @@ export class Incarnation {
   /** What it has sent before it is the instance's script, when there is another; undefined from then on. */
   #early: EarlyCommands | undefined;
   #hasStarted = false;
+  /** What it has on `application` when it has started. */
+  #functions: readonly string[] = [];
   #failure: StartOutcome = 'failed';
   /** How it died before it had started, in words. */
   #death = '';
@@ -430,6 +433,7 @@ export class Incarnation {
     this.#hasStarted = true;
     this.#objects.scriptStarted();
     this.#tellWarnings();
+    tellMisspelled(this.build, this.log, this.#functions);
     return 'started';
   }
 
@@ -490,6 +494,7 @@ export class Incarnation {
         case 'script-error':
           return this.#reportError(command.where, command.message, command.stack);
         case 'started':
+          this.#functions = command.functions;
           return this.#onStarted?.(command.error);
         case 'stopped':
           return this.#onStopped?.(command.isVetoed);

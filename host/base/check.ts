@@ -52,15 +52,15 @@ export function quoted(value: unknown): string {
   return printable(JSON.stringify(value) ?? String(value), 80);
 }
 
-/** The known name that was probably meant: at most a third of its letters differ. */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
+/** The known name that was probably meant: at most one in `letters` of its letters differs. */
+export function nearestName(name: string, known: readonly string[], letters = 3): string | undefined {
   if (name.length > 64) return undefined;
   const wanted = name.toLowerCase();
   const ranked = known
     .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best && best.distance <= Math.max(1, best.candidate.length / 3) ? best.candidate : undefined;
+  return best && best.distance <= Math.max(1, best.candidate.length / letters) ? best.candidate : undefined;
 }
 
 /** Letters to add, drop, replace, or swap with their neighbour. */

@@ -30,7 +30,8 @@ export const REDIRECT_MODES: readonly RedirectMode[] = ['follow', 'error', 'manu
 
 /** Isolate to host. `value`, `info` and `args` are AMF0 values, one after the other. */
 export type Command =
-  | { kind: 'started'; error: string }
+  /** `functions`: the names under which the script has put some on `application`, handlers among them. */
+  | { kind: 'started'; error: string; functions: string[] }
   | { kind: 'stopped'; isVetoed: boolean }
   /**
    * The state was handed over, unless `error` says why not. `waiting`: answers that it still waits for. `lost`: places
@@ -196,6 +197,8 @@ export function encodeCommand(out: ByteWriter, cmd: Command): void {
   switch (cmd.kind) {
     case 'started':
       text(out, cmd.error);
+      out.u32(cmd.functions.length);
+      for (let i = 0; i < cmd.functions.length; i++) text(out, cmd.functions[i]!);
       break;
     case 'stopped':
       out.u8(cmd.isVetoed ? 1 : 0);
@@ -402,8 +405,13 @@ export function decodeCommand(reader: ByteReader): Command {
   const record = openRecord(reader);
   const kind = record.u8();
   switch (kind) {
-    case CommandKind.started:
-      return { kind: 'started', error: readText(record) };
+    case CommandKind.started: {
+      const error = readText(record);
+      const functions: string[] = [];
+      const count = record.u32();
+      for (let i = 0; i < count; i++) functions[i] = readText(record);
+      return { kind: 'started', error, functions };
+    }
     case CommandKind['link-open']:
       return {
         kind: 'link-open',

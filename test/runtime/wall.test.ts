@@ -108,7 +108,8 @@ const commands: Command[] = [
     receivesAudio: false,
     receivesVideo: true,
   },
-  { kind: 'started', error: '' },
+  { kind: 'started', error: '', functions: [] },
+  { kind: 'started', error: 'no', functions: ['onConnect', 'tick'] },
   { kind: 'stopped', isVetoed: true },
   { kind: 'accept', client: 1 },
   { kind: 'access', client: 2, name: 'videoSampleAccess', paths: 'a;b' },
@@ -217,8 +218,8 @@ test('a truncated record throws, wherever it ends', () => {
 
 test('a field cannot reach into the next record', () => {
   const writer = new ByteWriter();
-  encodeCommand(writer, { kind: 'started', error: 'ab' });
-  encodeCommand(writer, { kind: 'started', error: 'cd' });
+  encodeCommand(writer, { kind: 'started', error: 'ab', functions: [] });
+  encodeCommand(writer, { kind: 'started', error: 'cd', functions: [] });
   const lying = writer.copy();
   lying[8] = 3; // of the text's two bytes
   expect(() => decodeCommand(new ByteReader(lying))).toThrow(
