@@ -149,6 +149,8 @@ export type StartOutcome = 'started' | 'failed' | 'crashed' | 'guilty' | 'outdat
 /** Warnings of one build that the script hears of, and characters of their lines. The log has them all. */
 const MAX_TOLD_WARNINGS = 16;
 const MAX_TOLD_LINE = 500;
+/** What isolated-vm says of it. */
+const TIMED_OUT = 'Script execution timed out.';
 
 /** Why one script cannot take over from another; the message is for the author. */
 export class HandoverError extends StagewireError {
@@ -405,11 +407,13 @@ export class Incarnation {
       }
     } catch (error) {
       if (!(error instanceof BootError)) return this.#crashed(error);
-      this.#reportError('top level', error.message, error.scriptStack);
+      const isLate = error.message === TIMED_OUT;
+      const message = isLate ? `took longer than ${limits.startMs} ms (limits.startMs)` : error.message;
+      this.#reportError('top level', message, error.scriptStack);
       return 'failed';
     }
     const failure = await new Promise<string>((resolve) => {
-      const late = `application.onAppStart took longer than ${limits.startMs} ms`;
+      const late = `application.onAppStart took longer than ${limits.startMs} ms (limits.startMs)`;
       const timer = clock.setTimer(() => resolve(late), limits.startMs);
       this.#onStarted = (error) => {
         clock.clearTimer(timer);

@@ -264,7 +264,11 @@ export class Instance {
   /** New code, or new settings, for the running instance. The old script goes on when the new one fails. */
   reload(build: Build, why: 'reload' | 'return' = 'reload'): Promise<void> {
     if (this.#current && this.#modeFor(build) === 'disconnect' && !this.#runs(build)) {
-      this.#log.info('ended, since there is new code and app.json wants clients disconnected then');
+      const why =
+        this.#host.settings.reload === undefined
+          ? 'new code ends a classic script and disconnects its clients, unless app.json says "reload": "keep"'
+          : 'there is new code, and app.json wants clients disconnected then';
+      this.#log.info(`ended: ${why}`);
       this.unload('The application was reloaded.');
       return Promise.resolve();
     }

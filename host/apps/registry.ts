@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isResourceName } from '../../wire/stream-name.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import type { Limits } from '../base/limits.ts';
@@ -12,6 +12,7 @@ import { AppBuilder, type Build } from './builder.ts';
 import { AppFiles } from './files/app-files.ts';
 import type { InstanceHost } from './incarnation.ts';
 import { Instance } from './instance.ts';
+import { findMain } from './main-file.ts';
 import type { TypeChecker } from './type-checker.ts';
 import { AppWatcher } from './watcher.ts';
 
@@ -108,6 +109,7 @@ export class Registry implements Lobby {
   /** Finds and builds what is there. Resolves when every application has a build or an error, or has taken its time. */
   async start(): Promise<void> {
     await this.#watcher.start();
+    await this.#tellIfApplication();
     const added = Promise.all(this.#watcher.apps.map((name) => this.#add(name, false)));
     const { clock } = this.#host;
     await new Promise<void>((resolve, reject) => {
@@ -115,6 +117,16 @@ export class Registry implements Lobby {
       added.then(() => resolve(), reject).finally(() => clock.clearTimer(timer));
     });
     this.#isStarted = true;
+  }
+
+  /** Its own folders would be applications then, such as `public`, which accepts everybody. */
+  async #tellIfApplication(): Promise<void> {
+    const main = await findMain(this.#folder, this.#host.limits.codeBytes).catch(() => undefined);
+    if (!main) return;
+    const folder = resolve(this.#folder);
+    this.#host.log.warn(
+      `${folder} has a ${main.name}: it looks like an application. Give --apps the folder that it is in: ${dirname(folder)}`,
+    );
   }
 
   /** Starts an instance that nobody has connected to: it stays until somebody has. False when it runs already. */
@@ -365,11 +377,11 @@ export class Registry implements Lobby {
     const verdict = app.building;
     await canary.reload(build);
     const hasTaken = canary.build?.id === build.id;
-    const fault = hasTaken ? await canary.prove(build, canaryMs) : 'it has not come to run it';
+    const fault = hasTaken ? await canary.prove(build, canaryMs) : 'it did not start';
     if (app.building !== verdict || app.isHeld || this.#isClosing) return false;
     if (!hasTaken && canary.isClosed) return true;
     if (fault === undefined) return true;
-    const text = `${canary.name} has failed with it (${printable(fault, 200)}): all instances keep build ${previous.id}, until a file is saved`;
+    const text = `${canary.name} has tried it first, and it failed there (${printable(fault, 200)}): all instances keep build ${previous.id} until a file is saved`;
     this.#host.log.error(text, { instance: app.name, build: build.id, code: 'E_CANARY' });
     app.building = Promise.resolve(previous);
     app.setBuild(previous);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { connect, connectRefused } from '../support/rtmp-client.ts';
-import { useServer } from '../support/server.ts';
+import { startServer, useServer } from '../support/server.ts';
 
 const server = useServer({
   limits: { pendingConnectMs: 300 },
@@ -19,6 +19,12 @@ const server = useServer({
         });`,
     },
     undecided: { 'main.ts': 'application.onConnect = (client, name) => { trace(name); };' },
+    slow: {
+      'main.ts': 'application.onAppStart = () => new Promise(() => {});',
+      'app.json': '{ "limits": { "startMs": 200 } }',
+    },
+    endless: { 'main.ts': 'for (;;);', 'app.json': '{ "limits": { "startMs": 200 } }' },
+    classic: { 'main.asc': 'load("lib/util.asc"); function noop() {}', 'lib/util.asc': 'var version = 1;' },
     waiting: { 'main.ts': 'application.onConnect = () => new Promise(() => {});' },
   },
 });
@@ -52,3 +58,33 @@ for (const app of ['undecided', 'waiting']) {
     expect(warnings(app)).toHaveLength(1);
   });
 }
+
+for (const [app, says] of [
+  ['slow', 'application.onAppStart took longer than 200 ms (limits.startMs)'],
+  ['endless', 'top level: took longer than 200 ms (limits.startMs)'],
+] as const) {
+  test(`a start that takes too long names its limit: ${app}`, async () => {
+    await connectRefused(`${server.rtmp}/${app}/room`);
+    await server.waitForLog(says);
+  });
+}
+
+test('a classic script that is saved says why its clients are gone, and the other way', async () => {
+  const client = await connect(`${server.rtmp}/classic/room`);
+  server.writeFile('classic/lib/util.asc', 'var version = 2;');
+  await client.closed;
+  const { message } = await server.waitForLog(
+    (r) => r.instance === 'classic/room' && /^ended/.test(r.message),
+  );
+  expect(message).toBe(
+    'ended: new code ends a classic script and disconnects its clients, unless app.json says "reload": "keep"',
+  );
+});
+
+test('a folder of applications that is an application itself is a warning', async () => {
+  const own = await startServer({ apps: { '.': { 'main.ts': '' }, public: { 'index.html': '' } } });
+  const { message } = await own.waitForLog('looks like an application');
+  expect(message).toContain(`${own.appsFolder} has a main.ts`);
+  expect(message).toMatch(/Give --apps the folder that it is in: \/\S+$/);
+  expect(server.log.entries.filter((r) => r.message.includes('looks like an application'))).toEqual([]);
+});
