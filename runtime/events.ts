@@ -1,5 +1,7 @@
+import { inspect } from './inspect.ts';
 import type { Outbox } from './outbox.ts';
-import { append, define, errorPrototype, isAncestor, sliceOf, toText } from './primordials.ts';
+import { append, errorPrototype, isAncestor, sliceOf, toText } from './primordials.ts';
+import { stackOf } from './stacks.ts';
 
 /**
  * What the script is doing right now and on whose behalf, kept across `await` (see promise.ts), so that every
@@ -113,8 +115,7 @@ const MAX_STACK = 16384;
 
 /** Reads message and stack of anything that was thrown; a hostile getter must not throw again. */
 export function describe(error: unknown): { message: string; stack: string } {
-  if (!isError(error))
-    return { message: sliceOf(`thrown: ${textOf(() => error)}`, 0, MAX_MESSAGE), stack: '' };
+  if (!isError(error)) return { message: sliceOf(`thrown: ${thrownText(error)}`, 0, MAX_MESSAGE), stack: '' };
   const name = textOf(() => error.name);
   const text = textOf(() => error.message);
   // Errors of the server's own say what they have to without their class.
@@ -124,6 +125,12 @@ export function describe(error: unknown): { message: string; stack: string } {
     message: message === '' ? NOT_DESCRIBABLE : sliceOf(message, 0, MAX_MESSAGE),
     stack: sliceOf(stackOf(error), 0, MAX_STACK),
   };
+}
+
+/** An object that does not say in words what it is is shown. */
+function thrownText(value: unknown): string {
+  const text = textOf(() => value);
+  return text === '[object Object]' ? inspect(value) : text;
 }
 
 const NOT_DESCRIBABLE = 'an error that cannot be described';
@@ -142,34 +149,4 @@ function textOf(read: () => unknown): string {
   } catch {
     return NOT_DESCRIBABLE;
   }
-}
-
-let isReadingStack = false;
-
-/** The stack as the engine writes it: the script's `Error.prepareStackTrace` is not asked. */
-export function stackOf(error: Error): string {
-  isReadingStack = true;
-  try {
-    const { stack } = error;
-    return typeof stack === 'string' ? stack : '';
-  } catch {
-    return '';
-  } finally {
-    isReadingStack = false;
-  }
-}
-
-/** Makes `Error.prepareStackTrace` the script's, and only the script's. */
-export function installErrors(global: typeof globalThis): void {
-  const NativeError = global.Error;
-  let prepare: unknown;
-  Object.defineProperty(NativeError, 'prepareStackTrace', {
-    get: () => (isReadingStack ? undefined : prepare),
-    set(this: unknown, value: unknown) {
-      if (this === NativeError) prepare = value;
-      else define(this as object, 'prepareStackTrace', value);
-    },
-    enumerable: false,
-    configurable: false,
-  });
 }

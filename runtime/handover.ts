@@ -1,7 +1,7 @@
 import { reading } from './arguments.ts';
 import { ask } from './ask.ts';
 import { hide } from './clock.ts';
-import { describe, type Outcome, stackOf } from './events.ts';
+import { describe, type Outcome } from './events.ts';
 import { functionIn, runHandler } from './handlers.ts';
 import type { Bounds, HandoverPart } from './handover/main.ts';
 import { hostSide, type Standing } from './host-side.ts';
@@ -28,6 +28,7 @@ import {
   shown,
 } from './primordials.ts';
 import { openShared, sharedObject } from './share.ts';
+import { stackOf } from './stacks.ts';
 import { carriedStreams, settingsOf, takeOverStream } from './stream.ts';
 import { Header } from './wall/boot.ts';
 import type { ClientInfo } from './wall/fields.ts';

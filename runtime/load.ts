@@ -1,7 +1,7 @@
 import { StagewireError } from '../wire/errors.ts';
 import { hide } from './clock.ts';
-import { stackOf } from './events.ts';
 import { append, NativeTypeError, shown } from './primordials.ts';
+import { stackOf } from './stacks.ts';
 import type { Load } from './wall/boot.ts';
 
 /** A file that loads itself would otherwise go on until it is out of time. */

@@ -10,7 +10,6 @@ import { installConsole } from './console.ts';
 import { installData } from './data.ts';
 import { reseed } from './entropy.ts';
 import {
-  installErrors,
   lastMark,
   markTime,
   reportError,
@@ -33,6 +32,7 @@ import { installPromise, runSoon, settleRejected, takeTouched } from './promise.
 import { reserveMethods } from './reserved.ts';
 import { installRpc } from './rpc.ts';
 import { installShare, receiveShared } from './share.ts';
+import { installErrors } from './stacks.ts';
 import { installStream, receiveStream, Stream } from './stream.ts';
 import { installTemporal } from './temporal.ts';
 import { Timers } from './timers.ts';

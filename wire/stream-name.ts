@@ -27,6 +27,10 @@ export function streamNameText({ name, container, query }: StreamName): string {
   return `${container === '' ? '' : `${container}:`}${name}${query === '' ? '' : `?${query}`}`;
 }
 
+/** What `isResourceName` asks for, in words. */
+export const NAME_RULE =
+  'a name has 1 to 255 characters, no slash at its ends or beside another, no part that begins with a dot, no backslash and no control character';
+
 /** Whether a stream or a shared object may have that name. */
 export function isResourceName(name: string): boolean {
   return name.length <= MAX_NAME && name.split('/').every((segment) => !isBad(segment));
@@ -38,7 +42,7 @@ export function checkName(name: string, whole: string): void {
   throw new StagewireError(
     'E_NAME',
     'peer',
-    `"${whole.slice(0, 80)}" is no name of an application or stream`,
+    `"${whole.slice(0, 80)}" is no name of an application or stream: ${NAME_RULE}`,
   );
 }
 

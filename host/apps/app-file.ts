@@ -5,7 +5,7 @@ import { isResourceName } from '../../wire/stream-name.ts';
 import { firstProblem } from '../base/check.ts';
 import { describeError, printable, StagewireError } from '../base/errors.ts';
 import { isHostEntry } from '../base/host-list.ts';
-import { appLimitsSchema, type Limits } from '../base/limits.ts';
+import { appLimitsSchema, defaultLimits, type Limits } from '../base/limits.ts';
 import type { Defaults } from '../shared-objects/objects.ts';
 import { CODEC_POLICIES, type CodecPolicy } from '../streams/codec-filter.ts';
 import { MOVIE_MODES, type MovieMode } from '../streams/stream-files.ts';
@@ -203,7 +203,7 @@ export async function readAppSettings(
   if (isDeeperThan(MAX_DEPTH, content))
     throw problem(` has objects more than ${MAX_DEPTH} deep in one another`);
   const wrong = firstProblem(appFile, content);
-  if (wrong) throw problem(`: ${wrong.what}${wrong.text}`);
+  if (wrong) throw problem(`: ${wrong.what}${serverLimit(wrong.what) ?? wrong.text}`);
   const { limits: own, strictFMS = false, $schema: _, ...rest } = appFile.parse(content);
   const forbidden = locked.find((name) => own && name in own);
   if (forbidden !== undefined)
@@ -215,6 +215,14 @@ export async function readAppSettings(
     ...(strict.length > 0 && { strict }),
     limits: own ? { ...limits, ...definedOnly(own) } : limits,
   };
+}
+
+/** About a limit that the server has and applications do not; undefined when there is none at fault. */
+function serverLimit(wrong: string): string | undefined {
+  const name = /^unknown option "limits\.(\w+)"$/.exec(wrong)?.[1] ?? '';
+  return Object.hasOwn(defaultLimits, name)
+    ? ": it is a limit of the server, and belongs in the server's configuration (--config)"
+    : undefined;
 }
 
 /** Level by level: the depth of what a file holds must not be that of the stack. */

@@ -63,7 +63,7 @@ export function fromEsbuild({ text, location }: Message): BuildMessage {
 function forAuthors(text: string): string {
   const unresolved = /^Could not resolve "(.+)"$/.exec(text)?.[1];
   if (unresolved !== undefined && isBuiltin(unresolved)) {
-    return `"${unresolved}" is part of Node and not available in the sandbox: applications have no files, sockets or processes of their own`;
+    return `"${unresolved}" is part of Node and not available in the sandbox: applications have no files, sockets or processes of their own, but File (docs/scripting.md) and fetch`;
   }
   if (unresolved !== undefined && !/^[./]/.test(unresolved)) {
     return `${text}: is the package installed in the app's folder?`;

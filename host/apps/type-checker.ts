@@ -33,6 +33,10 @@ const MAX_OUTPUT = 256 * 1024;
 const MAX_TOLD = 5;
 /** `main.ts(3,7): error TS2322: Type ...`; indented lines after it go on. */
 const PROBLEM = /^(.{1,1000}?)\((\d{1,9}),(\d{1,9})\): error (TS\d+: .*)$/;
+/** The compiler's advice would bring names that scripts do not have. */
+const NODE = /Do you need to install type definitions for node\?.*/;
+const NO_NODE =
+  'There is no Node in an application: application.config has its settings, File its files, fetch makes requests, Uint8Array holds bytes.';
 
 /**
  * Tells authors what TypeScript finds in their applications: after each build, beside everything else, one application
@@ -153,7 +157,13 @@ function readProblems(output: string, { texts }: Build): BuildMessage[] {
     const source = texts?.get(file);
     if (source === undefined) continue;
     const lineText = lineOf(source, lineStarts(source), Number(line)) ?? '';
-    problems.push({ file, line: Number(line), column: Number(column), lineText, text });
+    problems.push({
+      file,
+      line: Number(line),
+      column: Number(column),
+      lineText,
+      text: text.replace(NODE, NO_NODE),
+    });
   }
   return problems;
 }

@@ -5,6 +5,7 @@ import {
   type SharedObjectMessage,
   SharedObjectEventType as Type,
 } from '../../wire/shared-object.ts';
+import { NAME_RULE } from '../../wire/stream-name.ts';
 import type { AmfLimits } from '../../wire/values.ts';
 import { sizeOfEvent, statusMessage } from './messages.ts';
 import {
@@ -151,7 +152,7 @@ export class SharedObjects {
    * object is being read from disk. Throws or rejects with `E_SHARED_OBJECT`.
    */
   open(name: string, isPersistent: boolean): AnyObject | Promise<AnyObject> {
-    if (!this.#host.isName(name)) throw problem(`"${name.slice(0, 80)}" is no name of a shared object`);
+    if (!this.#host.isName(name)) throw noName(name);
     const object = this.#objects.get(name, isPersistent);
     if (object) return this.#keep(object);
     if (!this.#objects.hasRoom)
@@ -171,7 +172,7 @@ export class SharedObjects {
    */
   async openProxy(name: string, isPersistent: boolean): Promise<ProxiedObject> {
     const shown = `"${name.slice(0, 80)}"`;
-    if (!this.#host.isName(name)) throw problem(`${shown} is no name of a shared object`);
+    if (!this.#host.isName(name)) throw noName(name);
     if (isPersistent) await this.#objects.loading(name)?.promise;
     const object = this.#objects.get(name, isPersistent);
     if (object?.isProxied) return this.#keep(object);
@@ -333,4 +334,8 @@ export class SharedObjects {
       if (this.#behind.size > 0) this.#catchUpLater();
     }, CATCH_UP_MS);
   }
+}
+
+function noName(name: string): Error {
+  return problem(`"${name.slice(0, 80)}" is no name of a shared object: ${NAME_RULE}`);
 }

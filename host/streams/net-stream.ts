@@ -1,7 +1,7 @@
 import type { StreamRequest } from '../../runtime/wall/fields.ts';
 import type { RtmpMessage } from '../../wire/messages.ts';
 import { describe, type StatusCode } from '../../wire/status.ts';
-import type { StreamName } from '../../wire/stream-name.ts';
+import { NAME_RULE, type StreamName } from '../../wire/stream-name.ts';
 import { StagewireError } from '../base/errors.ts';
 import type { PlayRequest, StreamEnd, Transport } from '../rtmp/ports.ts';
 import { IdleWatch } from './idle-watch.ts';
@@ -33,6 +33,8 @@ const MAX_EARLY_BYTES = 1024 * 1024;
 /** Requests to play whose verdict is awaited. */
 const MAX_ASKING = 1000;
 const RECORD_MODES: readonly string[] = ['record', 'append', 'appendWithGap'] satisfies RecordMode[];
+
+const NO_NAME = `That is no name of a stream: ${NAME_RULE}.`;
 
 type State =
   | { at: 'idle' }
@@ -75,7 +77,7 @@ export class NetStream implements StreamEnd {
       return;
     }
     this.close();
-    if (name === '') return voice.status('NetStream.Publish.BadName', 'That is no name for a stream.', name);
+    if (name === '') return voice.status('NetStream.Publish.BadName', NO_NAME, name);
     // Players have published with anything else than what records.
     const request = { name, query, mode: RECORD_MODES.includes(mode) ? mode : 'live' };
     const asking: State = { at: 'asking', early: [], earlyBytes: 0 };
@@ -86,7 +88,7 @@ export class NetStream implements StreamEnd {
   play(request: PlayRequest): void {
     const { name, query } = request.stream;
     if (request.isReset || this.#state.at !== 'playing') this.close();
-    if (name === '') return this.#voice.status('NetStream.Play.Failed', 'That is no name of a stream.', name);
+    if (name === '') return this.#voice.status('NetStream.Play.Failed', NO_NAME, name);
     if (this.#state.at !== 'playing') {
       const playback = new Playback(this.#voice, this.#owner, this.#wants, this.#bufferMs);
       this.#state = { at: 'playing', playback, asking: 0, waiting: 0, order: Promise.resolve() };

@@ -230,7 +230,10 @@ function expectStream(member: string, stream: unknown): StreamSettings {
     throw new NativeTypeError(`${member}: expected a Stream, got ${shown(stream)}`);
   const { name } = stream as Stream;
   const opened = get(name);
-  if (!opened) throw new NativeTypeError(`${member}: "${shown(name)}" is no name of a stream`);
+  if (!opened)
+    throw new NativeTypeError(
+      `${member}: ${shown(name)} is no name of a stream; it is one such as "films/one", without a slash in front`,
+    );
   if (opened !== stream) {
     streams.opened.set(name, stream as Stream);
     if (!sides.has(stream)) sides.set(stream, { key: name, ...initial });

@@ -24,6 +24,14 @@ const server = useServer({
       'app.json': '{ "limits": { "startMs": 200 } }',
     },
     endless: { 'main.ts': 'for (;;);', 'app.json': '{ "limits": { "startMs": 200 } }' },
+    rejects: {
+      'main.ts': `
+        application.onConnect = () => true;
+        Client.prototype.fail = () => Promise.reject({ code: 'E_FULL', why: 'no seats' });`,
+    },
+    module: { 'main.asc': 'import x from "./x.js";' },
+    node: { 'main.ts': `import fs from 'node:fs';\nfs.x();` },
+    greedy: { 'main.ts': '', 'app.json': '{ "limits": { "connections": 5 } }' },
     classic: { 'main.asc': 'load("lib/util.asc"); function noop() {}', 'lib/util.asc': 'var version = 1;' },
     waiting: { 'main.ts': 'application.onConnect = () => new Promise(() => {});' },
   },
@@ -87,4 +95,30 @@ test('a folder of applications that is an application itself is a warning', asyn
   expect(message).toContain(`${own.appsFolder} has a main.ts`);
   expect(message).toMatch(/Give --apps the folder that it is in: \/\S+$/);
   expect(server.log.entries.filter((r) => r.message.includes('looks like an application'))).toEqual([]);
+});
+
+test('what is thrown and no error is shown, to the log and to the caller', async () => {
+  const client = await connect(`${server.rtmp}/rejects/room`);
+  const shown = 'thrown: { code: "E_FULL", why: "no seats" }';
+  await expect(client.call('fail')).rejects.toMatchObject({ info: { description: shown } });
+  await server.waitForLog(`fail: ${shown}`);
+});
+
+for (const [app, says] of [
+  ['module', 'name it main.ts to make it a module, or use load("file.asc")'],
+  ['node', 'File'],
+  ['greedy', 'limits.connections": it is a limit of the server, and belongs in the server\'s configuration'],
+] as const) {
+  test(`what does not belong there says what does: ${app}`, async () => {
+    const { message, detail } = await server.waitForLog((r) => r.level === 'error' && r.instance === app);
+    expect(`${message}\n${detail}`).toContain(says);
+  });
+}
+
+test('a name that is none says what a name is', async () => {
+  const client = await connect(`${server.rtmp}/rejects/names`);
+  const stream = await client.createStream();
+  expect((await stream.play('/abs')).description).toMatch(
+    /^That is no name of a stream: .*no slash at its ends/,
+  );
 });

@@ -53,3 +53,13 @@ test('what its tsconfig.json allows is no error, nor is what is no TypeScript', 
   const others = server.log.entries.filter((r) => /type errors?;/.test(r.message) && r.instance !== 'typed');
   expect(others).toEqual([]);
 });
+
+test('names of Node come with what there is instead', async () => {
+  const from = server.log.mark;
+  server.writeFile('typed/half.ts', 'export const half = (n: number) => n / Number(process.env.PARTS);\n');
+  const { detail } = await told('typed', from);
+  expect(detail).toContain(
+    "Cannot find name 'process'. There is no Node in an application: application.config",
+  );
+  expect(detail).not.toContain('@types/node');
+});

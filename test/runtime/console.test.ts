@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inspect } from '../../runtime/console.ts';
+import { inspect } from '../../runtime/inspect.ts';
 
 class Room {
   name = 'lobby';

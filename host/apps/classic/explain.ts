@@ -61,6 +61,10 @@ const constructs: readonly Construct[] = [
     text: 'import (ActionScript 2): server scripts have no packages, use load("file.asc")',
     isHere: ({ tokens, at }) => isPackageImport(tokens, at),
   },
+  {
+    text: 'import and export: this is a classic script; name it main.ts to make it a module, or use load("file.asc")',
+    isHere: ({ tokens, at }) => isWord(tokens, at, 'import') || isWord(tokens, at, 'export'),
+  },
   { text: `type annotation (ActionScript 2): ${AS2}`, isHere: isType },
   { text: `class (ActionScript 2): ${CLASSES}`, isHere: isClass },
   {
