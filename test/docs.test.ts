@@ -1,4 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { defaultLimits } from '../host/base/limits.ts';
 
@@ -36,4 +40,52 @@ test('globals.d.ts documents what it declares', () => {
         ),
     );
   expect(undocumented).toEqual([]);
+});
+
+/** What examples of docs/scripting.md leave out. */
+const AROUND = `
+declare const client: Client;
+declare const room: SharedObject;
+declare const lobby: NetConnection;
+declare const leaving: AbortController;
+declare const key: any;
+declare const text: string;
+declare const password: string;
+declare function count(votes: unknown): void;
+declare function topicOf(room: unknown): string;
+declare function findUser(ticket: unknown): any;
+interface ClientMethods { notice(text: string): void; vote(): unknown; closing(reason: string): void }
+`;
+
+test('the examples of docs/scripting.md compile as an application', { timeout: 60_000 }, () => {
+  const root = fileURLToPath(new URL('../', import.meta.url));
+  const folder = mkdtempSync(join(tmpdir(), 'stagewire-docs-'));
+  try {
+    const text = readFileSync(join(root, 'docs/scripting.md'), 'utf8');
+    const files = [...text.matchAll(/^```ts\n(.*?)^```/gms)].map(({ 1: code = '', index }) => {
+      const file = join(folder, `line-${text.slice(0, index).split('\n').length}.ts`);
+      writeFileSync(file, code);
+      return file;
+    });
+    expect(files.length).toBeGreaterThan(20);
+    writeFileSync(join(folder, 'around.d.ts'), AROUND);
+    const project = join(folder, 'tsconfig.json');
+    const options = { noEmit: true, paths: { zod: [join(root, 'node_modules/zod')] } };
+    writeFileSync(
+      project,
+      JSON.stringify({
+        extends: join(root, 'sample-apps/tsconfig.json'),
+        compilerOptions: { ...options, allowImportingTsExtensions: true },
+        include: [],
+        files: [...files, join(folder, 'around.d.ts'), join(root, 'runtime/globals.d.ts')],
+      }),
+    );
+    const { stdout } = spawnSync('npx', ['tsc', '-p', project, '--pretty', 'false'], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
