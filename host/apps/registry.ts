@@ -381,7 +381,7 @@ export class Registry implements Lobby {
     if (app.building !== verdict || app.isHeld || this.#isClosing) return false;
     if (!hasTaken && canary.isClosed) return true;
     if (fault === undefined) return true;
-    const text = `${canary.name} has tried it first, and it failed there (${printable(fault, 200)}): all instances keep build ${previous.id} until a file is saved`;
+    const text = `${canary.name} has tried the new code first, and it failed there (${printable(fault, 200)}): all instances keep build ${previous.id} until a file is saved`;
     this.#host.log.error(text, { instance: app.name, build: build.id, code: 'E_CANARY' });
     app.building = Promise.resolve(previous);
     app.setBuild(previous);

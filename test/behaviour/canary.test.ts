@@ -50,7 +50,7 @@ for (const { name, own, says } of faults) {
     await runsNew(`${app}/busy`, from);
     await busy.call('fail').catch(() => undefined);
     const record = await server.waitForLog((r) => r.code === 'E_CANARY' && r.instance === app, from);
-    expect(record.message).toContain(`${app}/busy has tried it first, and it failed there (`);
+    expect(record.message).toContain(`${app}/busy has tried the new code first, and it failed there (`);
     expect(record.message).toContain(says);
     await eventually('the code before', async () => {
       const answer = await busy.call('look').catch(() => undefined);
@@ -117,7 +117,7 @@ test('new code that does not come to run in the first instance is not tried in t
   server.writeFile('stillborn/main.ts', `throw new Error('not today');`);
   const record = await server.waitForLog((r) => r.code === 'E_CANARY' && r.instance === 'stillborn', from);
   expect(record.message).toContain(
-    'stillborn/busy has tried it first, and it failed there (it did not start)',
+    'stillborn/busy has tried the new code first, and it failed there (it did not start)',
   );
   expect(await busy.call('look')).toEqual([1, 0]);
   expect(await quiet.call('look')).toEqual([1, 0]);

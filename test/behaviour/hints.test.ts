@@ -3,7 +3,7 @@ import { connect, connectRefused } from '../support/rtmp-client.ts';
 import { startServer, useServer } from '../support/server.ts';
 
 const server = useServer({
-  limits: { pendingConnectMs: 300 },
+  limits: { pendingConnectMs: 1500 },
   apps: {
     misspelled: {
       'main.ts': `
@@ -60,7 +60,7 @@ for (const app of ['undecided', 'waiting']) {
   test(`an onConnect that decides nothing is a warning, once for a build: ${app}`, async () => {
     await connectRefused(`${server.rtmp}/${app}/room`, { args: ['ada'] });
     const { message } = await server.waitForLog((r) => r.level === 'warn' && r.instance === `${app}/room`);
-    expect(message).toContain('application.onConnect had not decided about it after 300 ms');
+    expect(message).toContain('application.onConnect had not decided about it after 1500 ms');
     expect(message).toContain('Return true, false or a promise of one');
     await connectRefused(`${server.rtmp}/${app}/room`, { args: ['bob'] });
     expect(warnings(app)).toHaveLength(1);
@@ -105,8 +105,8 @@ test('what is thrown and no error is shown, to the log and to the caller', async
 });
 
 for (const [app, says] of [
-  ['module', 'name it main.ts to make it a module, or use load("file.asc")'],
-  ['node', 'File'],
+  ['module', 'rename main.asc to main.ts, or use load("file.asc")'],
+  ['node', 'of their own, but File (docs/scripting.md) and fetch'],
   ['greedy', 'limits.connections": it is a limit of the server, and belongs in the server\'s configuration'],
 ] as const) {
   test(`what does not belong there says what does: ${app}`, async () => {

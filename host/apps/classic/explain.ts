@@ -62,7 +62,7 @@ const constructs: readonly Construct[] = [
     isHere: ({ tokens, at }) => isPackageImport(tokens, at),
   },
   {
-    text: 'import and export: this is a classic script; name it main.ts to make it a module, or use load("file.asc")',
+    text: 'import and export are for modules, and this is a classic script: rename main.asc to main.ts, or use load("file.asc")',
     isHere: ({ tokens, at }) => isWord(tokens, at, 'import') || isWord(tokens, at, 'export'),
   },
   { text: `type annotation (ActionScript 2): ${AS2}`, isHere: isType },
