@@ -36,11 +36,35 @@ export class AsyncErrorEvent extends Event {
 // biome-ignore lint/suspicious/noExplicitAny: functions of any type are handlers
 export type Handler = (...args: any[]) => unknown;
 
+/** The events of all that a server speaks to, by their names. */
+export interface NotifierEvents {
+  netStatus: NetStatusEvent;
+  asyncError: AsyncErrorEvent;
+}
+
+/** Listeners get the event of the name that they listen for. */
+interface TypedTarget<Events> extends EventTarget {
+  addEventListener<K extends keyof Events>(
+    type: K,
+    listener: (event: Events[K]) => unknown,
+    options?: Parameters<EventTarget['addEventListener']>[2],
+  ): void;
+  addEventListener(...other: Parameters<EventTarget['addEventListener']>): void;
+  removeEventListener<K extends keyof Events>(
+    type: K,
+    listener: (event: Events[K]) => unknown,
+    options?: Parameters<EventTarget['removeEventListener']>[2],
+  ): void;
+  removeEventListener(...other: Parameters<EventTarget['removeEventListener']>): void;
+}
+
 /**
  * An event target whose status is also told to `onStatus`, and whose methods the server may call: those that `on` has been
  * given, then those of `client`.
  */
-export class Notifier extends EventTarget {
+export class Notifier<Events extends NotifierEvents = NotifierEvents> extends (EventTarget as new <
+  Events,
+>() => TypedTarget<Events>)<Events> {
   /** The AMF of all values, there and back: AMF0 that becomes AMF3 where only that has the type. */
   readonly objectEncoding = 3;
   /** Its methods are called by the server, by name. */

@@ -9,7 +9,7 @@ import {
   writeSharedObject,
 } from '../wire/shared-object-body.ts';
 import * as Type from '../wire/shared-object-event-type.ts';
-import { guarded, infoOf, Notifier } from './events.ts';
+import { guarded, infoOf, Notifier, type NotifierEvents } from './events.ts';
 import type { NetConnection } from './net-connection.ts';
 
 /** What has become of a slot, or of all. */
@@ -58,7 +58,7 @@ const known = new WeakMap<NetConnection, Map<string, SharedObject>>();
  *     board.onSync = () => console.log(board.data.topic);
  *     board.setProperty('topic', 'bridges');
  */
-export class SharedObject<T extends object = Slots> extends Notifier {
+export class SharedObject<T extends object = Slots> extends Notifier<NotifierEvents & { sync: SyncEvent }> {
   readonly name: string;
   readonly isPersistent: boolean;
   /** The slots. To change one use `setProperty`. */

@@ -387,7 +387,7 @@ interface Stream {
   ): boolean;
   /**
    * Records this stream, whatever its source is, into `streams/<instance>/<name>.flv` of the application's folder:
-   * "record" anew, "append" behind what is there, "appendWithGap" after as much time as has passed since; false for an
+   * "record" in the place of what is there, "append" behind it, "appendWithGap" after as much time as has passed since; false for an
    * end, which says whether there was one. `maxDuration` in seconds and `maxSize` in KB: less than the application's
    * limits.recordingMs and limits.recordingBytes; -1 for those. Under a name with `mp4:` or `f4v:` it becomes that file
    * when it ends.

@@ -62,6 +62,12 @@ export class Archive {
     this.#recordings.set(recording, storage);
   }
 
+  /** What an application records, and has something of, is found under its name then. */
+  async shown(storage: MediaStorage): Promise<void> {
+    const own = [...this.#recordings].filter(([, each]) => each === storage);
+    await Promise.all(own.map(([recording]) => recording.shown()));
+  }
+
   /** How many there are of an application. */
   countOf(storage: MediaStorage): number {
     return [...this.#recordings.values()].filter((one) => one === storage).length;
@@ -119,10 +125,14 @@ export class Library {
 
   /** The absolute path of the file that a stream was recorded to, links resolved; undefined when there is none. */
   async find(stream: StreamName): Promise<string | undefined> {
+    const { recorded } = this.#archive;
     for (const file of filesFor(stream)) {
-      const found = await this.#at(file, async ({ at, real }) =>
-        (await stat(at)).isFile() ? real : undefined,
-      );
+      if (recorded.size > 0) await (await this.#at(file, async ({ real }) => recorded.get(real)))?.shown();
+      const found = await this.#at(file, async ({ at, real }) => {
+        const stats = await stat(at);
+        // An empty one that is recorded is about to be replaced.
+        return stats.isFile() && (stats.size > 0 || !recorded.has(real)) ? real : undefined;
+      });
       if (found !== undefined) return found;
     }
     return undefined;
@@ -273,6 +283,7 @@ export class Library {
    * are empty then. Returns the names of those that are gone and of those that are not.
    */
   async removeAll(path: string, container: string): Promise<{ gone: string[]; kept: string[] }> {
+    await this.#archive.shown(this.#storage);
     const endings = endingsOf(container);
     const gone: string[] = [];
     const kept: string[] = [];
@@ -321,8 +332,9 @@ export class Library {
 
   async #removeFile({ at, real }: { at: string; real: string }): Promise<boolean> {
     await this.#archive.remuxer.giveUp(real, 'it was removed');
-    if (!(await stat(at)).isFile()) return false;
     const recording = this.#archive.recorded.get(real);
+    // What is recorded there may have no file yet.
+    if (!recording && !(await stat(at)).isFile()) return false;
     if (recording) recording.clear();
     else await unlink(at);
     return true;

@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { decodeAmf0 } from '../../wire/amf0.ts';
@@ -7,7 +15,7 @@ import { DEADLINE_MS, eventually } from '../support/journal.ts';
 import { interFrame, keyFrame, metadata } from '../support/media.ts';
 import { makeClip, RunningTool, scratchFolder } from '../support/media-tools.ts';
 import { sendTags, showTags, type Tag, tagsOf } from '../support/recorded.ts';
-import { type ClientStream, connect } from '../support/rtmp-client.ts';
+import { type ClientStream, connect, type Received } from '../support/rtmp-client.ts';
 import { limitFileSize, startServer, useServer } from '../support/server.ts';
 import { requireTools } from '../support/tools.ts';
 
@@ -255,10 +263,7 @@ test('after kill -9 the file has all but the last second, and append goes on beh
   await stream.status('NetStream.Record.Start');
   const tags = showTags(4);
   sendTags(stream, tags.slice(0, 100));
-  await eventually(
-    'what was sent first',
-    async () => statSync(file).size > 0 && media(tagsOf(file)).length >= 100,
-  );
+  await eventually('what was sent first', async () => existsSync(file) && media(tagsOf(file)).length >= 100);
   sendTags(stream, tags.slice(100, 150));
   own.kill('SIGKILL');
   await own.exited;
@@ -321,3 +326,133 @@ test('a server that is told to stop completes what it records', async () => {
   expect(media(tagsOf(file))).toEqual(media(showTags(2)));
   expect(metadataOf(file).duration).toBe(1.97);
 });
+
+test('a recording is played from its first message on, and is not there before', async () => {
+  const room = newRoom();
+  const from = server.log.mark;
+  const source = await open(room);
+  await source.publish('show', 'record');
+  await source.status('NetStream.Record.Start');
+  const early = await open(room);
+  early.command('play', 'show', 0);
+  await early.status('NetStream.Play.StreamNotFound');
+  const tags = showTags(1);
+  const sentAt = performance.now();
+  sendTags(source, tags);
+  await source.settled();
+  const viewer = await open(room);
+  await viewer.play('show', 0);
+  await viewer.waitForMedia(keyFrame(0));
+  // It was not by waiting until the next batch is due.
+  expect(performance.now() - sentAt).toBeLessThan(900);
+  const properties = (await viewer.waitForData('onMetaData')).args[0] as Record<string, unknown>;
+  const { duration } = properties;
+  expect(duration).toBeGreaterThan(0);
+  expect(properties).toMatchObject({ lasttimestamp: duration, filesize: statSync(fileOf(room)).size });
+  expect(server.log.entries.slice(from).filter(({ code }) => code === 'E_MEDIA_FILE')).toEqual([]);
+});
+
+test('while a recording takes the place of another, viewers play one of them', async () => {
+  const room = newRoom();
+  await record(room, 'record', showTags(1, 900));
+  const client = await connect(`${server.rtmp}/vod/${room}`);
+  const seen = new Set<string>();
+  const look = async () => {
+    const viewer = await client.createStream();
+    expect((await viewer.play('show', 0)).code).toBe('NetStream.Play.Start');
+    const isKeyFrame = ({ type, payload }: Received) => type === 9 && payload[0] === 0x17 && payload[1] === 1;
+    const { payload } = await viewer.received.waitFor('a key frame', isKeyFrame);
+    seen.add(Buffer.from(payload).toString('hex'));
+    viewer.command('closeStream');
+  };
+  await look();
+  const source = await open(room);
+  await source.publish('show', 'record');
+  for (let i = 0; i < 10; i++) await look();
+  expect(seen.size).toBe(1);
+  sendTags(source, showTags(1));
+  await source.settled();
+  for (let i = 0; i < 10; i++) await look();
+  expect([...seen]).toEqual([keyFrame(900), keyFrame(0)].map((frame) => Buffer.from(frame).toString('hex')));
+});
+
+test('a recording of nothing leaves what was there, and nothing else', async () => {
+  const room = newRoom();
+  await record(room, 'record', showTags(1));
+  const before = readFileSync(fileOf(room));
+  await record(room, 'record', []);
+  await record(room, 'append', []);
+  expect(media(tagsOf(fileOf(room)))).toEqual(media(tagsOf(before)));
+  expect(readdirSync(folderOf(room))).toEqual(['show.flv']);
+});
+
+test('a disk that is full at once leaves what was there', async () => {
+  const own = await startServer({ apps: { vod: { 'README.md': 'no script' } }, limits: { freeDiskMb: 0 } });
+  own.writeFile('vod/streams/room/show.flv', readFileSync(await makeRecording()));
+  limitFileSize(own.pid, 20_000);
+  const stream = await (await connect(`${own.rtmp}/vod/room`)).createStream();
+  await stream.publish('show', 'record');
+  sendTags(stream, showTags(10));
+  stream.command('closeStream');
+  await stream.status('NetStream.Record.DiskQuotaExceeded');
+  await stream.status('NetStream.Record.Stop');
+  const folder = join(own.appsFolder, 'vod/streams/room');
+  expect(readdirSync(folder)).toEqual(['show.flv']);
+  expect(media(tagsOf(join(folder, 'show.flv')))).toEqual(media(showTags(1)));
+  limitFileSize(own.pid, 'unlimited');
+});
+
+test('who plays the name of an empty file that is recorded waits for the publisher', async () => {
+  const room = newRoom();
+  mkdirSync(folderOf(room), { recursive: true });
+  writeFileSync(fileOf(room), '');
+  const source = await open(room);
+  await source.publish('show.flv', 'append');
+  await source.status('NetStream.Record.Start');
+  const viewer = await open(room);
+  await viewer.play('show');
+  const live = await open(room);
+  await live.publish('show');
+  live.video(0, keyFrame(1));
+  await viewer.waitForMedia(keyFrame(1));
+  sendTags(source, showTags(1));
+  source.command('closeStream');
+  await source.status('NetStream.Record.Stop');
+  expect(media(tagsOf(fileOf(room)))).toEqual(media(showTags(1)));
+});
+
+test('a kill in the first second leaves the old recording, and nothing that cannot be played', async () => {
+  const apps = { vod: { 'README.md': 'no script' } };
+  const own = await startServer({ apps });
+  own.writeFile('vod/streams/room/old.flv', readFileSync(await makeRecording()));
+  const folder = join(own.appsFolder, 'vod/streams/room');
+  for (const name of ['old', 'new']) {
+    const stream = await (await connect(`${own.rtmp}/vod/room`)).createStream();
+    await stream.publish(name, 'record');
+    await stream.status('NetStream.Record.Start');
+  }
+  own.kill('SIGKILL');
+  await own.exited;
+  expect(media(tagsOf(join(folder, 'old.flv')))).toEqual(media(showTags(1)));
+  expect(existsSync(join(folder, 'new.flv'))).toBe(false);
+
+  const next = await startServer({ apps });
+  for (const name of readdirSync(folder))
+    next.writeFile(`vod/streams/room/${name}`, readFileSync(join(folder, name)));
+  const viewer = await (await connect(`${next.rtmp}/vod/room`)).createStream();
+  await viewer.play('new');
+  const source = await (await connect(`${next.rtmp}/vod/room`)).createStream();
+  await source.publish('new', 'record');
+  sendTags(source, showTags(1));
+  await viewer.waitForMedia(keyFrame(0));
+  source.command('closeStream');
+  await source.status('NetStream.Record.Stop');
+  const files = readdirSync(join(next.appsFolder, 'vod/streams/room'));
+  expect(files.filter((name) => name.includes('new'))).toEqual(['.old.flv.new', 'new.flv']);
+});
+
+async function makeRecording(): Promise<string> {
+  const room = newRoom();
+  await record(room, 'record', showTags(1));
+  return fileOf(room);
+}

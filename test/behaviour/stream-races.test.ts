@@ -173,6 +173,26 @@ test('a recording that is cleared begins anew with what a player needs first', a
   expect(pictureTags(tags).at(-1)).toBe(pictureTags(later).at(-1));
 });
 
+test('a recording that is removed in its first second begins anew', async () => {
+  for (const remove of ["Stream.get('cam').clear()", "application.clearStreams('/')"]) {
+    const room = newRoom();
+    const client = await enter(room);
+    const source = await client.createStream();
+    await source.publish('cam');
+    await run(client, "listen('cam').record()");
+    await hears(client, 'Record.Start cam');
+    sendTags(source, showTags(1));
+    await source.settled();
+    expect(await run(client, `return ${remove}`)).toBe(true);
+    const [avc, , ...later] = showTags(1, 500);
+    sendTags(source, later, 1000);
+    await source.settled();
+    await run(client, "Stream.get('cam').record(false)");
+    await hears(client, 'Record.Stop cam');
+    expect(pictureTags(fileOf(room, 'cam'))).toEqual(pictureTags([avc!, ...later]));
+  }
+});
+
 test('a stream that was destroyed begins with what a new one has', async () => {
   const room = newRoom();
   write(room, 'clip', showTags(30));

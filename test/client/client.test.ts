@@ -7,7 +7,6 @@ import {
   NetConnection,
   NetStream,
   SharedObject,
-  type SyncEvent,
 } from '../../client/index.ts';
 import { eventually, inTime } from '../support/journal.ts';
 import { avcHeader, interFrame, keyFrame } from '../support/media.ts';
@@ -288,7 +287,7 @@ test('CSO-01: an object is the same for all who have it, an RTMP client and the 
   expect(SharedObject.getRemote('board', a)).toBe(one);
   const old = await new RemoteSharedObject(await connectRtmp(`${server.rtmp}/room/so`), 'board').connect();
   const lists: (readonly Change[])[] = [];
-  two.addEventListener('sync', (event) => lists.push((event as SyncEvent).changeList));
+  two.addEventListener('sync', (event) => lists.push(event.changeList));
   one.setProperty('topic', 'bridges');
   one.setProperty('score', 1);
   expect(one.data).toEqual({ topic: 'bridges', score: 1 });

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
-import { type AsyncErrorEvent, type Info, NetConnection, type NetStatusEvent } from '../../client/index.ts';
+import { type Info, NetConnection } from '../../client/index.ts';
 import { Journal } from '../support/journal.ts';
 import { scratchFolder } from '../support/media-tools.ts';
 import { codesOf, connectClient, openClient, status } from '../support/own-client.ts';
@@ -88,7 +88,7 @@ test('CNC-17: onStatus and the event netStatus hear what becomes of the connecti
   const told: Info[] = [];
   const heard: Info[] = [];
   connection.onStatus = (info) => told.push(info);
-  connection.addEventListener('netStatus', (event) => heard.push((event as NetStatusEvent).info));
+  connection.addEventListener('netStatus', (event) => heard.push(event.info));
   await connection.connect(address());
   connection.close();
   expect(told).toMatchObject([
@@ -103,7 +103,7 @@ test('CNC-18: asyncError tells that a method which the server called is missing,
   const errors = new Journal<unknown>('errors', String);
   connection.addEventListener('asyncError', (event) => {
     event.preventDefault(); // nobody else is to see it
-    errors.add((event as AsyncErrorEvent).error);
+    errors.add(event.error);
   });
   const oops = new Error('oops');
   connection.client = {

@@ -1,11 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import {
-  type AsyncErrorEvent,
-  type Info,
-  type MediaOutput,
-  type NetConnection,
-  NetStream,
-} from '../../client/index.ts';
+import { type Info, type MediaOutput, type NetConnection, NetStream } from '../../client/index.ts';
 import { encodeAmf0 } from '../../wire/amf0.ts';
 import { encodeFlvHeader, encodeFlvTag } from '../../wire/flv.ts';
 import { eventually, inTime, Journal } from '../support/journal.ts';
@@ -393,7 +387,7 @@ test('CNS-29: the methods of client hear the data messages of a stream', async (
   await heard.waitFor('two words', (words) => words.length === 2);
   expect(client.words).toEqual(['first', 'second']);
   const errors = new Journal<unknown>('errors', String);
-  stream.addEventListener('asyncError', (event) => errors.add((event as AsyncErrorEvent).error));
+  stream.addEventListener('asyncError', (event) => errors.add(event.error));
   cam.data(0, 'missing');
   await errors.waitFor('a method that is missing', (error) => String(error).includes('(missing)'));
 });
@@ -406,7 +400,7 @@ test('CNS-34: onMetaData hears the metadata of what is live and of a recording, 
   const errors: string[] = [];
   for (const name of ['meta', 'two']) {
     const [stream] = watch(connection);
-    stream.addEventListener('asyncError', (event) => errors.push(String((event as AsyncErrorEvent).error)));
+    stream.addEventListener('asyncError', (event) => errors.push(String(event.error)));
     stream.onMetaData = (metadata) => heard.add({ name, ...metadata });
     stream.play(name);
   }

@@ -1,13 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  type AsyncErrorEvent,
-  type Change,
-  type Info,
-  type NetConnection,
-  type NetStatusEvent,
-  SharedObject,
-  type SyncEvent,
-} from '../../client/index.ts';
+import { type Change, type Info, type NetConnection, SharedObject } from '../../client/index.ts';
 import { eventually, Journal } from '../support/journal.ts';
 import { connectClient, openClient } from '../support/own-client.ts';
 import { connect } from '../support/rtmp-client.ts';
@@ -41,7 +33,7 @@ const has = (object: SharedObject, slots: object) =>
 /** What each message of the server has changed, from now on. */
 function changesOf(object: SharedObject): Journal<readonly Change[]> {
   const lists = new Journal<readonly Change[]>('lists of changes', (list) => JSON.stringify(list));
-  object.addEventListener('sync', (event) => lists.add((event as SyncEvent).changeList));
+  object.addEventListener('sync', (event) => lists.add(event.changeList));
   return lists;
 }
 
@@ -195,7 +187,7 @@ test('CSO-16: netStatus tells what is refused: to onStatus, or that of the conne
   connection.onStatus = ({ code }) => told.push(`connection ${code}`);
   const codes = new Journal<string>('statuses', String);
   const readable = SharedObject.getRemote('open/board', connection);
-  readable.addEventListener('netStatus', (event) => codes.add((event as NetStatusEvent).info.code));
+  readable.addEventListener('netStatus', (event) => codes.add(event.info.code));
   await readable.ready;
   readable.setProperty('x', 1);
   await codes.waitFor('a refusal', (code) => code === 'SharedObject.NoWriteAccess');
@@ -213,7 +205,7 @@ test('CSO-17: asyncError tells that a method which send called is missing, or th
   const errors = new Journal<string>('errors', String);
   one.addEventListener('asyncError', (event) => {
     event.preventDefault();
-    errors.add(((event as AsyncErrorEvent).error as Error).message);
+    errors.add((event.error as Error).message);
   });
   one.on('breaks', () => {
     throw new Error('oops');

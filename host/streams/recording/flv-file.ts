@@ -1,39 +1,47 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { type Existing, readExisting } from './existing.ts';
 import { encodeHead, type FlvContents, HEAD_BYTES } from './flv-head.ts';
 
 /**
  * The file that a recording is written to: a head, and tags that are only ever appended, so that it can be read up to the
- * last batch whatever happens. Its duration and key frames are written into the head when it is complete.
+ * last batch whatever happens. Its duration and key frames are written into the head when it is complete. A new one has its
+ * name from the first batch on, and is hidden until then: what was there before is there whole, or not at all.
  */
 export class FlvFile {
-  readonly #file: FileHandle;
+  readonly #path: string;
+  #file: FileHandle;
+  #isHidden: boolean;
   /** A file of other making: its head stays. */
   #isHeadOurs = true;
   #hasHead = false;
   #endAt = HEAD_BYTES;
   #lastMs = 0;
 
-  private constructor(file: FileHandle) {
+  private constructor(path: string, file: FileHandle, isHidden: boolean) {
+    this.#path = path;
     this.#file = file;
+    this.#isHidden = isHidden;
   }
 
-  /** An empty file. Who plays what was there before goes on with it. */
+  /** A new file. Who plays what was there before goes on with it. */
   static async create(path: string): Promise<FlvFile> {
-    await unlink(path).catch(unlessMissing);
-    return new FlvFile(await open(path, 'wx+'));
+    const present = await lstat(path).catch(unlessMissing);
+    if (present?.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
+    return new FlvFile(path, await openHidden(path), true);
   }
 
-  /** What is there to go on behind, with what a crash left of a tag cut off; an empty file when there is none. */
+  /** What is there to go on behind, with what a crash left of a tag cut off; a new file when there is nothing. */
   static async goOn(path: string): Promise<{ file: FlvFile; existing?: Existing; changedAt: number }> {
-    const handle = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
-      unlessMissing(error);
-      return open(path, 'wx+');
-    });
+    const handle = await open(path, 'r+').catch(unlessMissing);
+    if (!handle) return { file: await FlvFile.create(path), changedAt: 0 };
     try {
-      const file = new FlvFile(handle);
+      const file = new FlvFile(path, handle, false);
       const { size, mtimeMs: changedAt } = await handle.stat();
-      if (size === 0) return { file, changedAt };
+      if (size === 0) {
+        await file.#hide();
+        return { file, changedAt };
+      }
       const existing = await readExisting(handle);
       if (existing.endAt < size) await handle.truncate(existing.endAt);
       file.#hasHead = true;
@@ -52,6 +60,11 @@ export class FlvFile {
     return this.#hasHead;
   }
 
+  /** It is not to be found under its name yet. */
+  get isHidden(): boolean {
+    return this.#isHidden;
+  }
+
   /** Where the last batch that was written ends. */
   get endAt(): number {
     return this.#endAt;
@@ -62,11 +75,14 @@ export class FlvFile {
     return this.#lastMs;
   }
 
+  /** Begins anew: nothing is left of what was there, but for those who are playing it. */
   async empty(): Promise<void> {
+    await this.#hide();
+    await unlink(this.#path).catch(unlessMissing);
     this.#hasHead = false;
     this.#isHeadOurs = true;
+    this.#endAt = HEAD_BYTES;
     this.#lastMs = 0;
-    await this.#file.truncate(0);
   }
 
   /** Writes the head, unless it has one. */
@@ -80,12 +96,15 @@ export class FlvFile {
   /** `lastMs`: of the last of these tags. */
   async append(tags: Uint8Array, lastMs: number): Promise<void> {
     await this.#write(tags, this.#endAt);
+    if (this.#isHidden) await rename(hiddenAt(this.#path), this.#path);
+    this.#isHidden = false;
     this.#endAt += tags.length;
     this.#lastMs = lastMs;
   }
 
-  /** Half a tag at the end is cut off, and the head told what there is. */
+  /** Half a tag at the end is cut off, and the head told what there is. With nothing in it, it goes. */
   async complete(contents: FlvContents): Promise<void> {
+    if (this.#isHidden) return unlink(hiddenAt(this.#path));
     const { size } = await this.#file.stat();
     if (size > this.#endAt) await this.#file.truncate(this.#endAt);
     contents.keys.cutAt(this.#endAt);
@@ -95,6 +114,14 @@ export class FlvFile {
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  /** Goes on with a new file; the one with the name stays as it is. */
+  async #hide(): Promise<void> {
+    const hidden = await openHidden(this.#path);
+    await this.#file.close();
+    this.#file = hidden;
+    this.#isHidden = true;
   }
 
   #writeHead(contents: FlvContents): Promise<void> {
@@ -110,6 +137,17 @@ export class FlvFile {
   }
 }
 
-function unlessMissing(error: NodeJS.ErrnoException): void {
+/** An empty file, in the place of what a crash has left. */
+async function openHidden(path: string): Promise<FileHandle> {
+  await unlink(hiddenAt(path)).catch(unlessMissing);
+  return open(hiddenAt(path), 'wx+');
+}
+
+/** Scripts cannot name it. */
+function hiddenAt(path: string): string {
+  return join(dirname(path), `.${basename(path)}.new`);
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }

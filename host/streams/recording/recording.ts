@@ -34,7 +34,7 @@ export interface RecordingEvents {
   cleared?(): readonly RtmpMessage[];
   /** Called at most once, before `stopped`. */
   failed(problem: RecordingProblem): void;
-  /** Called once if it started: what there is of the file is complete. */
+  /** Called once if it started: what there is of the file is complete. When nothing came, there is none. */
   stopped(figures: { durationMs: number; bytes: number }): void;
   /** Called once, whether or not it ever started, when the file is not touched any more. */
   ended?(): void;
@@ -149,6 +149,12 @@ export class Recording {
     });
   }
 
+  /** Resolves when what came so far is found under its name; at once when something is. */
+  shown(): Promise<void> {
+    const isShown = this.#file?.isHidden === false && !this.#isCleared;
+    return isShown ? Promise.resolve() : this.flush();
+  }
+
   /** Completes the file. */
   stop(): Promise<void> {
     this.#ending ??= this.#end();
@@ -244,8 +250,9 @@ export class Recording {
           this.#isCleared = false;
           await file.empty();
         }
-        await file.begin(this.#contents);
         if (this.#waiting.length === 0) continue;
+        await file.begin(this.#contents);
+        if (this.#isCleared) continue;
         const batch = Buffer.concat(this.#waiting);
         const lastMs = this.#takenMs;
         this.#waiting = [];

@@ -86,7 +86,8 @@ export class Remuxer {
     const began = performance.now();
     try {
       await removeIfAny(temporary);
-      const before = await stat(job.from);
+      const before = await stat(job.from).catch(unlessMissing);
+      if (!before) return; // nothing was recorded
       job.log.info(`making ${basename(job.to)} of ${basename(job.from)}, ${before.size} bytes`);
       const end = await this.#inThread(work, {
         from: job.from,
@@ -161,6 +162,10 @@ async function finish({ from, to, isMoved }: RemuxJob, temporary: string, inode:
 async function removeIfAny(path: string): Promise<void> {
   // What cannot be removed is in nobody's way: the thread finds that out, and says so.
   await unlink(path).catch(() => {});
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 function abandon({ from, to, log }: RemuxJob, reason: string): void {

@@ -52,7 +52,8 @@ export class FlvFile implements Container {
       kind: 'flv',
       durationMs,
       bytes: file.sizeBytes,
-      metadata: scan.first || properties ? encodeMetadata(properties ?? {}, durationMs) : undefined,
+      metadata:
+        scan.first || properties ? encodeMetadata(properties ?? {}, durationMs, file.sizeBytes) : undefined,
       hasVideo: scan.hasVideo || tail?.hasVideo === true,
       hasAudio: scan.hasAudio || tail?.hasAudio === true,
     };

@@ -42,10 +42,16 @@ export function isMetadata(type: number, peek: Uint8Array): boolean {
   return ON_META_DATA.every((byte, i) => payload[i] === byte);
 }
 
-/** What viewers are sent: as it is in the file, without places in the file, and with the true duration. */
-export function encodeMetadata(properties: AmfObject, durationMs: number): Uint8Array {
+/**
+ * What viewers are sent: as it is in the file, without places in the file, and with what is true of it. A recording that
+ * goes on, or was not finished, says itself that it is empty.
+ */
+export function encodeMetadata(properties: AmfObject, durationMs: number, bytes: number): Uint8Array {
   const { keyframes: _, ...others } = properties;
-  return encodeData('onMetaData', new EcmaArray({ ...others, duration: durationMs / 1000 }));
+  const duration = durationMs / 1000;
+  if ('filesize' in others) others.filesize = bytes;
+  if ('lasttimestamp' in others) others.lasttimestamp = duration;
+  return encodeData('onMetaData', new EcmaArray({ ...others, duration }));
 }
 
 /** The list of key frames, if it can be one at all. */
