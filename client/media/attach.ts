@@ -55,8 +55,9 @@ export function attach(
     const { code } = (event as NetStatusEvent).info;
     // What plays from now on is not paused.
     if (code === 'NetStream.Play.Reset') situation.isPaused = false;
-    if (code === 'NetStream.Play.Stop') player.ended?.();
-    if (ENDS.includes(code) && player.stats.delayMs > 0)
+    if (!ENDS.includes(code)) return;
+    player.ended?.();
+    if (player.stats.delayMs > 0)
       onStatus({ level: 'status', code: 'NetStream.Buffer.Flush', description: 'Playing what is left.' });
   };
   stream.addEventListener('netStatus', heard);

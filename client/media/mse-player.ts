@@ -21,11 +21,19 @@ export interface MsePlayerOptions {
 const SOLO_MS = 500;
 /** A track of which nothing comes for so long, while the other waits for it, has ended. */
 const QUIET_MS = 5000;
+/** So little of it is left when it is at its end. */
+const LEFT_MS = 200;
 const TICK_MS = 50;
 /** What was shown is kept for so long: removing is not free. */
 const KEEP_S = 5;
 const TRIM_S = 10;
 const LATE_START_S = 0.2;
+/** So long at one place, with so much ahead: it does not wait for what is to come. */
+const STUCK_MS = 300;
+const STUCK_S = 0.3;
+const HAVE_FUTURE_DATA = 3;
+/** Elements stop a little before a hole. */
+const NEAR_S = 0.1;
 const JUMP_MS = 2000;
 /** New beginnings for which the browser is to blame, within half a minute. */
 const MAX_FAILURES = 3;
@@ -52,6 +60,8 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   /** It has been put right once since it began to show. */
   #isOnTime = false;
   #isUnplayable = false;
+  /** Of a recording: where it goes on with other tracks. */
+  #headS: number | undefined;
   /** All of a recording has come, and the element is to be told. */
   #hasEnded = false;
   /** It was told to play, and has not run dry since. */
@@ -88,9 +98,10 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   }
 
   ended(): void {
-    if (!this.#situation.isRecorded || this.#isUnplayable) return;
-    this.#hasEnded = true;
+    if (this.#events.signal.aborted || this.#isUnplayable) return;
     this.#muxer.flush();
+    if (!this.#situation.isRecorded) return;
+    this.#hasEnded = true;
     if (!this.#stage) this.#restart();
     this.#end();
   }
@@ -130,11 +141,12 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   segment(segment: Segment): void {
     const { kind, setup } = segment;
     if (setup && !canPlay(setup)) return this.unsupported(kind, setup.codec);
-    this.#recent.add(segment);
+    const headMs = this.#isShowing ? this.#element.currentTime * 1000 : 0;
+    this.#recent.add(segment, this.#situation.isRecorded ? headMs : undefined);
     if (!this.#recent.inits.has(kind)) return;
     if (!this.#stage) return this.#beginIfComplete();
     if (this.#stage.kinds.has(kind)) this.#stage.append(segment);
-    else this.#restart();
+    else this.#takeLateTrack();
   }
 
   /** From the muxer, and for what the browser does not know. The other track goes on, if there is one. */
@@ -181,12 +193,13 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   }
 
   #end(): void {
-    if (this.#hasEnded && this.#stage?.end()) this.#hasEnded = false;
+    if (this.#hasEnded) this.#stage?.end();
   }
 
   /** A new stage with the tracks that there are now, and what is known since the last key frame. */
   #restart(): void {
     this.#stage?.close();
+    this.#headS = this.#isShowing ? this.#element.currentTime : undefined;
     this.#isShowing = false;
     this.#isOnTime = false;
     const inits = this.#recent.present();
@@ -206,6 +219,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     if (nextS !== undefined) this.#jumpTo(nextS);
     else if (!element.paused) this.#correct();
     this.#leaveQuietTrack();
+    this.#takeLateTrack();
     const isKept = this.#situation.isRecorded || !element.paused;
     const untilS = Math.max(currentTime - KEEP_S, isKept ? 0 : this.#endS - TRIM_S);
     if (untilS - buffered.start(0) > TRIM_S - KEEP_S)
@@ -215,7 +229,7 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   #show(): void {
     const { isRecorded, isPaused } = this.#situation;
     this.#isShowing = true;
-    this.#element.currentTime = isRecorded ? this.#element.buffered.start(0) : this.#liveS;
+    this.#element.currentTime = isRecorded ? this.#ownStartS : this.#liveS;
     if (isRecorded && isPaused) return;
     this.#element.play().catch((error: unknown) => {
       // Others come when the source changes meanwhile.
@@ -247,11 +261,30 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
     return undefined;
   }
 
+  /** A recording may have holes, and decoders stand still at those of one track while the other goes on. */
+  #pass(stalledAtS: number): void {
+    const { currentTime, seeking, readyState } = this.#element;
+    const isStuck = !seeking && readyState < HAVE_FUTURE_DATA && currentTime === stalledAtS;
+    if (this.#events.signal.aborted || !isStuck || this.#endS - currentTime < STUCK_S) return;
+    this.#jumpTo(this.#nextRange(currentTime + NEAR_S) ?? currentTime);
+  }
+
+  /** A track that the stage does not have. The element shows only what it has of both: of a recording when its time has come. */
+  #takeLateTrack(): void {
+    const headMs = this.#element.currentTime * 1000;
+    for (const [kind, { timeMs }] of this.#recent.present())
+      if (!this.#stage?.kinds.has(kind) && (!this.#situation.isRecorded || timeMs - headMs < LEFT_MS))
+        return this.#restart();
+  }
+
   /** The element shows only what it has of both: a track that has ended must not stop the other. */
   #leaveQuietTrack(): void {
     const { endMs } = this.#recent;
     const [audio, video] = [endMs.get('audio'), endMs.get('video')];
     if (audio === undefined || video === undefined || Math.abs(audio - video) < QUIET_MS) return;
+    // What there is of a recording is shown first.
+    const leftMs = Math.min(audio, video) - this.#element.currentTime * 1000;
+    if (this.#situation.isRecorded && leftMs > LEFT_MS) return;
     this.#recent.leave(audio < video ? 'audio' : 'video');
     this.#restart();
   }
@@ -269,6 +302,8 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   #stalled(): void {
     if (!this.#isShowing || this.#element.seeking) return;
     this.#stalls++;
+    const { currentTime } = this.#element;
+    if (this.#situation.isRecorded) setTimeout(() => this.#pass(currentTime), STUCK_MS);
     this.#delay.stalled(performance.now());
     this.#ranDry('Waiting for data.');
   }
@@ -292,6 +327,12 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   get #endS(): number {
     const { buffered, currentTime } = this.#element;
     return buffered.length > 0 ? buffered.end(buffered.length - 1) : currentTime;
+  }
+
+  /** Where a recording begins, or goes on. */
+  get #ownStartS(): number {
+    const { buffered } = this.#element;
+    return Math.max(buffered.start(0), Math.min(this.#headS ?? 0, this.#endS));
   }
 
   /** Where to be: as far from the end as the target says, in what is there. */

@@ -2,7 +2,7 @@
 export interface MediaSink {
   /** The payload is kept as it is: it must not change afterwards. Types that are not of use are ignored. */
   message(type: number, timestamp: number, payload: Uint8Array): void;
-  /** Nothing more comes of a recording: what there is can be shown to its end. */
+  /** Nothing more comes for now: what there is can be shown to its end. */
   ended?(): void;
   /** May be called twice. */
   close(): void;

@@ -60,7 +60,8 @@ export class TrackMuxer {
       case 'config':
         return this.#configure(unit.codec, unit.data);
       case 'end':
-        return this.flush();
+        // Encoders say so between two parts, too: the last picture lasts until the next then.
+        return;
       case 'frame':
         if (unit.codec !== this.#codec) this.#configure(unit.codec, new Uint8Array(0));
         if (unit.isKey && this.#isResized(unit)) {

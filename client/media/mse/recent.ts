@@ -16,7 +16,8 @@ export class Recent {
   #media: Segment[] = [];
   #bytes = 0;
 
-  add(segment: Segment): void {
+  /** `headMs`: nothing from there on may be missing, of a recording. */
+  add(segment: Segment, headMs?: number): void {
     const { kind, setup, isKey, bytes, endMs } = segment;
     this.endMs.set(kind, endMs);
     if (setup) {
@@ -26,7 +27,9 @@ export class Recent {
       return;
     }
     if (kind === 'video' && isKey) this.#keysMs = [...this.#keysMs.slice(1 - MAX_KEYS), segment.timeMs];
-    if (kind === 'video' ? isKey : !this.endMs.has('video')) this.#keepSince(segment);
+    if (headMs !== undefined) {
+      if (isKey) this.#keepFrom(headMs);
+    } else if (kind === 'video' ? isKey : !this.endMs.has('video')) this.#keepSince(segment);
     this.#media.push(segment);
     this.#bytes += bytes.length;
     if (this.#bytes > MAX_BYTES) this.clear();
@@ -69,6 +72,11 @@ export class Recent {
   clear(): void {
     this.#media = [];
     this.#bytes = 0;
+  }
+
+  #keepFrom(headMs: number): void {
+    const keyMs = this.#keysMs.findLast((each) => each <= headMs) ?? headMs;
+    this.#keep((other) => other.endMs > Math.min(keyMs, headMs - SOUND_MS));
   }
 
   #keepSince({ kind, timeMs }: Segment): void {

@@ -46,7 +46,8 @@ export class Stage {
     const url = URL.createObjectURL(source);
     source.onsourceopen = () => {
       URL.revokeObjectURL(url);
-      if (this.#isClosed) return;
+      // It opens again when something is removed from what had ended.
+      if (this.#isClosed || !this.#early) return;
       source.duration = Infinity;
       try {
         for (const [kind, { setup }] of inits) this.#addTrack(source, kind, setup!);
@@ -82,12 +83,11 @@ export class Stage {
     queue?.append(bytes);
   }
 
-  /** All is there, unless more comes: the element need not wait for anything at its end. True when that is done. */
-  end(): boolean {
-    if (this.#early || this.#source.readyState !== 'open') return false;
-    for (const queue of this.#queues.values()) if (!queue.isIdle) return false;
+  /** All is there, unless more comes: the element need not wait for anything at its end. Nothing while it is busy. */
+  end(): void {
+    if (this.#early || this.#source.readyState !== 'open') return;
+    for (const queue of this.#queues.values()) if (!queue.isIdle) return;
     this.#source.endOfStream();
-    return true;
   }
 
   /** Forgets what was shown before. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Existing, readExisting } from './existing.ts';
@@ -143,9 +144,10 @@ async function openHidden(path: string): Promise<FileHandle> {
   return open(hiddenAt(path), 'wx+');
 }
 
-/** Scripts cannot name it. */
+/** Scripts cannot name it. Names may be as long as the file system lets them. */
 function hiddenAt(path: string): string {
-  return join(dirname(path), `.${basename(path)}.new`);
+  const name = createHash('sha256').update(basename(path)).digest('base64url').slice(0, 16);
+  return join(dirname(path), `.${name}.new`);
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): undefined {

@@ -1,9 +1,11 @@
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { expect, type TestContext, test } from 'vitest';
+import { encodeFlvTagHeader } from '../../../wire/flv.ts';
 import { useBrowser } from '../../support/browser.ts';
 import { makeClip, scratchFolder } from '../../support/media-tools.ts';
+import { type Tag, tagsOf } from '../../support/recorded.ts';
 import { useServer } from '../../support/server.ts';
 import { requireTools } from '../../support/tools.ts';
 
@@ -24,9 +26,11 @@ const html = `<!doctype html><video id="video" muted playsinline></video><canvas
   globalThis.stream = another();
   // Times of the pictures that the element has shown of its present source.
   const pictures = (globalThis.pictures = []);
+  globalThis.shownInAll = 0;
   video.addEventListener('loadstart', () => void (pictures.length = 0));
   const shown = (_now, { mediaTime }) => {
     pictures.push(mediaTime);
+    shownInAll++;
     video.requestVideoFrameCallback(shown);
   };
   video.requestVideoFrameCallback(shown);
@@ -144,4 +148,66 @@ test('an element that is given to another stream shows that one alone', {
   const codes = (await page.evaluate('codes')) as string[];
   expect(codes).not.toContain('NetStream.Play.Failed');
   expect(codes.filter((code) => code === 'NetStream.Buffer.Full')).toHaveLength(2);
+});
+
+/** The clip of that length after `change`, as another recording. */
+function writeChanged(name: string, seconds: number, change: (tags: Tag[]) => Tag[]): void {
+  const folder = join(server.appsFolder, 'world/streams/room');
+  const tags = tagsOf(join(folder, `clip${seconds}.flv`)).filter(({ type }) => type !== 18);
+  const bytes = change(tags).flatMap(({ type, timestamp, payload }) => {
+    const size = Buffer.alloc(4);
+    size.writeUInt32BE(11 + payload.length);
+    return [encodeFlvTagHeader(type, payload.length, timestamp), payload, size];
+  });
+  writeFileSync(join(folder, `${name}.flv`), Buffer.concat([FLV_HEAD, ...bytes]));
+}
+
+const FLV_HEAD = Buffer.from('464c5601050000000900000000', 'hex');
+const isSound = ({ type }: Tag) => type === 8;
+const isHeader = ({ payload }: Tag) => payload[1] === 0;
+
+for (const gapMs of [40, 200, 3000]) {
+  test(`a hole of ${gapMs} ms, as what was appended later has it, is passed`, {
+    timeout: 90_000,
+  }, async (context) => {
+    const page = await open(context, 4);
+    writeChanged('hole', 4, (tags) => {
+      const end = Math.max(...tags.map(({ timestamp }) => timestamp)) + gapMs;
+      return [...tags, ...tags.map((tag) => ({ ...tag, timestamp: tag.timestamp + end }))];
+    });
+    await page.evaluate("show('hole')");
+    const { to, from } = await shownToTheEnd(page);
+    expect(Math.abs(to - from - 8 - gapMs / 1000)).toBeLessThan(0.5);
+    // Of 160; a hole costs no more than the second behind it.
+    expect(await page.evaluate('pictures.length')).toBeGreaterThan(120);
+  });
+}
+
+for (const [what, isKept] of [
+  ['ends', ({ timestamp }: Tag) => timestamp < 2000],
+  ['begins', ({ timestamp }: Tag) => timestamp > 3000],
+] as const) {
+  test(`pictures are shown whole where the sound ${what} somewhere else`, {
+    timeout: 90_000,
+  }, async (context) => {
+    const page = await open(context, 9);
+    writeChanged('sound', 9, (tags) => tags.filter((tag) => !isSound(tag) || isHeader(tag) || isKept(tag)));
+    await page.evaluate("show('sound')");
+    await shownToTheEnd(page);
+    expect(await page.evaluate('video.currentTime')).toBeGreaterThan(18.5);
+    // Of 180, before and behind the place where it gets other tracks.
+    expect(await page.evaluate('shownInAll')).toBeGreaterThan(150);
+  });
+}
+
+test('a recording of 16 s ends, though what was shown is forgotten meanwhile', {
+  timeout: 90_000,
+}, async (context) => {
+  const page = await open(context, 16);
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.evaluate("show('clip16')");
+  const { to } = await shownToTheEnd(page);
+  expect(to).toBeGreaterThan(25.7);
+  expect(errors).toEqual([]);
 });
