@@ -309,6 +309,8 @@ export class MsePlayer implements Player, TrackOutput, SourceOwner {
   }
 
   #ranDry(why: string): void {
+    // Elements wait before they begin, too.
+    if (!this.#isFull) return;
     this.#isFull = false;
     this.#status('status', 'NetStream.Buffer.Empty', why);
   }
