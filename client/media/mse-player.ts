@@ -44,7 +44,8 @@ const FAILURES_MS = 30_000;
  * pictures that a late joiner is sent, shows the newest of them, and stays as close to what comes as the network lets it. Of
  * a recording it shows all, at its own pace.
  *
- * It has no timer: messages and the element's own events drive it, so that tabs in the background are no different.
+ * Messages and the element's own events drive it, so that tabs in the background are no different; only a recording that
+ * stands still is looked at again a moment later.
  */
 export class MsePlayer implements Player, TrackOutput, SourceOwner {
   readonly #element: HTMLMediaElement;

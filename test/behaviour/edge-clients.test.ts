@@ -28,6 +28,15 @@ async function startPair(limits = {}): Promise<{ origin: TestServer; edge: TestS
   return { origin, edge };
 }
 
+/** The same with a way between them that can be cut. The limits are the edge's. */
+async function startApart(limits = {}): Promise<{ origin: TestServer; edge: TestServer; way: WireCutter }> {
+  const origin = await startServer({ apps: { room }, edgeSecret });
+  const way = await WireCutter.to(origin.rtmpPort);
+  const edge = await startServer({ edgeOf: `rtmp://127.0.0.1:${way.port}`, edgeSecret, limits });
+  await edge.waitForLog('is an edge of');
+  return { origin, edge, way };
+}
+
 async function reconnectsOf(edge: TestServer): Promise<number> {
   const { origin } = (await (await fetch(`${edge.http}/api/edges`)).json()) as {
     origin: { reconnects: number; state: string };
@@ -339,10 +348,7 @@ test('two edges have one stream: all of it at both, also when one has given it u
 });
 
 test('who plays or publishes while the way to the origin is cut has it when that is back', async () => {
-  const origin = await startServer({ apps: { room }, edgeSecret });
-  const way = await WireCutter.to(origin.rtmpPort);
-  const edge = await startServer({ edgeOf: `rtmp://127.0.0.1:${way.port}`, edgeSecret });
-  await edge.waitForLog('is an edge of');
+  const { origin, edge, way } = await startApart();
   const live = await publish(await connect(`${origin.rtmp}/room/1`), 'live');
   const there = await connect(`${edge.rtmp}/room/1`);
   const [player, publisher] = [await there.createStream(), await there.createStream()];
@@ -367,11 +373,7 @@ test('who plays or publishes while the way to the origin is cut has it when that
 });
 
 test('who plays or publishes while the way to the origin is cut hears of it when that takes too long', async () => {
-  const origin = await startServer({ apps: { room }, edgeSecret });
-  const way = await WireCutter.to(origin.rtmpPort);
-  const limits = { outgoingConnectMs: 300 };
-  const edge = await startServer({ edgeOf: `rtmp://127.0.0.1:${way.port}`, edgeSecret, limits });
-  await edge.waitForLog('is an edge of');
+  const { edge, way } = await startApart({ outgoingConnectMs: 300 });
   const there = await connect(`${edge.rtmp}/room/1`);
   const [player, publisher] = [await there.createStream(), await there.createStream()];
   way.cut();
@@ -382,11 +384,7 @@ test('who plays or publishes while the way to the origin is cut hears of it when
 });
 
 test('a page that lost its edge comes back, however long the origin is away', async () => {
-  const origin = await startServer({ apps: { room }, edgeSecret });
-  const far = await WireCutter.to(origin.rtmpPort);
-  const limits = { outgoingConnectMs: 300 };
-  const edge = await startServer({ edgeOf: `rtmp://127.0.0.1:${far.port}`, edgeSecret, limits });
-  await edge.waitForLog('is an edge of');
+  const { edge, way: far } = await startApart({ outgoingConnectMs: 300 });
   const near = await WireCutter.to(Number(new URL(edge.http).port));
   const page = await connectClient(`ws://127.0.0.1:${near.port}/room/1`);
   page.reconnectMs = 200;
