@@ -17,8 +17,9 @@ import type { ByteStream } from './byte-stream.ts';
 import { ChunkFraming, type Framing, type MessageReader, type MessageWriter } from './framing.ts';
 import type { Handshake } from './handshake.ts';
 import type { AppAddress } from './names.ts';
-import type { BandwidthLimits, Traffic, Transport, WireFormat } from './ports.ts';
+import type { BandwidthLimits, Traffic, Transport, WindowReader, WireFormat } from './ports.ts';
 import { SocketWriter } from './socket-writer.ts';
+import { WindowReading } from './window-reading.ts';
 
 /** What acknowledgements are sent for at least, whatever the peer asked. */
 const ACK_WINDOW = 2_500_000;
@@ -26,6 +27,8 @@ const ACK_WINDOW = 2_500_000;
 const LEAST_PING_MS = 500;
 /** What servers say of a message that one sends on for the other: texts of a client, as JSON. */
 const LINK_HEAD_BYTES = 2 * 1024 * 1024;
+/** After a command others are likely to follow, and whoever sends them waits for answers. */
+const CALLS_MS = 5000;
 /** One read of 64 KB that takes longer is the last in its round of the event loop, which would make 32 in a row. */
 const LONG_READ_MS = 2;
 
@@ -70,6 +73,7 @@ export class RtmpConnection implements Transport {
     messagesDropped: 0,
     pingMs: 0,
   };
+  readonly reader: WindowReader | undefined;
   codecs = CodecSupport.none;
   marksLoops = false;
   readonly #socket: ByteStream;
@@ -107,6 +111,8 @@ export class RtmpConnection implements Transport {
   /** Bytes that we have told the peer to have read. */
   #toldBytes = 0;
   #ackWindow = ACK_WINDOW;
+  /** When the last message came that is neither a control message nor media. */
+  #calledAt: number;
   #controlMessages = 0;
   #controlSecond = 0;
   /** Whoever waits for a sign of life. */
@@ -132,12 +138,18 @@ export class RtmpConnection implements Transport {
     this.format = framing.format;
     this.protocol = `${framing.protocol}${socket.isTunnel ? 't' : ''}${isSecure ? 's' : ''}`;
     this.address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-    this.#waitingSince = this.#heardAt = this.#activeAt = performance.now();
+    this.#waitingSince = this.#heardAt = this.#activeAt = this.#calledAt = performance.now();
     this.#hasChunks = framing.hasChunks;
     this.#handshake = framing.handshake;
     this.#writer = framing.writer;
     this.#reader = framing.makeReader((message) => this.#message(message));
     this.#handler = makeHandler(this);
+    this.reader = WindowReading.of(socket, {
+      isReading: () => this.#isReading && !this.#readPause && !this.#isEnding && !this.#isClosed,
+      mayWait: () =>
+        this.#heardAt - this.#calledAt > CALLS_MS && this.#heard.size === 0 && this.#pingSentAt === undefined,
+      resume: () => this.#readOn(),
+    });
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
     socket.on('error', () => {}); // 'close' follows
@@ -199,7 +211,7 @@ export class RtmpConnection implements Transport {
       } catch (error) {
         return this.fail(error);
       }
-      if (this.#isReading && !this.#readPause) this.#socket.resume();
+      this.#readOn();
     });
   }
 
@@ -381,7 +393,12 @@ export class RtmpConnection implements Transport {
   #resumeReading(): void {
     this.#readPause = undefined;
     this.#heardAt = performance.now();
-    if (this.#isReading && !this.#isClosed) this.#socket.resume();
+    this.#readOn();
+  }
+
+  /** Unless it is paused for some reason. */
+  #readOn(): void {
+    if (this.#isReading && !this.#readPause && !this.#isClosed) this.#socket.resume();
   }
 
   #message(message: RtmpMessage): void {
@@ -406,6 +423,7 @@ export class RtmpConnection implements Transport {
       default:
         if (message.type === MessageType.CommandAmf0 || message.type === MessageType.CommandAmf3)
           this.#hasCommand = true;
+        if (!isMedia(message.type)) this.#calledAt = this.#heardAt;
         this.#wasActive = true;
         this.#handler.onMessage(message);
     }
@@ -473,6 +491,16 @@ export class RtmpConnection implements Transport {
     this.#reader.close();
     this.#handler.onClose();
   }
+}
+
+function isMedia(type: number): boolean {
+  return (
+    type === MessageType.Audio ||
+    type === MessageType.Video ||
+    type === MessageType.DataAmf0 ||
+    type === MessageType.DataAmf3 ||
+    type === MessageType.Aggregate
+  );
 }
 
 function bug(error: unknown): StagewireError {

@@ -55,6 +55,21 @@ export interface Envelope {
   writeHead(target: Uint8Array, at: number, size: number): void;
 }
 
+/**
+ * Reads a source of streams once for each window in which they are sent on: what comes in between stays with the operating
+ * system and wakes nobody.
+ */
+export interface WindowReader {
+  /** Stops reading. False, and it goes on, when what comes may not wait. */
+  pause(): boolean;
+  /** The system is to hand over what has come, in this round of the event loop. */
+  gather(): void;
+  /** Handles what was handed over. Whether there may be more to gather. */
+  take(): boolean;
+  /** Reads on, as things come. */
+  resume(): void;
+}
+
 /** A connection's outgoing half and its reading, whatever carries the messages. */
 export interface Transport {
   readonly protocol: string;
@@ -85,6 +100,8 @@ export interface Transport {
   limitBandwidth(limits: BandwidthLimits): void;
   /** Stops and resumes reading from the peer. */
   setReading(isReading: boolean): void;
+  /** Where the peer can be read in windows. */
+  readonly reader?: WindowReader | undefined;
   /** The client was accepted: larger commands may come. */
   accepted(): void;
   /** Drops the connection and logs why: the peer's fault, or a bug that must not cost anybody else. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { codecTitleOf } from '../../wire/codec-titles.ts';
 import { type MediaNeeds, nameOfNeeds, needsOf } from '../../wire/codecs.ts';
 import { MessageType, type RtmpMessage } from '../../wire/messages.ts';
-import type { OutMessage } from '../rtmp/ports.ts';
+import type { OutMessage, WindowReader } from '../rtmp/ports.ts';
 import { Audience } from './audience.ts';
 import type { CodecPolicy } from './codec-filter.ts';
 import { LateJoin } from './late-join.ts';
@@ -41,6 +41,8 @@ export interface Publisher {
   evicted(): void;
   /** Asks for a key frame; undefined of those that do not know that. */
   forceKeyFrame?: (() => void) | undefined;
+  /** Of those that can be read once for each window. */
+  readonly reader?: WindowReader | undefined;
 }
 
 /** Takes what a stream carries within the server: what records it, or sends it on under another name. */
@@ -311,11 +313,19 @@ export class LiveStream {
       const { windows, windowMs } = this.#house;
       this.#windowMs = windows.lengthFor(windowMs);
       windows.wait(this, this.#windowMs);
-    } else if (this.#pendingBytes > EARLY_BYTES && this.#windowMs > 0) this.endWindow();
+    } else if (this.#pendingBytes > EARLY_BYTES && this.#windowMs > 0) this.#sendInRounds();
+  }
+
+  endWindow(): void {
+    this.#sendInRounds();
+    const reader = this.#publisher?.reader;
+    // Taps take what comes at once.
+    if (reader && this.#windowMs > 0 && this.#taps.size === 0)
+      this.#house.windows.readAtEnd(reader, this.#windowMs);
   }
 
   /** Sends what has come, as far as there is time in this round of the event loop, and the rest in the next ones. */
-  endWindow(): void {
+  #sendInRounds(): void {
     this.#isDue = true;
     if (!this.#sending)
       void this.#house.windows.rounds.run(

@@ -221,6 +221,7 @@ export class NetStream implements StreamEnd {
       clientId: this.#owner.clientId,
       isAlive: (withinMs) => this.#voice.transport.isAlive(withinMs),
       evicted: () => this.close(),
+      reader: this.#voice.transport.reader,
     };
     stream.publish(publisher);
     const { streams } = this.#owner;

@@ -1,4 +1,5 @@
 import { Rounds } from '../base/rounds.ts';
+import type { WindowReader } from '../rtmp/ports.ts';
 import { BlockPool } from './blocks.ts';
 import { Pacer } from './play/pacer.ts';
 
@@ -31,6 +32,17 @@ export interface WindowFigures {
   bytes: number;
 }
 
+/** The window of one length that is under way. */
+interface Running {
+  senders: Set<Sender>;
+  readers: Set<WindowReader>;
+  /** Its end will come. */
+  isTimed: boolean;
+}
+
+/** Pieces read of a source at the end of a window. */
+const MAX_ROUNDS = 4;
+
 /**
  * When the streams of the server send: all those of one window length at the same moment, and no timer runs while
  * nobody has anything to send. What costs is the number of writes (DESIGN.md, "Streams"), so the window grows with
@@ -44,7 +56,7 @@ export class Windows {
   readonly pacer = new Pacer(FILE_TICK_MS);
   readonly broadcastPacer = new Pacer(BROADCAST_TICK_MS);
   readonly figures = new Map<WindowMs, WindowFigures>();
-  readonly #waiting = new Map<WindowMs, Set<Sender>>();
+  readonly #running = new Map<WindowMs, Running>();
   /** Of all streams. */
   viewers = 0;
 
@@ -61,15 +73,12 @@ export class Windows {
       queueMicrotask(() => sender.endWindow());
       return;
     }
-    const waiting = this.#waiting.get(length);
-    if (waiting) {
-      waiting.add(sender);
-      return;
-    }
-    this.#waiting.set(length, new Set([sender]));
-    // Boundaries are the same for all senders, whenever they begin.
-    const now = performance.now();
-    setTimeout(() => this.#end(length), Math.ceil((Math.floor(now / length) + 1) * length - now));
+    this.#run(length).senders.add(sender);
+  }
+
+  /** Reads nothing of a source before the running window ends, and goes on so as long as this is called in each. */
+  readAtEnd(reader: WindowReader, length: WindowMs): void {
+    if (reader.pause()) this.#run(length).readers.add(reader);
   }
 
   figuresOf(length: WindowMs): WindowFigures {
@@ -81,9 +90,49 @@ export class Windows {
     return figures;
   }
 
-  #end(length: WindowMs): void {
-    const senders = this.#waiting.get(length) ?? [];
-    this.#waiting.delete(length);
+  #run(length: WindowMs): Running {
+    let running = this.#running.get(length);
+    if (!running) {
+      running = { senders: new Set(), readers: new Set(), isTimed: false };
+      this.#running.set(length, running);
+    }
+    if (!running.isTimed) {
+      running.isTimed = true;
+      // Boundaries are the same for all senders, whenever they begin.
+      const now = performance.now();
+      setTimeout(() => this.#readAll(running), Math.ceil((Math.floor(now / length) + 1) * length - now));
+    }
+    return running;
+  }
+
+  #readAll(running: Running): void {
+    running.isTimed = false;
+    const { readers } = running;
+    if (readers.size === 0) return this.#end(running);
+    running.readers = new Set();
+    for (const reader of readers) reader.gather();
+    setImmediate(() => this.#take(running, readers, [...readers], 1));
+  }
+
+  #take(
+    running: Running,
+    readers: ReadonlySet<WindowReader>,
+    unread: readonly WindowReader[],
+    round: number,
+  ): void {
+    const more = unread.filter((reader) => reader.take());
+    if (more.length > 0 && round < MAX_ROUNDS) {
+      for (const reader of more) reader.gather();
+      setImmediate(() => this.#take(running, readers, more, round + 1));
+      return;
+    }
+    this.#end(running);
+    for (const reader of readers) if (!running.readers.has(reader)) reader.resume();
+  }
+
+  #end(running: Running): void {
+    const { senders } = running;
+    running.senders = new Set();
     for (const sender of senders) sender.endWindow();
   }
 }

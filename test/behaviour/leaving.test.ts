@@ -62,7 +62,7 @@ test('cores that are killed again and again while they recover cost nobody the c
   const clients = await Promise.all(['a', 'b', 'c'].map((name) => connect(`${hardy.rtmp}/app/${name}`)));
   for (let round = 0; round < 3; round++) {
     await eventually('a core to kill', () => hardy.corePids().length > 0);
-    for (const pid of hardy.corePids()) process.kill(pid, 'SIGKILL');
+    hardy.killCores();
   }
   for (const client of clients) {
     await eventually('an answer', async () => (await client.startCall('alive')).name === '_result');

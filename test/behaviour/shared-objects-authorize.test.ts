@@ -185,7 +185,7 @@ test('kill -9 of the core while changes wait: each is decided, none is lost', as
     for (let i = 0; i < 100; i++)
       for (const [who, so] of players.entries()) so.set(`${who}.${round}.${i}`, i);
     await eventually('some', () => players[0]!.data.has(`1.${round}.2`));
-    for (const pid of server.corePids()) process.kill(pid, 'SIGKILL');
+    server.killCores();
     for (const [who, so] of players.entries()) await so.setAndWait(`${who}.end`, round * 2);
   }
   const expected = Object.fromEntries(

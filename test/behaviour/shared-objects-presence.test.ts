@@ -115,7 +115,7 @@ test('it goes while the script is busy, while it is dead, and after another has 
   expect(await run(so.client, 'return so.getPropertyNames()')).toEqual(['g1', 'g2', 'g3', 'g4']);
 
   // Its core is killed.
-  for (const pid of server.corePids()) process.kill(pid, 'SIGKILL');
+  server.killCores();
   await guests[4]!.close();
   await so.holds({ g1: here, g2: here, g3: here });
   expect(await run(so.client, 'return so.getPropertyNames()')).toEqual(['g1', 'g2', 'g3']);

@@ -117,7 +117,7 @@ test('an application whose core crashes while many of its instances are at work 
   const cpuMs = () => server.corePids().reduce((sum, pid) => sum + (processCpu(pid)?.allMs ?? 0), 0);
   const before = cpuMs();
   await eventually('all to be at work', () => cpuMs() > before + count * 100);
-  for (const pid of server.corePids()) process.kill(pid, 'SIGKILL');
+  server.killCores();
   await Promise.all(spins);
   for (const [n, client] of clients.entries()) expect(await client.call('echo', n)).toBe(n);
   expect(server.log.entries.filter((r) => r.message.startsWith('its script is gone')).length).toBeGreaterThan(

@@ -263,6 +263,17 @@ export class TestServer {
     return this.childPids('stagewire-core');
   }
 
+  /** Kills those that run. What has ended meanwhile need not be killed. */
+  killCores(): void {
+    for (const pid of this.corePids()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
+  }
+
   /** Of the server's children with that in their command line. */
   childPids(words: string): number[] {
     return readdirSync('/proc')
