@@ -372,6 +372,34 @@ test('who plays or publishes while the way to the origin is cut has it when that
   await watches.waitForMedia(keyFrame(1));
 });
 
+test('a recording of which the origin had not heard when the link was lost begins anew', async () => {
+  const { origin, edge, way } = await startApart();
+  const old = await connect(`${origin.rtmp}/room/1`);
+  const lengthOf = async () => Number(await old.call('getStreamLength', 'film'));
+  const record = async (stream: ClientStream, pictures: number) => {
+    stream.video(0, avcHeader);
+    for (let n = 0; n <= pictures; n++) stream.video(n * 1000, keyFrame(n));
+    stream.command('closeStream');
+    await stream.status('NetStream.Unpublish.Success');
+  };
+  const before = await old.createStream();
+  await before.publish('film', 'record');
+  await record(before, 8);
+  await eventually('the old recording', async () => (await lengthOf()) === 8);
+
+  const publisher = await (await connect(`${edge.rtmp}/room/1`)).createStream();
+  way.swallow();
+  const published = publisher.publish('film', 'record');
+  // It is on its way, and does not come.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  way.cut();
+  await edge.waitForLog('lost the origin');
+  way.heal();
+  expect((await published).code).toBe('NetStream.Publish.Start');
+  await record(publisher, 2);
+  await eventually('the new recording', async () => (await lengthOf()) === 2);
+});
+
 test('who plays or publishes while the way to the origin is cut hears of it when that takes too long', async () => {
   const { edge, way } = await startApart({ outgoingConnectMs: 300 });
   const there = await connect(`${edge.rtmp}/room/1`);

@@ -47,6 +47,11 @@ export class WireCutter {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Takes what comes, and hands nothing of it over any more: until it is cut, both sides think that all is well. */
+  swallow(): void {
+    for (const socket of this.#sockets) socket.unpipe().resume();
+  }
+
   heal(): void {
     this.#isCut = false;
   }

@@ -25,7 +25,7 @@ import { encodeForMany, SharedBytes } from './shared-bytes.ts';
 import { Taps } from './taps.ts';
 
 /** Spoken by both sides, or they do not speak. */
-export const EDGE_VERSION = 2;
+export const EDGE_VERSION = 3;
 
 /** What a server has for its edges. */
 export interface EdgeHouse {
@@ -380,6 +380,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     if (!stream) return;
     switch (op.op) {
       case 'publish':
+        this.tell({ op: 'heard', stream: number }, client.number);
         return stream.publish(streamOf(op.stream), op.mode);
       case 'play': {
         const { op: _, stream: wanted, ...request } = op;

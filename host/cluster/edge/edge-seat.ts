@@ -189,6 +189,9 @@ export class EdgeSeat implements Seat {
         return client.limitBandwidth(op);
       case 'reconnect':
         return client.requestReconnect(op.tcUrl);
+      case 'heard':
+        for (const stream of this.#streams) stream.heard(op.stream);
+        return;
       case 'reading':
         return client.setReading(op.isReading);
       case 'drop':

@@ -35,8 +35,9 @@ export interface EdgeStreamHost {
 interface Publication {
   readonly stream: StreamName;
   readonly mode: string;
-  /** The origin has been told of it. */
-  hasBegun: boolean;
+  /** The origin has been told of it, and has heard that: then what it records goes on after a link that was lost. */
+  isTold: boolean;
+  isHeard: boolean;
   /** For an origin that has lost the beginning. */
   readonly late: LateJoin;
   readonly data: Map<string, RtmpMessage>;
@@ -98,7 +99,8 @@ export class EdgeStream implements StreamEnd {
       stream,
       // Anything else is `live`, however long.
       mode: mode.slice(0, MAX_MODE),
-      hasBegun: false,
+      isTold: false,
+      isHeard: false,
       late: new LateJoin(() => this.#host.gopBytes),
       data: new Map(),
       valve: new Valve(() => this.#host.queuedBytes, STREAM_BYTES),
@@ -109,7 +111,7 @@ export class EdgeStream implements StreamEnd {
     if (this.#host.isAttached) return this.#begin(publication);
     // It begins when the origin is back.
     void this.#host.attached().then((isAttached) => {
-      if (isAttached || this.#publication !== publication || publication.hasBegun) return;
+      if (isAttached || this.#publication !== publication || publication.isTold) return;
       this.close();
       this.#voice.status('NetStream.Publish.BadName', NO_ORIGIN, stream.name);
     });
@@ -223,11 +225,16 @@ export class EdgeStream implements StreamEnd {
       this.#host.send({ ...message, streamId: this.#number ?? 0 });
   }
 
+  /** The origin has heard what the stream of that number publishes. */
+  heard(number: number): void {
+    if (this.#publication && number === this.#number) this.#publication.isHeard = true;
+  }
+
   /** Once more after the link was lost: a recording goes on then. */
   #begin(publication: Publication): void {
-    const { stream, mode, hasBegun } = publication;
-    publication.hasBegun = true;
-    this.#tell({ op: 'publish', stream, mode: hasBegun && mode === 'record' ? 'append' : mode });
+    const { stream, mode, isHeard } = publication;
+    publication.isTold = true;
+    this.#tell({ op: 'publish', stream, mode: isHeard && mode === 'record' ? 'append' : mode });
   }
 
   #play(request: PlayRequest, decision: PlayDecision): void {
