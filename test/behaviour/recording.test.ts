@@ -5,6 +5,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -439,6 +440,13 @@ test('a kill in the first second leaves the old recording, and nothing that cann
   const next = await startServer({ apps });
   for (const name of readdirSync(folder))
     next.writeFile(`vod/streams/room/${name}`, readFileSync(join(folder, name)));
+  // What was left long ago goes; another server may be at work on what is new.
+  const there = join(next.appsFolder, 'vod/streams/room');
+  const left = readdirSync(there).filter((name) => name.endsWith('.new'));
+  expect(left.length).toBe(2);
+  for (const name of left) utimesSync(join(there, name), 0, 0);
+  const others = `.${'x'.repeat(16)}.new`;
+  writeFileSync(join(there, others), '');
   const viewer = await (await connect(`${next.rtmp}/vod/room`)).createStream();
   await viewer.play('new');
   const source = await (await connect(`${next.rtmp}/vod/room`)).createStream();
@@ -447,11 +455,7 @@ test('a kill in the first second leaves the old recording, and nothing that cann
   await viewer.waitForMedia(keyFrame(0));
   source.command('closeStream');
   await source.status('NetStream.Record.Stop');
-  const files = readdirSync(join(next.appsFolder, 'vod/streams/room'));
-  expect(files.filter((name) => name.includes('new'))).toEqual([
-    expect.stringMatching(/^\.\S{16}\.new$/),
-    'new.flv',
-  ]);
+  expect(readdirSync(there).sort()).toEqual([others, 'new.flv', 'old.flv']);
 });
 
 async function makeRecording(): Promise<string> {

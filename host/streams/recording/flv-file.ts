@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Existing, readExisting } from './existing.ts';
 import { encodeHead, type FlvContents, HEAD_BYTES } from './flv-head.ts';
+
+const HIDDEN = /^\.[\w-]{16}\.new$/;
+/** Whatever is hidden for so long, and not by us, is nobody's any more. */
+const LEFT_MS = 3_600_000;
+/** What this process has hidden, until it is closed. */
+const hiddenHere = new Set<string>();
 
 /**
  * The file that a recording is written to: a head, and tags that are only ever appended, so that it can be read up to the
@@ -114,6 +120,7 @@ export class FlvFile {
   }
 
   close(): Promise<void> {
+    hiddenHere.delete(hiddenAt(this.#path));
     return this.#file.close();
   }
 
@@ -138,10 +145,24 @@ export class FlvFile {
   }
 }
 
-/** An empty file, in the place of what a crash has left. */
+/** An empty file. What a crash has left in the folder goes. */
 async function openHidden(path: string): Promise<FileHandle> {
-  await unlink(hiddenAt(path)).catch(unlessMissing);
-  return open(hiddenAt(path), 'wx+');
+  const folder = dirname(path);
+  const hidden = hiddenAt(path);
+  for (const name of await readdir(folder)) {
+    const at = join(folder, name);
+    if (!HIDDEN.test(name) || (at !== hidden && (hiddenHere.has(at) || !(await isOld(at))))) continue;
+    await unlink(at).catch(unlessMissing);
+  }
+  const file = await open(hidden, 'wx+');
+  hiddenHere.add(hidden);
+  return file;
+}
+
+/** Another server may be at work in the same folder. */
+async function isOld(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(unlessMissing);
+  return stats !== undefined && Date.now() - stats.mtimeMs > LEFT_MS;
 }
 
 /** Scripts cannot name it. Names may be as long as the file system lets them. */
