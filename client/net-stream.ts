@@ -8,6 +8,7 @@ import { ACKNOWLEDGED_EVERY, type MediaOutput, type MediaSink, type MediaSource 
 
 const ACKNOWLEDGE_MS = 500;
 /** User control events (docs/websocket.md). */
+const STREAM_BEGIN = 0;
 const SET_BUFFER_LENGTH = 3;
 const RECORDED = 4;
 const KEY_FRAME = 100;
@@ -67,6 +68,8 @@ export class NetStream extends Notifier {
   readonly #settings = new Map<string, readonly unknown[]>();
   /** A recording plays: where in the file it goes on when the connection has been lost, and which time there is 0 for the sink. */
   #isRecorded = false;
+  /** Of the server: what begins is a recording when it has just said so. */
+  #lastEvent: number | undefined;
   #resumeMs = 0;
   #originMs = 0;
   #bufferTime = 0.1;
@@ -308,8 +311,11 @@ export class NetStream extends Notifier {
       );
     }
     if (type === MessageType.UserControl) {
-      this.#isRecorded ||= payload[1] === RECORDED;
-      return guarded(() => payload[1] === KEY_FRAME && this.source?.forceKeyFrame?.());
+      const event = payload[1];
+      if (event === STREAM_BEGIN) this.#isRecorded = this.#lastEvent === RECORDED;
+      if (event === KEY_FRAME) guarded(() => this.source?.forceKeyFrame?.());
+      this.#lastEvent = event;
+      return;
     }
     const values = decodeValues(message, AMF_LIMITS, MAX_VALUES);
     const name = String(values[0]);
@@ -379,6 +385,6 @@ export class NetStream extends Notifier {
     const played = this.sink?.played;
     if (played === undefined || played === this.#toldTime) return;
     this.#toldTime = played;
-    this.#send(MessageType.Acknowledgement, 0, encodeAcknowledgement(Math.round(played) >>> 0));
+    this.#send(MessageType.Acknowledgement, 0, encodeAcknowledgement(played));
   }
 }

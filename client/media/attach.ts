@@ -16,6 +16,9 @@ export interface PlayedStream {
 /** Nothing more comes: of a recording, and of what was live. */
 const ENDS = ['NetStream.Play.Stop', 'NetStream.Play.UnpublishNotify'];
 
+/** Until a browser has what came last. */
+const TAKEN_MS = 300;
+
 export interface Attached {
   readonly stats: PlayerStats;
   /** The stream goes on, and nobody sees it. */
@@ -29,9 +32,18 @@ export function attach(
   pause?: (isPaused: boolean) => void,
 ): Attached {
   const onStatus = (status: MediaStatus) => stream.report(status);
+  let wasRecorded = false;
+  /** A recording has come to its end, and what is live comes behind it: since when, and when all of it has been shown. */
+  let changedAt = -Infinity;
+  let shownAt = 0;
   const situation = {
     get isRecorded() {
-      return stream.isRecorded === true;
+      const now = performance.now();
+      const isRecorded = stream.isRecorded === true;
+      if (wasRecorded && !isRecorded) changedAt = now;
+      wasRecorded = isRecorded;
+      if (now - changedAt < TAKEN_MS) shownAt = now + player.stats.delayMs;
+      return isRecorded || now < shownAt;
     },
     isPaused: false,
   };

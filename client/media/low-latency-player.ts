@@ -24,6 +24,7 @@ const MAX_FAILURES = 10;
 const FAILURES_MS = 30_000;
 const JUMP_MS = 400;
 const OWN_PACE = { rate: 1, isJump: false };
+const HELD = { rate: 0, isJump: false };
 
 /**
  * Plays a live stream with WebCodecs: pictures on a canvas, sound in an AudioWorklet, which is the clock. Without sound the
@@ -43,6 +44,9 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   #stalls = 0;
   #jumps = 0;
   #malformed = 0;
+  /** Since when a recording is paused, and for how long it was before. */
+  #heldAt: number | undefined;
+  #heldMs = 0;
   #failedAt: number[] = [];
   #isClosed = false;
 
@@ -111,7 +115,7 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   get clockMs(): number | undefined {
     const heard = this.#sound.clockMs;
     if (heard !== undefined) return Math.min(heard, this.#newestMs);
-    const arriving = this.#arrivals.at(performance.now());
+    const arriving = this.#arrivals.at(this.#nowMs);
     return arriving === undefined ? undefined : Math.min(arriving - this.#delay.targetMs, this.#newestMs);
   }
 
@@ -128,8 +132,7 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
       this.#delay.stalled(now);
       this.#status('status', 'NetStream.Buffer.Empty', 'Waiting for data.');
     }
-    const isOwnPace = this.#situation.isRecorded;
-    const { rate, isJump } = isOwnPace ? OWN_PACE : this.#delay.decide(bufferedMs, now);
+    const { rate, isJump } = this.#pace(bufferedMs, now);
     this.#rate = rate;
     if (isJump) this.#jumps++;
     return { rate, targetMs: this.#delay.targetMs, skip: isJump };
@@ -157,13 +160,35 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
     this.#status('status', 'NetStream.Video.DimensionChange', `${width} x ${height}`);
   }
 
+  /** Live streams stop by themselves: nothing comes. Of a recording much is here already, and the picture that was sought is shown. */
+  get #isHeld(): boolean {
+    const { isPaused, isRecorded } = this.#situation;
+    return isPaused && isRecorded && this.#pictures.shown > 0;
+  }
+
+  /** Stands still while a recording is paused. */
+  get #nowMs(): number {
+    const now = performance.now();
+    if (this.#isHeld) this.#heldAt ??= now;
+    else if (this.#heldAt !== undefined) {
+      this.#heldMs += now - this.#heldAt;
+      this.#heldAt = undefined;
+    }
+    return (this.#heldAt ?? now) - this.#heldMs;
+  }
+
+  #pace(bufferedMs: number, now: number): { rate: number; isJump: boolean } {
+    if (this.#isHeld) return HELD;
+    return this.#situation.isRecorded ? OWN_PACE : this.#delay.decide(bufferedMs, now);
+  }
+
   #measureFps(): number {
     return this.#frameRate.at(performance.now(), () => this.#pictures.shown);
   }
 
   #place(timestamp: number): number {
     const timeMs = this.#timeline.place(timestamp);
-    const now = performance.now();
+    const now = this.#nowMs;
     // Of a recording much comes at once: its clock begins with the first.
     if (!this.#situation.isRecorded || this.#arrivals.at(now) === undefined)
       this.#arrivals.arrived(timeMs, now);

@@ -1,7 +1,7 @@
 /** What the page tells the worklet: sound to play, or how to. */
 export type ToWorklet =
   | { readonly channels: Float32Array[]; readonly timeMs: number }
-  /** `skip`: whatever is beyond the target is left out. */
+  /** `rate`: 0 is silence. `skip`: whatever is beyond the target is left out. */
   | { readonly rate: number; readonly targetMs: number; readonly skip: boolean };
 
 /** How far the worklet is. */
@@ -77,7 +77,7 @@ function main(name: string): void {
     process(_: unknown, [output]: Float32Array[][]): boolean {
       const length = output![0]!.length;
       if (this.isWaiting && this.frames >= this.targetFrames && this.frames > 0) this.isWaiting = false;
-      if (!this.isWaiting) this.play(output!, length);
+      if (!this.isWaiting && this.rate > 0) this.play(output!, length);
       this.sinceReport += length;
       if (this.sinceReport >= REPORT_FRAMES) this.report();
       return true;

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { expect, type TestContext, test } from 'vitest';
 import { encodeFlvTagHeader } from '../../../wire/flv.ts';
 import { useBrowser } from '../../support/browser.ts';
-import { makeClip, scratchFolder } from '../../support/media-tools.ts';
+import { makeClip, publishFile, scratchFolder } from '../../support/media-tools.ts';
 import { type Tag, tagsOf } from '../../support/recorded.ts';
 import { useServer } from '../../support/server.ts';
 import { requireTools } from '../../support/tools.ts';
@@ -52,6 +52,10 @@ async function open(context: TestContext, seconds: number): Promise<Page> {
   await page.waitForFunction('globalThis.show !== undefined');
   return page;
 }
+
+const FLV_HEAD = Buffer.from('464c5601050000000900000000', 'hex');
+const isSound = ({ type }: Tag) => type === 8;
+const isHeader = ({ payload }: Tag) => payload[1] === 0;
 
 /** Of its present source: from when the element has shown pictures, until when it has played, in seconds. It is at its end then. */
 async function shownToTheEnd(page: Page): Promise<{ from: number; to: number }> {
@@ -136,6 +140,54 @@ test('a canvas shows a recording from its beginning, and its time ends with it',
   expect(time).toBeLessThan(3.2);
 });
 
+for (const [what, isLoud] of [
+  ['with sound', true],
+  ['without sound', false],
+] as const) {
+  test(`a recording on a canvas, ${what}, stands still while it is paused`, {
+    timeout: 90_000,
+  }, async (context) => {
+    const page = await open(context, 5);
+    writeChanged('silent', 5, (tags) => tags.filter((tag) => !isSound(tag)));
+    await page.evaluate(`show('${isLoud ? 'clip5' : 'silent'}', 'canvas')`);
+    await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(0.5);
+    await page.evaluate('stream.pause()');
+    await page.waitForTimeout(300);
+    const [at, shown] = (await page.evaluate('[stream.time, player.stats.currentFps]')) as number[];
+    await page.waitForTimeout(1500);
+    expect(Math.abs(((await page.evaluate('stream.time')) as number) - at!)).toBeLessThan(0.1);
+    expect(await page.evaluate('player.stats.currentFps')).toBeLessThan(3);
+    expect(shown).toBeGreaterThan(0);
+    await page.evaluate('stream.resume()');
+    await page.waitForTimeout(500);
+    expect(await page.evaluate('stream.time')).toBeLessThan(at! + 2);
+    await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(4.7);
+    expect(await page.evaluate('player.stats.jumps')).toBe(0);
+    // What is sought while it is paused is shown.
+    await page.evaluate('void (stream.pause(), stream.seek(2))');
+    await expect.poll(() => page.evaluate('stream.time')).toBeLessThan(2.5);
+    await expect.poll(() => page.evaluate('player.stats.decodedFrames')).toBeGreaterThan(0);
+  });
+}
+
+test('a live stream that follows a recording in a list is shown as it comes, once all of the recording has been shown', {
+  timeout: 120_000,
+}, async (context) => {
+  const page = await open(context, 4);
+  const publisher = publishFile(await makeClip(scratchFolder(), 60), `${server.rtmp}/world/room/cam`);
+  await page.evaluate("void (show('clip4'), stream.play('cam', -1, -1, false))");
+  await expect.poll(() => page.evaluate('stream.isRecorded'), { timeout: 40_000 }).toBe(false);
+  const isOnTime = 'stream.time > 0 && player.stats.delayMs > 0 && player.stats.delayMs < 1000';
+  await expect.poll(() => page.evaluate(isOnTime), { timeout: 40_000 }).toBe(true);
+  const times = (await page.evaluate('pictures')) as number[];
+  const recorded = times.filter((time) => time < times[0]! + 4);
+  expect(Math.max(...recorded) - times[0]!).toBeGreaterThan(3.2);
+  const before = (await page.evaluate('shownInAll')) as number;
+  await expect.poll(() => page.evaluate('shownInAll')).toBeGreaterThan(before + 30);
+  expect(await page.evaluate(isOnTime)).toBe(true);
+  await publisher.stop();
+});
+
 test('an element that is given to another stream shows that one alone', {
   timeout: 90_000,
 }, async (context) => {
@@ -161,10 +213,6 @@ function writeChanged(name: string, seconds: number, change: (tags: Tag[]) => Ta
   });
   writeFileSync(join(folder, `${name}.flv`), Buffer.concat([FLV_HEAD, ...bytes]));
 }
-
-const FLV_HEAD = Buffer.from('464c5601050000000900000000', 'hex');
-const isSound = ({ type }: Tag) => type === 8;
-const isHeader = ({ payload }: Tag) => payload[1] === 0;
 
 for (const gapMs of [40, 200, 3000]) {
   test(`a hole of ${gapMs} ms, as what was appended later has it, is passed`, {
