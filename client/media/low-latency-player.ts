@@ -114,7 +114,11 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   /** For the pictures: what is heard, or what would be due. */
   get clockMs(): number | undefined {
     const heard = this.#sound.clockMs;
-    if (heard !== undefined) return Math.min(heard, this.#newestMs);
+    if (heard !== undefined) {
+      // When no sound is to be heard, a recording goes on from where that was.
+      if (this.#situation.isRecorded) this.#arrivals.set(heard + this.#delay.targetMs, this.#nowMs);
+      return Math.min(heard, this.#newestMs);
+    }
     const arriving = this.#arrivals.at(this.#nowMs);
     return arriving === undefined ? undefined : Math.min(arriving - this.#delay.targetMs, this.#newestMs);
   }

@@ -19,6 +19,12 @@ export class ArrivalClock {
     this.#best = Math.min(this.#best, nowMs - timeMs);
   }
 
+  /** It is `timeMs` now, whatever has come. */
+  set(timeMs: number, nowMs: number): void {
+    this.#best = nowMs - timeMs;
+    this.#bestBefore = Infinity;
+  }
+
   /** The time that would come now, had it been as punctual; `undefined` before the first. */
   at(nowMs: number): number | undefined {
     const best = Math.min(this.#best, this.#bestBefore);

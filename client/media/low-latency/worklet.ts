@@ -30,7 +30,8 @@ export const workletScript = () =>
 
 function main(name: string): void {
   const REPORT_FRAMES = sampleRate / 40;
-  const MAX_FRAMES = sampleRate * 3;
+  /** Of a recording as much is here as the server sends ahead. What is live is told to skip long before. */
+  const MAX_FRAMES = sampleRate * 60;
 
   /** Plays what it is given, a little faster or slower if it is told so, and reports how far it is. */
   class Sound extends AudioWorkletProcessor {

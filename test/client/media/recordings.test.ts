@@ -153,14 +153,16 @@ for (const [what, isLoud] of [
     await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(0.5);
     await page.evaluate('stream.pause()');
     await page.waitForTimeout(300);
-    const [at, shown] = (await page.evaluate('[stream.time, player.stats.currentFps]')) as number[];
+    const at = (await page.evaluate('stream.time')) as number;
     await page.waitForTimeout(1500);
-    expect(Math.abs(((await page.evaluate('stream.time')) as number) - at!)).toBeLessThan(0.1);
-    expect(await page.evaluate('player.stats.currentFps')).toBeLessThan(3);
-    expect(shown).toBeGreaterThan(0);
-    await page.evaluate('stream.resume()');
-    await page.waitForTimeout(500);
-    expect(await page.evaluate('stream.time')).toBeLessThan(at! + 2);
+    expect(Math.abs(((await page.evaluate('stream.time')) as number) - at)).toBeLessThan(0.1);
+    // It goes on from there, and at its own pace.
+    const [seconds, passed] = (await page.evaluate(`new Promise((resolve) => {
+      const from = performance.now();
+      stream.resume();
+      setTimeout(() => resolve([stream.time, (performance.now() - from) / 1000]), 500);
+    })`)) as [number, number];
+    expect(seconds - at).toBeLessThan(passed + 0.2);
     await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(4.7);
     expect(await page.evaluate('player.stats.jumps')).toBe(0);
     // What is sought while it is paused is shown.
