@@ -11,7 +11,7 @@ import type { Transport } from '../support/viewers.ts';
 
 /** What is collected before it is sent to all viewers, in milliseconds; or as the server does it by itself. */
 export type Window = 0 | 50 | 100 | 'adaptive';
-export const WINDOWS = [0, 50] as const satisfies readonly Window[];
+export const WINDOWS = [0, 50, 100] as const satisfies readonly Window[];
 
 export interface Target {
   readonly name: string;

@@ -23,6 +23,7 @@ export class WindowReading implements WindowReader {
   readonly #socket: Socket;
   readonly #rules: ReadingRules;
   #bytes = 0;
+  #hasAsked = false;
 
   private constructor(socket: Socket, rules: ReadingRules) {
     this.#socket = socket;
@@ -46,8 +47,10 @@ export class WindowReading implements WindowReader {
   }
 
   gather(): void {
-    if (this.#rules.isReading() && this.#socket.isPaused() && this.#socket.readableLength === 0)
-      this.#socket.read(0);
+    if (!this.#rules.isReading() || !this.#socket.isPaused()) return;
+    // What it was reading when it was paused is there already, and the rest has still to be asked for.
+    this.#hasAsked = this.#socket.readableLength === 0;
+    if (this.#hasAsked) this.#socket.read(0);
   }
 
   take(): boolean {
@@ -55,7 +58,7 @@ export class WindowReading implements WindowReader {
     if (bytes === 0 || !this.#rules.isReading()) return false;
     this.#bytes += bytes;
     this.#socket.read(); // tells whoever listens for 'data'
-    return bytes >= PIECE_BYTES;
+    return bytes >= PIECE_BYTES || !this.#hasAsked;
   }
 
   resume(): void {
