@@ -32,29 +32,33 @@ export function attach(
   pause?: (isPaused: boolean) => void,
 ): Attached {
   const onStatus = (status: MediaStatus) => stream.report(status);
-  let wasRecorded = false;
+  const situation = { isRecorded: stream.isRecorded === true, isPaused: false };
   /** A recording has come to its end, and what is live comes behind it: since when, and when all of it has been shown. */
-  let changedAt = -Infinity;
+  let changedAt = Infinity;
   let shownAt = 0;
-  const situation = {
-    get isRecorded() {
-      const now = performance.now();
-      const isRecorded = stream.isRecorded === true;
-      if (wasRecorded && !isRecorded) changedAt = now;
-      wasRecorded = isRecorded;
-      if (now - changedAt < TAKEN_MS) shownAt = now + player.stats.delayMs;
-      return isRecorded || now < shownAt;
-    },
-    isPaused: false,
-  };
   let player = begin(onStatus, situation);
+  const reset = () => {
+    situation.isRecorded = stream.isRecorded === true;
+    changedAt = Infinity;
+    player.close();
+    player = begin(onStatus, situation);
+  };
+  const take = (type: number, timestamp: number, payload: Uint8Array) => {
+    const now = performance.now();
+    if (stream.isRecorded) {
+      situation.isRecorded = true;
+      changedAt = Infinity;
+    } else if (situation.isRecorded) {
+      changedAt = Math.min(changedAt, now);
+      if (now - changedAt < TAKEN_MS) shownAt = now + player.stats.delayMs;
+      situation.isRecorded = now < shownAt;
+    }
+    player.message(type, timestamp, payload);
+  };
   const sink: StreamSink = {
-    audio: (timestamp, payload) => player.message(MessageType.Audio, timestamp, payload),
-    video: (timestamp, payload) => player.message(MessageType.Video, timestamp, payload),
-    reset() {
-      player.close();
-      player = begin(onStatus, situation);
-    },
+    audio: (timestamp, payload) => take(MessageType.Audio, timestamp, payload),
+    video: (timestamp, payload) => take(MessageType.Video, timestamp, payload),
+    reset,
     pause(isPaused) {
       situation.isPaused = isPaused;
       pause?.(isPaused);
@@ -67,6 +71,8 @@ export function attach(
     const { code } = (event as NetStatusEvent).info;
     // What plays from now on is not paused.
     if (code === 'NetStream.Play.Reset') situation.isPaused = false;
+    // What had been sent ahead comes once more.
+    if (code === 'NetStream.Unpause.Notify' && situation.isRecorded) reset();
     if (!ENDS.includes(code)) return;
     player.ended?.();
     if (player.stats.delayMs > 0)

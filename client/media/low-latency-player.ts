@@ -167,7 +167,7 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   /** Live streams stop by themselves: nothing comes. Of a recording much is here already, and the picture that was sought is shown. */
   get #isHeld(): boolean {
     const { isPaused, isRecorded } = this.#situation;
-    return isPaused && isRecorded && this.#pictures.shown > 0;
+    return isPaused && isRecorded && (this.#pictures.shown > 0 || this.#sound.clockMs !== undefined);
   }
 
   /** Stands still while a recording is paused. */

@@ -317,7 +317,7 @@ export class RtmpConnection implements Transport {
     if (this.#wasActive) this.#activeAt = now;
     this.#wasActive = false;
     if (this.#isConnected && idleClientMs > 0 && now - this.#activeAt > idleClientMs) this.#handler.onIdle();
-    if (this.#socket.isPaused())
+    if (!this.#isReading || this.#readPause)
       this.#heardAt = now; // we are the ones who do not listen
     else if (silent > dropSilentMs) this.#drop('E_SILENT', `no byte for ${Math.round(silent)} ms`);
     else if (this.#isConnected && silent > pingIdleMs && now - this.#pingedAt > pingIdleMs) {
@@ -335,6 +335,8 @@ export class RtmpConnection implements Transport {
         encodeUserControl({ type: UserControlType.PingRequest, sentAt }),
       ),
     );
+    // The answer is to be seen when it comes.
+    this.#readOn();
   }
 
   destroy(): void {

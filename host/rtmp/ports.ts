@@ -251,6 +251,8 @@ export interface StreamChange {
 /** One NetStream of a client: publishes, plays, or does nothing. */
 export interface StreamEnd {
   readonly isPublishing: boolean;
+  /** What it publishes is there, where it is published. */
+  readonly hasBegun: boolean;
   publish(stream: StreamName, mode: string): void;
   play(request: PlayRequest): void;
   /** `positionMs`: where the client is in what it plays, when it says so. */

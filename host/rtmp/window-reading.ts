@@ -38,9 +38,8 @@ export class WindowReading implements WindowReader {
   }
 
   pause(): boolean {
-    const bytes = this.#bytes;
+    if (this.#bytes > MANY_BYTES || !this.#rules.isReading() || !this.#rules.mayWait()) return false;
     this.#bytes = 0;
-    if (bytes > MANY_BYTES || !this.#rules.isReading() || !this.#rules.mayWait()) return false;
     stopAfterEachPiece(this.#socket);
     this.#socket.pause();
     return true;
@@ -62,6 +61,7 @@ export class WindowReading implements WindowReader {
   }
 
   resume(): void {
+    this.#bytes = 0;
     this.#rules.resume();
   }
 }

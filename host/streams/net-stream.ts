@@ -65,6 +65,10 @@ export class NetStream implements StreamEnd {
     this.#owner = owner;
   }
 
+  get hasBegun(): boolean {
+    return this.#state.at === 'publishing';
+  }
+
   get isPublishing(): boolean {
     return this.#state.at === 'publishing' || this.#state.at === 'asking';
   }

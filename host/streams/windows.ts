@@ -42,6 +42,8 @@ interface Running {
 
 /** Pieces read of a source at the end of a window. */
 const MAX_ROUNDS = 4;
+/** Reading at a stretch. */
+const READ_MS = 5;
 
 /**
  * When the streams of the server send: all those of one window length at the same moment, and no timer runs while
@@ -110,24 +112,41 @@ export class Windows {
     const { readers } = running;
     if (readers.size === 0) return this.#end(running);
     running.readers = new Set();
-    for (const reader of readers) reader.gather();
-    setImmediate(() => this.#take(running, readers, [...readers], 1));
+    this.#gather(running, readers, [...readers], 1);
   }
 
-  #take(
+  #gather(
     running: Running,
     readers: ReadonlySet<WindowReader>,
     unread: readonly WindowReader[],
     round: number,
   ): void {
-    const more = unread.filter((reader) => reader.take());
-    if (more.length > 0 && round < MAX_ROUNDS) {
-      for (const reader of more) reader.gather();
-      setImmediate(() => this.#take(running, readers, more, round + 1));
-      return;
+    for (const reader of unread) reader.gather();
+    setImmediate(() => this.#take(running, readers, unread, [], round));
+  }
+
+  /** Others have a turn between many readers. `more`: those that have more. */
+  #take(
+    running: Running,
+    readers: ReadonlySet<WindowReader>,
+    unread: readonly WindowReader[],
+    more: WindowReader[],
+    round: number,
+  ): void {
+    const untilMs = performance.now() + READ_MS;
+    for (const [index, reader] of unread.entries()) {
+      if (reader.take()) more.push(reader);
+      if (index + 1 < unread.length && performance.now() > untilMs) {
+        setImmediate(() => this.#take(running, readers, unread.slice(index + 1), more, round));
+        return;
+      }
     }
-    this.#end(running);
-    for (const reader of readers) if (!running.readers.has(reader)) reader.resume();
+    if (more.length > 0 && round < MAX_ROUNDS) return this.#gather(running, readers, more, round + 1);
+    try {
+      this.#end(running);
+    } finally {
+      for (const reader of readers) if (!running.readers.has(reader)) reader.resume();
+    }
   }
 
   #end(running: Running): void {

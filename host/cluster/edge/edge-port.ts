@@ -72,6 +72,8 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
   readonly #house: EdgeHouse;
   readonly #clients = new Map<number, RemoteClient>();
   readonly #streams = new Map<number, RemoteClient>();
+  /** Of those that publish: the edge knows that it has begun. */
+  readonly #heard = new Set<number>();
   readonly #taps: Taps;
   readonly #asks = new Map<number, Ask>();
   #nextAsk = 1;
@@ -273,7 +275,13 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     const client = this.#streams.get(streamId);
     const isMedia = type === MessageType.Audio || type === MessageType.Video || type === MessageType.DataAmf0;
     if (!client || (!isMedia && type !== MessageType.DataAmf3)) return;
-    this.#forClient(client, () => client.streams.get(streamId)?.media(message));
+    this.#forClient(client, () => {
+      const stream = client.streams.get(streamId);
+      stream?.media(message);
+      if (!stream?.hasBegun || this.#heard.has(streamId)) return;
+      this.#heard.add(streamId);
+      this.tell({ op: 'heard', stream: streamId }, client.number);
+    });
   }
 
   #obey({ id, op, bytes }: Control<Upward>): void {
@@ -380,7 +388,6 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     if (!stream) return;
     switch (op.op) {
       case 'publish':
-        this.tell({ op: 'heard', stream: number }, client.number);
         return stream.publish(streamOf(op.stream), op.mode);
       case 'play': {
         const { op: _, stream: wanted, ...request } = op;
@@ -402,6 +409,7 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
         return stream.makesKeyFrames();
       case 'close':
         this.#streams.delete(number);
+        this.#heard.delete(number);
         client.streams.delete(number);
         return stream.close();
     }
@@ -411,7 +419,11 @@ export class EdgePort implements MessageHandler, EdgeEnd, KnownEdge {
     const client = this.#clients.get(number);
     if (!client) return;
     this.#clients.delete(number);
-    for (const [stream, of] of this.#streams) if (of === client) this.#streams.delete(stream);
+    for (const [stream, of] of this.#streams) {
+      if (of !== client) continue;
+      this.#streams.delete(stream);
+      this.#heard.delete(stream);
+    }
     // The edge has nobody to ask any more.
     for (const [ask, { client: asked, answer }] of this.#asks) {
       if (asked !== number) continue;

@@ -35,7 +35,7 @@ export interface EdgeStreamHost {
 interface Publication {
   readonly stream: StreamName;
   readonly mode: string;
-  /** The origin has been told of it, and has heard that: then what it records goes on after a link that was lost. */
+  /** The origin has been told of it, and it has begun there: then what it records goes on after a link that was lost. */
   isTold: boolean;
   isHeard: boolean;
   /** For an origin that has lost the beginning. */
@@ -87,6 +87,10 @@ export class EdgeStream implements StreamEnd {
 
   get isPublishing(): boolean {
     return this.#publication !== undefined;
+  }
+
+  get hasBegun(): boolean {
+    return this.#publication?.isHeard === true;
   }
 
   publish(stream: StreamName, mode: string): void {
@@ -225,7 +229,7 @@ export class EdgeStream implements StreamEnd {
       this.#host.send({ ...message, streamId: this.#number ?? 0 });
   }
 
-  /** The origin has heard what the stream of that number publishes. */
+  /** What the stream of that number publishes has begun at the origin. */
   heard(number: number): void {
     if (this.#publication && number === this.#number) this.#publication.isHeard = true;
   }

@@ -135,7 +135,7 @@ const downward = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('ping') }),
   z.strictObject({ op: z.literal('limit'), toClient: double, toServer: double }),
   z.strictObject({ op: z.literal('reconnect'), tcUrl: text }),
-  /** Of a stream of the client, by its number: what it publishes has come. */
+  /** Of a stream of the client, by its number: what it publishes has begun, and media of it has come. */
   z.strictObject({ op: z.literal('heard'), stream: number }),
   z.strictObject({ op: z.literal('reading'), isReading: z.boolean() }),
   z.strictObject({ op: z.literal('drop'), code: name, text }),

@@ -6,7 +6,7 @@ import { encodeHead, type FlvContents, HEAD_BYTES } from './flv-head.ts';
 
 const HIDDEN = /^\.[\w-]{16}\.new$/;
 /** Whatever is hidden for so long, and not by us, is nobody's any more. */
-const LEFT_MS = 3_600_000;
+const LEFT_MS = 86_400_000;
 /** What this process has hidden, until it is closed. */
 const hiddenHere = new Set<string>();
 
@@ -145,18 +145,22 @@ export class FlvFile {
   }
 }
 
-/** An empty file. What a crash has left in the folder goes. */
+/** An empty file, in the place of what a crash has left. What others have left in the folder goes, too. */
 async function openHidden(path: string): Promise<FileHandle> {
-  const folder = dirname(path);
   const hidden = hiddenAt(path);
-  for (const name of await readdir(folder)) {
-    const at = join(folder, name);
-    if (!HIDDEN.test(name) || (at !== hidden && (hiddenHere.has(at) || !(await isOld(at))))) continue;
-    await unlink(at).catch(unlessMissing);
-  }
+  await unlink(hidden).catch(unlessMissing);
   const file = await open(hidden, 'wx+');
   hiddenHere.add(hidden);
+  await sweep(dirname(path)).catch(() => {}); // what cannot be removed is in nobody's way
   return file;
+}
+
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!HIDDEN.test(name)) continue;
+    const path = join(folder, name);
+    if (!hiddenHere.has(path) && (await isOld(path))) await unlink(path);
+  }
 }
 
 /** Another server may be at work in the same folder. */
