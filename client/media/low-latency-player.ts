@@ -5,7 +5,7 @@ import { FrameRate } from './frame-rate.ts';
 import { ArrivalClock } from './low-latency/arrival-clock.ts';
 import { Pictures, type PicturesOwner } from './low-latency/pictures.ts';
 import { Sound, type SoundOwner } from './low-latency/sound.ts';
-import type { ToWorklet } from './low-latency/worklet.ts';
+import type { Pace } from './low-latency/worklet.ts';
 import { LIVE, type MediaStatus, type Player, type PlayerStats, type Situation } from './sink.ts';
 import { Timeline } from './timeline.ts';
 import { audioUnit, type Kind, videoUnit } from './unit.ts';
@@ -129,7 +129,7 @@ export class LowLatencyPlayer implements Player, PicturesOwner, SoundOwner {
   }
 
   /** From the sound, some forty times in a second. */
-  pace(bufferedMs: number, isDry: boolean): ToWorklet {
+  pace(bufferedMs: number, isDry: boolean): Pace {
     const now = performance.now();
     if (isDry) {
       this.#stalls++;

@@ -1,11 +1,18 @@
 import { audioSetup } from '../codecs/audio.ts';
 import type { AudioSetup } from '../codecs/setup.ts';
 import type { Unit } from '../unit.ts';
-import { type FromWorklet, type ToWorklet, WORKLET, workletScript } from './worklet.ts';
+import {
+  type FromWorklet,
+  type Heard,
+  type Pace,
+  type ToWorklet,
+  WORKLET,
+  workletScript,
+} from './worklet.ts';
 
 export interface SoundOwner {
   /** How fast to play what is there, and how much to keep. */
-  pace(bufferedMs: number, isDry: boolean): ToWorklet;
+  pace(bufferedMs: number, isDry: boolean): Pace;
   unsupported(kind: 'audio', codec: string): void;
   failed(reason: string): void;
   /** The browser wants a gesture of the user first. */
@@ -31,6 +38,10 @@ export class Sound {
   #context: AudioContext | undefined;
   #worklet: AudioWorkletNode | undefined;
   #report: (FromWorklet & { atMs: number }) | undefined;
+  /** What is to be heard as soon as the context runs: of a recording much comes at once. */
+  #early: Heard[] | undefined;
+  /** It is told to play nothing. */
+  #isStill = false;
   #isClosed = false;
 
   constructor(owner: SoundOwner) {
@@ -42,7 +53,8 @@ export class Sound {
     const report = this.#report;
     if (!report || report.isWaiting || !this.#context) return undefined;
     const since = performance.now() - report.atMs;
-    return since > STALE_MS ? undefined : report.timeMs + since - this.#context.outputLatency * 1000;
+    if (since > STALE_MS) return undefined;
+    return report.timeMs + (this.#isStill ? 0 : since) - this.#context.outputLatency * 1000;
   }
 
   get bufferedMs(): number {
@@ -112,21 +124,29 @@ export class Sound {
     const { numberOfFrames, numberOfChannels, sampleRate, timestamp } = data;
     if (this.#isClosed) return data.close();
     if (this.#context?.sampleRate !== sampleRate) void this.#open(sampleRate, numberOfChannels);
-    const worklet = this.#worklet;
+    const isRunning = this.#worklet !== undefined && this.#context?.state === 'running';
     // Nobody would take it out of the queue of a context that does not run.
-    if (worklet && this.#context?.state === 'running') {
+    if (isRunning || this.#early) {
       const channels = Array.from({ length: numberOfChannels }, (_, planeIndex) => {
         const samples = new Float32Array(numberOfFrames);
         data.copyTo(samples, { planeIndex, format: 'f32-planar' });
         return samples;
       });
-      const message: ToWorklet = { channels, timeMs: timestamp / 1000 };
-      worklet.port.postMessage(
-        message,
-        channels.map(({ buffer }) => buffer),
-      );
+      const heard: Heard = { channels, timeMs: timestamp / 1000 };
+      if (isRunning) this.#play(heard);
+      else if (this.#early!.length < MAX_DECODING) this.#early!.push(heard);
     }
     data.close();
+  }
+
+  #play(heard: Heard): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const sound of [...early, heard])
+      this.#worklet?.port.postMessage(
+        sound satisfies ToWorklet,
+        sound.channels.map(({ buffer }) => buffer),
+      );
   }
 
   async #open(sampleRate: number, channelCount: number): Promise<void> {
@@ -134,9 +154,12 @@ export class Sound {
     this.#worklet = undefined;
     const context = new AudioContext({ sampleRate, latencyHint: 'interactive' });
     this.#context = context;
+    this.#early = [];
     // A context that may run does so a moment later.
     setTimeout(() => {
-      if (context === this.#context && context.state === 'suspended') this.#owner.blocked();
+      if (context !== this.#context || context.state !== 'suspended') return;
+      this.#early = undefined;
+      this.#owner.blocked();
     }, BLOCKED_MS);
     const url = workletScript();
     try {
@@ -150,11 +173,17 @@ export class Sound {
     const worklet = new AudioWorkletNode(context, WORKLET, { outputChannelCount: [channelCount] });
     worklet.port.onmessage = ({ data }: MessageEvent<FromWorklet>) => {
       this.#report = { ...data, atMs: performance.now() };
-      worklet.port.postMessage(this.#owner.pace(data.bufferedMs, data.isDry));
+      worklet.port.postMessage(this.#pace(data.bufferedMs, data.isDry));
     };
-    worklet.port.postMessage(this.#owner.pace(0, false));
+    worklet.port.postMessage(this.#pace(0, false));
     worklet.connect(context.destination);
     this.#worklet = worklet;
+  }
+
+  #pace(bufferedMs: number, isDry: boolean): Pace {
+    const pace = this.#owner.pace(bufferedMs, isDry);
+    this.#isStill = pace.rate === 0;
+    return pace;
   }
 
   #reset(): void {

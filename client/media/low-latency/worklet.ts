@@ -1,8 +1,17 @@
 /** What the page tells the worklet: sound to play, or how to. */
-export type ToWorklet =
-  | { readonly channels: Float32Array[]; readonly timeMs: number }
-  /** `rate`: 0 is silence. `skip`: whatever is beyond the target is left out. */
-  | { readonly rate: number; readonly targetMs: number; readonly skip: boolean };
+export type ToWorklet = Heard | Pace;
+
+export interface Heard {
+  readonly channels: Float32Array<ArrayBuffer>[];
+  readonly timeMs: number;
+}
+
+/** `rate`: 0 is silence. `skip`: whatever is beyond the target is left out. */
+export interface Pace {
+  readonly rate: number;
+  readonly targetMs: number;
+  readonly skip: boolean;
+}
 
 /** How far the worklet is. */
 export interface FromWorklet {

@@ -162,7 +162,7 @@ for (const [what, isLoud] of [
       stream.resume();
       setTimeout(() => resolve([stream.time, (performance.now() - from) / 1000]), 500);
     })`)) as [number, number];
-    expect(seconds - at).toBeLessThan(passed + 0.2);
+    expect(seconds - at).toBeLessThan(passed + 0.4);
     await expect.poll(() => page.evaluate('stream.time')).toBeGreaterThan(4.7);
     expect(await page.evaluate('player.stats.jumps')).toBe(0);
     // What is sought while it is paused is shown.
