@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { eventually } from '../support/journal.ts';
 import { avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { type ClientStream, connect, type RtmpClient, Type } from '../support/rtmp-client.ts';
-import { useServer } from '../support/server.ts';
+import { startServer, useServer } from '../support/server.ts';
 
 const server = useServer({
   apps: {
@@ -111,4 +111,27 @@ test('who publishes and is gone is missed', async () => {
   await show.send(QUIET_MS);
   show.publisher.reset();
   await show.viewer.status('NetStream.Play.UnpublishNotify');
+});
+
+test('who publishes and says nothing more is dropped, though the script goes on sending on the stream', async () => {
+  const main = `application.onPublish = (client, stream) => {
+    setInterval(() => void stream.send('beat'), 20);
+  };`;
+  const own = await startServer({
+    apps: { show: { 'main.ts': main, 'app.json': JSON.stringify({ streams: { windowMs: 50 } }) } },
+    limits: { pingIdleMs: 500, dropSilentMs: 2000 },
+  });
+  const publisher = await connect(`${own.rtmp}/show/room`, { answersPings: false });
+  const stream = await publisher.createStream();
+  expect((await stream.publish('cam')).code).toBe('NetStream.Publish.Start');
+  const viewer = await (await connect(`${own.rtmp}/show/room`)).createStream();
+  await viewer.play('cam');
+  const until = performance.now() + QUIET_MS;
+  for (let i = 0; performance.now() < until; i++) {
+    stream.video(i * 20, keyFrame(i));
+    await sleep(20);
+  }
+  await viewer.waitForData('beat');
+  await own.waitForLog('no byte for');
+  await viewer.status('NetStream.Play.UnpublishNotify');
 });
