@@ -377,6 +377,7 @@ test('a recording of which the origin had not heard when the link was lost begin
   const old = await connect(`${origin.rtmp}/room/1`);
   const lengthOf = async () => Number(await old.call('getStreamLength', 'film'));
   const record = async (stream: ClientStream, pictures: number) => {
+    await stream.status('NetStream.Record.Start');
     stream.video(0, avcHeader);
     for (let n = 0; n <= pictures; n++) stream.video(n * 1000, keyFrame(n));
     stream.command('closeStream');
