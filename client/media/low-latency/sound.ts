@@ -133,20 +133,17 @@ export class Sound {
         return samples;
       });
       const heard: Heard = { channels, timeMs: timestamp / 1000 };
-      if (isRunning) this.#play(heard);
-      else if (this.#early!.length < MAX_DECODING) this.#early!.push(heard);
+      if (!this.#early) this.#play(heard);
+      else if (this.#early.length < MAX_DECODING) this.#early.push(heard);
     }
     data.close();
   }
 
   #play(heard: Heard): void {
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const sound of [...early, heard])
-      this.#worklet?.port.postMessage(
-        sound satisfies ToWorklet,
-        sound.channels.map(({ buffer }) => buffer),
-      );
+    this.#worklet?.port.postMessage(
+      heard satisfies ToWorklet,
+      heard.channels.map(({ buffer }) => buffer),
+    );
   }
 
   async #open(sampleRate: number, channelCount: number): Promise<void> {
@@ -173,6 +170,9 @@ export class Sound {
     const worklet = new AudioWorkletNode(context, WORKLET, { outputChannelCount: [channelCount] });
     worklet.port.onmessage = ({ data }: MessageEvent<FromWorklet>) => {
       this.#report = { ...data, atMs: performance.now() };
+      // It runs.
+      for (const heard of this.#early?.splice(0) ?? []) this.#play(heard);
+      this.#early = undefined;
       worklet.port.postMessage(this.#pace(data.bufferedMs, data.isDry));
     };
     worklet.port.postMessage(this.#pace(0, false));
