@@ -7,7 +7,7 @@ import { type Target, WINDOWS } from './targets.ts';
 export const ROUNDS = 3;
 const SECONDS = 2;
 /** Servers run for days: what they cost while V8 still compiles them is not asked. */
-const WARM_UP = { viewers: 100, seconds: 12 };
+const WARM_UP = { viewers: 100, seconds: 40 };
 /** Above that the processors were what was measured. */
 const SATURATED = 0.95;
 const LATE_MS = 100;
@@ -42,10 +42,8 @@ export async function compareCosts(
 ): Promise<Figure[]> {
   const shows: Show[] = [];
   for (const target of targets) shows.push(await Show.open(target, KBPS));
-  for (const show of shows) {
-    await show.seat(WARM_UP.viewers);
-    await show.run(WARM_UP.seconds);
-  }
+  for (const show of shows) await show.seat(WARM_UP.viewers);
+  await Promise.all(shows.map((show) => show.run(WARM_UP.seconds)));
   const figures: Figure[] = [];
   for (const count of counts) {
     for (const show of shows) await show.seat(count);

@@ -17,7 +17,7 @@ import type { ByteStream } from './byte-stream.ts';
 import { ChunkFraming, type Framing, type MessageReader, type MessageWriter } from './framing.ts';
 import type { Handshake } from './handshake.ts';
 import type { AppAddress } from './names.ts';
-import type { BandwidthLimits, Traffic, Transport, WindowReader, WireFormat } from './ports.ts';
+import type { BandwidthLimits, Lane, Traffic, Transport, WindowReader, WireFormat } from './ports.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { WindowReading } from './window-reading.ts';
 
@@ -158,6 +158,10 @@ export class RtmpConnection implements Transport {
     if (first) socket.write(first);
   }
 
+  get lane(): Lane {
+    return this.#out;
+  }
+
   get queuedBytes(): number {
     // Without a flush to come nothing is there.
     const unsent = this.#isFlushScheduled ? this.#writer.length : 0;
@@ -175,7 +179,7 @@ export class RtmpConnection implements Transport {
     if (!isControlType(message.type)) this.#wasActive = true;
     this.#writer.writeMessage(message);
     if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
+    this.#isFlushScheduled = this.#out.isHeld = true;
     queueMicrotask(() => this.#flush());
   }
 
@@ -269,7 +273,7 @@ export class RtmpConnection implements Transport {
     this.#flush();
     // Whoever is sent away hears all of it at once.
     this.#out.hurry();
-    this.#isEnding = true;
+    this.#isEnding = this.#out.isHeld = true;
     this.#reader.close();
     this.#socket.end();
     // Unread input would make the kernel send a reset, and the peer would lose what we sent last.
@@ -314,8 +318,8 @@ export class RtmpConnection implements Transport {
     if (!this.#handshake && !this.#hasCommand && waited > connectMs) {
       return this.#drop('E_CONNECT_TIMEOUT', `no connect command ${connectMs} ms after the handshake`);
     }
-    if (this.#wasActive) this.#activeAt = now;
-    this.#wasActive = false;
+    if (this.#wasActive || this.#out.hasPassed) this.#activeAt = now;
+    this.#wasActive = this.#out.hasPassed = false;
     if (this.#isConnected && idleClientMs > 0 && now - this.#activeAt > idleClientMs) this.#handler.onIdle();
     if (!this.#isReading || this.#readPause)
       this.#heardAt = now; // we are the ones who do not listen
@@ -477,6 +481,7 @@ export class RtmpConnection implements Transport {
 
   #flush(): void {
     this.#isFlushScheduled = false;
+    this.#out.isHeld = this.#isEnding;
     if (this.#writer.length > 0) this.#out.write(this.#writer.take());
   }
 

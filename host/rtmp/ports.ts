@@ -70,6 +70,18 @@ export interface WindowReader {
   resume(): void;
 }
 
+/** Bytes that many are sent. Whoever cannot take all of them at once holds them until it has, and then calls what `hold` gave. */
+export interface SharedBytes {
+  readonly bytes: Buffer;
+  hold(): () => void;
+}
+
+/** The short way of shared bytes to a socket: of all that a window costs, the most is one write each for many viewers. */
+export interface Lane {
+  /** Writes so many messages. False, and nothing is written, when anything waits or comes first: `write` does all of it. */
+  pass(shared: SharedBytes, messages: number): boolean;
+}
+
 /** A connection's outgoing half and its reading, whatever carries the messages. */
 export interface Transport {
   readonly protocol: string;
@@ -88,6 +100,8 @@ export interface Transport {
    * `onWritten` is called, which happens once, whatever becomes of the connection.
    */
   write(bytes: Buffer, messages: number, onWritten?: () => void): void;
+  /** Where there is one. */
+  readonly lane?: Lane;
   readonly traffic: Traffic;
   /** What the client can do with codecs beyond those of RTMP 1.0. */
   codecs: CodecSupport;
@@ -113,7 +127,7 @@ export interface Transport {
 /** What those need of a transport who send media over it. */
 export type MediaTransport = Pick<
   Transport,
-  'format' | 'queuedBytes' | 'send' | 'write' | 'traffic' | 'codecs' | 'marksLoops' | 'fail'
+  'format' | 'queuedBytes' | 'send' | 'write' | 'lane' | 'traffic' | 'codecs' | 'marksLoops' | 'fail'
 > & {
   /** How long what is written waits, as a share of how long it may. Default 0. */
   readonly lag?: number;

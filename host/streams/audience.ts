@@ -30,11 +30,15 @@ export class Audience {
     let served = 0;
     try {
       for (const viewer of this.viewers) {
-        if (takesAll(viewer, messages, now, limits)) {
+        let isSent = block !== undefined && passes(viewer, block, messages.length);
+        if (!isSent && takesAll(viewer, messages, now, limits)) {
           block ??= this.#write(messages, pool);
           writeTo(viewer, block, messages.length);
+          isSent = true;
+        }
+        if (isSent) {
           figures.writes++;
-          figures.bytes += block.bytes.length;
+          figures.bytes += block!.bytes.length;
         }
         if (++served % STEP_VIEWERS === 0) yield;
       }
@@ -59,6 +63,15 @@ export class Audience {
  * What goes wrong with one viewer costs its connection, and the others nothing. These are functions of their own, with
  * no closures: they run for each viewer and window.
  */
+
+function passes(viewer: Viewer, block: Block, messages: number): boolean {
+  try {
+    return viewer.pass(block, messages);
+  } catch (error) {
+    viewer.transport.fail(error);
+    return false;
+  }
+}
 
 /** Whether the viewer takes the shared bytes. What it takes otherwise it has been sent. */
 function takesAll(

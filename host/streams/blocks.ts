@@ -1,4 +1,4 @@
-import type { MediaTransport } from '../rtmp/ports.ts';
+import type { MediaTransport, SharedBytes } from '../rtmp/ports.ts';
 
 const MIN_BLOCK = 1024;
 const MAX_BLOCK = 4 * 1024 * 1024;
@@ -9,7 +9,7 @@ const MAX_FREE = 32 * 1024 * 1024;
  * Bytes that many viewers are sent. Their memory goes back to the pool when the last of those writes has completed,
  * and no earlier: a slow reader would get what came to stand there next.
  */
-export class Block {
+export class Block implements SharedBytes {
   readonly bytes: Buffer;
   readonly #done: () => void;
   /** Writes under way, and one for who fills and sends the block. */
@@ -23,9 +23,13 @@ export class Block {
     this.#done = done;
   }
 
-  writeTo(transport: MediaTransport, messages: number): void {
+  hold(): () => void {
     this.#users++;
-    transport.write(this.bytes, messages, this.#leave);
+    return this.#leave;
+  }
+
+  writeTo(transport: MediaTransport, messages: number): void {
+    transport.write(this.bytes, messages, this.hold());
   }
 
   /** Nobody is added any more. */

@@ -1,7 +1,7 @@
 import type { MediaNeeds } from '../../wire/codecs.ts';
 import { isVideoMetadata, isVideoSequenceHeader } from '../../wire/media-head.ts';
 import { MessageType } from '../../wire/messages.ts';
-import type { MediaTransport, OutMessage } from '../rtmp/ports.ts';
+import type { Lane, MediaTransport, OutMessage, SharedBytes } from '../rtmp/ports.ts';
 import { CodecFilter } from './codec-filter.ts';
 import { EntryTrack } from './entry-track.ts';
 import { FrameLimit } from './frame-limit.ts';
@@ -37,6 +37,9 @@ type Drop = 'nothing' | 'video' | 'media' | 'all';
 
 /** One play of a live stream by one client. */
 export class Viewer {
+  /** It took all of the last window and nothing has changed since: only what waits for it can. */
+  #isSteady = false;
+  readonly #lane: Lane | undefined;
   readonly transport: MediaTransport;
   readonly streamId: number;
   readonly #events: ViewerEvents;
@@ -45,8 +48,6 @@ export class Viewer {
   #wantsVideo = true;
   #limit: FrameLimit | undefined;
   #isPaused = false;
-  /** It took all of the last window and nothing has changed since: only what waits for it can. */
-  #isSteady = false;
   /** Sent with the time of the next message. */
   #headers: readonly OutMessage[] = [];
   /** Inter frames are of no use before a key frame. */
@@ -67,6 +68,7 @@ export class Viewer {
 
   constructor(transport: MediaTransport, streamId: number, events: ViewerEvents, codecs = transport.codecs) {
     this.transport = transport;
+    this.#lane = transport.lane;
     this.streamId = streamId;
     this.#events = events;
     this.#codecs = new CodecFilter(codecs, (lack) => events.refused(lack));
@@ -158,6 +160,11 @@ export class Viewer {
   resume(catchUp: CatchUp): void {
     this.#isPaused = false;
     this.#begin(catchUp);
+  }
+
+  /** Sends it all of a window the short way. False, and nothing is sent, when it has to be asked what it takes. */
+  pass(shared: SharedBytes, messages: number): boolean {
+    return this.#isSteady && this.#lane?.pass(shared, messages) === true;
   }
 
   /** What it takes of these messages. A viewer that takes some of them is given them by `sendSome`. */
