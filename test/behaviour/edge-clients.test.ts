@@ -398,7 +398,7 @@ test('a recording of which the origin had not heard when the link was lost begin
   way.heal();
   expect((await published).code).toBe('NetStream.Publish.Start');
   await record(publisher, 2);
-  await eventually('the new recording', async () => (await lengthOf()) === 2);
+  await expect.poll(lengthOf).toBe(2);
 });
 
 test('who plays or publishes while the way to the origin is cut hears of it when that takes too long', async () => {
