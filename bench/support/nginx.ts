@@ -36,8 +36,9 @@ events { worker_connections 8192; }
 rtmp { server { listen 127.0.0.1:${port}; chunk_size 4096; application live { live on; } } }
 `,
   );
-  const child = startChild('nginx', ['-p', prefix, '-c', 'nginx.conf', '-e', 'stderr']);
-  child.stderr!.pipe(process.stderr);
+  const child = startChild('nginx', ['-p', prefix, '-c', 'nginx.conf', '-e', 'stderr'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   for (let tries = 0; !(await answers(port)); tries++) {
     if (tries === 50 || child.exitCode !== null) throw new Error('nginx does not listen');
     await sleep(100);

@@ -31,7 +31,6 @@ export class Viewers {
     this.pid = child.pid!;
     this.#child = child;
     this.#lines = createInterface({ input: child.stdout! });
-    child.stderr!.pipe(process.stderr);
   }
 
   /** Of an application's streams, of which `stream` is the name with %d for a number; else they only read. */
@@ -42,7 +41,7 @@ export class Viewers {
   ): Promise<Viewers> {
     const args = [String(port), transport, ...(what ? [what.app, what.stream] : [])];
     const child = startChild(compileC('bench/support/viewers.c'), args, {
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     });
     await lineOf(child, /^ready$/);
     return new Viewers(child);
