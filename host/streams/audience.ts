@@ -64,12 +64,13 @@ export class Audience {
  * no closures: they run for each viewer and window.
  */
 
+/** Whether nothing is left to do for the viewer. */
 function passes(viewer: Viewer, block: Block, messages: number): boolean {
   try {
     return viewer.pass(block, messages);
   } catch (error) {
     viewer.transport.fail(error);
-    return false;
+    return true;
   }
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { DEADLINE_MS } from '../support/journal.ts';
 import { aacHeader, avcHeader, interFrame, keyFrame } from '../support/media.ts';
 import { type ClientStream, connect, type RtmpClient, Type } from '../support/rtmp-client.ts';
-import { useServer } from '../support/server.ts';
+import { startServer, useServer } from '../support/server.ts';
 
 const WINDOWS = [0, 20, 50, 100];
 const withWindow = (windowMs: number) => ({ 'app.json': JSON.stringify({ streams: { windowMs } }) });
@@ -133,4 +133,15 @@ test('a viewer who comes in the middle of a window has every message once', asyn
   await Promise.all(viewers.map((viewer) => viewer.waitForMedia(keyFrame(7))));
   const all = Array.from({ length: at / 5 }, (_, i) => (i + 1) % 251);
   for (const viewer of viewers) expect(numbersOf(viewer)).toEqual(all);
+});
+
+test('who only takes a stream is not idle for limits.idleClientMs, and who takes nothing is', async () => {
+  const own = await startServer({ apps: { live: withWindow(0) }, limits: { idleClientMs: 1500 } });
+  const { publisher, clients } = await show(`${own.rtmp}/live/room`, 4);
+  // Comes after them, and so would go after them.
+  const idle = await connect(`${own.rtmp}/live/room`);
+  publisher.video(0, keyFrame(0));
+  const sending = setInterval(() => publisher.video(0, interFrame(1)), 20);
+  await idle.closed.finally(() => clearInterval(sending));
+  expect(clients.map(({ isClosed }) => isClosed)).toEqual([false, false, false, false]);
 });
